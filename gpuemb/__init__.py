@@ -1,0 +1,142 @@
+"""Which parts of an embedding are real, and which would come out differently?
+
+The front door: every public name, loaded on first use. ``import gpuemb as ge`` costs nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpuemb.core.device import Device
+    from gpuemb.core.errors import (
+        ConfigError,
+        DeviceError,
+        DTypeError,
+        FileFormatError,
+        GpuembError,
+        MemoryBudgetError,
+        NonFiniteError,
+        ShapeError,
+        StorageError,
+        VocabularyError,
+    )
+    from gpuemb.core.info import info
+    from gpuemb.corpus.tokens import Tokens, read_corpus
+    from gpuemb.corpus.vocabulary import Vocabulary
+    from gpuemb.counts.association import ppmi
+    from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
+    from gpuemb.embeddings.files import load, save
+    from gpuemb.embeddings.model import Embedding, EmbeddingStack, stack
+    from gpuemb.geometry.cka import cka
+    from gpuemb.geometry.crossgrams import cross_grams
+    from gpuemb.geometry.distances import pip_loss
+    from gpuemb.geometry.procrustes import procrustes
+    from gpuemb.geometry.rsa import rsa
+    from gpuemb.geometry.spectrum import spectrum
+    from gpuemb.neighbors.exact import nearest_neighbors
+    from gpuemb.neighbors.overlap import neighbor_overlap
+    from gpuemb.report.page import write_report
+    from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+    from gpuemb.stability.planning import plan
+    from gpuemb.stability.result import StudyResult
+    from gpuemb.stability.study import study
+    from gpuemb.stability.toml import load_config
+    from gpuemb.training.recipes import PPMISVD, GloVe
+    from gpuemb.training.seeds import train
+
+_ERRORS = (
+    "GpuembError", "ConfigError", "DeviceError", "DTypeError", "FileFormatError", "MemoryBudgetError",
+    "NonFiniteError", "ShapeError", "StorageError", "VocabularyError",
+)  # fmt: skip
+_ROOMS = {
+    "core.device": ("Device",),
+    "core.errors": _ERRORS,
+    "core.info": ("info",),
+    "corpus.tokens": ("Tokens", "read_corpus"),
+    "corpus.vocabulary": ("Vocabulary",),
+    "counts.association": ("ppmi",),
+    "counts.cooccurrence": ("Cooccurrence", "bootstrap_repeats", "count_cooccurrences"),
+    "embeddings.files": ("load", "save"),
+    "embeddings.model": ("Embedding", "EmbeddingStack", "stack"),
+    "geometry.cka": ("cka",),
+    "geometry.crossgrams": ("cross_grams",),
+    "geometry.distances": ("pip_loss",),
+    "geometry.procrustes": ("procrustes",),
+    "geometry.rsa": ("rsa",),
+    "geometry.spectrum": ("spectrum",),
+    "neighbors.exact": ("nearest_neighbors",),
+    "neighbors.overlap": ("neighbor_overlap",),
+    "report.page": ("write_report",),
+    "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
+    "stability.planning": ("plan",),
+    "stability.result": ("StudyResult",),
+    "stability.study": ("study",),
+    "stability.toml": ("load_config",),
+    "training.recipes": ("GloVe", "PPMISVD"),
+    "training.seeds": ("train",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__version__ = version("gpuemb")
+
+__all__ = [
+    "PPMISVD",
+    "ConfigError",
+    "Cooccurrence",
+    "CountsConfig",
+    "DTypeError",
+    "Device",
+    "DeviceError",
+    "Embedding",
+    "EmbeddingStack",
+    "FileFormatError",
+    "GloVe",
+    "GpuembError",
+    "MemoryBudgetError",
+    "ModelConfig",
+    "NonFiniteError",
+    "ShapeError",
+    "StorageError",
+    "StudyConfig",
+    "StudyResult",
+    "TextConfig",
+    "Tokens",
+    "Vocabulary",
+    "VocabularyError",
+    "bootstrap_repeats",
+    "cka",
+    "count_cooccurrences",
+    "cross_grams",
+    "info",
+    "load",
+    "load_config",
+    "nearest_neighbors",
+    "neighbor_overlap",
+    "pip_loss",
+    "plan",
+    "ppmi",
+    "procrustes",
+    "read_corpus",
+    "rsa",
+    "save",
+    "spectrum",
+    "stack",
+    "study",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'gpuemb' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"gpuemb.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

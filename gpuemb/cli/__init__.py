@@ -1,0 +1,1 @@
+"""The only room that knows people: flags, bars and printed lines."""

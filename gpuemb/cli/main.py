@@ -1,0 +1,125 @@
+"""The command ``gpuemb``: the words of the front door, typed by people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from gpuemb.cli import options
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_strong, shown
+
+app = typer.Typer(
+    help="Which parts of an embedding are real, and which would come out differently?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    app()
+
+
+@app.command()
+def study(
+    corpus: Annotated[
+        Optional[list[str]],  # noqa: UP045  Typer reads the annotation at run time
+        typer.Argument(help="Text: files (.gz too), folders, `-` for standard input, or `dataset:conversations`. "
+                       "A line is a document.", show_default=False),
+    ] = None,
+    config: options.Config = None,
+    model: options.Models = None,
+    dim: options.Dim = None,
+    epochs: options.Epochs = None,
+    seeds: options.Seeds = None,
+    vary: options.VaryOption = None,
+    window: options.Window = None,
+    weighting: options.WeightingOption = None,
+    min_count: options.MinCount = None,
+    max_words: options.MaxWords = None,
+    encoding_errors: options.EncodingErrors = None,
+    neighbors: options.NeighborsOption = None,
+    title: options.Title = None,
+    out: options.Out = None,
+    extend: options.Extend = False,
+    device: options.DeviceOption = "auto",
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> None:  # fmt: skip
+    """Train several runs on a text and report what they agree on.
+
+    Examples:
+    `gpuemb study my.txt --model glove --dim 100 --seeds 10 --out runs/mine`
+
+    `gpuemb study texts/ --model glove --model ppmi-svd --vary bootstrap`
+
+    `zcat dump.gz | gpuemb study - --min-count 20`
+
+    `gpuemb study --config study.toml`
+
+    Every finished piece of work is kept in the folder. The same command goes on after a kill, and a
+    second run finds everything done.
+    """
+    with failing_clearly():
+        flags = options.StudyFlags(tuple(corpus or ()), tuple(model or ()), dim, epochs, seeds, vary, window, weighting,
+                                   min_count, max_words, encoding_errors, neighbors, title)  # fmt: skip
+        asked = options.study_config(flags, config)
+    _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
+
+
+@app.command()
+def demo(
+    out: options.Out = None,
+    device: options.DeviceOption = "auto",
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> None:
+    """Run a study on 2.4 million words of real conversation, and write its report.
+
+    Five seeds of GloVe show the noise of training; five bootstrap samples of PPMI-SVD show the noise
+    of the corpus. Needs `pip install 'gpuemb[demo]'`; takes about a minute.
+    """
+    _run_study(options.demo_config(), out, extend=False, device=device, threads=threads, json=json)
+
+
+@app.command()
+def info() -> None:
+    """Show what this machine has and what gpuemb would use of it."""
+    import gpuemb
+
+    say(str(gpuemb.info()))
+
+
+def _run_study(
+    config: options.StudyConfig,
+    out: Path | None,
+    *,
+    extend: bool,
+    device: str,
+    threads: int | None,
+    json: bool,
+) -> None:
+    from gpuemb.stability.folder import CONFIG_FILE, default_folder
+
+    folder = out or default_folder(config)
+    resume = ["gpuemb", "study", "--config", shown(folder / CONFIG_FILE), "--out", shown(folder)]
+    with failing_clearly(resume):
+        import gpuemb
+        from gpuemb.report.claims import telling_numbers
+
+        result = gpuemb.study(config, out=folder, device=device, threads_used=threads, extend=extend,
+                              progress=TerminalProgress())  # fmt: skip
+        report = gpuemb.write_report(result)
+        if json:
+            say((folder / "summary.json").read_text("utf-8").rstrip())
+            return
+        say()
+        for claim in telling_numbers(result):
+            say_strong(claim.headline, claim.sentence)
+        say()
+        say(f"Report: {shown(report)}")
+        say(f"Resume: {' '.join(resume)}")

@@ -1,0 +1,157 @@
+"""What people may type, and the study it asks for."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gpuemb.core.errors import ConfigError
+from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.toml import config_from, load_config
+from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
+
+_KINDS = ", ".join(RECIPES)
+
+Config = Annotated[
+    Path | None, typer.Option(help="Study as a TOML file; other flags override it.", show_default=False)
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help=f"What to train: {_KINDS}. May be repeated.", show_default="glove"),
+]
+Dim = Annotated[int | None, typer.Option(help="Dimensions of a vector.", show_default="100")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the counts (glove).", show_default="25")]
+Seeds = Annotated[
+    str | None, typer.Option(help="Number of runs, or a list such as `0,7,42`.", show_default="5")
+]
+VaryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--vary",
+        help="What a seed changes: seed (all that is random), init, order, bootstrap (documents resampled).",
+        show_default="seed",
+    ),
+]
+Window = Annotated[
+    int | None, typer.Option(help="Largest distance of two words that count as near.", show_default="10")
+]
+WeightingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weighting", help="Weight of a distance: harmonic, linear, flat.", show_default="harmonic"
+    ),
+]
+MinCount = Annotated[int | None, typer.Option(help="Leave out words seen less often.", show_default="10")]
+MaxWords = Annotated[int | None, typer.Option(help="Keep at most so many words.", show_default="all")]
+EncodingErrors = Annotated[
+    str | None,
+    typer.Option(help="Bytes that are not UTF-8: strict, replace, ignore.", show_default="strict"),
+]
+NeighborsOption = Annotated[
+    int | None, typer.Option("--neighbors", help="Nearest neighbors that are compared.", show_default="10")
+]
+Title = Annotated[str | None, typer.Option(help="Headline of the report.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the results.", show_default="a new one below runs/")
+]
+Extend = Annotated[
+    bool,
+    typer.Option(
+        "--extend", help="Let a changed configuration take over the folder; unchanged work is reused."
+    ),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:n.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Cores to use; results do not depend on it.", show_default="all")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print summary.json instead of sentences.")]
+
+
+@dataclass(frozen=True)
+class StudyFlags:
+    """The flags of ``gpuemb study`` as typed; None where one was not."""
+
+    corpus: tuple[str, ...]
+    model: tuple[str, ...]
+    dim: int | None
+    epochs: int | None
+    seeds: str | None
+    vary: str | None
+    window: int | None
+    weighting: str | None
+    min_count: int | None
+    max_words: int | None
+    encoding_errors: str | None
+    neighbors: int | None
+    title: str | None
+
+
+def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
+    """Build the study: the file, if one is given, with every typed flag over it.
+
+    Raises:
+        ConfigError: neither a file nor a corpus, or values that do not fit.
+    """
+    if file is None and not flags.corpus:
+        raise ConfigError("study: no corpus", needed="Name text files or folders, or --config FILE.",
+                          remedy="gpuemb study my.txt, or gpuemb demo to see an example.")  # fmt: skip
+    mapping: dict[str, Any] = {}
+    if file is not None:
+        load_config(file)  # checked as it stands, so that a mistake in it is named as its own
+        mapping = tomllib.loads(file.read_text("utf-8"))
+    base = file.parent if file is not None else Path()
+    if flags.corpus:
+        mapping["corpus"] = [_from_here(source) for source in flags.corpus]
+    _override(mapping, {"neighbors": flags.neighbors, "title": flags.title})
+    _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
+    _override(mapping.setdefault("text", {}), {"min_count": flags.min_count, "max_words": flags.max_words,
+                                               "encoding_errors": flags.encoding_errors})  # fmt: skip
+    mapping["models"] = [_model(entry, flags) for entry in _chosen_models(mapping, flags)]
+    return config_from(mapping, base)
+
+
+def demo_config() -> StudyConfig:
+    """The study that ``gpuemb demo`` runs."""
+    study = StudyConfig(
+        corpus=("dataset:conversations",), title="What a conversation corpus can and cannot tell"
+    )
+    seeds = ModelConfig(GloVe(dim=100, epochs=25, x_max=10.0), vary="seed")
+    samples = ModelConfig(PPMISVD(dim=100), vary="bootstrap")
+    return replace(study, models=(seeds, samples))
+
+
+def _chosen_models(mapping: dict[str, Any], flags: StudyFlags) -> list[dict[str, Any]]:
+    if flags.model:
+        return [{"kind": kind} for kind in flags.model]
+    return mapping.get("models", [{"kind": "glove"}])
+
+
+def _model(entry: dict[str, Any], flags: StudyFlags) -> dict[str, Any]:
+    model = dict(entry)
+    _override(model, {"dim": flags.dim, "vary": flags.vary})
+    recipe = RECIPES.get(model["kind"])
+    if recipe is None or "epochs" in {field.name for field in fields(recipe)}:
+        _override(model, {"epochs": flags.epochs})
+    if flags.seeds is not None:
+        model["seeds"] = _parse_seeds(flags.seeds)
+    return model
+
+
+def _parse_seeds(text: str) -> int | list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"study: --seeds {text}", needed="A number of runs or a list of whole numbers is needed.",
+                          remedy="--seeds 5, or --seeds 0,7,42")  # fmt: skip
+    return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
+
+
+def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:
+    mapping.update({key: value for key, value in values.items() if value is not None})
+
+
+def _from_here(source: str) -> str:
+    return source if source == "-" or source.startswith("dataset:") else str(Path(source).resolve())

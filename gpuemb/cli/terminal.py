@@ -1,0 +1,105 @@
+"""The only progress bar and the only print."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from gpuemb.core.errors import ConfigError, GpuembError
+from gpuemb.core.progress import Task
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_output = Console(highlight=False, soft_wrap=True)
+
+
+def say(line: str = "") -> None:
+    """Print one line of the result."""
+    _output.print(line, markup=False)
+
+
+def say_strong(strong: str, rest: str) -> None:
+    """Print a line whose beginning stands out."""
+    _output.print(f"[bold]{escape(strong)}[/bold] {escape(rest)}")
+
+
+class _Bar:
+    def __init__(self, bars: Progress, number: int) -> None:
+        self._bars, self._number = bars, number
+
+    def advance(self, amount: int = 1) -> None:
+        """Move the bar."""
+        self._bars.advance(self._number, amount)
+
+
+class TerminalProgress:
+    """Shows each phase as a bar on standard error; nothing when that is not a terminal."""
+
+    def __init__(self) -> None:
+        self._console = _errors
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Task]:
+        """Open a bar for one phase; it stays, with its time, when the phase ends."""
+        columns = [
+            SpinnerColumn(finished_text="[green]✓[/green]"),
+            TextColumn("{task.description:<44}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        ]
+        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as bars:
+            number = bars.add_task(name, total=total)
+            yield _Bar(bars, number)
+            if total is None:
+                done = bars.tasks[0].completed
+                bars.update(number, total=max(done, 1), completed=max(done, 1))
+
+    def note(self, message: str) -> None:
+        """Print one line between the bars."""
+        self._console.print(message, markup=False)
+
+
+@contextmanager
+def failing_clearly(resume: Sequence[str] = ()) -> Iterator[None]:
+    """Turn failures into a message, the command that resumes, and an exit code."""
+    try:
+        yield
+    except GpuembError as error:
+        _errors.print(f"[bold red]{type(error).__name__}[/bold red]: {escape(str(error))}")
+        raise typer.Exit(USAGE if isinstance(error, ConfigError) else FAILED) from error
+    except KeyboardInterrupt as interruption:
+        _errors.print("Interrupted. What is finished stays.")
+        if resume:
+            _errors.print(f"Resume with: {shlex.join(resume)}", markup=False)
+        raise typer.Exit(INTERRUPTED) from interruption
+    except BrokenPipeError as error:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from error
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path.resolve())

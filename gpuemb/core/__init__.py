@@ -1,0 +1,1 @@
+"""Ground floor: arrays and machines, no science."""

@@ -1,0 +1,98 @@
+"""Arrays of any library: whose they are, where they are, how they move."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuemb.core.device import CPU, Device
+from gpuemb.core.errors import DeviceError, DTypeError
+
+Array: TypeAlias = Any  # an array of any library that speaks the array API
+FloatMatrix: TypeAlias = Any  # (V, d) float16, float32 or float64
+FloatStack: TypeAlias = Any  # (S, V, d), or a sequence of S matrices (V, d_s)
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+DLPACK_CPU, DLPACK_CUDA, DLPACK_CUDA_HOST, DLPACK_CUDA_MANAGED = 1, 2, 3, 13
+
+
+def namespace_of(*arrays: Array) -> Any:
+    """Return the array-API namespace that the arrays share (NumPy, CuPy, torch, …)."""
+    from array_api_compat import array_namespace
+
+    return array_namespace(*arrays)
+
+
+def device_of(x: Array) -> Device:
+    """Return the device whose memory holds ``x``; whatever cannot say is on the CPU.
+
+    Raises:
+        DeviceError: ``x`` is on a kind of device that gpuemb has no kernels for.
+    """
+    if isinstance(x, (list, tuple)):
+        return device_of(x[0]) if x else CPU
+    if not hasattr(x, "__dlpack_device__"):
+        return CPU
+    kind, index = x.__dlpack_device__()
+    if int(kind) in (DLPACK_CPU, DLPACK_CUDA_HOST):
+        return CPU
+    if int(kind) in (DLPACK_CUDA, DLPACK_CUDA_MANAGED):
+        return Device("cuda", int(index))
+    raise DeviceError(f"device_of: an array of {type(x).__name__} is on DLPack device type {int(kind)}",
+                      needed="gpuemb computes on CPU and CUDA devices.",
+                      remedy="Move the array to one of them first.")  # fmt: skip
+
+
+def native(x: Array) -> Any:
+    """View ``x`` as its device's own library: NumPy on the CPU, CuPy on a GPU; nothing is copied."""
+    if isinstance(x, np.ndarray):
+        return x
+    if device_of(x).kind == "cuda":
+        import cupy
+
+        return cupy.from_dlpack(x)
+    if hasattr(x, "__dlpack__"):
+        return np.from_dlpack(x)
+    return as_numbers(x)
+
+
+def as_numbers(x: Any) -> NDArray[Any]:
+    """Turn nested Python numbers into an array; refuse what is not made of numbers."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"expected numbers, but got {type(x).__name__} holding {array.dtype}",
+                         needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
+                         remedy="Words are looked up with embedding[word].")  # fmt: skip
+    return array
+
+
+def like(result: Array, x: Array) -> Array:
+    """Give ``result`` (native) back in the library of ``x``; nothing is copied where it shares memory."""
+    xp = namespace_of(x)
+    return result if namespace_of(result) is xp else xp.from_dlpack(result)
+
+
+def to_device(x: Array, device: Device) -> Array:
+    """Copy ``x`` to ``device`` as that device's own library; no copy when it is there already."""
+    if device_of(x) == device:
+        return native(x)
+    if device.kind == "cpu":
+        return to_host(x)
+    import cupy
+
+    with cupy.cuda.Device(device.index):
+        return cupy.asarray(native(x))
+
+
+def to_host(x: Array) -> NDArray[Any]:
+    """Bring ``x`` home as a NumPy array."""
+    if device_of(x).kind == "cuda":
+        import cupy
+
+        return cupy.asnumpy(native(x))  # type: ignore[no-any-return]
+    return native(x)  # type: ignore[no-any-return]

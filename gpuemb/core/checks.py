@@ -1,0 +1,100 @@
+"""What public doors check before any work; kernels trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpuemb.core.arrays import Array, as_numbers, namespace_of
+from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
+from gpuemb.core.memory import rows_per_tile, tiles
+
+
+def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = None) -> Array:
+    """Return ``x`` if it is a finite floating ``(V, d)`` table, as an array.
+
+    Raises:
+        ShapeError: not two axes, or one of them empty.
+        DTypeError: not floating numbers.
+        NonFiniteError: NaN or infinity; the first row, and its word when known, is named.
+    """
+    if not hasattr(x, "__dlpack__"):
+        x = as_numbers(x)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ShapeError(f"{where}: {name} has shape {tuple(x.shape)}",
+                         needed="A table is needed: V words in rows, d dimensions in columns, both at least 1.",
+                         remedy="A single vector becomes a table with x[None, :].")  # fmt: skip
+    xp = namespace_of(x)
+    if not xp.isdtype(x.dtype, "real floating"):
+        raise DTypeError(f"{where}: {name} holds {x.dtype}",
+                         needed="float16, float32 or float64 is needed.",
+                         remedy=f"Convert it first, for example with {name}.astype('float32').")  # fmt: skip
+    _check_finite(where, name, x, words, xp)
+    return x
+
+
+def _check_finite(where: str, name: str, x: Array, words: Sequence[str] | None, xp: Any) -> None:
+    for start, stop in tiles(x.shape[0], rows_per_tile(x.shape[1])):
+        finite = xp.all(xp.isfinite(x[start:stop, :]), axis=1)
+        if not bool(xp.all(finite)):
+            row = start + int(xp.argmin(xp.astype(finite, xp.int8)))
+            label = f"row {row}" if words is None else f"row {row}, the word {words[row]!r},"
+            raise NonFiniteError(f"{where}: {name} holds NaN or infinity; {label} is the first",
+                                 needed="Every number must be finite.",
+                                 remedy="Drop or repair these rows: numpy.isfinite(x).all(axis=1) finds them.")  # fmt: skip
+
+
+def check_same_rows(where: str, first: Array, second: Array) -> None:
+    """Two tables must list the same words.
+
+    Raises:
+        ShapeError: the numbers of rows differ.
+    """
+    if first.shape[0] != second.shape[0]:
+        raise ShapeError(f"{where}: X has {first.shape[0]} rows but Y has {second.shape[0]}",
+                         needed="Row i must be the same word in both tables.",
+                         remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.")  # fmt: skip
+
+
+def check_neighbors(where: str, k: int, candidates: int) -> None:
+    """``k`` neighbors must exist.
+
+    Raises:
+        ConfigError: ``k`` is not between 1 and the number of candidates.
+    """
+    if not 1 <= k <= candidates:
+        raise ConfigError(f"{where}: k = {k} neighbors were asked for among {candidates} candidates",
+                          needed=f"k must be at least 1 and at most {candidates}.",
+                          remedy=f"Ask for k={min(max(k, 1), candidates)}." if candidates > 0
+                          else "Bring a table of at least two words.")  # fmt: skip
+
+
+def check_choice(where: str, name: str, value: object, choices: Sequence[str]) -> None:
+    """An option must be one of a few words.
+
+    Raises:
+        ConfigError: it is not; the nearest choice is named.
+    """
+    if value not in choices:
+        raise ConfigError(f"{where}: {name} = {value!r} is not known",
+                          needed=f"{name} is one of {', '.join(choices)}.",
+                          remedy=nearest_hint(str(value), choices))  # fmt: skip
+
+
+def check_at_least(where: str, name: str, value: float, least: float) -> None:
+    """A number must not be below ``least``.
+
+    Raises:
+        ConfigError: it is, or it is NaN.
+    """
+    if not value >= least:
+        raise ConfigError(f"{where}: {name} = {value}", needed=f"{name} must be at least {least}.",
+                          remedy=f"Give {name}={least} or more.")  # fmt: skip
+
+
+def nearest_hint(given: str, known: Sequence[str]) -> str:
+    """Name the known word that ``given`` was most likely meant to be."""
+    import difflib
+
+    close = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(list(known)[:12])}."

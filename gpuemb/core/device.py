@@ -1,0 +1,107 @@
+"""Which machine the arrays live on."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from gpuemb.core.errors import DeviceError
+
+CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this machine's cores."
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A processor with its own memory.
+
+    Attributes:
+        kind: ``"cpu"`` or ``"cuda"``; also the file name of a kernel's implementation.
+        index: number of the device among its kind.
+    """
+
+    kind: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+
+
+CPU = Device("cpu")
+
+
+def choose(name: str = "auto") -> Device:
+    """Resolve ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
+
+    ``auto`` is the first CUDA device that answers, else the CPU.
+
+    Raises:
+        DeviceError: the name is none of these, or the device cannot be used; says what is missing.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise DeviceError(
+            f"device: {name!r} is not a device",
+            needed="A device is 'auto', 'cpu', 'cuda' or 'cuda:n' with a number n.",
+            remedy="gpuemb info shows what this machine has.",
+        )
+    if name == "cpu":
+        return CPU
+    missing = missing_for_cuda()
+    if name == "auto":
+        return CPU if missing else Device("cuda")
+    if missing:
+        raise DeviceError(f"device: {name} cannot be used here: {missing}",
+                          needed="CUDA needs an NVIDIA driver and CuPy: pip install 'gpuemb[cuda12]' "
+                                 "or 'gpuemb[cuda13]', whichever the driver supports.",
+                          remedy=CPU_ONLY_REMEDY)  # fmt: skip
+    return _existing_cuda(int(name.partition(":")[2] or 0))
+
+
+def _existing_cuda(index: int) -> Device:
+    import cupy
+
+    present = int(cupy.cuda.runtime.getDeviceCount())
+    if index >= present:
+        raise DeviceError(f"device: cuda:{index} was asked for, but this machine has {present}",
+                          needed=f"The number must be below {present}.",
+                          remedy=CPU_ONLY_REMEDY)  # fmt: skip
+    return Device("cuda", index)
+
+
+@cache
+def missing_for_cuda() -> str:
+    """Say what CUDA lacks on this machine; empty when it can be used."""
+    if importlib.util.find_spec("cupy") is None:
+        return "CuPy is not installed"
+    import cupy
+
+    if not cupy.is_available():
+        return "CuPy is installed, but finds no usable NVIDIA driver and device"
+    return ""
+
+
+def free_bytes(device: Device = CPU) -> int:
+    """Bytes that can be allocated now without swapping."""
+    if device.kind == "cuda":
+        import cupy
+
+        with cupy.cuda.Device(device.index):
+            return int(cupy.cuda.runtime.memGetInfo()[0])
+    from gpuemb.core.memory import available_host_bytes
+
+    return available_host_bytes()
+
+
+def describe(device: Device = CPU) -> str:
+    """One line for people: the processor's name and its memory."""
+    gigabytes = f"{free_bytes(device) / 1e9:.1f} GB free"
+    if device.kind == "cuda":
+        import cupy
+
+        name = cupy.cuda.runtime.getDeviceProperties(device.index)["name"].decode()
+        return f"{device}: {name}, {gigabytes}"
+    from gpuemb.core.record import cpu_name
+    from gpuemb.core.threads import available
+
+    return f"{device}: {cpu_name()}, {available()} cores usable, {gigabytes}"

@@ -1,0 +1,81 @@
+"""The one switch: a kernel runs where its arrays are.
+
+A kernel is a folder ``kernels/<name>/``. Its ``__init__.py`` holds the contract and, under the
+decorator below, a slow and right NumPy reference; ``cpu.py`` and ``cuda.py`` hold a function of
+the same name and signature. The file system is the registry: a device exists because its file does.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from gpuemb.core.arrays import native
+from gpuemb.core.device import Device
+from gpuemb.core.errors import DeviceError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Kernel(Generic[P, R]):
+    """One operation with one implementation a device.
+
+    Attributes:
+        reference: the slow twin, NumPy only; the oracle of every test.
+    """
+
+    def __init__(self, reference: Callable[P, R]) -> None:
+        functools.update_wrapper(self, reference)
+        self.reference = reference
+        self.name = reference.__name__
+
+    def on(self, device: Device) -> Callable[P, R]:
+        """Return the implementation for ``device``, imported on first use.
+
+        Arrays of other libraries enter through DLPack as the device's own (NumPy, CuPy).
+
+        Raises:
+            DeviceError: the kernel has no file for this kind of device.
+        """
+        implementation = self.implementation(device.kind)
+
+        @functools.wraps(self.reference)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return implementation(*map(_enter, args), **{k: _enter(v) for k, v in kwargs.items()})
+
+        return call
+
+    def implementation(self, kind: str) -> Callable[..., R]:
+        """Return the bare function of ``kernels/<name>/<kind>.py``."""
+        package = self.reference.__module__
+        if importlib.util.find_spec(f"{package}.{kind}") is None:
+            present = [k for k in ("cpu", "cuda") if importlib.util.find_spec(f"{package}.{k}")]
+            raise DeviceError(
+                f"{self.name}: no implementation for {kind}",
+                needed=f"It runs on {' and '.join(present)}.",
+                remedy="Bring the arrays to such a device first (gpuemb never moves them unasked).",
+            )
+        module = importlib.import_module(f"{package}.{kind}")
+        return cast(Callable[..., R], getattr(module, self.name))
+
+
+def kernel(reference: Callable[P, R]) -> Kernel[P, R]:
+    """Declare the reference function of a kernel folder."""
+    return Kernel(reference)
+
+
+def _enter(argument: Any) -> Any:
+    """An array enters natively, a sequence of arrays one by one, anything else as it is."""
+    if isinstance(argument, np.ndarray):
+        return argument
+    if hasattr(argument, "__dlpack__"):
+        return native(argument)
+    if isinstance(argument, (list, tuple)) and argument and hasattr(argument[0], "__dlpack__"):
+        return [native(x) for x in argument]
+    return argument

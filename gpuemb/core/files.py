@@ -1,0 +1,88 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from gpuemb.core.errors import StorageError
+from gpuemb.core.memory import readable
+
+PARTIAL = ".partial-"  # how the names of unfinished files begin
+FOLDER_MODE, FILE_MODE = 0o755, 0o644
+
+
+@contextmanager
+def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary file that takes the place of ``path`` when the block ends well.
+
+    Raises:
+        StorageError: the folder cannot be written, or the disk is full; ``path`` is as it was.
+    """
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+        try:
+            with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+                yield file
+                to_disk(file)
+            os.chmod(partial, FILE_MODE)
+            os.replace(partial, path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that is renamed to ``path`` when the block ends well.
+
+    If ``path`` has appeared meanwhile, what is there stays: another process did the same work.
+
+    Raises:
+        StorageError: as :func:`replacing`.
+    """
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
+        try:
+            yield partial
+            partial.chmod(FOLDER_MODE)
+            if not path.exists():
+                with contextlib.suppress(FileExistsError):
+                    partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say clearly what kept a file from being written."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise StorageError(f"writing below {folder}: {error.strerror or error}",
+                           needed="The disk is full." if full else "The folder must exist or be creatable, and writable.",
+                           remedy=f"{_free(folder)} What is finished stays; the same command goes on from there."
+                           ) from error  # fmt: skip
+
+
+def to_disk(file: IO[Any]) -> None:
+    """Wait until the file is on the disk: a rename must not be seen before its contents."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _free(folder: Path) -> str:
+    while not folder.exists():
+        folder = folder.parent
+    return f"{readable(shutil.disk_usage(folder).free)} are free there."

@@ -1,0 +1,40 @@
+"""The one typed door to Numba.
+
+Kernels are compiled without Numba's thread pool: they release the interpreter lock and are driven
+by the workers of :mod:`gpuemb.core.threads`. One pool means that BLAS and Numba never spin against
+each other, and a serial function compiles several times faster than a parallel one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def njit(function: F) -> F:
+    """Compile on first call, keep the result on disk, release the interpreter lock, divide like NumPy."""
+    import numba
+
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def njit_reassociated(function: F) -> F:
+    """As :func:`njit`, but sums may be regrouped into vector lanes and products fused.
+
+    Regrouping is fixed when the function is compiled: the same machine gives the same bits on every
+    call. Only for sums whose error is tested; never where a score is defined bit for bit.
+    """
+    import numba
+
+    flags = {"reassoc", "contract", "nsz", "arcp"}
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
+    return cast(F, compiled)
+
+
+def njit_inline(function: F) -> F:
+    """As :func:`njit`, pasted into its callers."""
+    import numba
+
+    return cast(F, numba.njit(inline="always", nogil=True, error_model="numpy")(function))

@@ -1,0 +1,104 @@
+"""Bytes before anything runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gpuemb.core.errors import MemoryBudgetError
+
+RESERVE = 0.8  # share of the free memory that gpuemb asks for at most: the rest is the system's
+TILE_BYTES = 64 << 20  # a tile a worker: large enough to feed BLAS, small enough to be many
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a piece of work will hold at once.
+
+    Attributes:
+        purpose: what the memory is for.
+        buffers: name of each buffer and its bytes.
+    """
+
+    purpose: str
+    buffers: Mapping[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """All buffers together."""
+        return sum(self.buffers.values())
+
+    def require(self, budget: int | None = None) -> MemoryPlan:
+        """Return the plan if it fits ``budget`` bytes (default: what is free now, less a reserve).
+
+        Raises:
+            MemoryBudgetError: it does not; the largest buffers and the needed bytes are named.
+        """
+        allowed = int(available_host_bytes() * RESERVE) if budget is None else budget
+        if self.bytes > allowed:
+            largest = sorted(self.buffers.items(), key=lambda item: -item[1])[:3]
+            parts = ", ".join(f"{name} {readable(size)}" for name, size in largest)
+            raise MemoryBudgetError(
+                f"{self.purpose}: needs {readable(self.bytes)} but may use {readable(allowed)}",
+                needed=f"The largest parts are {parts}.",
+                remedy=f"Allow {readable(self.bytes)}, or make the work smaller.",
+            )
+        return self
+
+
+def buffer(shape: tuple[int, ...], dtype: DTypeLike) -> int:
+    """Bytes of one array."""
+    return math.prod(shape) * np.dtype(dtype).itemsize
+
+
+def rows_per_tile(bytes_per_row: int, tile_bytes: int = TILE_BYTES, *, multiple: int = 1) -> int:
+    """How many rows fit a tile; at least ``multiple``, and a multiple of it."""
+    return max(1, tile_bytes // max(1, bytes_per_row) // multiple) * multiple
+
+
+def tiles(length: int, step: int) -> list[tuple[int, int]]:
+    """Cut ``range(length)`` into pieces of ``step``, the last one shorter."""
+    return [(start, min(start + step, length)) for start in range(0, length, step)]
+
+
+def available_host_bytes() -> int:
+    """Free bytes of this machine, or of the container it is confined to, whichever is less."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    else:
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([free, *_container_bytes()])
+
+
+def _container_bytes() -> list[int]:
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if not (limit.exists() and used.exists()):
+        return []
+    text = limit.read_text().strip()
+    return [] if text == "max" else [max(0, int(text) - int(used.read_text()))]
+
+
+def peak_bytes() -> int:
+    """Largest resident size of this process so far."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def readable(size: float) -> str:
+    """``1536`` → ``'1.5 kB'``: decimal units, as disks and memory budgets are stated."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,110 @@
+"""How many threads work, and the only place that starts them.
+
+All parallel work is a list of independent tasks run by our own workers. While they run, BLAS is
+held to one thread, so a task's result never depends on how many workers there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from functools import cache
+from typing import Any, TypeVar
+
+from gpuemb.core.errors import ConfigError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_count: ContextVar[int | None] = ContextVar("gpuemb_threads", default=None)
+
+
+def available() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count() -> int:
+    """Workers that the current context uses."""
+    return _count.get() or available()
+
+
+@contextmanager
+def limit(threads: int | None) -> Iterator[None]:
+    """Use ``threads`` workers inside the block; ``None`` means every available core."""
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads: {threads} was given", needed="At least one thread is needed.",
+                          remedy=f"Leave it out to use all {available()} cores.")  # fmt: skip
+    token = _count.set(threads)
+    try:
+        yield
+    finally:
+        _count.reset(token)
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold every BLAS to one thread, so that its sums have one order."""
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _blas() -> Any:
+    import scipy.linalg  # noqa: F401  its BLAS must be loaded before the controller looks
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def stream(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+    """Yield ``function(task)`` in the order of the tasks, at most two a worker in flight.
+
+    The result of a task must not depend on other tasks. A task that itself calls ``stream`` runs
+    its own tasks one by one.
+    """
+    workers = count()
+    with single_threaded_blas():
+        if workers == 1:
+            yield from map(function, tasks)
+            return
+        waiting: deque[Future[R]] = deque()
+        try:
+            for task in tasks:
+                waiting.append(_pool(workers).submit(copy_context().run, _alone, function, task))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            running = [future for future in waiting if not future.cancel()]
+            wait(running)
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """The workers are kept: starting them costs more than a small task."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="gpuemb")
+
+
+def run(function: Callable[[T], R], tasks: Iterable[T]) -> list[R]:
+    """Return ``function(task)`` of every task, in order."""
+    return list(stream(function, tasks))
+
+
+def _alone(function: Callable[[T], R], task: T) -> R:
+    _count.set(1)
+    return function(task)
+
+
+def ranges(length: int, parts: int) -> list[tuple[int, int]]:
+    """Cut ``range(length)`` into at most ``parts`` consecutive, nearly equal, non-empty pieces."""
+    parts = max(1, min(parts, length))
+    cuts = [length * p // parts for p in range(parts + 1)]
+    return list(zip(cuts[:-1], cuts[1:], strict=True)) if length else []

@@ -1,0 +1,1 @@
+"""From token ids to co-occurrence counts and what they say about words."""

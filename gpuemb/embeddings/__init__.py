@@ -1,0 +1,1 @@
+"""What everybody downstream takes: words with vectors."""

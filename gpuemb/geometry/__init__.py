@@ -1,0 +1,1 @@
+"""How alike two tables are, as shapes in space."""

@@ -1,0 +1,179 @@
+"""All products of table pairs in one pass, and every measure that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from gpuemb.core.arrays import Array, Float64, Int64, device_of, like, namespace_of
+from gpuemb.core.checks import check_choice, check_matrix, check_same_rows
+from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.embeddings.model import tables_of, words_of
+from gpuemb.kernels.gram import BLOCK_ROWS, gram
+
+Preparation: TypeAlias = Literal["raw", "unit", "centered"]
+PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered")
+
+
+@dataclass(frozen=True, eq=False)
+class PairSums:
+    """What all measures of one pair of tables need, float64; ``X`` and ``Y`` are prepared rows.
+
+    Attributes:
+        rows: ``V``.
+        gram_x: ``(d, d)`` XᵀX.
+        gram_y: ``(e, e)`` YᵀY.
+        cross: ``(d, e)`` XᵀY.
+        sum_x: ``(d,)`` column sums of X.
+        sum_y: ``(e,)`` column sums of Y.
+        zeros: rows without length in some run: left out of ``unit`` sums (they have no cosine), and
+            of ``rows``; kept in the others.
+    """
+
+    rows: int
+    gram_x: Array
+    gram_y: Array
+    cross: Array
+    sum_x: Array
+    sum_y: Array
+    zeros: int
+
+
+@dataclass(frozen=True, eq=False)
+class CrossGrams:
+    """The products of every pair of runs, from one pass over the rows.
+
+    Attributes:
+        preparation: ``raw``, ``unit`` or ``centered``.
+        rows: ``V``.
+        edges: ``(S + 1,)`` columns of run ``s`` are ``edges[s]:edges[s + 1]``.
+        products: ``(D, D)`` float64; block ``(s, t)`` is ``E_sᵀ E_t``.
+        sums: ``(D,)`` column sums.
+        zeros: rows without length in at least one run; ``unit`` leaves them out of all runs.
+    """
+
+    preparation: Preparation
+    rows: int
+    edges: Int64
+    products: Array
+    sums: Array
+    zeros: int
+
+    @property
+    def runs(self) -> int:
+        """Number of tables ``S``."""
+        return len(self.edges) - 1
+
+    def block(self, s: int, t: int) -> Array:
+        """Return ``E_sᵀ E_t``."""
+        return self.products[self._columns(s), self._columns(t)]
+
+    def pair(self, s: int, t: int) -> PairSums:
+        """Return the sums of one pair of runs."""
+        return PairSums(
+            self.rows,
+            self.block(s, s),
+            self.block(t, t),
+            self.block(s, t),
+            self.sums[self._columns(s)],
+            self.sums[self._columns(t)],
+            self.zeros,
+        )
+
+    def table(self, measure: Callable[[PairSums], float]) -> Float64:
+        """Return ``(S, S)`` of a symmetric measure of pairs, the diagonal included."""
+        values = np.empty((self.runs, self.runs))
+        for s, t in [(s, s) for s in range(self.runs)] + list(combinations(range(self.runs), 2)):
+            values[s, t] = values[t, s] = measure(self.pair(s, t))
+        return values
+
+    def centered(self) -> CrossGrams:
+        """Return the products after column means are removed; follows from ``raw`` without a pass."""
+        check_choice("cross_grams", "preparation", self.preparation, ("raw",))
+        outer = self.sums[:, None] * self.sums[None, :]
+        products = self.products - outer / self.rows
+        return CrossGrams("centered", self.rows, self.edges, products, self.sums * 0.0, self.zeros)
+
+    def rsa(self) -> Float64:
+        """Return ``(S, S)`` Pearson RSA; needs ``unit``."""
+        from gpuemb.geometry.rsa import pearson_rsa
+
+        check_choice("rsa", "preparation", self.preparation, ("unit",))
+        return self.table(pearson_rsa)
+
+    def cka(self) -> Float64:
+        """Return ``(S, S)`` linear CKA; needs ``centered``."""
+        from gpuemb.geometry.cka import linear_cka
+
+        check_choice("cka", "preparation", self.preparation, ("centered",))
+        return self.table(linear_cka)
+
+    def _columns(self, s: int) -> slice:
+        return slice(int(self.edges[s]), int(self.edges[s + 1]))
+
+
+def cross_grams(runs: Any, preparation: Preparation = "raw") -> CrossGrams:
+    """Sum the products of every pair of runs in one pass over their rows.
+
+    Args:
+        runs: an EmbeddingStack, a sequence of tables ``(V, d_s)``, or an ``(S, V, d)`` array.
+        preparation: rows as they are (``raw``), of length 1 (``unit``), or without column means
+            (``centered``).
+
+    Returns:
+        Sums in float64, the same bits for any number of threads; in the library of the input.
+
+    Raises:
+        ConfigError: an unknown preparation.
+        ShapeError: tables over different numbers of words.
+        NonFiniteError: the first run and word are named.
+        MemoryBudgetError: the products of all pairs would not fit.
+
+    Cost: ``V·D²`` flops, ``D = Σ d_s``; ``8·D²`` bytes and one block of 8,192 rows.
+    """
+    check_choice("cross_grams", "preparation", preparation, PREPARATIONS)
+    words = words_of(runs)
+    tables = [check_matrix("cross_grams", f"run {s}", t, words) for s, t in enumerate(tables_of(runs))]
+    for table in tables[1:]:
+        check_same_rows("cross_grams", tables[0], table)
+    edges = np.cumsum([0, *(table.shape[1] for table in tables)])
+    plan_cross_grams(int(edges[-1])).require()
+    tables, zeros = _with_length(tables, drop=preparation == "unit")
+    scaling: Literal["raw", "unit"] = "unit" if preparation == "unit" else "raw"
+    found = gram.on(device_of(tables[0]))(tables, scaling)
+    products, sums = (like(a, tables[0]) for a in (found.products, found.sums))
+    grams = CrossGrams(scaling, tables[0].shape[0], edges, products, sums, zeros)
+    return grams.centered() if preparation == "centered" else grams
+
+
+def _with_length(tables: list[Array], *, drop: bool) -> tuple[list[Array], int]:
+    """Count the rows that are zero in some table; leave them out of all tables if asked."""
+    xp = namespace_of(*tables)
+    length = xp.any(tables[0] != 0, axis=1)
+    for table in tables[1:]:
+        length = length & xp.any(table != 0, axis=1)
+    kept = xp.nonzero(length)[0]
+    zeros = int(length.shape[0] - kept.shape[0])
+    if drop and zeros:
+        tables = [xp.take(table, kept, axis=0) for table in tables]
+    return tables, zeros
+
+
+def pair_sums(x: Any, y: Any, preparation: Preparation) -> PairSums:
+    """Return the sums of two tables."""
+    return cross_grams([x, y], preparation).pair(0, 1)
+
+
+def plan_cross_grams(columns: int) -> MemoryPlan:
+    """State the bytes of one pass over tables with ``columns`` columns in all."""
+    return MemoryPlan(
+        f"cross-Grams of {columns} columns",
+        {
+            "products": buffer((columns, columns), np.float64),
+            "one block of rows": buffer((2, BLOCK_ROWS, columns), np.float64),
+        },
+    )

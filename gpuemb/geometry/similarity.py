@@ -1,0 +1,27 @@
+"""The value of a measure with what it takes to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """One number about two tables.
+
+    Attributes:
+        value: the number; NaN where the measure does not exist.
+        measure: its name.
+        preparation: of the rows, ``raw``, ``unit`` or ``centered``.
+        zero_rows: rows without length in either table.
+        reason: why the value is NaN; empty otherwise.
+    """
+
+    value: float
+    measure: str
+    preparation: str
+    zero_rows: int = 0
+    reason: str = ""
+
+    def __float__(self) -> float:
+        return self.value

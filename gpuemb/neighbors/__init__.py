@@ -1,0 +1,1 @@
+"""Who is near whom, exactly, and whether another run agrees."""

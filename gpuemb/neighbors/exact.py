@@ -1,0 +1,126 @@
+"""Every word's exact nearest neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, to_host
+from gpuemb.core.checks import check_matrix, check_neighbors
+from gpuemb.core.errors import DTypeError, NonFiniteError, ShapeError
+from gpuemb.embeddings.model import Embedding, vectors_of, words_of
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+
+LARGEST_SQUARE, LEAST_SQUARE = 1e150, 1e-150  # float64 lengths between these square without loss
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbors:
+    """Nearest rows of every query.
+
+    Attributes:
+        ids: ``(Q, k)`` int32 rows of the table, best first, −1 padded.
+        scores: ``(Q, k)`` float64 cosines, NaN padded.
+        words: the table's words, when it has them.
+        without_length: rows of zeros: they have no cosine and are in nobody's list.
+    """
+
+    ids: Array
+    scores: Array
+    words: Sequence[str] | None
+    without_length: int
+
+    def named(self, query: int) -> list[tuple[str, float]]:
+        """Return the neighbors of one query as words (or row numbers) with their cosines."""
+        ids, scores = to_host(self.ids[query, :]), to_host(self.scores[query, :])
+        names = [str(i) if self.words is None else self.words[i] for i in ids]
+        return [(n, float(s)) for n, s, i in zip(names, scores, ids, strict=True) if i >= 0]
+
+
+def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighbors:
+    """Find the ``k`` rows of highest cosine, exactly.
+
+    Args:
+        table: an Embedding, or a ``(V, d)`` float16, float32 or float64 array on any device.
+        k: neighbors a query.
+        queries: None asks for every row; words or row numbers exclude themselves from their answer;
+            a ``(Q, d)`` array of vectors excludes nothing.
+
+    Returns:
+        Lists in score order, equal scores by row: the same bits for any tile and number of threads.
+
+    Raises:
+        ConfigError: ``k`` is below 1 or there are not so many candidates.
+        VocabularyError: an unknown word, with the closest spellings.
+        ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix.
+
+    Cost: ``2·Q·V·d`` flops. Source: Definitions §3.
+    """
+    rows = check_matrix("nearest_neighbors", "the table", vectors_of(table), words_of(table))
+    _check_lengths(rows)
+    asked, itself = _queries(table, rows, queries)
+    check_neighbors(
+        "nearest_neighbors", k, rows.shape[0] - (0 if queries is not None and itself is None else 1)
+    )
+    found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself)
+    xp = namespace_of(rows)
+    zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
+    return Neighbors(like(found.ids, rows), like(found.scores, rows), words_of(table), zeros)
+
+
+def _queries(table: Any, rows: FloatMatrix, queries: Any) -> tuple[Array | None, Array | None]:
+    """Return the query vectors and the rows they are, as the kernel takes them."""
+    if queries is None:
+        return None, None
+    if hasattr(queries, "ndim") and queries.ndim == 2:
+        check_matrix("nearest_neighbors", "queries", queries)
+        return _matching(rows, queries), None
+    ids = [_row(table, rows, query) for query in queries]
+    if not ids:
+        raise ShapeError("nearest_neighbors: the list of queries is empty",
+                         needed="At least one word, row number or vector is needed.",
+                         remedy="Leave queries out to ask for every row.")  # fmt: skip
+    xp = namespace_of(rows)
+    itself = xp.asarray(ids, dtype=xp.int64)
+    return xp.take(rows, itself, axis=0), itself
+
+
+def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
+    if isinstance(query, str):
+        if isinstance(table, Embedding):
+            return table.row(query)
+        raise DTypeError(f"nearest_neighbors: the query {query!r} is a word, but the table is an array",
+                         needed="Words can be asked of an Embedding.",
+                         remedy="Embedding(array, words), or pass row numbers.")  # fmt: skip
+    if not 0 <= int(query) < rows.shape[0]:
+        raise ShapeError(f"nearest_neighbors: row {query} of {rows.shape[0]}",
+                         needed=f"Row numbers run from 0 to {rows.shape[0] - 1}.",
+                         remedy="Pass words to ask by name.")  # fmt: skip
+    return int(query)
+
+
+def _matching(rows: FloatMatrix, queries: Array) -> Array:
+    if queries.shape[1] != rows.shape[1] or queries.dtype != rows.dtype:
+        raise ShapeError(f"nearest_neighbors: queries are {tuple(queries.shape)} {queries.dtype}, "
+                         f"the table {tuple(rows.shape)} {rows.dtype}",
+                         needed="Both need the same dimensions and the same dtype.",
+                         remedy=f"queries.astype({str(rows.dtype)!r}), or truncate the longer one.")  # fmt: skip
+    _check_lengths(queries)
+    return queries
+
+
+def _check_lengths(rows: FloatMatrix) -> None:
+    """Refuse float64 rows whose squared length leaves float64's range."""
+    xp = namespace_of(rows)
+    if rows.dtype != xp.float64:
+        return
+    largest = xp.max(xp.abs(rows), axis=1)
+    bad = (largest > LARGEST_SQUARE) | ((largest < LEAST_SQUARE) & (largest > 0))
+    if bool(xp.any(bad)):
+        row = int(np.argmax(to_host(bad)))
+        raise NonFiniteError(f"nearest_neighbors: row {row} has entries near {float(largest[row]):.1e}",
+                             needed=f"Entries between {LEAST_SQUARE} and {LARGEST_SQUARE} keep squares finite.",
+                             remedy="Scale the table; cosines do not change.")  # fmt: skip

@@ -1,0 +1,1 @@
+"""One study, one question: what would come out differently?"""

@@ -1,0 +1,126 @@
+"""What a study is asked: frozen, and checked whole before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from gpuemb.core.checks import check_at_least, check_choice
+from gpuemb.core.errors import ConfigError
+from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """How text becomes tokens.
+
+    Attributes:
+        min_count: words seen less often are left out.
+        max_words: keep at most this many words, the most frequent; 0 keeps all.
+        encoding_errors: what to do with bytes that are not UTF-8.
+    """
+
+    min_count: int = 10
+    max_words: int = 0
+    encoding_errors: Literal["strict", "replace", "ignore"] = "strict"
+
+    def __post_init__(self) -> None:
+        check_at_least("text", "min_count", self.min_count, 1)
+        check_at_least("text", "max_words", self.max_words, 0)
+        check_choice("text", "encoding_errors", self.encoding_errors, ("strict", "replace", "ignore"))
+
+
+@dataclass(frozen=True)
+class CountsConfig:
+    """How tokens become co-occurrence counts (Definitions §1)."""
+
+    window: int = 10
+    weighting: Literal["harmonic", "linear", "flat"] = "harmonic"
+
+    def __post_init__(self) -> None:
+        from gpuemb.kernels.window_counts import check_window
+
+        check_window(self.window, self.weighting)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One model of the study and the runs it is trained for.
+
+    Attributes:
+        recipe: what is trained.
+        seeds: one run each.
+        vary: what a seed changes: everything random (``seed``), only the ``init`` or the ``order``,
+            or which documents are in the corpus (``bootstrap``, resampled with replacement).
+        name: what tables and figures call it; default the recipe's kind.
+    """
+
+    recipe: Recipe
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    vary: Vary = "seed"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.recipe.kind)
+        if not self.name.replace("-", "").replace("_", "").isalnum():
+            raise ConfigError(f"model: name = {self.name!r}",
+                              needed="A name is letters, digits, '-' and '_': it names a folder.",
+                              remedy="For example name = 'glove-100'.")  # fmt: skip
+        check_vary(self.recipe, self.vary)
+        if len(set(self.seeds)) < 2 or len(set(self.seeds)) != len(self.seeds):
+            raise ConfigError(f"model {self.name}: seeds = {list(self.seeds)}",
+                              needed="Stability compares runs: at least two different seeds are needed.",
+                              remedy="For example seeds = 5, or seeds = [0, 1, 2].")  # fmt: skip
+        for seed in self.seeds:
+            check_at_least(f"model {self.name}", "seed", seed, 0)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Name of each run."""
+        return tuple(f"{'bootstrap' if self.vary == 'bootstrap' else 'seed'} {seed}" for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """One study.
+
+    Attributes:
+        corpus: files, folders, ``-`` for standard input, or ``dataset:conversations``.
+        text: how text becomes tokens.
+        counts: how tokens become counts.
+        models: what is trained.
+        neighbors: how many nearest neighbors are compared.
+        title: headline of the report.
+    """
+
+    corpus: tuple[str, ...]
+    text: TextConfig = field(default_factory=TextConfig)
+    counts: CountsConfig = field(default_factory=CountsConfig)
+    models: tuple[ModelConfig, ...] = (ModelConfig(GloVe()),)
+    neighbors: int = 10
+    title: str = "Stability study"
+
+    def __post_init__(self) -> None:
+        check_at_least("study", "neighbors", self.neighbors, 1)
+        for name, given in (("corpus", self.corpus), ("models", self.models)):
+            if not given:
+                raise ConfigError(f"study: no {name}", needed=f"At least one entry in {name} is needed.",
+                                  remedy="gpuemb study my.txt --model glove")  # fmt: skip
+        names = [model.name for model in self.models]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"study: models are named {', '.join(names)}",
+                              needed="Two models need two names.",
+                              remedy="Give one of them another name = '…'.")  # fmt: skip
+
+    def digest(self) -> str:
+        """Hexadecimal digest of everything that can change a result."""
+        return digest_of(asdict(self), [model.recipe.kind for model in self.models])
+
+
+def digest_of(*parts: object) -> str:
+    """Digest of values that JSON can spell; equal values give equal digests."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

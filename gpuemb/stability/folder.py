@@ -1,0 +1,220 @@
+"""The folder of a study: whose it is, and what is written into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict, replace
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpuemb.core.errors import ConfigError
+from gpuemb.core.files import PARTIAL, replacing, writing
+from gpuemb.stability.config import StudyConfig
+from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.toml import config_to, load_config
+
+if TYPE_CHECKING:
+    import pyarrow
+
+CONFIG_FILE = "study.toml"
+SPOOLED_INPUT = "standard-input.txt"
+
+
+def default_folder(config: StudyConfig) -> Path:
+    """A new folder below ``runs/``, named after the first source."""
+    source = config.corpus[0]
+    name = "standard-input" if source == "-" else source.removeprefix("dataset:")
+    name = Path(name).name.split(".")[0] or "study"
+    number = 1
+    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder
+
+
+def spool_standard_input(config: StudyConfig, folder: Path) -> StudyConfig:
+    """Keep what comes from standard input in the folder: a resumed study reads it there."""
+    if "-" not in config.corpus:
+        return config
+    path = (folder / SPOOLED_INPUT).resolve()
+    if not path.exists():
+        with replacing(path) as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    return replace(config, corpus=tuple(str(path) if source == "-" else source for source in config.corpus))
+
+
+def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
+    """Make the folder this study's own.
+
+    Raises:
+        ConfigError: it belongs to another configuration (the differences are named) or holds
+            something else.
+    """
+    path = folder / CONFIG_FILE
+    if path.exists():
+        before = load_config(path)
+        if before.digest() == config.digest():
+            return
+        if not extend:
+            differences = "; ".join(_differences(asdict(before), asdict(config)))
+            raise ConfigError(f"study: {folder} belongs to another configuration",
+                              needed=f"It differs in {differences}.",
+                              remedy="Use another --out, or --extend to let the new configuration take over "
+                              "and reuse what is unchanged.")  # fmt: skip
+    elif folder.exists() and not folder.is_dir():
+        raise ConfigError(f"study: {folder} is a file", needed="--out is a folder.",
+                          remedy="Name a folder that is new or holds a study.")  # fmt: skip
+    elif folder.exists() and any(entry.name != SPOOLED_INPUT for entry in folder.iterdir()):
+        raise ConfigError(f"study: {folder} holds files that are not a study's",
+                          needed=f"A study's folder is new, empty, or holds {CONFIG_FILE}.",
+                          remedy="Use another --out; nothing was changed.")  # fmt: skip
+    with replacing(path, "w") as file:
+        file.write(config_to(config))
+
+
+def _differences(before: Any, after: Any, name: str = "") -> list[str]:
+    """Spell where two nested configurations differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted({*before, *after})
+        return [
+            d for k in keys for d in _differences(before.get(k), after.get(k), f"{name}.{k}" if name else k)
+        ]
+    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [d for i, (b, a) in pairs for d in _differences(b, a, f"{name}[{i}]")]
+    return [] if before == after else [f"{name} ({before!r} there, {after!r} here)"]
+
+
+def write_results(result: StudyResult) -> None:
+    """Write the tables, the summary, the record and the embeddings."""
+    folder = result.folder
+    _write_table(word_table(result), folder / "words.parquet")
+    _write_table(pair_table(result), folder / "pairs.parquet")
+    _write_json(summary(result), folder / "summary.json")
+    _write_json(result.record, folder / "record.json")
+    with replacing(folder / "embeddings" / "words.txt", "w") as file:
+        file.write("\n".join(result.vocabulary.words) + "\n")
+    for model in result.models:
+        for name, table in zip(model.runs, model.stack.tables(), strict=True):
+            _link(table, folder / "embeddings" / model.config.name / f"{name.replace(' ', '-')}.npy")
+
+
+def word_table(result: StudyResult) -> pyarrow.Table:
+    """One row a model and word: rank, count and everything measured."""
+    import pyarrow
+
+    words = len(result.vocabulary)
+    parts = [
+        pyarrow.table({
+            "model": pyarrow.array([model.config.name] * words, pyarrow.string()),
+            "word": pyarrow.array(result.vocabulary.words, pyarrow.string()),
+            "rank": np.arange(1, words + 1, dtype=np.int32),
+            "count": result.vocabulary.counts,
+            f"overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap),
+            f"lowest_overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap_low),
+            "neighbors_in_all_runs": np.asarray(model.words.neighbors_in_all_runs),
+            "aligned_cosine": np.asarray(model.words.aligned_cosine),
+            "unaligned_cosine": np.asarray(model.words.unaligned_cosine),
+        })
+        for model in result.models
+    ]  # fmt: skip
+    return pyarrow.concat_tables(parts)
+
+
+def pair_table(result: StudyResult) -> pyarrow.Table:
+    """One row a model, pair of runs and measure."""
+    import pyarrow
+
+    rows = [
+        (
+            model.config.name,
+            model.runs[a],
+            model.runs[b],
+            pair.measure,
+            pair.preparation,
+            float(pair.values[a, b]),
+        )
+        for model in result.models
+        for pair in model.pairs
+        for a, b in combinations(range(len(model.runs)), 2)
+    ]
+    names = ("model", "run_a", "run_b", "measure", "preparation", "value")
+    return pyarrow.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def summary(result: StudyResult) -> dict[str, Any]:
+    """Return what a person or program reads first; the same for equal studies."""
+    return {
+        "title": result.config.title,
+        "configuration": result.config.digest(),
+        "words": len(result.vocabulary),
+        "tokens": result.tokens,
+        "documents": result.documents,
+        "neighbors": result.config.neighbors,
+        "models": [_model_summary(model) for model in result.models],
+    }
+
+
+def _model_summary(model: ModelResult) -> dict[str, Any]:
+    stability = np.asarray(model.words.overlap)
+    return {
+        "model": model.config.name,
+        "vary": model.config.vary,
+        "runs": list(model.runs),
+        "measures": {
+            pair.measure: {
+                "preparation": pair.preparation,
+                "mean": pair.estimate.value,
+                "low": pair.estimate.low,
+                "high": pair.estimate.high,
+                "chance": pair.chance,
+            }
+            for pair in model.pairs
+        },
+        "words_without_neighbors": int(np.isnan(stability).sum()),
+        "participation_ratio": model.spectra.participation_ratio.tolist(),
+        "effective_rank": model.spectra.effective_rank.tolist(),
+        "pairs_recomputed_from_their_difference": model.recomputed_pairs,
+    }
+
+
+def _write_table(table: pyarrow.Table, path: Path) -> None:
+    import pyarrow.parquet
+
+    with replacing(path) as file:
+        pyarrow.parquet.write_table(table, file)
+
+
+def _write_json(value: Any, path: Path) -> None:
+    with replacing(path, "w") as file:
+        file.write(json.dumps(_without_nan(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _link(table: Any, path: Path) -> None:
+    """Give a stored table a name that people read: a hard link, or a copy where links are impossible."""
+    source = Path(table.filename)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.samefile(source):
+            return
+        partial = path.with_name(f"{PARTIAL}{path.name}")
+        partial.unlink(missing_ok=True)
+        try:
+            os.link(source, partial)
+        except OSError:
+            shutil.copyfile(source, partial)
+        os.replace(partial, path)

@@ -1,0 +1,151 @@
+"""What a study found, as arrays and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpuemb.core.arrays import Float64, Int32
+from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.statistics import Estimate
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+@dataclass(frozen=True)
+class PairMeasure:
+    """One measure for every pair of runs.
+
+    Attributes:
+        measure: ``"procrustes_distance"``, ``"overlap_at_10"``, …
+        title: the same for people, with the unit.
+        preparation: rows ``raw``, ``unit`` or ``centered``.
+        values: ``(S, S)`` symmetric; the diagonal is the value of a run with itself.
+        estimate: the mean over pairs with its jackknife interval over runs.
+        chance: what two unrelated runs would score, where it is known in closed form.
+        higher_is_closer: whether a higher value means more alike.
+    """
+
+    measure: str
+    title: str
+    preparation: str
+    values: Float64
+    estimate: Estimate
+    chance: float | None
+    higher_is_closer: bool
+
+
+@dataclass(frozen=True)
+class WordMeasures:
+    """One number a word, each ``(V,)``: means over all pairs of runs.
+
+    Attributes:
+        overlap: share of the k nearest neighbors that two runs have in common: the word's *stability*.
+        overlap_low: the same for the pair of runs in which it is least.
+        aligned_cosine: cosine of the word's two vectors after the best rotation.
+        unaligned_cosine: the same before any rotation.
+        neighbors_in_all_runs: how many words are among the k nearest in every run.
+    """
+
+    overlap: Float64
+    overlap_low: Float64
+    aligned_cosine: Float64
+    unaligned_cosine: Float64
+    neighbors_in_all_runs: Int32
+
+
+@dataclass(frozen=True)
+class RunSpectra:
+    """How the variance of each run is spread over its directions.
+
+    Attributes:
+        eigenvalues: ``(S, d)`` of the centered Gram, descending.
+        participation_ratio: ``(S,)``.
+        effective_rank: ``(S,)``.
+        iso_score: ``(S,)``.
+    """
+
+    eigenvalues: Float64
+    participation_ratio: Float64
+    effective_rank: Float64
+    iso_score: Float64
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """Everything found for one model of the study.
+
+    Attributes:
+        config: the recipe, its seeds and what varied.
+        runs: ``S`` names of runs, ``"seed 0"`` or ``"bootstrap 0"``.
+        stack: the trained tables, memory-mapped.
+        neighbor_ids: ``(S, V, k)`` rows of the nearest words, nearest first, −1 where there is none.
+        neighbor_scores: ``(S, V, k)`` their cosines.
+        pairs: the measures over pairs of runs.
+        words: the measures of every word.
+        spectra: the spectrum of every run.
+        recomputed_pairs: pairs so nearly equal that distances were taken from their difference.
+    """
+
+    config: ModelConfig
+    runs: tuple[str, ...]
+    stack: EmbeddingStack
+    neighbor_ids: Int32
+    neighbor_scores: Float64
+    pairs: tuple[PairMeasure, ...]
+    words: WordMeasures
+    spectra: RunSpectra
+    recomputed_pairs: int
+
+    def pair(self, measure: str) -> PairMeasure:
+        """Return one measure by name; KeyError when the study did not take it."""
+        for candidate in self.pairs:
+            if candidate.measure == measure:
+                return candidate
+        raise KeyError(measure)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A finished study.
+
+    Attributes:
+        folder: where it is kept.
+        config: what was asked.
+        vocabulary: the words and their counts.
+        tokens: tokens of the corpus that are in the vocabulary.
+        documents: documents of the corpus.
+        models: one result a model, in the order of the configuration.
+        record: seconds, versions and machine of this call.
+    """
+
+    folder: Path
+    config: StudyConfig
+    vocabulary: Vocabulary
+    tokens: int
+    documents: int
+    models: tuple[ModelResult, ...]
+    record: dict[str, Any]
+
+    @property
+    def words(self) -> pyarrow.Table:
+        """One row a model and word; also in ``words.parquet``."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.folder / "words.parquet")
+
+    @property
+    def pairs(self) -> pyarrow.Table:
+        """One row a model, pair of runs and measure; also in ``pairs.parquet``."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.folder / "pairs.parquet")
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.folder / "report.html"

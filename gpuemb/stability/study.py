@@ -1,0 +1,243 @@
+"""Run a study: from text to what is stable in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core.checks import check_neighbors
+from gpuemb.core.device import Device, choose
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.record import Record, versions
+from gpuemb.corpus.reader import expand, fingerprint
+from gpuemb.corpus.tokenizer import UNICODE_VERSION
+from gpuemb.corpus.tokens import Tokens, read_corpus
+from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.kernels.window_counts import CountedRows
+from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
+from gpuemb.stability.folder import claim, default_folder, spool_standard_input, write_results
+from gpuemb.stability.measures import MEASURES, ModelMeasures, measure_model
+from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
+from gpuemb.stability.statistics import mean_over_pairs
+from gpuemb.stability.store import Arrays, Store
+from gpuemb.stability.warmup import compile_kernels
+from gpuemb.training.recipes import GloVe
+from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
+
+
+def study(
+    config: StudyConfig,
+    *,
+    out: str | Path | None = None,
+    device: str = "auto",
+    threads_used: int | None = None,
+    extend: bool = False,
+    progress: Progress = SILENT,
+) -> StudyResult:
+    """Train several runs of each model and measure what they agree on.
+
+    Every piece of work is kept under the digest of what it depends on, so a second call with the
+    same folder finds everything done and a call after a kill goes on where it stopped.
+
+    Args:
+        config: what to do.
+        out: folder of the results; default a new one below ``runs/``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads_used: cores to use; the results do not depend on it.
+        extend: let a changed configuration take over the folder; unchanged work is reused.
+        progress: told about every phase.
+
+    Returns:
+        The result; ``words.parquet``, ``pairs.parquet``, ``summary.json``, ``record.json`` and the
+        embeddings are in its folder. ``gpuemb.write_report(result)`` adds the page.
+
+    Raises:
+        ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
+        StorageError, FileFormatError, VocabularyError: the corpus cannot be used.
+        MemoryBudgetError: the work does not fit.
+    """
+    folder = default_folder(config) if out is None else Path(out)
+    with threads.limit(threads_used):
+        config = spool_standard_input(config, folder)
+        claim(folder, config, extend=extend)
+        work = _Study(config, Store(folder / "work"), choose(device), Record(), progress)
+        return work.run(folder)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """One call: the configuration and whatever the units of work need."""
+
+    config: StudyConfig
+    store: Store
+    device: Device
+    record: Record
+    progress: Progress
+
+    def run(self, folder: Path) -> StudyResult:
+        with self.record.phase("compile kernels"):
+            compile_kernels(self.device, self.progress)
+        with self.record.phase("read corpus"):
+            tokens, key = self._tokens()
+        check_neighbors("study", self.config.neighbors, len(tokens.vocabulary) - 1)
+        models = tuple(self._model(model, tokens, key) for model in self.config.models)
+        self.record.facts.update(
+            configuration=self.config.digest(),
+            device=str(self.device),
+            seeds={model.name: list(model.seeds) for model in self.config.models},
+            unicode=UNICODE_VERSION,
+        )
+        result = StudyResult(folder, self.config, tokens.vocabulary, len(tokens), tokens.documents, models,
+                             self.record.as_mapping())  # fmt: skip
+        write_results(result)
+        return result
+
+    def _tokens(self) -> tuple[Tokens, str]:
+        text = self.config.text
+        sources = expand(self.config.corpus)
+        key = digest_of(
+            versions(), UNICODE_VERSION, asdict(text), [fingerprint(source) for source in sources]
+        )
+
+        def compute() -> Arrays:
+            tokens = read_corpus(sources, min_count=text.min_count, max_words=text.max_words or None,
+                                 encoding_errors=text.encoding_errors, progress=self.progress)  # fmt: skip
+            words = np.frombuffer("\n".join(tokens.vocabulary.words).encode(), np.uint8)
+            dropped = np.array([tokens.vocabulary.dropped_tokens])
+            return {"ids": tokens.ids, "starts": tokens.starts, "words": words,
+                    "counts": tokens.vocabulary.counts, "dropped": dropped}  # fmt: skip
+
+        kept = self.store.unit("tokens", key, compute)
+        words = tuple(kept["words"].tobytes().decode().split("\n"))
+        vocabulary = Vocabulary(words, np.asarray(kept["counts"]), int(kept["dropped"][0]))
+        return Tokens(kept["ids"], kept["starts"], vocabulary), key
+
+    def _model(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> ModelResult:
+        with self.record.phase(f"train {model.name}"):
+            keys, tables = self._train(model, tokens, tokens_key)
+        with self.record.phase(f"neighbors {model.name}"):
+            ids, scores = self._neighbors(model, keys, tables)
+        with self.record.phase(f"compare {model.name}"):
+            measures = self._measure(model, keys, tables, ids)
+        vocabulary = tokens.vocabulary
+        stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
+        chance = self.config.neighbors / (len(vocabulary) - 1)
+        return _result(model, stack, ids, scores, measures, chance)
+
+    def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
+        counts_keys = [self._counts_key(model, tokens_key, seed) for seed in model.seeds]
+        keys = [_training_key(model, key, seed) for key, seed in zip(counts_keys, model.seeds, strict=True)]
+        total = steps_of(model.recipe) * len(keys)
+        with self.progress.phase(f"training {model.name}", total) as task:
+
+            def obtain(run: int) -> Float32:
+                def compute() -> Arrays:
+                    counts = self._counts(model, tokens, counts_keys[run], model.seeds[run])
+                    rows = train_run(counts, model.recipe, model.seeds[run], model.vary, device=self.device,
+                                     task=task)  # fmt: skip
+                    return {"vectors": rows}
+
+                if self.store.has("vectors", keys[run]):
+                    task.advance(steps_of(model.recipe))
+                return self.store.unit("vectors", keys[run], compute)["vectors"]
+
+            several = _one_by_one if isinstance(model.recipe, GloVe) else threads.run
+            return keys, several(obtain, range(len(keys)))
+
+    def _counts_key(self, model: ModelConfig, tokens_key: str, seed: int) -> str:
+        resampled = seed if model.vary == "bootstrap" else None
+        return digest_of(tokens_key, asdict(self.config.counts), resampled)
+
+    def _counts(self, model: ModelConfig, tokens: Tokens, key: str, seed: int) -> Cooccurrence:
+        counts = self.config.counts
+
+        def compute() -> Arrays:
+            found = count_for_run(tokens, seed, model.vary, counts.window, counts.weighting, self.device)
+            unit = np.array([found.unit.numerator, found.unit.denominator])
+            return {"indptr": found.rows.indptr, "indices": found.rows.indices, "data": found.rows.data,
+                    "unit": unit}  # fmt: skip
+
+        kept = self.store.unit("counts", key, compute)
+        rows = CountedRows(kept["indptr"], kept["indices"], kept["data"])
+        numerator, denominator = kept["unit"].tolist()
+        return Cooccurrence(rows, Fraction(numerator, denominator), tokens.vocabulary)
+
+    def _neighbors(
+        self, model: ModelConfig, keys: Sequence[str], tables: Sequence[Float32]
+    ) -> tuple[Int32, Float64]:
+        k = self.config.neighbors
+        lists = []
+        with self.progress.phase(f"neighbors of {model.name}", len(keys)) as task:
+            for key, table in zip(keys, tables, strict=True):
+
+                def compute(table: Float32 = table) -> Arrays:
+                    found = nearest_neighbors(table, k)
+                    return {"ids": found.ids, "scores": found.scores}
+
+                lists.append(self.store.unit("neighbors", digest_of(key, k), compute))
+                task.advance()
+        return np.stack([entry["ids"] for entry in lists]), np.stack([entry["scores"] for entry in lists])
+
+    def _measure(
+        self, model: ModelConfig, keys: Sequence[str], tables: list[Float32], ids: Int32
+    ) -> ModelMeasures:
+        pairs = len(keys) * (len(keys) - 1) // 2
+        with self.progress.phase(f"comparing runs of {model.name}", pairs) as task:
+
+            def compute() -> Arrays:
+                found = measure_model(tables, ids, task)
+                return {field.name: getattr(found, field.name) for field in fields(found)}
+
+            digest = digest_of(list(keys), self.config.neighbors, list(MEASURES))
+            if self.store.has("measures", digest):
+                task.advance(pairs)
+            return ModelMeasures(**self.store.unit("measures", digest, compute))
+
+
+def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
+    """Equal for two seeds where the seed changes nothing: PPMI-SVD without bootstrap is trained once."""
+    varies = isinstance(model.recipe, GloVe) and model.vary != "bootstrap"
+    return digest_of(counts_key, model.recipe.kind, asdict(model.recipe), model.vary if varies else "",
+                     seed if varies else FIXED)  # fmt: skip
+
+
+def _one_by_one(function: Callable[[int], Float32], tasks: Iterable[int]) -> list[Float32]:
+    """GloVe uses every worker itself, so its runs follow each other."""
+    return [function(task) for task in tasks]
+
+
+def _result(
+    model: ModelConfig,
+    stack: EmbeddingStack,
+    ids: Int32,
+    scores: Float64,
+    measures: ModelMeasures,
+    chance: float,
+) -> ModelResult:
+    pairs = tuple(
+        PairMeasure(name, kind.title, kind.preparation, np.array(table), mean_over_pairs(table),
+                    chance if name == "overlap" else None, kind.higher_is_closer)
+        for (name, kind), table in zip(MEASURES.items(), measures.tables, strict=True)
+    )  # fmt: skip
+    numbers = measures.shape_numbers
+    return ModelResult(
+        config=model,
+        runs=model.runs,
+        stack=stack,
+        neighbor_ids=ids,
+        neighbor_scores=scores,
+        pairs=pairs,
+        words=WordMeasures(measures.overlap, measures.overlap_low, measures.aligned_cosine,
+                           measures.unaligned_cosine, measures.in_all_runs),
+        spectra=RunSpectra(measures.eigenvalues, numbers[:, 0], numbers[:, 1], numbers[:, 2]),
+        recomputed_pairs=int(measures.recomputed[0]),
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""A study's configuration as TOML: read with every key checked, written to be read again."""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from gpuemb.core.checks import check_choice, nearest_hint
+from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.training.recipes import RECIPES, Recipe
+
+C = TypeVar("C")
+MODEL_KEYS = ("kind", "seeds", "vary", "name")
+
+
+def load_config(path: str | Path) -> StudyConfig:
+    """Read a study from a TOML file.
+
+    Relative corpus paths are taken from the folder of the file. ``seeds`` is a list, or a number of
+    runs counted from 0.
+
+    Raises:
+        StorageError: the file cannot be read.
+        FileFormatError: it is not TOML; the line is named.
+        ConfigError: an unknown key (the nearest known one is named) or an impossible value.
+    """
+    try:
+        mapping = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise StorageError(f"config: {path} cannot be read: {error.strerror}",
+                           needed="A TOML file that you may read is needed.",
+                           remedy="Check the path.") from error  # fmt: skip
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"config: {path} is not TOML: {error}",
+                              needed="See https://toml.io for the format.",
+                              remedy="Strings need quotes; a model is a [[models]] table.") from error  # fmt: skip
+    return config_from(mapping, Path(path).parent)
+
+
+def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
+    """Build a study from nested mappings, as TOML gives them."""
+    given = dict(mapping)
+    _check_keys("study", given, StudyConfig)
+    corpus = given.get("corpus", [])
+    sources = [corpus] if isinstance(corpus, str) else corpus
+    if not isinstance(sources, list) or not all(isinstance(entry, str) for entry in sources):
+        raise ConfigError(f"study: corpus = {corpus!r}", needed="A path or a list of paths is needed.",
+                          remedy='corpus = ["my.txt"]')  # fmt: skip
+    given["corpus"] = tuple(_absolute(entry, base) for entry in sources)
+    for name, kind in (("text", TextConfig), ("counts", CountsConfig)):
+        if name in given:
+            given[name] = _table(name, given[name], kind)
+    if "models" in given:
+        given["models"] = tuple(_model(entry) for entry in given["models"])
+    return _build("study", given, StudyConfig)
+
+
+def config_to(config: StudyConfig) -> str:
+    """Spell a study in TOML; :func:`load_config` reads it back to an equal study."""
+    import tomli_w
+
+    mapping = asdict(config)
+    mapping["models"] = [
+        {"kind": model.recipe.kind, **asdict(model.recipe),
+         "name": model.name, "vary": model.vary, "seeds": list(model.seeds)}
+        for model in config.models
+    ]  # fmt: skip
+    return tomli_w.dumps(mapping)
+
+
+def _absolute(source: str, base: Path) -> str:
+    return source if source == "-" or source.startswith("dataset:") else str((base / source).resolve())
+
+
+def _model(entry: Any) -> ModelConfig:
+    if not isinstance(entry, Mapping) or "kind" not in entry:
+        raise ConfigError(f"models: {entry!r}", needed="Each model is a table with a kind.",
+                          remedy='[[models]]\n  kind = "glove"')  # fmt: skip
+    check_choice("models", "kind", entry["kind"], tuple(RECIPES))
+    recipe_type = RECIPES[entry["kind"]]
+    known = (*MODEL_KEYS, *(field.name for field in fields(recipe_type)))
+    _check_known(f"models.{entry['kind']}", entry, known)
+    recipe: Recipe = _build(
+        entry["kind"], {k: v for k, v in entry.items() if k not in MODEL_KEYS}, recipe_type
+    )
+    rest = {key: value for key, value in entry.items() if key in MODEL_KEYS[1:]}
+    if "seeds" in rest:
+        rest["seeds"] = _seeds(rest["seeds"])
+    return _build(entry["kind"], {"recipe": recipe, **rest}, ModelConfig)
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        return tuple(range(seeds))
+    if isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds):
+        return tuple(seeds)
+    raise ConfigError(f"models: seeds = {seeds!r}", needed="A number of runs or a list of whole numbers is needed.",
+                      remedy="seeds = 5, or seeds = [0, 1, 2]")  # fmt: skip
+
+
+def _table(where: str, given: Any, kind: type[C]) -> C:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: {given!r}", needed=f"{where} is a table.",
+                          remedy=f"[{where}] on a line of its own, then key = value lines.")  # fmt: skip
+    _check_keys(where, given, kind)
+    return _build(where, dict(given), kind)
+
+
+def _check_keys(where: str, given: Mapping[str, Any], kind: type[Any]) -> None:
+    _check_known(where, given, tuple(field.name for field in fields(kind)))
+
+
+def _check_known(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{where}: the key {key!r} is not known",
+                              needed=f"Keys here are {', '.join(known)}.",
+                              remedy=nearest_hint(key, known))  # fmt: skip
+
+
+def _build(where: str, given: Mapping[str, Any], kind: type[C]) -> C:
+    """Check the types of the values and construct."""
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        if field.name in given:
+            values[field.name] = _typed(where, field.name, given[field.name], hints[field.name])
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(f"{where}: {field.name} is missing", needed=f"{field.name} must be given.",
+                              remedy=f"{field.name} = …")  # fmt: skip
+    return kind(**values)
+
+
+def _typed(where: str, name: str, value: Any, hint: Any) -> Any:
+    if get_origin(hint) is Literal:
+        check_choice(where, name, value, get_args(hint))
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = hint in (int, float, str)
+    if plain and (not isinstance(value, hint) or isinstance(value, bool)):
+        raise ConfigError(f"{where}: {name} = {value!r}",
+                          needed=f"{name} is a {'number' if hint is float else 'whole number' if hint is int else 'text'}.",
+                          remedy=f"For example {name} = {hint(10)!r}.")  # fmt: skip
+    if (
+        not plain
+        and not isinstance(hint, UnionType)
+        and get_origin(hint) is None
+        and not isinstance(value, hint)
+    ):
+        raise ConfigError(f"{where}: {name} = {value!r}", needed=f"{name} is a {hint.__name__}.",
+                          remedy="See gpuemb study --help.")  # fmt: skip
+    return value

@@ -1,0 +1,46 @@
+"""Compile every kernel before the work, so that its seconds are seen as what they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpuemb.core.device import Device
+from gpuemb.core.progress import Progress
+from gpuemb.core.random import stream
+from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+from gpuemb.kernels.neighbor_overlap import neighbor_overlap
+from gpuemb.kernels.window_counts import weights_of, window_counts
+
+
+def compile_kernels(device: Device, progress: Progress) -> None:
+    """Run each kernel once on a few numbers; what was compiled before is loaded from the disk."""
+    steps = (_window_counts, _glove_epoch, _cosine_topk, _neighbor_overlap)
+    with progress.phase("compiling kernels (once, then cached)", len(steps)) as task:
+        for step in steps:
+            step(device)
+            task.advance()
+
+
+def _window_counts(device: Device) -> None:
+    ids, starts = np.array([0, 1, 0], np.int32), np.array([0, 3])
+    weights, _ = weights_of(2, "flat")
+    window_counts.on(device)(ids, starts, None, 2, weights, "both")
+
+
+def _glove_epoch(device: Device) -> None:
+    one = np.ones(1, np.float32)
+    zero = np.zeros(1, np.int32)
+    strata = Strata(zero, zero, one, one, np.array([[[0, 1]]]))
+    vectors, biases = np.zeros((2, 1, LANES), np.float32), np.zeros((2, 1), np.float32)
+    parameters = GloVeParameters(vectors, biases, np.ones_like(vectors), np.ones_like(biases))
+    glove_epoch.on(device)(strata, parameters, 0.05)
+
+
+def _cosine_topk(device: Device) -> None:
+    rows = stream(0, "warm-up").standard_normal((4, 3)).astype(np.float32)
+    cosine_topk.on(device)(rows, 2)
+
+
+def _neighbor_overlap(device: Device) -> None:
+    neighbor_overlap.on(device)(np.zeros((2, 2, 1), np.int32))

@@ -1,0 +1,1 @@
+"""From counts to one table of vectors a seed."""

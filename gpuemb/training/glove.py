@@ -1,0 +1,129 @@
+"""GloVe, one seed at a time, on every core, with the same bits for any number of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gpuemb.core.arrays import Float32
+from gpuemb.core.device import Device
+from gpuemb.core.errors import NonFiniteError
+from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.core.progress import SILENT, Task
+from gpuemb.core.random import stream
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+from gpuemb.training.recipes import GloVe
+
+LEAST_BLOCKS = 16  # blocks a round: enough for 8 threads to stay busy
+BLOCK_BYTES = 1 << 19  # words and contexts of a block with their sums: half a core's L2
+
+
+def train_glove(
+    counts: Cooccurrence,
+    recipe: GloVe,
+    *,
+    init_seed: int,
+    order_seed: int,
+    device: Device,
+    task: Task | None = None,
+) -> Float32:
+    """Train one run; return ``(V, d)`` float32, the sum of word and context vectors.
+
+    Args:
+        counts: symmetric counts.
+        recipe: dimensions, epochs and weights.
+        init_seed: decides the vectors before the first step.
+        order_seed: decides the order in which the nonzeros are visited.
+        device: where to train.
+        task: told after every epoch.
+
+    Raises:
+        NonFiniteError: the loss diverged.
+
+    Cost: ``12·d`` flops a nonzero and epoch. Source: Pennington (2014).
+    """
+    strata = _stratify(counts, recipe, order_seed)
+    parameters = _initialize(len(counts.vocabulary), recipe, init_seed)
+    rounds = stream(order_seed, "glove", "rounds")
+    step = glove_epoch.on(device)
+    for epoch in range(recipe.epochs):
+        order = rounds.permutation(len(strata.bounds))
+        visited = Strata(strata.rows, strata.columns, strata.logs, strata.weights, strata.bounds[order])
+        loss = step(visited, parameters, recipe.learning_rate)
+        if not math.isfinite(loss):
+            raise NonFiniteError(f"glove: the loss is {loss} after epoch {epoch + 1}",
+                                 needed="The step must be small enough for the loss to fall.",
+                                 remedy=f"Lower learning_rate below {recipe.learning_rate}.")  # fmt: skip
+        (task or _silent()).advance()
+    summed: Float32 = parameters.vectors[0] + parameters.vectors[1]
+    return np.ascontiguousarray(summed[:, : recipe.dim])
+
+
+def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
+    """State the bytes that training one run holds."""
+    width = _padded(recipe.dim)
+    return MemoryPlan(
+        f"glove with {words} words, {nonzeros} nonzeros, {recipe.dim} dimensions",
+        {
+            "vectors and their AdaGrad sums": buffer((4, words, width), np.float32),
+            "ordered nonzeros": buffer((4, nonzeros), np.float32),
+            "order while it is drawn": buffer((3, nonzeros), np.int64),
+        },
+    )
+
+
+def _silent() -> Task:
+    with SILENT.phase("") as task:
+        return task
+
+
+def _padded(dim: int) -> int:
+    return -(-dim // LANES) * LANES
+
+
+def _initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
+    """Uniform in ±1/(2d), as the original; AdaGrad's sums start at 1."""
+    width = _padded(recipe.dim)
+    numbers = stream(seed, "glove", "initialization")
+    vectors = np.zeros((2, words, width), np.float32)
+    draw = numbers.random((2, words, recipe.dim + 1), dtype=np.float32)
+    draw = (draw - np.float32(0.5)) / np.float32(recipe.dim)
+    vectors[:, :, : recipe.dim] = draw[:, :, :-1]
+    return GloVeParameters(
+        vectors,
+        np.ascontiguousarray(draw[:, :, -1]),
+        np.ones((2, words, width), np.float32),
+        np.ones((2, words), np.float32),
+    )
+
+
+def _stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
+    """Deal words and contexts to blocks at random; order the nonzeros by round, block, then at random.
+
+    Round ``r`` holds the blocks ``(b, (b + r) mod B)``, which share no word and no context. ``B``
+    depends on the sizes alone, never on the threads.
+    """
+    words = len(counts.vocabulary)
+    blocks = max(LEAST_BLOCKS, -(-words * _padded(recipe.dim) * 16 // BLOCK_BYTES))
+    numbers = stream(seed, "glove", "order")
+    of_word, of_context = (numbers.permutation(words) % blocks for _ in range(2))
+    sizes = np.diff(counts.rows.indptr)
+    rows = np.repeat(np.arange(words, dtype=np.int32), sizes)
+    columns = counts.rows.indices
+    block = of_word[rows]
+    place = (of_context[columns] - block) % blocks * blocks + block
+    shuffled = numbers.permutation(len(rows))
+    order = shuffled[np.argsort(place[shuffled], kind="stable")]
+    ends = np.cumsum(np.bincount(place, minlength=blocks * blocks))
+    bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1).reshape(blocks, blocks, 2)
+    values = counts.rows.data[order] * float(counts.unit)
+    weights = np.minimum(1.0, (values / recipe.x_max) ** recipe.alpha)
+    return Strata(
+        rows[order],
+        columns[order],
+        np.log(values).astype(np.float32),
+        weights.astype(np.float32),
+        bounds.astype(np.int64),
+    )

@@ -1,0 +1,102 @@
+"""What to train: frozen recipes, the same in Python and in TOML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from gpuemb.core.checks import check_at_least, check_choice
+from gpuemb.core.errors import ConfigError
+
+Vary: TypeAlias = Literal["seed", "init", "order", "bootstrap"]
+VARY: tuple[Vary, ...] = ("seed", "init", "order", "bootstrap")
+
+
+@dataclass(frozen=True)
+class GloVe:
+    """Global vectors by AdaGrad over the nonzero counts.
+
+    Minimizes ``Σ f(X_ij)(w_i·w̃_j + b_i + b̃_j − log X_ij)²``, ``f(x) = min(1, (x/x_max)^alpha)``.
+    The result is ``w + w̃``.
+
+    Attributes:
+        dim: dimensions of a vector.
+        epochs: passes over the counts.
+        x_max: count from which a pair has full weight.
+        alpha: exponent of the weight below it.
+        learning_rate: AdaGrad's step.
+
+    Source: Pennington, Socher and Manning (2014); Definitions §1.
+    """
+
+    kind: ClassVar[str] = "glove"
+    varies: ClassVar[tuple[Vary, ...]] = ("seed", "init", "order", "bootstrap")
+
+    dim: int = 100
+    epochs: int = 25
+    x_max: float = 100.0
+    alpha: float = 0.75
+    learning_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name, least in (("dim", 1), ("epochs", 1)):
+            check_at_least("GloVe", name, getattr(self, name), least)
+        for name in ("x_max", "learning_rate"):
+            _check_positive("GloVe", name, getattr(self, name))
+        check_at_least("GloVe", "alpha", self.alpha, 0)
+
+
+@dataclass(frozen=True)
+class PPMISVD:
+    """Positive pointwise mutual information, factored: ``W = U_d Σ_d^power``.
+
+    It has no randomness of its own: with the same counts every seed gives the same bits. Only
+    ``vary="bootstrap"`` makes its runs differ.
+
+    Attributes:
+        dim: dimensions of a vector.
+        power: exponent of the singular values.
+        shift: PMI is lowered by ``log shift`` before negative values are dropped.
+        smoothing: exponent of the context distribution.
+
+    Source: Levy, Goldberg and Dagan (2015); Definitions §1.
+    """
+
+    kind: ClassVar[str] = "ppmi-svd"
+    varies: ClassVar[tuple[Vary, ...]] = ("bootstrap",)
+
+    dim: int = 100
+    power: float = 0.5
+    shift: float = 1.0
+    smoothing: float = 0.75
+
+    def __post_init__(self) -> None:
+        check_at_least("PPMISVD", "dim", self.dim, 1)
+        check_at_least("PPMISVD", "power", self.power, 0)
+        check_at_least("PPMISVD", "shift", self.shift, 1)
+        _check_positive("PPMISVD", "smoothing", self.smoothing)
+
+
+Recipe: TypeAlias = GloVe | PPMISVD
+RECIPES: dict[str, type[GloVe] | type[PPMISVD]] = {r.kind: r for r in (GloVe, PPMISVD)}
+
+
+def check_vary(recipe: Recipe, vary: str) -> None:
+    """Refuse a source of variation that the recipe does not have.
+
+    ``seed`` is allowed for every recipe: where nothing is random, the runs come out identical.
+
+    Raises:
+        ConfigError: says what the recipe can vary.
+    """
+    check_choice(recipe.kind, "vary", vary, VARY)
+    if vary != "seed" and vary not in recipe.varies:
+        raise ConfigError(f"{recipe.kind}: vary = {vary!r}, which it has not",
+                          needed=f"{recipe.kind} can vary {', '.join(recipe.varies)}.",
+                          remedy=f"Use vary={recipe.varies[0]!r}.")  # fmt: skip
+
+
+def _check_positive(where: str, name: str, value: float) -> None:
+    if not value > 0:
+        raise ConfigError(f"{where}: {name} = {value}", needed=f"{name} must be above 0.",
+                          remedy=f"Leave {name} out to use the default.")  # fmt: skip

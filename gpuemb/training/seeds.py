@@ -1,0 +1,123 @@
+"""One model, many runs: what a seed changes, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gpuemb.core.arrays import Float32
+from gpuemb.core.device import Device, choose
+from gpuemb.core.errors import ConfigError
+from gpuemb.core.progress import SILENT, Progress, Task
+from gpuemb.corpus.tokens import Tokens
+from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
+from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.kernels.window_counts import Weighting
+from gpuemb.training.glove import plan_glove, train_glove
+from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
+from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
+
+FIXED = 0  # the seed of whatever does not vary
+
+
+def train(
+    source: Tokens | Cooccurrence,
+    recipe: Recipe,
+    *,
+    seeds: Iterable[int] = range(5),
+    vary: Vary = "seed",
+    window: int = 10,
+    weighting: Weighting = "harmonic",
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> EmbeddingStack:
+    """Train one run a seed.
+
+    Args:
+        source: a corpus, or its counts.
+        recipe: :class:`GloVe` or :class:`PPMISVD`.
+        seeds: one run each; a run's bits depend on its own seed alone, not on the others.
+        vary: ``seed`` changes everything random, ``init`` or ``order`` one part alone;
+            ``bootstrap`` resamples the documents and leaves the rest fixed (needs a corpus).
+        window, weighting: how a corpus is counted; counts come as they are.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        progress: told after every epoch.
+
+    Returns:
+        Vectors ``(S, V, d)`` float32.
+
+    Raises:
+        ConfigError: more dimensions than words, or a source that cannot vary as asked.
+
+    Cost: see :func:`gpuemb.training.glove.train_glove`, :func:`gpuemb.training.spectral.train_ppmi_svd`.
+    """
+    check_vary(recipe, vary)
+    chosen, runs, names = choose(device), [], []
+    counts = source if isinstance(source, Cooccurrence) else None
+    with progress.phase(f"training {recipe.kind}") as task:
+        for seed in seeds:
+            if counts is None or vary == "bootstrap":
+                counts = count_for_run(source, seed, vary, window, weighting, chosen)
+            runs.append(train_run(counts, recipe, seed, vary, device=chosen, task=task))
+            names.append(f"{'bootstrap' if vary == 'bootstrap' else 'seed'} {seed}")
+    if not runs:
+        raise ConfigError("train: no seeds", needed="At least one seed is needed.",
+                          remedy="train(…, seeds=range(5))")  # fmt: skip
+    vocabulary = source.vocabulary
+    return EmbeddingStack(np.stack(runs), vocabulary.words, vocabulary.counts, tuple(names))
+
+
+def count_for_run(
+    source: Tokens | Cooccurrence, seed: int, vary: Vary, window: int, weighting: Weighting, device: Device
+) -> Cooccurrence:
+    """Count the corpus as this run sees it: once, or its documents resampled by ``seed``."""
+    if isinstance(source, Cooccurrence):
+        raise ConfigError("train: vary = 'bootstrap' with counts as the source",
+                          needed="Documents can be resampled only from a corpus.",
+                          remedy="Pass the Tokens that read_corpus returns.")  # fmt: skip
+    repeats = bootstrap_repeats(source, seed) if vary == "bootstrap" else None
+    return count_cooccurrences(source, window, weighting, repeats=repeats, device=str(device))
+
+
+def train_run(
+    counts: Cooccurrence,
+    recipe: Recipe,
+    seed: int,
+    vary: Vary,
+    *,
+    device: Device,
+    task: Task | None = None,
+) -> Float32:
+    """Train one run, ``(V, d)`` float32: a pure function of its arguments.
+
+    Raises:
+        ConfigError: more dimensions than words, or counts without a single pair.
+        MemoryBudgetError: it would not fit.
+    """
+    words = len(counts.vocabulary)
+    if recipe.dim > words:
+        raise ConfigError(f"{recipe.kind}: dim = {recipe.dim} but the vocabulary has {words} words",
+                          needed="A table needs at least as many words as dimensions.",
+                          remedy=f"Use dim={max(1, words // 2)}, a lower min_count, or more text.")  # fmt: skip
+    if counts.nonzeros == 0:
+        raise ConfigError(f"{recipe.kind}: no two words stand near each other",
+                          needed="Documents of at least two vocabulary words are needed.",
+                          remedy="Check that a line of the text is a document.")  # fmt: skip
+    if isinstance(recipe, GloVe):
+        plan_glove(words, counts.nonzeros, recipe).require()
+        init_seed = seed if vary in ("seed", "init") else FIXED
+        order_seed = seed if vary in ("seed", "order") else FIXED
+        return train_glove(
+            counts, recipe, init_seed=init_seed, order_seed=order_seed, device=device, task=task
+        )
+    plan_ppmi_svd(words, counts.nonzeros, recipe).require()
+    rows = train_ppmi_svd(counts, recipe)
+    if task is not None:
+        task.advance()
+    return rows
+
+
+def steps_of(recipe: Recipe) -> int:
+    """How often training one run reports progress."""
+    return recipe.epochs if isinstance(recipe, GloVe) else 1

@@ -1,0 +1,68 @@
+"""GloVe's AdaGrad on the CPU: the blocks of a round on all workers.
+
+Plan      A block touches V/B words and V/B contexts; with B chosen so that both, and their AdaGrad sums,
+          fit a core's L2, a nonzero costs arithmetic instead of memory.
+Bound by  the two square roots and divisions a coordinate: vrsqrt14ps with one Newton step.
+Contract  the order inside a block and of the rounds is given, so every thread count gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float32, Float64, Int32, Int64
+from gpuemb.core.jit import njit_reassociated
+from gpuemb.kernels.glove_epoch import GloVeParameters, Strata
+
+
+def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: float) -> float:
+    """See :mod:`gpuemb.kernels.glove_epoch`."""
+    rate = np.float32(learning_rate)
+    losses = np.zeros(strata.bounds.shape[:2])
+
+    for bounds, met in zip(strata.bounds, losses, strict=True):
+
+        def visit(part: tuple[int, int], bounds: Int64 = bounds, met: Float64 = met) -> None:
+            _visit(strata.rows, strata.columns, strata.logs, strata.weights,
+                   bounds[part[0] : part[1]], met[part[0] : part[1]],
+                   parameters.vectors, parameters.biases,
+                   parameters.vector_squares, parameters.bias_squares, rate)  # fmt: skip
+
+        threads.run(visit, threads.ranges(len(bounds), threads.count()))
+    return math.fsum(losses.ravel())
+
+
+@njit_reassociated
+def _visit(
+    rows: Int32, columns: Int32, logs: Float32, weights: Float32, bounds: Int64, losses: Float64,
+    vectors: Float32, biases: Float32, squares: Float32, bias_squares: Float32, rate: np.float32,
+) -> None:  # fmt: skip
+    width = vectors.shape[2]
+    one = np.float32(1)
+    for block in range(len(bounds)):
+        loss = 0.0
+        for n in range(bounds[block, 0], bounds[block, 1]):
+            row, column = rows[n], columns[n]
+            word, context = vectors[0, row], vectors[1, column]
+            word_squares, context_squares = squares[0, row], squares[1, column]
+            dot = np.float32(0)
+            for j in range(width):
+                dot += word[j] * context[j]
+            error = dot + biases[0, row] + biases[1, column] - logs[n]
+            weighted = weights[n] * error
+            loss += weighted * error
+            step = rate * weighted
+            for j in range(width):
+                word_step, context_step = step * context[j], step * word[j]
+                word[j] -= word_step * (one / np.sqrt(word_squares[j]))
+                context[j] -= context_step * (one / np.sqrt(context_squares[j]))
+                word_squares[j] += word_step * word_step
+                context_squares[j] += context_step * context_step
+            biases[0, row] -= step / np.sqrt(bias_squares[0, row])
+            biases[1, column] -= step / np.sqrt(bias_squares[1, column])
+            bias_squares[0, row] += step * step
+            bias_squares[1, column] += step * step
+        losses[block] = loss
