@@ -48,9 +48,17 @@ if TYPE_CHECKING:
     from gpuemb.training.seeds import train
 
 _ERRORS = (
-    "GpuembError", "ConfigError", "DeviceError", "DTypeError", "FileFormatError", "MemoryBudgetError",
-    "NonFiniteError", "ShapeError", "StorageError", "VocabularyError",
-)  # fmt: skip
+    "GpuembError",
+    "ConfigError",
+    "DeviceError",
+    "DTypeError",
+    "FileFormatError",
+    "MemoryBudgetError",
+    "NonFiniteError",
+    "ShapeError",
+    "StorageError",
+    "VocabularyError",
+)
 _ROOMS = {
     "core.device": ("Device",),
     "core.errors": _ERRORS,

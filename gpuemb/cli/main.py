@@ -9,6 +9,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_strong, shown
+from gpuemb.stability.config import StudyConfig
 
 app = typer.Typer(
     help="Which parts of an embedding are real, and which would come out differently?",
@@ -28,8 +29,11 @@ def run() -> None:
 def study(
     corpus: Annotated[
         Optional[list[str]],  # noqa: UP045  Typer reads the annotation at run time
-        typer.Argument(help="Text: files (.gz too), folders, `-` for standard input, or `dataset:conversations`. "
-                       "A line is a document.", show_default=False),
+        typer.Argument(
+            help="Text: files (.gz too), folders, `-` for standard input, or "
+            "`dataset:conversations`. A line is a document.",
+            show_default=False,
+        ),
     ] = None,
     config: options.Config = None,
     model: options.Models = None,
@@ -49,7 +53,7 @@ def study(
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     json: options.Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Train several runs on a text and report what they agree on.
 
     Examples:
@@ -65,8 +69,21 @@ def study(
     second run finds everything done.
     """
     with failing_clearly():
-        flags = options.StudyFlags(tuple(corpus or ()), tuple(model or ()), dim, epochs, seeds, vary, window, weighting,
-                                   min_count, max_words, encoding_errors, neighbors, title)  # fmt: skip
+        flags = options.StudyFlags(
+            tuple(corpus or ()),
+            tuple(model or ()),
+            dim,
+            epochs,
+            seeds,
+            vary,
+            window,
+            weighting,
+            min_count,
+            max_words,
+            encoding_errors,
+            neighbors,
+            title,
+        )
         asked = options.study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
 
@@ -95,7 +112,7 @@ def info() -> None:
 
 
 def _run_study(
-    config: options.StudyConfig,
+    config: StudyConfig,
     out: Path | None,
     *,
     extend: bool,
@@ -111,8 +128,14 @@ def _run_study(
         import gpuemb
         from gpuemb.report.claims import telling_numbers
 
-        result = gpuemb.study(config, out=folder, device=device, threads_used=threads, extend=extend,
-                              progress=TerminalProgress())  # fmt: skip
+        result = gpuemb.study(
+            config,
+            out=folder,
+            device=device,
+            threads_used=threads,
+            extend=extend,
+            progress=TerminalProgress(),
+        )
         report = gpuemb.write_report(result)
         if json:
             say((folder / "summary.json").read_text("utf-8").rstrip())

@@ -97,8 +97,11 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
         ConfigError: neither a file nor a corpus, or values that do not fit.
     """
     if file is None and not flags.corpus:
-        raise ConfigError("study: no corpus", needed="Name text files or folders, or --config FILE.",
-                          remedy="gpuemb study my.txt, or gpuemb demo to see an example.")  # fmt: skip
+        raise ConfigError(
+            "study: no corpus",
+            needed="Name text files or folders, or --config FILE.",
+            remedy="gpuemb study my.txt, or gpuemb demo to see an example.",
+        )
     mapping: dict[str, Any] = {}
     if file is not None:
         load_config(file)  # checked as it stands, so that a mistake in it is named as its own
@@ -108,8 +111,14 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
         mapping["corpus"] = [_from_here(source) for source in flags.corpus]
     _override(mapping, {"neighbors": flags.neighbors, "title": flags.title})
     _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
-    _override(mapping.setdefault("text", {}), {"min_count": flags.min_count, "max_words": flags.max_words,
-                                               "encoding_errors": flags.encoding_errors})  # fmt: skip
+    _override(
+        mapping.setdefault("text", {}),
+        {
+            "min_count": flags.min_count,
+            "max_words": flags.max_words,
+            "encoding_errors": flags.encoding_errors,
+        },
+    )
     mapping["models"] = [_model(entry, flags) for entry in _chosen_models(mapping, flags)]
     return config_from(mapping, base)
 
@@ -127,7 +136,8 @@ def demo_config() -> StudyConfig:
 def _chosen_models(mapping: dict[str, Any], flags: StudyFlags) -> list[dict[str, Any]]:
     if flags.model:
         return [{"kind": kind} for kind in flags.model]
-    return mapping.get("models", [{"kind": "glove"}])
+    models: list[dict[str, Any]] = mapping.get("models", [{"kind": "glove"}])
+    return models
 
 
 def _model(entry: dict[str, Any], flags: StudyFlags) -> dict[str, Any]:
@@ -144,8 +154,11 @@ def _model(entry: dict[str, Any], flags: StudyFlags) -> dict[str, Any]:
 def _parse_seeds(text: str) -> int | list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"study: --seeds {text}", needed="A number of runs or a list of whole numbers is needed.",
-                          remedy="--seeds 5, or --seeds 0,7,42")  # fmt: skip
+        raise ConfigError(
+            f"study: --seeds {text}",
+            needed="A number of runs or a list of whole numbers is needed.",
+            remedy="--seeds 5, or --seeds 0,7,42",
+        )
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
 
 

@@ -17,6 +17,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -42,7 +43,7 @@ def say_strong(strong: str, rest: str) -> None:
 
 
 class _Bar:
-    def __init__(self, bars: Progress, number: int) -> None:
+    def __init__(self, bars: Progress, number: TaskID) -> None:
         self._bars, self._number = bars, number
 
     def advance(self, amount: int = 1) -> None:

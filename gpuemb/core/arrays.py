@@ -43,9 +43,11 @@ def device_of(x: Array) -> Device:
         return CPU
     if int(kind) in (DLPACK_CUDA, DLPACK_CUDA_MANAGED):
         return Device("cuda", int(index))
-    raise DeviceError(f"device_of: an array of {type(x).__name__} is on DLPack device type {int(kind)}",
-                      needed="gpuemb computes on CPU and CUDA devices.",
-                      remedy="Move the array to one of them first.")  # fmt: skip
+    raise DeviceError(
+        f"device_of: an array of {type(x).__name__} is on DLPack device type {int(kind)}",
+        needed="gpuemb computes on CPU and CUDA devices.",
+        remedy="Move the array to one of them first.",
+    )
 
 
 def native(x: Array) -> Any:
@@ -65,9 +67,11 @@ def as_numbers(x: Any) -> NDArray[Any]:
     """Turn nested Python numbers into an array; refuse what is not made of numbers."""
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
-        raise DTypeError(f"expected numbers, but got {type(x).__name__} holding {array.dtype}",
-                         needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
-                         remedy="Words are looked up with embedding[word].")  # fmt: skip
+        raise DTypeError(
+            f"expected numbers, but got {type(x).__name__} holding {array.dtype}",
+            needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
+            remedy="Words are looked up with embedding[word].",
+        )
     return array
 
 

@@ -21,14 +21,18 @@ def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = No
     if not hasattr(x, "__dlpack__"):
         x = as_numbers(x)
     if x.ndim != 2 or 0 in x.shape:
-        raise ShapeError(f"{where}: {name} has shape {tuple(x.shape)}",
-                         needed="A table is needed: V words in rows, d dimensions in columns, both at least 1.",
-                         remedy="A single vector becomes a table with x[None, :].")  # fmt: skip
+        raise ShapeError(
+            f"{where}: {name} has shape {tuple(x.shape)}",
+            needed="A table is needed: V words in rows, d dimensions in columns, both at least 1.",
+            remedy="A single vector becomes a table with x[None, :].",
+        )
     xp = namespace_of(x)
     if not xp.isdtype(x.dtype, "real floating"):
-        raise DTypeError(f"{where}: {name} holds {x.dtype}",
-                         needed="float16, float32 or float64 is needed.",
-                         remedy=f"Convert it first, for example with {name}.astype('float32').")  # fmt: skip
+        raise DTypeError(
+            f"{where}: {name} holds {x.dtype}",
+            needed="float16, float32 or float64 is needed.",
+            remedy=f"Convert it first, for example with {name}.astype('float32').",
+        )
     _check_finite(where, name, x, words, xp)
     return x
 
@@ -39,9 +43,11 @@ def _check_finite(where: str, name: str, x: Array, words: Sequence[str] | None, 
         if not bool(xp.all(finite)):
             row = start + int(xp.argmin(xp.astype(finite, xp.int8)))
             label = f"row {row}" if words is None else f"row {row}, the word {words[row]!r},"
-            raise NonFiniteError(f"{where}: {name} holds NaN or infinity; {label} is the first",
-                                 needed="Every number must be finite.",
-                                 remedy="Drop or repair these rows: numpy.isfinite(x).all(axis=1) finds them.")  # fmt: skip
+            raise NonFiniteError(
+                f"{where}: {name} holds NaN or infinity; {label} is the first",
+                needed="Every number must be finite.",
+                remedy="Drop or repair these rows: numpy.isfinite(x).all(axis=1) finds them.",
+            )
 
 
 def check_same_rows(where: str, first: Array, second: Array) -> None:
@@ -51,9 +57,11 @@ def check_same_rows(where: str, first: Array, second: Array) -> None:
         ShapeError: the numbers of rows differ.
     """
     if first.shape[0] != second.shape[0]:
-        raise ShapeError(f"{where}: X has {first.shape[0]} rows but Y has {second.shape[0]}",
-                         needed="Row i must be the same word in both tables.",
-                         remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.")  # fmt: skip
+        raise ShapeError(
+            f"{where}: X has {first.shape[0]} rows but Y has {second.shape[0]}",
+            needed="Row i must be the same word in both tables.",
+            remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.",
+        )
 
 
 def check_neighbors(where: str, k: int, candidates: int) -> None:
@@ -63,10 +71,13 @@ def check_neighbors(where: str, k: int, candidates: int) -> None:
         ConfigError: ``k`` is not between 1 and the number of candidates.
     """
     if not 1 <= k <= candidates:
-        raise ConfigError(f"{where}: k = {k} neighbors were asked for among {candidates} candidates",
-                          needed=f"k must be at least 1 and at most {candidates}.",
-                          remedy=f"Ask for k={min(max(k, 1), candidates)}." if candidates > 0
-                          else "Bring a table of at least two words.")  # fmt: skip
+        raise ConfigError(
+            f"{where}: k = {k} neighbors were asked for among {candidates} candidates",
+            needed=f"k must be at least 1 and at most {candidates}.",
+            remedy=f"Ask for k={min(max(k, 1), candidates)}."
+            if candidates > 0
+            else "Bring a table of at least two words.",
+        )
 
 
 def check_choice(where: str, name: str, value: object, choices: Sequence[str]) -> None:
@@ -76,9 +87,11 @@ def check_choice(where: str, name: str, value: object, choices: Sequence[str]) -
         ConfigError: it is not; the nearest choice is named.
     """
     if value not in choices:
-        raise ConfigError(f"{where}: {name} = {value!r} is not known",
-                          needed=f"{name} is one of {', '.join(choices)}.",
-                          remedy=nearest_hint(str(value), choices))  # fmt: skip
+        raise ConfigError(
+            f"{where}: {name} = {value!r} is not known",
+            needed=f"{name} is one of {', '.join(choices)}.",
+            remedy=nearest_hint(str(value), choices),
+        )
 
 
 def check_at_least(where: str, name: str, value: float, least: float) -> None:
@@ -88,8 +101,11 @@ def check_at_least(where: str, name: str, value: float, least: float) -> None:
         ConfigError: it is, or it is NaN.
     """
     if not value >= least:
-        raise ConfigError(f"{where}: {name} = {value}", needed=f"{name} must be at least {least}.",
-                          remedy=f"Give {name}={least} or more.")  # fmt: skip
+        raise ConfigError(
+            f"{where}: {name} = {value}",
+            needed=f"{name} must be at least {least}.",
+            remedy=f"Give {name}={least} or more.",
+        )
 
 
 def nearest_hint(given: str, known: Sequence[str]) -> str:

@@ -51,10 +51,12 @@ def choose(name: str = "auto") -> Device:
     if name == "auto":
         return CPU if missing else Device("cuda")
     if missing:
-        raise DeviceError(f"device: {name} cannot be used here: {missing}",
-                          needed="CUDA needs an NVIDIA driver and CuPy: pip install 'gpuemb[cuda12]' "
-                                 "or 'gpuemb[cuda13]', whichever the driver supports.",
-                          remedy=CPU_ONLY_REMEDY)  # fmt: skip
+        raise DeviceError(
+            f"device: {name} cannot be used here: {missing}",
+            needed="CUDA needs an NVIDIA driver and CuPy: pip install 'gpuemb[cuda12]' "
+            "or 'gpuemb[cuda13]', whichever the driver supports.",
+            remedy=CPU_ONLY_REMEDY,
+        )
     return _existing_cuda(int(name.partition(":")[2] or 0))
 
 
@@ -63,9 +65,11 @@ def _existing_cuda(index: int) -> Device:
 
     present = int(cupy.cuda.runtime.getDeviceCount())
     if index >= present:
-        raise DeviceError(f"device: cuda:{index} was asked for, but this machine has {present}",
-                          needed=f"The number must be below {present}.",
-                          remedy=CPU_ONLY_REMEDY)  # fmt: skip
+        raise DeviceError(
+            f"device: cuda:{index} was asked for, but this machine has {present}",
+            needed=f"The number must be below {present}.",
+            remedy=CPU_ONLY_REMEDY,
+        )
     return Device("cuda", index)
 
 

@@ -31,7 +31,7 @@ class Kernel(Generic[P, R]):
     """
 
     def __init__(self, reference: Callable[P, R]) -> None:
-        functools.update_wrapper(self, reference)
+        self.__doc__, self.__module__ = reference.__doc__, reference.__module__
         self.reference = reference
         self.name = reference.__name__
 

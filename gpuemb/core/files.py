@@ -30,7 +30,7 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
         try:
-            with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
                 yield file
                 to_disk(file)
             os.chmod(partial, FILE_MODE)
@@ -70,10 +70,11 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise StorageError(f"writing below {folder}: {error.strerror or error}",
-                           needed="The disk is full." if full else "The folder must exist or be creatable, and writable.",
-                           remedy=f"{_free(folder)} What is finished stays; the same command goes on from there."
-                           ) from error  # fmt: skip
+        raise StorageError(
+            f"writing below {folder}: {error.strerror or error}",
+            needed="The disk is full." if full else "The folder must be one that you may write to.",
+            remedy=f"{_free(folder)} What is finished stays; the same command goes on from there.",
+        ) from error
 
 
 def to_disk(file: IO[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,19 +17,11 @@ class Task(Protocol):
 class Progress(Protocol):
     """Whoever wants to know: a terminal, a log, nobody."""
 
-    def phase(self, name: str, total: int | None = None) -> PhaseManager:
+    def phase(self, name: str, total: int | None = None) -> AbstractContextManager[Task]:
         """Open a phase of ``total`` units (``None``: unknown); use it in a ``with`` statement."""
 
     def note(self, message: str) -> None:
         """Tell one line that is not a step."""
-
-
-class PhaseManager(Protocol):
-    """What ``Progress.phase`` returns: a context manager that yields a :class:`Task`."""
-
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *details: object) -> bool | None: ...
 
 
 class _Nobody:

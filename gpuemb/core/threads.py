@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from gpuemb.core.errors import ConfigError
@@ -39,8 +40,11 @@ def count() -> int:
 def limit(threads: int | None) -> Iterator[None]:
     """Use ``threads`` workers inside the block; ``None`` means every available core."""
     if threads is not None and threads < 1:
-        raise ConfigError(f"threads: {threads} was given", needed="At least one thread is needed.",
-                          remedy=f"Leave it out to use all {available()} cores.")  # fmt: skip
+        raise ConfigError(
+            f"threads: {threads} was given",
+            needed="At least one thread is needed.",
+            remedy=f"Leave it out to use all {available()} cores.",
+        )
     token = _count.set(threads)
     try:
         yield
@@ -107,4 +111,4 @@ def ranges(length: int, parts: int) -> list[tuple[int, int]]:
     """Cut ``range(length)`` into at most ``parts`` consecutive, nearly equal, non-empty pieces."""
     parts = max(1, min(parts, length))
     cuts = [length * p // parts for p in range(parts + 1)]
-    return list(zip(cuts[:-1], cuts[1:], strict=True)) if length else []
+    return list(pairwise(cuts)) if length else []

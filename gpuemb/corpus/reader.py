@@ -51,16 +51,20 @@ def expand(sources: Sequence[str]) -> tuple[str, ...]:
         elif path.is_dir():
             inside = sorted(str(p) for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
             if not inside:
-                raise StorageError(f"corpus: the folder {source} holds no files",
-                                   needed="A folder is read as all text files below it.",
-                                   remedy="Name the folder that holds the text.")  # fmt: skip
+                raise StorageError(
+                    f"corpus: the folder {source} holds no files",
+                    needed="A folder is read as all text files below it.",
+                    remedy="Name the folder that holds the text.",
+                )
             found += inside
         elif path.exists():
             found.append(source)
         else:
-            raise StorageError(f"corpus: {source} does not exist",
-                               needed="A corpus is text files, folders, '-' or dataset:conversations.",
-                               remedy=_nearby(path))  # fmt: skip
+            raise StorageError(
+                f"corpus: {source} does not exist",
+                needed="A corpus is text files, folders, '-' or dataset:conversations.",
+                remedy=_nearby(path),
+            )
     return tuple(found)
 
 
@@ -83,9 +87,11 @@ def _open(source: str) -> IO[bytes]:
     try:
         return sys.stdin.buffer if source == "-" else open(source, "rb")
     except OSError as error:
-        raise StorageError(f"corpus: {source} cannot be read: {error.strerror}",
-                           needed="A corpus file must exist and be readable by you.",
-                           remedy="Check the path and its permissions (ls -l).") from error  # fmt: skip
+        raise StorageError(
+            f"corpus: {source} cannot be read: {error.strerror}",
+            needed="A corpus file must exist and be readable by you.",
+            remedy="Check the path and its permissions (ls -l).",
+        ) from error
 
 
 def _lines(source: str, encoding_errors: str) -> Iterator[str]:
@@ -98,41 +104,50 @@ def _lines(source: str, encoding_errors: str) -> Iterator[str]:
                 yield _decode(line, name, number, offset, encoding_errors)
                 offset += len(line)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise FileFormatError(f"corpus: {name} is not a whole gzip file: {error}",
-                                  needed="A name that ends in .gz must hold gzip data.",
-                                  remedy="Check it with gzip -t, or rename it.") from error  # fmt: skip
+            raise FileFormatError(
+                f"corpus: {name} is not a whole gzip file: {error}",
+                needed="A name that ends in .gz must hold gzip data.",
+                remedy="Check it with gzip -t, or rename it.",
+            ) from error
 
 
 def _decode(line: bytes, name: str, number: int, offset: int, encoding_errors: str) -> str:
     if b"\0" in line:
-        raise FileFormatError(f"corpus: {name} is not text: line {number} holds a zero byte",
-                              needed="A corpus is UTF-8 text, one document a line.",
-                              remedy="Extract the text first, or leave this file out.")  # fmt: skip
+        raise FileFormatError(
+            f"corpus: {name} is not text: line {number} holds a zero byte",
+            needed="A corpus is UTF-8 text, one document a line.",
+            remedy="Extract the text first, or leave this file out.",
+        )
     try:
         return line.decode("utf-8-sig" if offset == 0 else "utf-8", errors=encoding_errors)
     except UnicodeDecodeError as error:
         bad = line[error.start : error.start + 4].hex(" ")
-        raise FileFormatError(f"corpus: {name}, line {number}, byte {offset + error.start}: "
-                              f"{bad} is not UTF-8",
-                              needed="Text must be UTF-8.",
-                              remedy="Convert it (iconv -t UTF-8), or use --encoding-errors replace or ignore."
-                              ) from error  # fmt: skip
+        raise FileFormatError(
+            f"corpus: {name}, line {number}, byte {offset + error.start}: {bad} is not UTF-8",
+            needed="Text must be UTF-8.",
+            remedy="Convert it (iconv -t UTF-8), or use --encoding-errors replace or ignore.",
+        ) from error
 
 
 def _conversations_path() -> Path:
     spec = importlib.util.find_spec(CONVERSATIONS_PACKAGE)  # finds the package without running it
     if spec is None or spec.origin is None:
-        raise StorageError("corpus: the conversation data set is not installed",
-                           needed="It comes as the package chitchat-dataset.",
-                           remedy="pip install 'gpuemb[demo]'")  # fmt: skip
+        raise StorageError(
+            "corpus: the conversation data set is not installed",
+            needed="It comes as the package chitchat-dataset.",
+            remedy="pip install 'gpuemb[demo]'",
+        )
     return Path(spec.origin).with_name("dataset.json")
 
 
 def _conversations(source: str) -> Iterator[str]:
     """Every message of every conversation, in the order of the file."""
     if source != DATASET + "conversations":
-        raise StorageError(f"corpus: {source} is not known", needed="Known: dataset:conversations.",
-                           remedy="Spell it so, or name a file.")  # fmt: skip
+        raise StorageError(
+            f"corpus: {source} is not known",
+            needed="Known: dataset:conversations.",
+            remedy="Spell it so, or name a file.",
+        )
     with _open(str(_conversations_path())) as file:
         dialogues = json.load(file)
     for dialogue in dialogues.values():

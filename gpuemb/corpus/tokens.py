@@ -75,9 +75,11 @@ def read_corpus(
     for word, count in zip(lowered, np.bincount(raw, minlength=len(lowered)).tolist(), strict=True):
         counts[word] = counts.get(word, 0) + count
     if not counts:
-        raise VocabularyError(f"corpus: {', '.join(sources)} holds no words",
-                              needed="Words are runs of letters and digits.",
-                              remedy="Check that the files are not empty.")  # fmt: skip
+        raise VocabularyError(
+            f"corpus: {', '.join(sources)} holds no words",
+            needed="Words are runs of letters and digits.",
+            remedy="Check that the files are not empty.",
+        )
     vocabulary = build_vocabulary(counts, min_count=min_count, max_words=max_words)
     final = np.array([vocabulary.ids.get(word, -1) for word in lowered], np.int32)
     return _drop_unknown(final[raw], starts, vocabulary)

@@ -93,9 +93,11 @@ def count_cooccurrences(
     check_window(window, weighting)
     check_choice("counts", "side", side, ("both", "left", "right"))
     if repeats is not None and repeats.shape != (tokens.documents,):
-        raise ShapeError(f"counts: repeats has shape {repeats.shape}",
-                         needed=f"One number for each of the {tokens.documents} documents is needed.",
-                         remedy="bootstrap_repeats(tokens, seed) draws them.")  # fmt: skip
+        raise ShapeError(
+            f"counts: repeats has shape {repeats.shape}",
+            needed=f"One number for each of the {tokens.documents} documents is needed.",
+            remedy="bootstrap_repeats(tokens, seed) draws them.",
+        )
     weights, denominator = weights_of(window, weighting)
     _check_overflow(tokens, weights, repeats, window)
     chosen = choose(device)
@@ -117,6 +119,8 @@ def _check_overflow(tokens: Tokens, weights: Int64, repeats: Int64 | None, windo
     """Prove that no sum can pass 64 bits: the sum of *all* counts does not."""
     most = 1 if repeats is None else int(repeats.max(initial=1))
     if 2 * len(tokens) * int(weights.sum()) * most > INT64_MAX or len(tokens) > 2**31 - 1:
-        raise ConfigError(f"counts: {len(tokens)} tokens with window {window}",
-                          needed="All counts together must stay below 2⁶³ units, and tokens below 2³¹.",
-                          remedy="Use a smaller window, or linear weights.")  # fmt: skip
+        raise ConfigError(
+            f"counts: {len(tokens)} tokens with window {window}",
+            needed="All counts together must stay below 2⁶³ units, and tokens below 2³¹.",
+            remedy="Use a smaller window, or linear weights.",
+        )

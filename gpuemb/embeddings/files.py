@@ -30,18 +30,24 @@ def load(path: str | Path, *, vocabulary: str | Path | None = None) -> Embedding
     try:
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
     except OSError as error:
-        raise StorageError(f"load: {path} cannot be read: {error.strerror or error}",
-                           needed="A .npy file that you may read is needed.",
-                           remedy="Check the path.") from error  # fmt: skip
+        raise StorageError(
+            f"load: {path} cannot be read: {error.strerror or error}",
+            needed="A .npy file that you may read is needed.",
+            remedy="Check the path.",
+        ) from error
     except ValueError as error:
-        raise FileFormatError(f"load: {path} is not a NumPy array: {error}",
-                              needed="A .npy file of numbers is needed; pickled objects are never read.",
-                              remedy="numpy.save(path, vectors) writes one.") from error  # fmt: skip
+        raise FileFormatError(
+            f"load: {path} is not a NumPy array: {error}",
+            needed="A .npy file of numbers is needed; pickled objects are never read.",
+            remedy="numpy.save(path, vectors) writes one.",
+        ) from error
     words = _read_words(_vocabulary_beside(file) if vocabulary is None else Path(vocabulary))
     if vectors.ndim != 2 or len(vectors) != len(words):
-        raise FileFormatError(f"load: {path} has shape {vectors.shape}, but there are {len(words)} words",
-                              needed="One row a word is needed.",
-                              remedy="Name the list that belongs to it with vocabulary=….")  # fmt: skip
+        raise FileFormatError(
+            f"load: {path} has shape {vectors.shape}, but there are {len(words)} words",
+            needed="One row a word is needed.",
+            remedy="Name the list that belongs to it with vocabulary=….",
+        )
     return Embedding(vectors, words, name=file.stem)
 
 
@@ -54,14 +60,18 @@ def save(embedding: Embedding, path: str | Path) -> None:
     """
     file = Path(path)
     if file.suffix != ".npy":
-        raise FileFormatError(f"save: {path} ends in {file.suffix or 'nothing'}",
-                              needed="Tables are written as .npy.",
-                              remedy=f"save(embedding, {str(file.with_suffix('.npy'))!r})")  # fmt: skip
+        raise FileFormatError(
+            f"save: {path} ends in {file.suffix or 'nothing'}",
+            needed="Tables are written as .npy.",
+            remedy=f"save(embedding, {str(file.with_suffix('.npy'))!r})",
+        )
     broken = next((word for word in embedding.index_to_key if "\n" in word or "\r" in word), None)
     if broken is not None:
-        raise FileFormatError(f"save: the word {broken!r} holds a line break",
-                              needed="The list of words has one word a line.",
-                              remedy="Drop or rename the word.")  # fmt: skip
+        raise FileFormatError(
+            f"save: the word {broken!r} holds a line break",
+            needed="The list of words has one word a line.",
+            remedy="Drop or rename the word.",
+        )
     with replacing(file) as part:
         np.save(part, to_host(embedding.vectors), allow_pickle=False)
     with replacing(file.with_name(WORDS_FILE), "w") as part:
@@ -77,10 +87,14 @@ def _read_words(path: Path) -> list[str]:
     try:
         return path.read_text("utf-8").removesuffix("\n").split("\n")
     except OSError as error:
-        raise StorageError(f"load: the words {path} cannot be read: {error.strerror}",
-                           needed="A text file with one word a line is needed.",
-                           remedy="Name it with vocabulary=….") from error  # fmt: skip
+        raise StorageError(
+            f"load: the words {path} cannot be read: {error.strerror}",
+            needed="A text file with one word a line is needed.",
+            remedy="Name it with vocabulary=….",
+        ) from error
     except UnicodeDecodeError as error:
-        raise FileFormatError(f"load: the words {path} are not UTF-8 at byte {error.start}",
-                              needed="Words are UTF-8 text.",
-                              remedy="Convert the file with iconv -t UTF-8.") from error  # fmt: skip
+        raise FileFormatError(
+            f"load: the words {path} are not UTF-8 at byte {error.start}",
+            needed="Words are UTF-8 text.",
+            remedy="Convert the file with iconv -t UTF-8.",
+        ) from error

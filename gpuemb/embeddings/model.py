@@ -65,9 +65,11 @@ class Embedding:
     def row(self, word: str) -> int:
         """Return the row number of ``word``, or raise VocabularyError with the closest spellings."""
         if word not in self.key_to_index:
-            raise VocabularyError(f"{self.name}: the word {word!r} is not among its {len(self)} words",
-                                  needed="Only words of the vocabulary have a vector.",
-                                  remedy=nearest_hint(word, self.index_to_key))  # fmt: skip
+            raise VocabularyError(
+                f"{self.name}: the word {word!r} is not among its {len(self)} words",
+                needed="Only words of the vocabulary have a vector.",
+                remedy=nearest_hint(word, self.index_to_key),
+            )
         return self.key_to_index[word]
 
     def rows(self, words: Sequence[str]) -> list[int]:
@@ -99,9 +101,11 @@ class Embedding:
         """
         check_at_least(self.name, "dim", dim, 1)
         if dim > self.dim:
-            raise ShapeError(f"{self.name}: truncate({dim}) of {self.dim} dimensions",
-                             needed=f"dim is at most {self.dim}.",
-                             remedy="A table cannot gain dimensions.")  # fmt: skip
+            raise ShapeError(
+                f"{self.name}: truncate({dim}) of {self.dim} dimensions",
+                needed=f"dim is at most {self.dim}.",
+                remedy="A table cannot gain dimensions.",
+            )
         return replace(self, vectors=self.vectors[:, :dim])
 
 
@@ -159,15 +163,18 @@ def stack(embeddings: Sequence[Embedding]) -> EmbeddingStack:
     Cost: one copy of the shared rows.
     """
     if not embeddings:
-        raise VocabularyError("stack: no table was given", needed="At least one embedding is needed.",
-                              remedy="stack([a, b, c])")  # fmt: skip
+        raise VocabularyError(
+            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
+        )
     first = embeddings[0]
     shared = [word for word in first.index_to_key if all(word in e for e in embeddings[1:])]
     if not shared:
         sizes = ", ".join(str(len(e)) for e in embeddings)
-        raise VocabularyError(f"stack: tables of {sizes} words share none",
-                              needed="Words are matched letter by letter, capitals included.",
-                              remedy="Compare the first words of each: embedding.index_to_key[:10].")  # fmt: skip
+        raise VocabularyError(
+            f"stack: tables of {sizes} words share none",
+            needed="Words are matched letter by letter, capitals included.",
+            remedy="Compare the first words of each: embedding.index_to_key[:10].",
+        )
     tables = []
     for embedding in embeddings:
         xp = namespace_of(embedding.vectors)
@@ -191,22 +198,28 @@ def _names(embeddings: Sequence[Embedding]) -> tuple[str, ...]:
 
 def _check_rows(name: str, vectors: Any, words: Sequence[str], counts: Int64 | None) -> None:
     if vectors.ndim == 2 and vectors.shape[0] != len(words):
-        raise ShapeError(f"{name}: {vectors.shape[0]} vectors but {len(words)} words",
-                         needed="Row i of the vectors is word i.",
-                         remedy="Check that the vocabulary belongs to these vectors.")  # fmt: skip
+        raise ShapeError(
+            f"{name}: {vectors.shape[0]} vectors but {len(words)} words",
+            needed="Row i of the vectors is word i.",
+            remedy="Check that the vocabulary belongs to these vectors.",
+        )
     if counts is not None and len(counts) != len(words):
-        raise ShapeError(f"{name}: {len(counts)} counts but {len(words)} words",
-                         needed="Every word has one count.",
-                         remedy="Leave counts out when they are not known.")  # fmt: skip
+        raise ShapeError(
+            f"{name}: {len(counts)} counts but {len(words)} words",
+            needed="Every word has one count.",
+            remedy="Leave counts out when they are not known.",
+        )
 
 
 def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None:
     if len(rows) == len(words):
         return
     twice = next(word for row, word in enumerate(words) if rows[word] != row)
-    raise VocabularyError(f"{name}: the word {twice!r} is listed more than once",
-                          needed="A word names one row.",
-                          remedy="Keep the first of each, or make the names different.")  # fmt: skip
+    raise VocabularyError(
+        f"{name}: the word {twice!r} is listed more than once",
+        needed="A word names one row.",
+        remedy="Keep the first of each, or make the names different.",
+    )
 
 
 def vectors_of(x: Any) -> FloatMatrix:

@@ -14,7 +14,8 @@ def cka(x: Any, y: Any) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
-        x, y: Embeddings or float arrays ``(V, d)``, ``(V, d')``; row ``i`` is the same word.
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
 
     Returns:
         The alignment in ``.value``; NaN with its reason where a table's rows are all equal.

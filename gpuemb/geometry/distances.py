@@ -11,6 +11,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
 from gpuemb.core.memory import tiles
+from gpuemb.embeddings.model import vectors_of
 from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 from gpuemb.kernels.polar import polar
@@ -41,15 +42,14 @@ def pip_loss(x: Any, y: Any) -> float:
     """Pairwise inner product loss ``‖XXᵀ − YYᵀ‖`` (rows as they are), with no ``V×V`` matrix.
 
     Args:
-        x, y: Embeddings or float arrays ``(V, d)``, ``(V, d')``; row ``i`` is the same word.
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
 
     Cost: ``V·(d + d')²`` flops. Source: Yin and Shen (2018); Definitions §4.
     """
-    from gpuemb.embeddings.model import vectors_of
-
     tables = [vectors_of(x), vectors_of(y)]
     grams = cross_grams([x, y])
     if tables[0].shape[1] != tables[1].shape[1]:

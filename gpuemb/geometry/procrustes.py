@@ -46,7 +46,7 @@ class Alignment:
     @property
     def unique(self) -> bool:
         """Whether no other rotation is as good."""
-        return self.rank == self.rotation.shape[0]
+        return self.rank == int(self.rotation.shape[0])
 
     def transform(self, x: Any) -> Array:
         """Return ``x`` rotated, in the dtype of ``x``."""
@@ -59,7 +59,8 @@ def procrustes(x: Any, y: Any) -> Alignment:
     """Find ``Q`` orthogonal that minimizes ``‖XQ − Y‖`` (rows as they are).
 
     Args:
-        x, y: Embeddings or float arrays ``(V, d)``; row ``i`` is the same word.
+        x: an Embedding or a float array ``(V, d)``.
+        y: the same for the target; row ``i`` is the same word.
 
     Raises:
         ShapeError: the tables differ in words or dimensions.
@@ -114,8 +115,10 @@ def check_same_dimensions(where: str, tables: list[Array]) -> None:
     for table in tables[1:]:
         if table.shape[1] != first.shape[1]:
             least = min(table.shape[1], first.shape[1])
-            raise ShapeError(f"{where}: X has {first.shape[1]} dimensions but Y has {table.shape[1]}",
-                             needed=f"An orthogonal map needs the same last axis; here X is "
-                             f"{tuple(first.shape)}, Y is {tuple(table.shape)}.",
-                             remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
-                             "which needs no common size.")  # fmt: skip
+            raise ShapeError(
+                f"{where}: X has {first.shape[1]} dimensions but Y has {table.shape[1]}",
+                needed=f"An orthogonal map needs the same last axis; here X is "
+                f"{tuple(first.shape)}, Y is {tuple(table.shape)}.",
+                remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
+                "which needs no common size.",
+            )

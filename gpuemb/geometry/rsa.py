@@ -14,7 +14,8 @@ def rsa(x: Any, y: Any) -> Similarity:
     """Pearson correlation of all ``V(V−1)/2`` cosines of ``x`` with those of ``y``, exactly.
 
     Args:
-        x, y: Embeddings or float arrays ``(V, d)``, ``(V, d')``; row ``i`` is the same word.
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
 
     Returns:
         The correlation in ``.value``; NaN with its reason where all cosines of a table are equal.

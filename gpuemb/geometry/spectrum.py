@@ -68,6 +68,10 @@ def spectrum_distance(first: Spectrum, second: Spectrum) -> float:
     import numpy as np
 
     length = max(len(first.eigenvalues), len(second.eigenvalues))
-    shares = [np.pad(s.eigenvalues, (0, length - len(s.eigenvalues))) / s.eigenvalues.sum()
-              if s.eigenvalues.sum() > 0 else np.full(length, np.nan) for s in (first, second)]  # fmt: skip
+    shares = [
+        np.pad(s.eigenvalues, (0, length - len(s.eigenvalues))) / s.eigenvalues.sum()
+        if s.eigenvalues.sum() > 0
+        else np.full(length, np.nan)
+        for s in (first, second)
+    ]
     return float(0.5 * np.abs(shares[0] - shares[1]).sum())

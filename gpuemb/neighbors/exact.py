@@ -80,9 +80,11 @@ def _queries(table: Any, rows: FloatMatrix, queries: Any) -> tuple[Array | None,
         return _matching(rows, queries), None
     ids = [_row(table, rows, query) for query in queries]
     if not ids:
-        raise ShapeError("nearest_neighbors: the list of queries is empty",
-                         needed="At least one word, row number or vector is needed.",
-                         remedy="Leave queries out to ask for every row.")  # fmt: skip
+        raise ShapeError(
+            "nearest_neighbors: the list of queries is empty",
+            needed="At least one word, row number or vector is needed.",
+            remedy="Leave queries out to ask for every row.",
+        )
     xp = namespace_of(rows)
     itself = xp.asarray(ids, dtype=xp.int64)
     return xp.take(rows, itself, axis=0), itself
@@ -92,22 +94,28 @@ def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
     if isinstance(query, str):
         if isinstance(table, Embedding):
             return table.row(query)
-        raise DTypeError(f"nearest_neighbors: the query {query!r} is a word, but the table is an array",
-                         needed="Words can be asked of an Embedding.",
-                         remedy="Embedding(array, words), or pass row numbers.")  # fmt: skip
+        raise DTypeError(
+            f"nearest_neighbors: the query {query!r} is a word, but the table is an array",
+            needed="Words can be asked of an Embedding.",
+            remedy="Embedding(array, words), or pass row numbers.",
+        )
     if not 0 <= int(query) < rows.shape[0]:
-        raise ShapeError(f"nearest_neighbors: row {query} of {rows.shape[0]}",
-                         needed=f"Row numbers run from 0 to {rows.shape[0] - 1}.",
-                         remedy="Pass words to ask by name.")  # fmt: skip
+        raise ShapeError(
+            f"nearest_neighbors: row {query} of {rows.shape[0]}",
+            needed=f"Row numbers run from 0 to {rows.shape[0] - 1}.",
+            remedy="Pass words to ask by name.",
+        )
     return int(query)
 
 
 def _matching(rows: FloatMatrix, queries: Array) -> Array:
     if queries.shape[1] != rows.shape[1] or queries.dtype != rows.dtype:
-        raise ShapeError(f"nearest_neighbors: queries are {tuple(queries.shape)} {queries.dtype}, "
-                         f"the table {tuple(rows.shape)} {rows.dtype}",
-                         needed="Both need the same dimensions and the same dtype.",
-                         remedy=f"queries.astype({str(rows.dtype)!r}), or truncate the longer one.")  # fmt: skip
+        raise ShapeError(
+            f"nearest_neighbors: queries are {tuple(queries.shape)} {queries.dtype}, "
+            f"the table {tuple(rows.shape)} {rows.dtype}",
+            needed="Both need the same dimensions and the same dtype.",
+            remedy=f"queries.astype({str(rows.dtype)!r}), or truncate the longer one.",
+        )
     _check_lengths(queries)
     return queries
 
@@ -121,6 +129,8 @@ def _check_lengths(rows: FloatMatrix) -> None:
     bad = (largest > LARGEST_SQUARE) | ((largest < LEAST_SQUARE) & (largest > 0))
     if bool(xp.any(bad)):
         row = int(np.argmax(to_host(bad)))
-        raise NonFiniteError(f"nearest_neighbors: row {row} has entries near {float(largest[row]):.1e}",
-                             needed=f"Entries between {LEAST_SQUARE} and {LARGEST_SQUARE} keep squares finite.",
-                             remedy="Scale the table; cosines do not change.")  # fmt: skip
+        raise NonFiniteError(
+            f"nearest_neighbors: row {row} has entries near {float(largest[row]):.1e}",
+            needed=f"Entries between {LEAST_SQUARE} and {LARGEST_SQUARE} keep squares finite.",
+            remedy="Scale the table; cosines do not change.",
+        )

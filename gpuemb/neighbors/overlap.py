@@ -57,8 +57,9 @@ def neighbor_overlap(first: Any, *others: Any) -> NeighborOverlap:
     """Compare neighbor lists of two or more runs over one vocabulary.
 
     Args:
-        first, others: :class:`Neighbors` of every word, or ``(V, k)`` int32 ids; or one
-            ``(S, V, k)`` array. The lists may be in any order; −1 pads short ones.
+        first: :class:`Neighbors` of every word, or ``(V, k)`` int32 ids; alone, an ``(S, V, k)`` array.
+            The lists may be in any order; −1 pads short ones.
+        others: the same for the other runs.
 
     Returns:
         ``|N ∩ N'| / k`` for each word and pair; where candidates were fewer than ``k``, divided by
@@ -72,14 +73,18 @@ def neighbor_overlap(first: Any, *others: Any) -> NeighborOverlap:
     """
     ids = _stacked([first, *others])
     if ids.dtype.kind != "i":
-        raise DTypeError(f"neighbor_overlap: ids hold {ids.dtype}",
-                         needed="Neighbor ids are integers.",
-                         remedy="Pass the .ids of nearest_neighbors.")  # fmt: skip
+        raise DTypeError(
+            f"neighbor_overlap: ids hold {ids.dtype}",
+            needed="Neighbor ids are integers.",
+            remedy="Pass the .ids of nearest_neighbors.",
+        )
     runs, words, k = ids.shape
     if runs < 2 or k > LARGEST_K:
-        raise ShapeError(f"neighbor_overlap: {runs} runs with k = {k}",
-                         needed=f"At least two runs and k of at most {LARGEST_K} are needed.",
-                         remedy="neighbor_overlap(a, b)")  # fmt: skip
+        raise ShapeError(
+            f"neighbor_overlap: {runs} runs with k = {k}",
+            needed=f"At least two runs and k of at most {LARGEST_K} are needed.",
+            remedy="neighbor_overlap(a, b)",
+        )
     counts = overlap_kernel.on(device_of(ids))(np.ascontiguousarray(ids, np.int32))
     pairs = np.array(list(combinations(range(runs), 2)))
     first_length, second_length = counts.filled[pairs[:, 0]], counts.filled[pairs[:, 1]]
@@ -94,9 +99,11 @@ def _stacked(lists: list[Any]) -> Any:
     for array in arrays[1:]:
         check_same_rows("neighbor_overlap", arrays[0], array)
         if array.shape != arrays[0].shape:
-            raise ShapeError(f"neighbor_overlap: lists of {arrays[0].shape[1]} and {array.shape[1]} neighbors",
-                             needed="Both runs need the same k.",
-                             remedy="Cut both with ids[:, :k].")  # fmt: skip
+            raise ShapeError(
+                f"neighbor_overlap: lists of {arrays[0].shape[1]} and {array.shape[1]} neighbors",
+                needed="Both runs need the same k.",
+                remedy="Cut both with ids[:, :k].",
+            )
     return arrays[0] if len(arrays) == 1 and arrays[0].ndim == 3 else np.stack(arrays)
 
 

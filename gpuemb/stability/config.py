@@ -66,14 +66,18 @@ class ModelConfig:
         if not self.name:
             object.__setattr__(self, "name", self.recipe.kind)
         if not self.name.replace("-", "").replace("_", "").isalnum():
-            raise ConfigError(f"model: name = {self.name!r}",
-                              needed="A name is letters, digits, '-' and '_': it names a folder.",
-                              remedy="For example name = 'glove-100'.")  # fmt: skip
+            raise ConfigError(
+                f"model: name = {self.name!r}",
+                needed="A name is letters, digits, '-' and '_': it names a folder.",
+                remedy="For example name = 'glove-100'.",
+            )
         check_vary(self.recipe, self.vary)
         if len(set(self.seeds)) < 2 or len(set(self.seeds)) != len(self.seeds):
-            raise ConfigError(f"model {self.name}: seeds = {list(self.seeds)}",
-                              needed="Stability compares runs: at least two different seeds are needed.",
-                              remedy="For example seeds = 5, or seeds = [0, 1, 2].")  # fmt: skip
+            raise ConfigError(
+                f"model {self.name}: seeds = {list(self.seeds)}",
+                needed="Stability compares runs: at least two different seeds are needed.",
+                remedy="For example seeds = 5, or seeds = [0, 1, 2].",
+            )
         for seed in self.seeds:
             check_at_least(f"model {self.name}", "seed", seed, 0)
 
@@ -107,13 +111,18 @@ class StudyConfig:
         check_at_least("study", "neighbors", self.neighbors, 1)
         for name, given in (("corpus", self.corpus), ("models", self.models)):
             if not given:
-                raise ConfigError(f"study: no {name}", needed=f"At least one entry in {name} is needed.",
-                                  remedy="gpuemb study my.txt --model glove")  # fmt: skip
+                raise ConfigError(
+                    f"study: no {name}",
+                    needed=f"At least one entry in {name} is needed.",
+                    remedy="gpuemb study my.txt --model glove",
+                )
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
-            raise ConfigError(f"study: models are named {', '.join(names)}",
-                              needed="Two models need two names.",
-                              remedy="Give one of them another name = '…'.")  # fmt: skip
+            raise ConfigError(
+                f"study: models are named {', '.join(names)}",
+                needed="Two models need two names.",
+                remedy="Give one of them another name = '…'.",
+            )
 
     def digest(self) -> str:
         """Hexadecimal digest of everything that can change a result."""

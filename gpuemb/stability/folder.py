@@ -62,17 +62,24 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
             return
         if not extend:
             differences = "; ".join(_differences(asdict(before), asdict(config)))
-            raise ConfigError(f"study: {folder} belongs to another configuration",
-                              needed=f"It differs in {differences}.",
-                              remedy="Use another --out, or --extend to let the new configuration take over "
-                              "and reuse what is unchanged.")  # fmt: skip
+            raise ConfigError(
+                f"study: {folder} belongs to another configuration",
+                needed=f"It differs in {differences}.",
+                remedy="Use another --out, or --extend to let the new configuration take over "
+                "and reuse what is unchanged.",
+            )
     elif folder.exists() and not folder.is_dir():
-        raise ConfigError(f"study: {folder} is a file", needed="--out is a folder.",
-                          remedy="Name a folder that is new or holds a study.")  # fmt: skip
+        raise ConfigError(
+            f"study: {folder} is a file",
+            needed="--out is a folder.",
+            remedy="Name a folder that is new or holds a study.",
+        )
     elif folder.exists() and any(entry.name != SPOOLED_INPUT for entry in folder.iterdir()):
-        raise ConfigError(f"study: {folder} holds files that are not a study's",
-                          needed=f"A study's folder is new, empty, or holds {CONFIG_FILE}.",
-                          remedy="Use another --out; nothing was changed.")  # fmt: skip
+        raise ConfigError(
+            f"study: {folder} holds files that are not a study's",
+            needed=f"A study's folder is new, empty, or holds {CONFIG_FILE}.",
+            remedy="Use another --out; nothing was changed.",
+        )
     with replacing(path, "w") as file:
         file.write(config_to(config))
 
@@ -110,19 +117,21 @@ def word_table(result: StudyResult) -> pyarrow.Table:
 
     words = len(result.vocabulary)
     parts = [
-        pyarrow.table({
-            "model": pyarrow.array([model.config.name] * words, pyarrow.string()),
-            "word": pyarrow.array(result.vocabulary.words, pyarrow.string()),
-            "rank": np.arange(1, words + 1, dtype=np.int32),
-            "count": result.vocabulary.counts,
-            f"overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap),
-            f"lowest_overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap_low),
-            "neighbors_in_all_runs": np.asarray(model.words.neighbors_in_all_runs),
-            "aligned_cosine": np.asarray(model.words.aligned_cosine),
-            "unaligned_cosine": np.asarray(model.words.unaligned_cosine),
-        })
+        pyarrow.table(
+            {
+                "model": pyarrow.array([model.config.name] * words, pyarrow.string()),
+                "word": pyarrow.array(result.vocabulary.words, pyarrow.string()),
+                "rank": np.arange(1, words + 1, dtype=np.int32),
+                "count": result.vocabulary.counts,
+                f"overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap),
+                f"lowest_overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap_low),
+                "neighbors_in_all_runs": np.asarray(model.words.neighbors_in_all_runs),
+                "aligned_cosine": np.asarray(model.words.aligned_cosine),
+                "unaligned_cosine": np.asarray(model.words.unaligned_cosine),
+            }
+        )
         for model in result.models
-    ]  # fmt: skip
+    ]
     return pyarrow.concat_tables(parts)
 
 

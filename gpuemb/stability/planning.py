@@ -50,8 +50,12 @@ def plan(config: StudyConfig, *, words: int, nonzeros: int) -> StudyPlan:
         else:
             one = plan_ppmi_svd(words, nonzeros, model.recipe)
             at_once = min(threads.count(), runs)
-            phases.append(MemoryPlan(f"{at_once} runs of {one.purpose}",
-                                     {name: size * at_once for name, size in one.buffers.items()}))  # fmt: skip
+            phases.append(
+                MemoryPlan(
+                    f"{at_once} runs of {one.purpose}",
+                    {name: size * at_once for name, size in one.buffers.items()},
+                )
+            )
         phases.append(plan_cross_grams(runs * dim))
         neighbors = buffer((words, config.neighbors), np.int32) + buffer(
             (words, config.neighbors), np.float64

@@ -45,9 +45,11 @@ def mean_over_pairs(values: Float64, *, confidence: float = 0.95) -> Estimate:
     """
     runs = len(values)
     if values.shape != (runs, runs) or runs < 2:
-        raise ShapeError(f"mean_over_pairs: a table of shape {values.shape}",
-                         needed="A square table over at least two runs is needed.",
-                         remedy="Train with two or more seeds.")  # fmt: skip
+        raise ShapeError(
+            f"mean_over_pairs: a table of shape {values.shape}",
+            needed="A square table over at least two runs is needed.",
+            remedy="Train with two or more seeds.",
+        )
     mean = _pair_mean(values)
     if runs < LEAST_RUNS:
         return Estimate(mean, np.nan, np.nan, f"{runs} runs: an interval needs {LEAST_RUNS}")

@@ -96,8 +96,15 @@ class _Study:
             seeds={model.name: list(model.seeds) for model in self.config.models},
             unicode=UNICODE_VERSION,
         )
-        result = StudyResult(folder, self.config, tokens.vocabulary, len(tokens), tokens.documents, models,
-                             self.record.as_mapping())  # fmt: skip
+        result = StudyResult(
+            folder,
+            self.config,
+            tokens.vocabulary,
+            len(tokens),
+            tokens.documents,
+            models,
+            self.record.as_mapping(),
+        )
         write_results(result)
         return result
 
@@ -109,12 +116,22 @@ class _Study:
         )
 
         def compute() -> Arrays:
-            tokens = read_corpus(sources, min_count=text.min_count, max_words=text.max_words or None,
-                                 encoding_errors=text.encoding_errors, progress=self.progress)  # fmt: skip
+            tokens = read_corpus(
+                sources,
+                min_count=text.min_count,
+                max_words=text.max_words or None,
+                encoding_errors=text.encoding_errors,
+                progress=self.progress,
+            )
             words = np.frombuffer("\n".join(tokens.vocabulary.words).encode(), np.uint8)
             dropped = np.array([tokens.vocabulary.dropped_tokens])
-            return {"ids": tokens.ids, "starts": tokens.starts, "words": words,
-                    "counts": tokens.vocabulary.counts, "dropped": dropped}  # fmt: skip
+            return {
+                "ids": tokens.ids,
+                "starts": tokens.starts,
+                "words": words,
+                "counts": tokens.vocabulary.counts,
+                "dropped": dropped,
+            }
 
         kept = self.store.unit("tokens", key, compute)
         words = tuple(kept["words"].tobytes().decode().split("\n"))
@@ -142,8 +159,9 @@ class _Study:
             def obtain(run: int) -> Float32:
                 def compute() -> Arrays:
                     counts = self._counts(model, tokens, counts_keys[run], model.seeds[run])
-                    rows = train_run(counts, model.recipe, model.seeds[run], model.vary, device=self.device,
-                                     task=task)  # fmt: skip
+                    rows = train_run(
+                        counts, model.recipe, model.seeds[run], model.vary, device=self.device, task=task
+                    )
                     return {"vectors": rows}
 
                 if self.store.has("vectors", keys[run]):
@@ -163,8 +181,12 @@ class _Study:
         def compute() -> Arrays:
             found = count_for_run(tokens, seed, model.vary, counts.window, counts.weighting, self.device)
             unit = np.array([found.unit.numerator, found.unit.denominator])
-            return {"indptr": found.rows.indptr, "indices": found.rows.indices, "data": found.rows.data,
-                    "unit": unit}  # fmt: skip
+            return {
+                "indptr": found.rows.indptr,
+                "indices": found.rows.indices,
+                "data": found.rows.data,
+                "unit": unit,
+            }
 
         kept = self.store.unit("counts", key, compute)
         rows = CountedRows(kept["indptr"], kept["indices"], kept["data"])
@@ -206,8 +228,13 @@ class _Study:
 def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
     """Equal for two seeds where the seed changes nothing: PPMI-SVD without bootstrap is trained once."""
     varies = isinstance(model.recipe, GloVe) and model.vary != "bootstrap"
-    return digest_of(counts_key, model.recipe.kind, asdict(model.recipe), model.vary if varies else "",
-                     seed if varies else FIXED)  # fmt: skip
+    return digest_of(
+        counts_key,
+        model.recipe.kind,
+        asdict(model.recipe),
+        model.vary if varies else "",
+        seed if varies else FIXED,
+    )
 
 
 def _one_by_one(function: Callable[[int], Float32], tasks: Iterable[int]) -> list[Float32]:
@@ -224,10 +251,17 @@ def _result(
     chance: float,
 ) -> ModelResult:
     pairs = tuple(
-        PairMeasure(name, kind.title, kind.preparation, np.array(table), mean_over_pairs(table),
-                    chance if name == "overlap" else None, kind.higher_is_closer)
+        PairMeasure(
+            name,
+            kind.title,
+            kind.preparation,
+            np.array(table),
+            mean_over_pairs(table),
+            chance if name == "overlap" else None,
+            kind.higher_is_closer,
+        )
         for (name, kind), table in zip(MEASURES.items(), measures.tables, strict=True)
-    )  # fmt: skip
+    )
     numbers = measures.shape_numbers
     return ModelResult(
         config=model,
@@ -236,8 +270,13 @@ def _result(
         neighbor_ids=ids,
         neighbor_scores=scores,
         pairs=pairs,
-        words=WordMeasures(measures.overlap, measures.overlap_low, measures.aligned_cosine,
-                           measures.unaligned_cosine, measures.in_all_runs),
+        words=WordMeasures(
+            measures.overlap,
+            measures.overlap_low,
+            measures.aligned_cosine,
+            measures.unaligned_cosine,
+            measures.in_all_runs,
+        ),
         spectra=RunSpectra(measures.eigenvalues, numbers[:, 0], numbers[:, 1], numbers[:, 2]),
         recomputed_pairs=int(measures.recomputed[0]),
-    )  # fmt: skip
+    )

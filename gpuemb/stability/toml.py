@@ -16,6 +16,7 @@ from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, Text
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
+TYPE_NAMES = {int: "whole number", float: "number", str: "text"}
 MODEL_KEYS = ("kind", "seeds", "vary", "name")
 
 
@@ -33,13 +34,17 @@ def load_config(path: str | Path) -> StudyConfig:
     try:
         mapping = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        raise StorageError(f"config: {path} cannot be read: {error.strerror}",
-                           needed="A TOML file that you may read is needed.",
-                           remedy="Check the path.") from error  # fmt: skip
+        raise StorageError(
+            f"config: {path} cannot be read: {error.strerror}",
+            needed="A TOML file that you may read is needed.",
+            remedy="Check the path.",
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"config: {path} is not TOML: {error}",
-                              needed="See https://toml.io for the format.",
-                              remedy="Strings need quotes; a model is a [[models]] table.") from error  # fmt: skip
+        raise FileFormatError(
+            f"config: {path} is not TOML: {error}",
+            needed="See https://toml.io for the format.",
+            remedy="Strings need quotes; a model is a [[models]] table.",
+        ) from error
     return config_from(mapping, Path(path).parent)
 
 
@@ -50,8 +55,11 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     corpus = given.get("corpus", [])
     sources = [corpus] if isinstance(corpus, str) else corpus
     if not isinstance(sources, list) or not all(isinstance(entry, str) for entry in sources):
-        raise ConfigError(f"study: corpus = {corpus!r}", needed="A path or a list of paths is needed.",
-                          remedy='corpus = ["my.txt"]')  # fmt: skip
+        raise ConfigError(
+            f"study: corpus = {corpus!r}",
+            needed="A path or a list of paths is needed.",
+            remedy='corpus = ["my.txt"]',
+        )
     given["corpus"] = tuple(_absolute(entry, base) for entry in sources)
     for name, kind in (("text", TextConfig), ("counts", CountsConfig)):
         if name in given:
@@ -67,10 +75,15 @@ def config_to(config: StudyConfig) -> str:
 
     mapping = asdict(config)
     mapping["models"] = [
-        {"kind": model.recipe.kind, **asdict(model.recipe),
-         "name": model.name, "vary": model.vary, "seeds": list(model.seeds)}
+        {
+            "kind": model.recipe.kind,
+            **asdict(model.recipe),
+            "name": model.name,
+            "vary": model.vary,
+            "seeds": list(model.seeds),
+        }
         for model in config.models
-    ]  # fmt: skip
+    ]
     return tomli_w.dumps(mapping)
 
 
@@ -80,8 +93,11 @@ def _absolute(source: str, base: Path) -> str:
 
 def _model(entry: Any) -> ModelConfig:
     if not isinstance(entry, Mapping) or "kind" not in entry:
-        raise ConfigError(f"models: {entry!r}", needed="Each model is a table with a kind.",
-                          remedy='[[models]]\n  kind = "glove"')  # fmt: skip
+        raise ConfigError(
+            f"models: {entry!r}",
+            needed="Each model is a table with a kind.",
+            remedy='[[models]]\n  kind = "glove"',
+        )
     check_choice("models", "kind", entry["kind"], tuple(RECIPES))
     recipe_type = RECIPES[entry["kind"]]
     known = (*MODEL_KEYS, *(field.name for field in fields(recipe_type)))
@@ -100,14 +116,20 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
         return tuple(range(seeds))
     if isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds):
         return tuple(seeds)
-    raise ConfigError(f"models: seeds = {seeds!r}", needed="A number of runs or a list of whole numbers is needed.",
-                      remedy="seeds = 5, or seeds = [0, 1, 2]")  # fmt: skip
+    raise ConfigError(
+        f"models: seeds = {seeds!r}",
+        needed="A number of runs or a list of whole numbers is needed.",
+        remedy="seeds = 5, or seeds = [0, 1, 2]",
+    )
 
 
 def _table(where: str, given: Any, kind: type[C]) -> C:
     if not isinstance(given, Mapping):
-        raise ConfigError(f"{where}: {given!r}", needed=f"{where} is a table.",
-                          remedy=f"[{where}] on a line of its own, then key = value lines.")  # fmt: skip
+        raise ConfigError(
+            f"{where}: {given!r}",
+            needed=f"{where} is a table.",
+            remedy=f"[{where}] on a line of its own, then key = value lines.",
+        )
     _check_keys(where, given, kind)
     return _build(where, dict(given), kind)
 
@@ -119,9 +141,11 @@ def _check_keys(where: str, given: Mapping[str, Any], kind: type[Any]) -> None:
 def _check_known(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in given:
         if key not in known:
-            raise ConfigError(f"{where}: the key {key!r} is not known",
-                              needed=f"Keys here are {', '.join(known)}.",
-                              remedy=nearest_hint(key, known))  # fmt: skip
+            raise ConfigError(
+                f"{where}: the key {key!r} is not known",
+                needed=f"Keys here are {', '.join(known)}.",
+                remedy=nearest_hint(key, known),
+            )
 
 
 def _build(where: str, given: Mapping[str, Any], kind: type[C]) -> C:
@@ -132,8 +156,11 @@ def _build(where: str, given: Mapping[str, Any], kind: type[C]) -> C:
         if field.name in given:
             values[field.name] = _typed(where, field.name, given[field.name], hints[field.name])
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise ConfigError(f"{where}: {field.name} is missing", needed=f"{field.name} must be given.",
-                              remedy=f"{field.name} = …")  # fmt: skip
+            raise ConfigError(
+                f"{where}: {field.name} is missing",
+                needed=f"{field.name} must be given.",
+                remedy=f"{field.name} = …",
+            )
     return kind(**values)
 
 
@@ -145,15 +172,20 @@ def _typed(where: str, name: str, value: Any, hint: Any) -> Any:
         return float(value)
     plain = hint in (int, float, str)
     if plain and (not isinstance(value, hint) or isinstance(value, bool)):
-        raise ConfigError(f"{where}: {name} = {value!r}",
-                          needed=f"{name} is a {'number' if hint is float else 'whole number' if hint is int else 'text'}.",
-                          remedy=f"For example {name} = {hint(10)!r}.")  # fmt: skip
+        raise ConfigError(
+            f"{where}: {name} = {value!r}",
+            needed=f"{name} is a {TYPE_NAMES[hint]}.",
+            remedy=f"For example {name} = {hint(10)!r}.",
+        )
     if (
         not plain
         and not isinstance(hint, UnionType)
         and get_origin(hint) is None
         and not isinstance(value, hint)
     ):
-        raise ConfigError(f"{where}: {name} = {value!r}", needed=f"{name} is a {hint.__name__}.",
-                          remedy="See gpuemb study --help.")  # fmt: skip
+        raise ConfigError(
+            f"{where}: {name} = {value!r}",
+            needed=f"{name} is a {hint.__name__}.",
+            remedy="See gpuemb study --help.",
+        )
     return value

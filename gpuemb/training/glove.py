@@ -53,9 +53,11 @@ def train_glove(
         visited = Strata(strata.rows, strata.columns, strata.logs, strata.weights, strata.bounds[order])
         loss = step(visited, parameters, recipe.learning_rate)
         if not math.isfinite(loss):
-            raise NonFiniteError(f"glove: the loss is {loss} after epoch {epoch + 1}",
-                                 needed="The step must be small enough for the loss to fall.",
-                                 remedy=f"Lower learning_rate below {recipe.learning_rate}.")  # fmt: skip
+            raise NonFiniteError(
+                f"glove: the loss is {loss} after epoch {epoch + 1}",
+                needed="The step must be small enough for the loss to fall.",
+                remedy=f"Lower learning_rate below {recipe.learning_rate}.",
+            )
         (task or _silent()).advance()
     summed: Float32 = parameters.vectors[0] + parameters.vectors[1]
     return np.ascontiguousarray(summed[:, : recipe.dim])

@@ -91,12 +91,17 @@ def check_vary(recipe: Recipe, vary: str) -> None:
     """
     check_choice(recipe.kind, "vary", vary, VARY)
     if vary != "seed" and vary not in recipe.varies:
-        raise ConfigError(f"{recipe.kind}: vary = {vary!r}, which it has not",
-                          needed=f"{recipe.kind} can vary {', '.join(recipe.varies)}.",
-                          remedy=f"Use vary={recipe.varies[0]!r}.")  # fmt: skip
+        raise ConfigError(
+            f"{recipe.kind}: vary = {vary!r}, which it has not",
+            needed=f"{recipe.kind} can vary {', '.join(recipe.varies)}.",
+            remedy=f"Use vary={recipe.varies[0]!r}.",
+        )
 
 
 def _check_positive(where: str, name: str, value: float) -> None:
     if not value > 0:
-        raise ConfigError(f"{where}: {name} = {value}", needed=f"{name} must be above 0.",
-                          remedy=f"Leave {name} out to use the default.")  # fmt: skip
+        raise ConfigError(
+            f"{where}: {name} = {value}",
+            needed=f"{name} must be above 0.",
+            remedy=f"Leave {name} out to use the default.",
+        )

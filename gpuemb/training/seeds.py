@@ -40,7 +40,8 @@ def train(
         seeds: one run each; a run's bits depend on its own seed alone, not on the others.
         vary: ``seed`` changes everything random, ``init`` or ``order`` one part alone;
             ``bootstrap`` resamples the documents and leaves the rest fixed (needs a corpus).
-        window, weighting: how a corpus is counted; counts come as they are.
+        window: largest distance, when the source is a corpus.
+        weighting: of distances, when the source is a corpus.
         device: ``auto``, ``cpu`` or ``cuda``.
         progress: told after every epoch.
 
@@ -62,8 +63,9 @@ def train(
             runs.append(train_run(counts, recipe, seed, vary, device=chosen, task=task))
             names.append(f"{'bootstrap' if vary == 'bootstrap' else 'seed'} {seed}")
     if not runs:
-        raise ConfigError("train: no seeds", needed="At least one seed is needed.",
-                          remedy="train(…, seeds=range(5))")  # fmt: skip
+        raise ConfigError(
+            "train: no seeds", needed="At least one seed is needed.", remedy="train(…, seeds=range(5))"
+        )
     vocabulary = source.vocabulary
     return EmbeddingStack(np.stack(runs), vocabulary.words, vocabulary.counts, tuple(names))
 
@@ -73,9 +75,11 @@ def count_for_run(
 ) -> Cooccurrence:
     """Count the corpus as this run sees it: once, or its documents resampled by ``seed``."""
     if isinstance(source, Cooccurrence):
-        raise ConfigError("train: vary = 'bootstrap' with counts as the source",
-                          needed="Documents can be resampled only from a corpus.",
-                          remedy="Pass the Tokens that read_corpus returns.")  # fmt: skip
+        raise ConfigError(
+            "train: vary = 'bootstrap' with counts as the source",
+            needed="Documents can be resampled only from a corpus.",
+            remedy="Pass the Tokens that read_corpus returns.",
+        )
     repeats = bootstrap_repeats(source, seed) if vary == "bootstrap" else None
     return count_cooccurrences(source, window, weighting, repeats=repeats, device=str(device))
 
@@ -97,13 +101,17 @@ def train_run(
     """
     words = len(counts.vocabulary)
     if recipe.dim > words:
-        raise ConfigError(f"{recipe.kind}: dim = {recipe.dim} but the vocabulary has {words} words",
-                          needed="A table needs at least as many words as dimensions.",
-                          remedy=f"Use dim={max(1, words // 2)}, a lower min_count, or more text.")  # fmt: skip
+        raise ConfigError(
+            f"{recipe.kind}: dim = {recipe.dim} but the vocabulary has {words} words",
+            needed="A table needs at least as many words as dimensions.",
+            remedy=f"Use dim={max(1, words // 2)}, a lower min_count, or more text.",
+        )
     if counts.nonzeros == 0:
-        raise ConfigError(f"{recipe.kind}: no two words stand near each other",
-                          needed="Documents of at least two vocabulary words are needed.",
-                          remedy="Check that a line of the text is a document.")  # fmt: skip
+        raise ConfigError(
+            f"{recipe.kind}: no two words stand near each other",
+            needed="Documents of at least two vocabulary words are needed.",
+            remedy="Check that a line of the text is a document.",
+        )
     if isinstance(recipe, GloVe):
         plan_glove(words, counts.nonzeros, recipe).require()
         init_seed = seed if vary in ("seed", "init") else FIXED

@@ -77,9 +77,11 @@ def truncated_svd(matrix: csr_matrix, rank: int) -> TruncatedSVD:
     """
     least = min(matrix.shape)
     if rank > least:
-        raise ConfigError(f"ppmi-svd: dim = {rank} of a matrix of {matrix.shape[0]} × {matrix.shape[1]}",
-                          needed="There are at most as many dimensions as words.",
-                          remedy=f"Use dim={least} or less, or lower min_count.")  # fmt: skip
+        raise ConfigError(
+            f"ppmi-svd: dim = {rank} of a matrix of {matrix.shape[0]} × {matrix.shape[1]}",
+            needed="There are at most as many dimensions as words.",
+            remedy=f"Use dim={least} or less, or lower min_count.",
+        )
     left, singular, right = (
         _dense(matrix, rank) if least <= max(DENSE_WORDS, 2 * rank) else _lanczos(matrix, rank)
     )
@@ -99,4 +101,4 @@ def _lanczos(matrix: csr_matrix, rank: int) -> tuple[Float64, Float64, Float64]:
     start = stream(0, "truncated-svd", "start")
     left, singular, right = svds(matrix, rank, v0=start.standard_normal(min(matrix.shape)), rng=start)
     order = np.argsort(-singular, kind="stable")
-    return left[:, order], singular[order], right[order]
+    return left[:, order], singular[order].astype(np.float64), right[order]

@@ -82,4 +82,6 @@ def _fused(a: Float64, b: Float64, c: Float64) -> Float64:
     a_high, b_high = (x * VELTKAMP - (x * VELTKAMP - x) for x in (a, b))
     a_low, b_low = a - a_high, b - b_high
     error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
-    return np.vectorize(lambda *parts: math.fsum(parts), otypes=[np.float64])(product, error, c)
+    rounded_once = np.vectorize(lambda *parts: math.fsum(parts), otypes=[np.float64])
+    total: Float64 = rounded_once(product, error, c)
+    return total

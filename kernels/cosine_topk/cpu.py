@@ -45,9 +45,19 @@ def cosine_topk(
         found = np.zeros(stop - start, np.int64)
         for first, last in tiles(len(table), COLUMN_TILE):
             approximate = asked_unit[start:stop] @ unit[first:last].T
-            _offer_survivors(approximate, epsilon, first, table, lengths, asked[start:stop],
-                             asked_lengths[start:stop], excluded[start:stop],
-                             best, ids[start:stop], found)  # fmt: skip
+            _offer_survivors(
+                approximate,
+                epsilon,
+                first,
+                table,
+                lengths,
+                asked[start:stop],
+                asked_lengths[start:stop],
+                excluded[start:stop],
+                best,
+                ids[start:stop],
+                found,
+            )
         scores[start:stop] = np.where(ids[start:stop] >= 0, best, np.nan)
 
     threads.run(search, tiles(len(asked), QUERY_TILE))
@@ -81,7 +91,7 @@ def _dot(x: FloatMatrix, y: FloatMatrix) -> float:
         for lane in range(half):
             sums[lane] += sums[lane + half]
         half //= 2
-    return sums[0]
+    return float(sums[0])
 
 
 @njit
@@ -95,9 +105,18 @@ def _normalize(table: FloatMatrix, lengths: Float64, unit: Float32, first: int, 
 
 @njit
 def _offer_survivors(
-    approximate: Float32, epsilon: float, first: int, table: FloatMatrix, lengths: Float64,
-    asked: FloatMatrix, asked_lengths: Float64, excluded: Int64, best: Float64, ids: Int32, found: Int64,
-) -> None:  # fmt: skip
+    approximate: Float32,
+    epsilon: float,
+    first: int,
+    table: FloatMatrix,
+    lengths: Float64,
+    asked: FloatMatrix,
+    asked_lengths: Float64,
+    excluded: Int64,
+    best: Float64,
+    ids: Int32,
+    found: Int64,
+) -> None:
     k, columns = best.shape[1], approximate.shape[1]
     for query in range(approximate.shape[0]):
         if asked_lengths[query] == 0:

@@ -26,10 +26,19 @@ def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: floa
     for bounds, met in zip(strata.bounds, losses, strict=True):
 
         def visit(part: tuple[int, int], bounds: Int64 = bounds, met: Float64 = met) -> None:
-            _visit(strata.rows, strata.columns, strata.logs, strata.weights,
-                   bounds[part[0] : part[1]], met[part[0] : part[1]],
-                   parameters.vectors, parameters.biases,
-                   parameters.vector_squares, parameters.bias_squares, rate)  # fmt: skip
+            _visit(
+                strata.rows,
+                strata.columns,
+                strata.logs,
+                strata.weights,
+                bounds[part[0] : part[1]],
+                met[part[0] : part[1]],
+                parameters.vectors,
+                parameters.biases,
+                parameters.vector_squares,
+                parameters.bias_squares,
+                rate,
+            )
 
         threads.run(visit, threads.ranges(len(bounds), threads.count()))
     return math.fsum(losses.ravel())
@@ -37,9 +46,18 @@ def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: floa
 
 @njit_reassociated
 def _visit(
-    rows: Int32, columns: Int32, logs: Float32, weights: Float32, bounds: Int64, losses: Float64,
-    vectors: Float32, biases: Float32, squares: Float32, bias_squares: Float32, rate: np.float32,
-) -> None:  # fmt: skip
+    rows: Int32,
+    columns: Int32,
+    logs: Float32,
+    weights: Float32,
+    bounds: Int64,
+    losses: Float64,
+    vectors: Float32,
+    biases: Float32,
+    squares: Float32,
+    bias_squares: Float32,
+    rate: np.float32,
+) -> None:
     width = vectors.shape[2]
     one = np.float32(1)
     for block in range(len(bounds)):

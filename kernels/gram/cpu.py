@@ -8,7 +8,7 @@ Bound by  DGEMM: V·D² flops. Memory: 8 192·D·8 bytes for the block, D²·8 f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, RowScaling
 def gram(tables: Sequence[FloatMatrix], preparation: RowScaling = "raw") -> GramSums:
     """See :mod:`gpuemb.kernels.gram`."""
     edges = np.cumsum([0, *(table.shape[1] for table in tables)])
-    columns = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    columns = [slice(a, b) for a, b in pairwise(edges)]
     runs, width = len(tables), int(edges[-1])
     products, weighted = np.zeros((width, width)), np.zeros((runs, width))
     sums, norms, zeros = np.zeros(width), np.zeros((runs, runs)), np.zeros(runs, np.int64)

@@ -32,9 +32,13 @@ def neighbor_overlap(ids: Int32) -> SharedNeighbors:
 
 @njit
 def _merge(
-    ids: Int32, first: int, last: int,
-    shared: NDArray[np.uint16], common: NDArray[np.uint16], filled: NDArray[np.uint16],
-) -> None:  # fmt: skip
+    ids: Int32,
+    first: int,
+    last: int,
+    shared: NDArray[np.uint16],
+    common: NDArray[np.uint16],
+    filled: NDArray[np.uint16],
+) -> None:
     runs, _, k = ids.shape
     lists = np.empty((runs, k), np.int32)
     lengths = np.empty(runs, np.int64)

@@ -31,7 +31,8 @@ class PolarFactors:
 def numerical_rank(singular: Float64, shape: tuple[int, int]) -> Int64:
     """Count singular values above ``max(shape)·eps`` of the largest, for each row."""
     threshold = max(shape) * np.finfo(np.float64).eps * singular[:, :1]
-    return np.sum(singular > threshold, axis=1).astype(np.int64)
+    above: Int64 = np.sum(singular > threshold, axis=1).astype(np.int64)
+    return above
 
 
 @kernel

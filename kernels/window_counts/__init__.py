@@ -46,9 +46,11 @@ def check_window(window: int, weighting: str) -> None:
     check_choice("counts", "weighting", weighting, tuple(LARGEST_WINDOW))
     check_at_least("counts", "window", window, 1)
     if window > LARGEST_WINDOW[weighting]:
-        raise ConfigError(f"counts: window = {window} with {weighting} weights",
-                          needed=f"Counts are exact integers up to window {LARGEST_WINDOW[weighting]}.",
-                          remedy=f"Use window={LARGEST_WINDOW[weighting]} or less.")  # fmt: skip
+        raise ConfigError(
+            f"counts: window = {window} with {weighting} weights",
+            needed=f"Counts are exact integers up to window {LARGEST_WINDOW[weighting]}.",
+            remedy=f"Use window={LARGEST_WINDOW[weighting]} or less.",
+        )
 
 
 def weights_of(window: int, weighting: Weighting) -> tuple[Int64, int]:

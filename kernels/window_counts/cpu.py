@@ -9,6 +9,8 @@ Memory    4·T for the positions, 8·V a worker, and the result; ranges are cut 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from gpuemb.core import threads
@@ -33,8 +35,11 @@ def window_counts(
     left, right = side in ("both", "left"), side in ("both", "right")
 
     def count(part: tuple[int, int]) -> CountedRows:
-        return CountedRows(*_count_rows(ids, bounds, positions, lows, highs, times, part[0], part[1],
-                                        words, weights, left, right))  # fmt: skip
+        return CountedRows(
+            *_count_rows(
+                ids, bounds, positions, lows, highs, times, part[0], part[1], words, weights, left, right
+            )
+        )
 
     parts = threads.run(count, _ranges(bounds, words, len(weights) - 1))
     sizes = [np.diff(part.indptr) for part in parts]
@@ -54,7 +59,7 @@ def _ranges(bounds: Int64, words: int, window: int) -> list[tuple[int, int]]:
         reached = touched[first - 1] if first else 0
         first = max(first + 1, int(np.searchsorted(touched, reached + RANGE_CELLS, side="right")))
         cuts.append(min(first, words))
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(pairwise(cuts))
 
 
 def _document_of_positions(starts: Int64, repeats: Int64 | None, tokens: int) -> tuple[Int32, Int32, Int64]:
@@ -84,9 +89,19 @@ def _positions_by_word(ids: Int32, words: int) -> tuple[Int64, Int32]:
 
 @njit
 def _count_rows(
-    ids: Int32, bounds: Int64, positions: Int32, lows: Int32, highs: Int32, times: Int64,
-    first: int, last: int, words: int, weights: Int64, left: bool, right: bool,
-) -> tuple[Int64, Int32, Int64]:  # fmt: skip
+    ids: Int32,
+    bounds: Int64,
+    positions: Int32,
+    lows: Int32,
+    highs: Int32,
+    times: Int64,
+    first: int,
+    last: int,
+    words: int,
+    weights: Int64,
+    left: bool,
+    right: bool,
+) -> tuple[Int64, Int32, Int64]:
     window = weights.size - 1
     row = np.zeros(words, np.int64)
     touched = np.empty(words, np.int32)
