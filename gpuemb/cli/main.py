@@ -132,7 +132,7 @@ def _run_study(
             config,
             out=folder,
             device=device,
-            threads_used=threads,
+            threads=threads,
             extend=extend,
             progress=TerminalProgress(),
         )

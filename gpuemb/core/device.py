@@ -78,8 +78,10 @@ def missing_for_cuda() -> str:
     """Say what CUDA lacks on this machine; empty when it can be used."""
     if importlib.util.find_spec("cupy") is None:
         return "CuPy is not installed"
-    import cupy
-
+    try:
+        import cupy
+    except ImportError as error:
+        return f"CuPy cannot be imported: {error}"
     if not cupy.is_available():
         return "CuPy is installed, but finds no usable NVIDIA driver and device"
     return ""

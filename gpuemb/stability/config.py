@@ -125,8 +125,9 @@ class StudyConfig:
             )
 
     def digest(self) -> str:
-        """Hexadecimal digest of everything that can change a result."""
-        return digest_of(asdict(self), [model.recipe.kind for model in self.models])
+        """Hexadecimal digest of everything that can change a result: all but the title."""
+        asked = {name: value for name, value in asdict(self).items() if name != "title"}
+        return digest_of(asked, [model.recipe.kind for model in self.models])
 
 
 def digest_of(*parts: object) -> str:

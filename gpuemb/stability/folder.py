@@ -15,6 +15,7 @@ import numpy as np
 
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import PARTIAL, replacing, writing
+from gpuemb.corpus.reader import DATASET, fingerprint
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.toml import config_to, load_config
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 CONFIG_FILE = "study.toml"
-SPOOLED_INPUT = "standard-input.txt"
+WORK_FOLDER = "work"
+STANDARD_INPUT = "standard-input.txt"
 
 
 def default_folder(config: StudyConfig) -> Path:
@@ -37,15 +39,34 @@ def default_folder(config: StudyConfig) -> Path:
     return folder
 
 
-def spool_standard_input(config: StudyConfig, folder: Path) -> StudyConfig:
-    """Keep what comes from standard input in the folder: a resumed study reads it there."""
-    if "-" not in config.corpus:
-        return config
-    path = (folder / SPOOLED_INPUT).resolve()
+def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
+    """Make the corpus one that a resumed study finds again: absolute paths, standard input kept.
+
+    Raises:
+        ConfigError: standard input differs from what this folder's study has read.
+    """
+    return replace(config, corpus=tuple(_settled(source, folder) for source in config.corpus))
+
+
+def _settled(source: str, folder: Path) -> str:
+    if source.startswith(DATASET):
+        return source
+    return str(_kept_standard_input(folder) if source == "-" else Path(source).resolve())
+
+
+def _kept_standard_input(folder: Path) -> Path:
+    path = (folder / STANDARD_INPUT).resolve()
     if not path.exists():
         with replacing(path) as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-    return replace(config, corpus=tuple(str(path) if source == "-" else source for source in config.corpus))
+        return path
+    if fingerprint(str(path)) != fingerprint("-"):
+        raise ConfigError(
+            f"study: standard input differs from {path}",
+            needed=f"The study in {folder} was begun on another text.",
+            remedy=f"Use another --out, or go on with --config {folder / CONFIG_FILE}.",
+        )
+    return path
 
 
 def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
@@ -58,9 +79,9 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
     path = folder / CONFIG_FILE
     if path.exists():
         before = load_config(path)
-        if before.digest() == config.digest():
+        if before == config:
             return
-        if not extend:
+        if before.digest() != config.digest() and _has_results(folder) and not extend:
             differences = "; ".join(_differences(asdict(before), asdict(config)))
             raise ConfigError(
                 f"study: {folder} belongs to another configuration",
@@ -74,7 +95,7 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
             needed="--out is a folder.",
             remedy="Name a folder that is new or holds a study.",
         )
-    elif folder.exists() and any(entry.name != SPOOLED_INPUT for entry in folder.iterdir()):
+    elif folder.exists() and any(entry.name != STANDARD_INPUT for entry in folder.iterdir()):
         raise ConfigError(
             f"study: {folder} holds files that are not a study's",
             needed=f"A study's folder is new, empty, or holds {CONFIG_FILE}.",
@@ -82,6 +103,11 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
         )
     with replacing(path, "w") as file:
         file.write(config_to(config))
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether anything was trained; a study that failed before leaves its folder free."""
+    return any((folder / WORK_FOLDER).glob("vectors-*"))
 
 
 def _differences(before: Any, after: Any, name: str = "") -> list[str]:

@@ -127,8 +127,9 @@ def _overlaps(ids: Int32) -> _Overlaps:
     means = [
         np.concatenate([getattr(p, name) for p in parts]) for name in ("stability", "lowest", "in_all_runs")
     ]
-    with np.errstate(invalid="ignore"):
-        return _Overlaps(sums / known + np.diag(np.ones(runs)), *means)
+    table = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
+    np.fill_diagonal(table, 1.0)
+    return _Overlaps(table, *means)
 
 
 @dataclass(frozen=True, eq=False)

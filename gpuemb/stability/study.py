@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpuemb.core import threads
+from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, choose
@@ -24,7 +24,7 @@ from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
-from gpuemb.stability.folder import claim, default_folder, spool_standard_input, write_results
+from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, settle_sources, write_results
 from gpuemb.stability.measures import MEASURES, ModelMeasures, measure_model
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs
@@ -39,7 +39,7 @@ def study(
     *,
     out: str | Path | None = None,
     device: str = "auto",
-    threads_used: int | None = None,
+    threads: int | None = None,
     extend: bool = False,
     progress: Progress = SILENT,
 ) -> StudyResult:
@@ -52,7 +52,7 @@ def study(
         config: what to do.
         out: folder of the results; default a new one below ``runs/``.
         device: ``auto``, ``cpu`` or ``cuda``.
-        threads_used: cores to use; the results do not depend on it.
+        threads: cores to use; the results do not depend on it.
         extend: let a changed configuration take over the folder; unchanged work is reused.
         progress: told about every phase.
 
@@ -66,10 +66,10 @@ def study(
         MemoryBudgetError: the work does not fit.
     """
     folder = default_folder(config) if out is None else Path(out)
-    with threads.limit(threads_used):
-        config = spool_standard_input(config, folder)
+    with workers.limit(threads):
+        config = settle_sources(config, folder)
         claim(folder, config, extend=extend)
-        work = _Study(config, Store(folder / "work"), choose(device), Record(), progress)
+        work = _Study(config, Store(folder / WORK_FOLDER), choose(device), Record(), progress)
         return work.run(folder)
 
 
@@ -88,6 +88,7 @@ class _Study:
             compile_kernels(self.device, self.progress)
         with self.record.phase("read corpus"):
             tokens, key = self._tokens()
+        self._warn_of_identical_runs()
         check_neighbors("study", self.config.neighbors, len(tokens.vocabulary) - 1)
         models = tuple(self._model(model, tokens, key) for model in self.config.models)
         self.record.facts.update(
@@ -107,6 +108,14 @@ class _Study:
         )
         write_results(result)
         return result
+
+    def _warn_of_identical_runs(self) -> None:
+        for model in self.config.models:
+            if model.vary not in model.recipe.varies:
+                self.progress.note(
+                    f"{model.name}: nothing in it is random, so its runs will be identical; "
+                    f"use vary = {model.recipe.varies[0]!r} to resample the documents."
+                )
 
     def _tokens(self) -> tuple[Tokens, str]:
         text = self.config.text
@@ -168,7 +177,7 @@ class _Study:
                     task.advance(steps_of(model.recipe))
                 return self.store.unit("vectors", keys[run], compute)["vectors"]
 
-            several = _one_by_one if isinstance(model.recipe, GloVe) else threads.run
+            several = _one_by_one if isinstance(model.recipe, GloVe) else workers.run
             return keys, several(obtain, range(len(keys)))
 
     def _counts_key(self, model: ModelConfig, tokens_key: str, seed: int) -> str:
