@@ -9,6 +9,8 @@ from gpuemb.core.arrays import Array, as_numbers, namespace_of
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
 
+FLOATS = ("float16", "float32", "float64")
+
 
 def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = None) -> Array:
     """Return ``x`` if it is a finite floating ``(V, d)`` table, as an array.
@@ -27,7 +29,7 @@ def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = No
             remedy="A single vector becomes a table with x[None, :].",
         )
     xp = namespace_of(x)
-    if not xp.isdtype(x.dtype, "real floating"):
+    if _dtype_name(x) not in FLOATS:
         raise DTypeError(
             f"{where}: {name} holds {x.dtype}",
             needed="float16, float32 or float64 is needed.",
@@ -35,6 +37,12 @@ def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = No
         )
     _check_finite(where, name, x, words, xp)
     return x
+
+
+def _dtype_name(x: Array) -> str:
+    """``float32`` in every library and byte order."""
+    name: str = getattr(x.dtype, "name", str(x.dtype))
+    return name.rpartition(".")[2]
 
 
 def _check_finite(where: str, name: str, x: Array, words: Sequence[str] | None, xp: Any) -> None:

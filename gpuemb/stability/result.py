@@ -21,7 +21,7 @@ class PairMeasure:
     """One measure for every pair of runs.
 
     Attributes:
-        measure: ``"procrustes_distance"``, ``"overlap_at_10"``, …
+        measure: ``"procrustes_distance"``, ``"overlap"``, …
         title: the same for people, with the unit.
         preparation: rows ``raw``, ``unit`` or ``centered``.
         values: ``(S, S)`` symmetric; the diagonal is the value of a run with itself.

@@ -1,0 +1,1 @@
+"""The page people open: claims, figures and a searchable table of words."""

@@ -1,0 +1,243 @@
+"""What a model's stability looks like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpuemb.core.arrays import Float64, Int64
+from gpuemb.report.claims import overlap_of
+from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
+from gpuemb.report.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
+from gpuemb.stability.result import ModelResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH, HEIGHT = 4.8, 3.3  # inches: half a page; its 10 pt text is still readable on a telephone
+COSINE_BINS = 80
+COUNT_BINS = 36
+LEAST_SHARE = 1e-15  # of the variance; below it an eigenvalue is rounding
+BAND_BINS = 18
+DASHED = (0, (4, 3))
+LEAST_IN_BIN = 15  # words from which quartiles are worth drawing
+FINE_PAIRS = 6  # pairs of runs from which overlap has enough levels for two bins a neighbor
+
+
+def figures(model: ModelResult, counts: Int64) -> tuple[Plot, ...]:
+    """Draw one model: stability, frequency, alignment, spectra.
+
+    Args:
+        model: what the study found.
+        counts: ``(V,)`` how often each word occurs.
+    """
+    return stability(model), frequency(model, counts), alignment(model), spectra(model)
+
+
+def stability(model: ModelResult) -> Plot:
+    """Draw how many words keep how many of their neighbors."""
+    name, k = model.config.name, model.neighbor_ids.shape[2]
+    kept = k * model.words.overlap[np.isfinite(model.words.overlap)]
+    if not len(kept):
+        return _nothing("stability", f"Neighbors kept: {name}")
+    step = _step(k, len(model.runs))
+    half = float(np.mean(kept >= k / 2 - 1e-9))
+    with drawing(f"stability {name}", WIDTH, HEIGHT) as (axes, svg):
+        edges = np.arange(-step / 2, k + step, step)
+        cells, _ = np.histogram(kept, edges)
+        axes.bar(edges[:-1] + step / 2, cells, width=0.86 * step, color=BLUE, alpha=0.55)
+        axes.axvline(float(kept.mean()), color=BLUE, linewidth=1.2, linestyle=DASHED,
+                     label=f"mean {part(float(kept.mean()), k)}")  # fmt: skip
+        _chance(axes.axvline, model)
+        _above(axes)
+        axes.set(xlabel=f"of {k} neighbors kept, mean over pairs of runs", ylabel="words")
+        axes.set_xlim(-0.6, k + 0.6)
+        axes.yaxis.set_major_formatter(lambda y, _: whole(y))
+        drawn = svg()
+    return Plot("stability", f"{percent(half)} of the words keep half of their neighbors or more",
+                "Words at the right have neighbors one can rely on; words at the left would come out with"
+                " other neighbors in another run.",
+                f"Histogram of how many of {k} neighbors the words of {name} keep: mean"
+                f" {part(float(kept.mean()), k)}.", drawn)  # fmt: skip
+
+
+def alignment(model: ModelResult) -> Plot:
+    """Draw how alike a word's vectors are in two runs, before and after the best rotation."""
+    name, words = model.config.name, model.words
+    before = words.unaligned_cosine[np.isfinite(words.unaligned_cosine)]
+    after = words.aligned_cosine[np.isfinite(words.aligned_cosine)]
+    if not (len(before) and len(after)):
+        return _nothing("alignment", f"Before and after rotation: {name}")
+    means = float(before.mean()), float(after.mean())
+    with drawing(f"alignment {name}", WIDTH, HEIGHT) as (axes, svg):
+        lowest = min(-0.2, float(before.min()), float(after.min()))
+        bins = np.linspace(lowest, 1.0 + 1e-9, COSINE_BINS).tolist()
+        for values, color, label in ((before, ORANGE, "before rotation"), (after, BLUE, "after rotation")):
+            axes.hist(np.clip(values, lowest, 1.0), bins=bins, histtype="stepfilled", color=color, alpha=0.3)
+            axes.hist(np.clip(values, lowest, 1.0), bins=bins, histtype="step", color=color, linewidth=1.3)
+            axes.axvline(float(values.mean()), color=color, linewidth=1, linestyle=DASHED,
+                         label=f"{label}, mean {hundredths(float(values.mean()))}")  # fmt: skip
+        _above(axes)
+        axes.set(xlabel="cosine of the word’s vectors in two runs, mean over pairs", ylabel="words")
+        axes.set_xlim(lowest, 1.02)
+        axes.yaxis.set_major_formatter(lambda y, _: whole(y))
+        drawn = svg()
+    return Plot("alignment", _agreement(*means),
+                "The coordinates of a run are arbitrary: two runs are comparable only after the rotation that"
+                " fits one to the other best; a word whose blue value stays low did move.",
+                f"Histogram of the cosine between a word’s vectors in two runs of {name}: mean"
+                f" {hundredths(means[0])} before rotation, {hundredths(means[1])} after.", drawn)  # fmt: skip
+
+
+def frequency(model: ModelResult, counts: Int64) -> Plot:
+    """Draw stability against how often a word occurs."""
+    known = np.isfinite(model.words.overlap) & (counts > 0)
+    k, name = model.neighbor_ids.shape[2], model.config.name
+    if not known.any():
+        return _nothing("frequency", f"Stability and frequency: {name}")
+    x, y = np.log10(counts[known].astype(np.float64)), model.words.overlap[known]
+    with drawing(f"frequency {name}", WIDTH, HEIGHT) as (axes, svg):
+        _density(axes, x, k * y, k, len(model.runs))
+        middle = _band(axes, x, k * y)
+        _chance(axes.axhline, model)
+        _above(axes, columns=3)
+        axes.set(xlabel="occurrences of the word", ylabel=f"of {k} neighbors kept")
+        axes.set_ylim(-0.04 * k, 1.04 * k)
+        axes.xaxis.set_major_formatter(lambda power, _: whole(10**power))
+        axes.xaxis.set_major_locator(_powers(x))
+        drawn = svg()
+    return Plot("frequency", _trend(middle, k),
+                "Each cell is darker the more words fall into it; the line is the median of words of similar"
+                " frequency and the band holds the middle half of them.",
+                f"Neighbors kept by each word of {name} against how often it occurs: from"
+                f" {part(middle[0], k)} of {k} for the rarest to {part(middle[-1], k)} for the most frequent"
+                " (medians).", drawn)  # fmt: skip
+
+
+def spectra(model: ModelResult) -> Plot:
+    """Draw how each run's variance is spread over its directions."""
+    name, found = model.config.name, model.spectra
+    totals = found.eigenvalues.sum(axis=1, keepdims=True)
+    shares = found.eigenvalues / np.where(totals > 0, totals, np.nan)
+    ratio = found.participation_ratio[np.isfinite(found.participation_ratio)]
+    if not len(ratio):
+        return _nothing("spectra", f"Spectra: {name}")
+    said = number(float(ratio.mean()))
+    low, high = number(float(ratio.min())), number(float(ratio.max()))
+    with drawing(f"spectra {name}", WIDTH, HEIGHT) as (axes, svg):
+        ranks = np.arange(1, shares.shape[1] + 1)
+        for s, share in enumerate(shares):
+            axes.plot(ranks, np.where(share > LEAST_SHARE, share, np.nan), color=BLUE, linewidth=1.1,
+                      alpha=0.65, label="one line a run" if s == 0 else None)  # fmt: skip
+        spread = "" if low == high else f" ({low} to {high})"
+        axes.axvline(float(ratio.mean()), color=ORANGE, linewidth=1.2, linestyle=DASHED,
+                     label=f"participation ratio {said}{spread}")  # fmt: skip
+        axes.set_yscale("log")
+        _percent_axis(axes, shares)
+        axes.set(xlabel="direction, by rank", ylabel="share of the variance")
+        axes.set_xlim(0, shares.shape[1] + 1)
+        _above(axes)
+        drawn = svg()
+    return Plot("spectra", f"The variance fills about {said} of {plural(shares.shape[1], 'dimension')}",
+                "Lines that lie on each other mean that every run found the same spectrum; the participation"
+                " ratio counts the directions that carry the variance.",
+                f"Share of the variance by direction for {len(shares)} runs of {name}; participation ratio"
+                f" {low} to {high}.", drawn)  # fmt: skip
+
+
+def _density(axes: Axes, x: Float64, kept: Float64, k: int, runs: int) -> None:
+    """Bins centered on whole (or half) neighbors, so that the steps of overlap make no stripes."""
+    from matplotlib.colors import LogNorm
+
+    step = _step(k, runs)
+    rows = np.arange(-step / 2, k + step, step)
+    columns = np.linspace(x.min() - 0.02, x.max() + 0.02, COUNT_BINS)
+    cells, _, _ = np.histogram2d(x, kept, bins=(columns, rows))
+    axes.pcolormesh(columns, rows, np.where(cells > 0, cells, np.nan).T, cmap=shades(),
+                    norm=LogNorm(0.6, max(2.0, cells.max())), rasterized=True)  # fmt: skip
+
+
+def _band(axes: Axes, x: Float64, kept: Float64) -> list[float]:
+    """Draw median and quartiles by frequency; returns the medians, rarest words first."""
+    place, quartiles = [], []
+    for members in _bins(x):
+        place.append(float(np.median(x[members])))
+        quartiles.append(np.percentile(kept[members], (25, 50, 75)))
+    low, middle, high = np.array(quartiles).T
+    axes.fill_between(place, low, high, color=INK, alpha=0.16, linewidth=0, label="middle half")
+    axes.plot(place, middle, color=INK, linewidth=1.6, marker="o", markersize=2.6, label="median")
+    return [float(median) for median in middle]
+
+
+def _bins(x: Float64) -> list[Any]:
+    """Words by equal steps of the logarithm of their count; a bin with few words joins the next."""
+    edges = np.linspace(x.min(), x.max(), BAND_BINS + 1)[1:-1]
+    bin_of = np.searchsorted(edges, x, side="right")
+    made: list[Any] = []
+    waiting = np.zeros(len(x), bool)
+    for b in range(BAND_BINS):
+        waiting = waiting | (bin_of == b)
+        if np.count_nonzero(waiting) >= LEAST_IN_BIN:
+            made.append(waiting)
+            waiting = np.zeros(len(x), bool)
+    if waiting.any() and made:
+        made[-1] = made[-1] | waiting
+    return made or [waiting]
+
+
+def _agreement(before: float, after: float) -> str:
+    if after - before > 0.05:
+        return "The runs agree more once they are rotated"
+    return "The runs agree as they are" if after > 0.5 else "Rotation hardly brings the runs together"
+
+
+def _trend(middle: list[float], k: int) -> str:
+    change = middle[-1] - middle[0]
+    if abs(change) < 0.05 * k:
+        return "Rare and frequent words are about equally stable"
+    return f"{'Frequent' if change > 0 else 'Rare'} words are the more stable ones"
+
+
+def _powers(x: Float64) -> Any:
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    whole_powers = np.arange(math.ceil(x.min()), math.floor(x.max()) + 1)
+    return FixedLocator(whole_powers.tolist()) if len(whole_powers) > 1 else MaxNLocator(3)
+
+
+def _percent_axis(axes: Axes, shares: Float64) -> None:
+    """Ticks at 1, 2 and 5 where the range is short, at powers of ten where it is long."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    drawn = shares[shares > LEAST_SHARE]
+    long = float(drawn.max()) > 200 * float(drawn.min())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if long else (1.0, 2.0, 5.0), numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.{max(0, -math.floor(math.log10(y)) - 2)}f}%")
+
+
+def _chance(line: Callable[..., object], model: ModelResult) -> None:
+    """Draw the neighbors that two unrelated runs would share, across the figure."""
+    measure, k = overlap_of(model), model.neighbor_ids.shape[2]
+    if measure is not None and measure.chance is not None:
+        line(k * measure.chance, color=ORANGE, linewidth=1.2, linestyle=DASHED,
+             label=f"chance {number(k * measure.chance)}")  # fmt: skip
+
+
+def _step(k: int, runs: int) -> float:
+    """Width of a bin in neighbors: half of one, or one where overlap has too few levels for halves."""
+    return 0.5 if k > 1 and runs * (runs - 1) // 2 >= FINE_PAIRS else 1.0
+
+
+def _above(axes: Axes, *, columns: int = 2) -> None:
+    axes.figure.legend(loc="outside upper left", ncols=columns, fontsize=9.5, handlelength=1.6,
+                       columnspacing=1.4, labelcolor=INK, borderaxespad=0.2)  # fmt: skip
+    axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
+
+
+def _nothing(name: str, title: str) -> Plot:
+    why = "There is nothing to draw: no word has a vector in two runs."
+    return Plot(name, title, why, why, "")

@@ -1,0 +1,78 @@
+"""One measure for every pair of runs, as a map."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpuemb.core.arrays import Float64
+from gpuemb.report.numbers import MISSING, number
+from gpuemb.report.style import INK, Plot, drawing, shades
+from gpuemb.stability.result import ModelResult, PairMeasure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH, HEIGHT = 2.9, 2.75  # inches: a quarter of a page
+LARGEST_ANNOTATED = 12  # runs; above it the cells are too small for numbers
+
+
+def heat_maps(model: ModelResult) -> tuple[Plot, ...]:
+    """Draw every pair measure as an ``S×S`` map; darker is more alike."""
+    return tuple(heat_map(model, measure) for measure in model.pairs)
+
+
+def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:
+    """Draw one measure for every pair of runs."""
+    values, runs = measure.values, len(measure.values)
+    low, high = _limits(measure)
+    map_ = shades() if measure.higher_is_closer else shades().reversed()
+    with drawing(f"{measure.measure} {model.config.name}", WIDTH, HEIGHT) as (axes, svg):
+        image = axes.imshow(values, cmap=map_, vmin=low, vmax=high, interpolation="nearest")
+        axes.spines[:].set_visible(False)
+        labels = [run.rpartition(" ")[2] for run in model.runs]
+        step = 1 if runs <= LARGEST_ANNOTATED else math.ceil(runs / 8)
+        axes.set_xticks(range(0, runs, step), labels[::step])
+        axes.set_yticks(range(0, runs, step), labels[::step])
+        axes.tick_params(length=0, labelsize=8)
+        axes.set_xlabel(model.runs[0].rpartition(" ")[0] or "run", fontsize=8)
+        if runs <= LARGEST_ANNOTATED:
+            _annotate(axes, image, values, high)
+        else:
+            bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, aspect=24)
+            bar.outline.set_visible(False)
+            bar.ax.tick_params(labelsize=8, width=0.5)
+        drawn = svg()
+    pairs = values[np.triu_indices(runs, 1)]
+    lowest, highest, said = (number(float(x)) for x in (pairs.min(), pairs.max(), measure.estimate.value))
+    return Plot(measure.measure, measure.title, f"{measure.preparation.capitalize()} rows; mean {said}.",
+                f"{measure.title} for every pair of {runs} runs of {model.config.name}: from {lowest} to"
+                f" {highest}, mean {said}.", drawn)  # fmt: skip
+
+
+def _limits(measure: PairMeasure) -> tuple[float, float]:
+    finite = measure.values[np.isfinite(measure.values)]
+    lowest = min(0.0, float(finite.min())) if len(finite) else 0.0
+    highest = float(finite.max()) if len(finite) else 1.0
+    if measure.higher_is_closer and highest <= 1 + 1e-6:
+        return lowest, 1.0
+    return lowest, highest if highest > lowest else lowest + 1.0
+
+
+def _annotate(axes: Axes, image: Any, values: Float64, high: float) -> None:
+    decimals = min(5, max(0, 3 - math.ceil(math.log10(high))))
+    size = 8.5 if len(values) <= 5 else 7.0 if len(values) <= 8 else 5.2
+    for (row, column), value in np.ndenumerate(values):
+        red, green, blue, opacity = image.cmap(image.norm(value))
+        dark = opacity > 0 and 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+        axes.text(column, row, _cell(float(value), decimals), ha="center", va="center", fontsize=size,
+                  color="white" if dark else INK)  # fmt: skip
+
+
+def _cell(value: float, decimals: int) -> str:
+    """As many decimals as the scale bears; what rounds to a whole 0 or 1 loses them."""
+    text = f"{value:,.{decimals}f}".replace("-", "−")
+    zero, one = f"{0:.{decimals}f}", f"{1:.{decimals}f}"
+    return {zero: "0", f"−{zero}": "0", one: "1", "nan": MISSING}.get(text, text)

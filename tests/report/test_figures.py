@@ -1,0 +1,128 @@
+"""Figures are the same bytes twice, hold text, and survive what is degenerate."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from gpuemb.report.figures import figures
+from gpuemb.report.heatmaps import heat_maps
+from gpuemb.report.style import SETTINGS, Plot
+from gpuemb.stability.config import ModelConfig
+from gpuemb.stability.result import PairMeasure, StudyResult, WordMeasures
+from gpuemb.stability.statistics import mean_over_pairs
+from gpuemb.training.recipes import PPMISVD, GloVe
+
+Build = Callable[..., StudyResult]
+GLOVE = ModelConfig(GloVe(dim=12))
+CASES = {
+    "five runs": ((GLOVE,), {}),
+    "two runs": ((replace(GLOVE, seeds=(0, 1)),), {}),
+    "identical runs": ((ModelConfig(PPMISVD(dim=12)),), {"noise": 0.0}),
+    "words without a vector": ((GLOVE,), {"zero_rows": (0, 7)}),
+    "one neighbor": ((GLOVE,), {"k": 1}),
+    "three dimensions": ((GLOVE,), {"dim": 3}),
+    "few words": ((GLOVE,), {"words": 12}),
+    "many runs": ((replace(GLOVE, seeds=tuple(range(14))),), {"words": 60}),
+}
+
+
+def drawn(result: StudyResult) -> tuple[Plot, ...]:
+    model = result.models[0]
+    return (*figures(model, result.vocabulary.counts), *heat_maps(model))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_figure_is_one_svg_element_of_any_width(build: Build, case: str) -> None:
+    models, options = CASES[case]
+    for plot in drawn(build(*models, **options)):
+        root = ElementTree.fromstring(plot.svg)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "viewBox" in root.attrib
+        assert "width" not in root.attrib
+        assert plot.title
+        assert plot.caption
+        assert plot.label
+
+
+def test_figures_are_the_same_bytes_twice(build: Build) -> None:
+    result = build(GLOVE)
+    assert drawn(result) == drawn(result)
+    assert [plot.name for plot in drawn(result) if "<dc:date" in plot.svg or "<metadata" in plot.svg] == []
+
+
+def test_no_identifier_is_used_twice_on_a_page(build: Build) -> None:
+    result = build(GLOVE, replace(GLOVE, name="other"))
+    seen: set[str] = set()
+    for model in result.models:
+        for plot in (*figures(model, result.vocabulary.counts), *heat_maps(model)):
+            own = [e.attrib["id"] for e in ElementTree.fromstring(plot.svg).iter() if "id" in e.attrib]
+            assert not seen & set(own)
+            seen |= set(own)
+
+
+def test_text_is_text_and_dense_parts_are_pictures(build: Build) -> None:
+    stability, frequency, *_ = drawn(build(GLOVE, words=2_000))
+    assert ">words</text>" in stability.svg
+    assert "<image" in frequency.svg
+    assert len(frequency.svg) < 40_000
+
+
+def test_titles_say_what_is_seen(build: Build) -> None:
+    result = build(GLOVE, words=100)
+    model = result.models[0]
+
+    def titles(**words: np.ndarray) -> list[str]:
+        changed = replace(model, words=replace(model.words, **words))
+        return [plot.title for plot in figures(changed, result.vocabulary.counts)]
+
+    assert titles(overlap=np.repeat([0.9, 0.1], 50))[:2] == [
+        "50% of the words keep half of their neighbors or more",
+        "Frequent words are the more stable ones",
+    ]
+    assert titles(overlap=np.linspace(0.1, 0.9, 100))[1] == "Rare words are the more stable ones"
+    assert titles(overlap=np.full(100, 0.5))[1] == "Rare and frequent words are about equally stable"
+    alike = np.full(100, 0.9)
+    assert titles(aligned_cosine=alike, unaligned_cosine=alike)[2] == "The runs agree as they are"
+    assert titles(aligned_cosine=0 * alike, unaligned_cosine=0 * alike)[2] != "The runs agree as they are"
+
+
+def test_heat_maps_write_the_values_where_they_fit(build: Build) -> None:
+    result = build(replace(GLOVE, seeds=(0, 1, 2)))
+    few = heat_maps(result.models[0])[0].svg
+    many = heat_maps(build(*CASES["many runs"][0], words=60).models[0])[0].svg
+    values = result.models[0].pairs[0].values
+    assert f"{values[0, 1]:.3f}" in few
+    assert few.count("<text") == 9 + 3 + 3 + 1
+    assert many.count("<text") < 40
+
+
+def test_a_map_with_unknown_cells_is_drawn(build: Build) -> None:
+    model = build(GLOVE).models[0]
+    values = model.pairs[0].values.copy()
+    np.fill_diagonal(values, np.nan)
+    unknown = PairMeasure("overlap", "Overlap", "unit", values, mean_over_pairs(values), None, True)
+    assert "–</text>" in heat_maps(replace(model, pairs=(unknown,)))[0].svg
+
+
+def test_nothing_to_draw_is_said(build: Build) -> None:
+    result = build(GLOVE, words=30)
+    nothing = np.full(30, np.nan)
+    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32))
+    plots = figures(replace(result.models[0], words=words), result.vocabulary.counts)
+    assert [plot.svg == "" for plot in plots] == [True, True, True, False]
+    assert "no word has a vector" in plots[0].caption
+
+
+def test_pyplot_is_never_loaded_and_settings_stay_as_they_were(build: Build) -> None:
+    import matplotlib
+
+    before = [matplotlib.rcParams[name] for name in SETTINGS]
+    drawn(build(GLOVE, words=30))
+    assert [matplotlib.rcParams[name] for name in SETTINGS] == before
+    assert "matplotlib.pyplot" not in sys.modules
