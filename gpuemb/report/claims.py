@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from gpuemb.core.arrays import Float64
+from gpuemb.core.arrays import Float64, Int64
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, times, whole
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
 from gpuemb.stability.statistics import Estimate
@@ -80,16 +80,23 @@ def _overlap(model: ModelResult) -> Claim | None:
     if measure is None:
         return None
     if math.isnan(measure.estimate.value):
-        return Claim("–", f"No word of {name} has neighbors in two runs, so nothing can be said about"
-                          " how stable they are.", name)  # fmt: skip
+        return Claim(
+            "–",
+            f"No word of {name} has neighbors in two runs, so nothing can be said about how stable they are.",
+            name,
+        )
     estimate = measure.estimate
     if estimate.value >= 1 - ROUNDING:
-        sentence = (f"All {len(model.runs)} runs of {name} give every word the same {k} nearest neighbors:"
-                    f" another {VARIED[model.config.vary]} changes none of them.")  # fmt: skip
+        sentence = (
+            f"All {len(model.runs)} runs of {name} give every word the same {k} nearest neighbors:"
+            f" another {VARIED[model.config.vary]} changes none of them."
+        )
         return Claim(f"{k} of {k}", sentence, name)
     kept = part(k * estimate.value, k)
-    sentence = (f"With another {VARIED[model.config.vary]}, a word of {name} keeps {kept} of its {k} nearest"
-                f" neighbors on average ({_interval(estimate, k)})")  # fmt: skip
+    sentence = (
+        f"With another {VARIED[model.config.vary]}, a word of {name} keeps {kept} of its {k} nearest"
+        f" neighbors on average ({_interval(estimate, k)})"
+    )
     return Claim(f"{kept} of {k}", sentence + _against_chance(measure, k), name)
 
 
@@ -125,22 +132,25 @@ def _frequency(model: ModelResult, result: StudyResult) -> Claim | None:
         return None
     name, k, tenth = model.config.name, model.neighbor_ids.shape[2], len(overlap) // 10
     top, bottom = float(overlap[:tenth].mean()), float(overlap[-tenth:].mean())
-    correlation = _spearman(counts.astype(np.float64), overlap)
+    correlation = frequency_trend(overlap, counts)
     if abs(correlation) < LEAST_TREND or (top - bottom) * correlation <= 0:
-        trend = "stability shows no clear trend with frequency"
+        trend = "stability does not simply follow frequency"
     else:
         trend = f"stability {'rises' if correlation > 0 else 'falls'} with frequency"
     often, seldom = part(k * top, k), part(k * bottom, k)
-    sentence = (f"The most frequent tenth of the words in {name} keeps {often} of {k} neighbors, the least"
-                f" frequent tenth {seldom}: {trend}"
-                f" (Spearman correlation {hundredths(correlation)}).")  # fmt: skip
+    sentence = (
+        f"The most frequent tenth of the words in {name} keeps {often} of {k} neighbors, the least"
+        f" frequent tenth {seldom}: {trend}"
+        f" (Spearman correlation {hundredths(correlation)})."
+    )
     return Claim(f"{often} vs. {seldom}", sentence, name)
 
 
-def _spearman(x: Float64, y: Float64) -> float:
+def frequency_trend(overlap: Float64, counts: Int64) -> float:
+    """Spearman correlation of the words' stability with how often they occur."""
     from scipy.stats import rankdata
 
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    return float(np.corrcoef(rankdata(counts), rankdata(overlap))[0, 1])
 
 
 def _shares(model: ModelResult) -> Claim | None:
@@ -149,8 +159,10 @@ def _shares(model: ModelResult) -> Claim | None:
         return None
     name, k = model.config.name, model.neighbor_ids.shape[2]
     half = float(np.mean(overlap >= 0.5 - ROUNDING))
-    sentence = (f"{percent(half)} of the {whole(len(overlap))} words of {name} keep at least half of their"
-                f" {k} nearest neighbors from run to run")  # fmt: skip
+    sentence = (
+        f"{percent(half)} of the {whole(len(overlap))} words of {name} keep at least half of their"
+        f" {k} nearest neighbors from run to run"
+    )
     if k >= LEAST_NEIGHBORS:
         few = k // LEAST_NEIGHBORS
         lost = float(np.mean(k * overlap < few - ROUNDING))
@@ -164,15 +176,19 @@ def _alignment(model: ModelResult) -> Claim | None:
         return None
     name = model.config.name
     if before >= 1 - 1e-6:
-        sentence = (f"Two runs of {name} point every word the same way even before any rotation: the mean"
-                    f" cosine of a word’s two vectors is {hundredths(before)}.")  # fmt: skip
+        sentence = (
+            f"Two runs of {name} point every word the same way even before any rotation: the mean"
+            f" cosine of a word’s two vectors is {hundredths(before)}."
+        )
         return Claim(hundredths(before), sentence, name)
     if before < LEAST_LIKENESS:
         opening = "look unrelated number by number"
     else:
         opening = f"agree {'largely' if before > MOST_OF_IT else 'in part'} as they stand"
-    sentence = (f"Two runs of {name} {opening} (mean cosine of a word’s two vectors {hundredths(before)});"
-                f" after the best rotation it is {hundredths(after)}.")  # fmt: skip
+    sentence = (
+        f"Two runs of {name} {opening} (mean cosine of a word’s two vectors {hundredths(before)});"
+        f" after the best rotation it is {hundredths(after)}."
+    )
     return Claim(f"{hundredths(before)} → {hundredths(after)}", sentence, name)
 
 
@@ -182,8 +198,10 @@ def _in_all_runs(model: ModelResult) -> Claim | None:
     if runs < 3 or not len(shared):  # with two runs this is the overlap once more
         return None
     kept, none = part(float(shared.mean()), k), percent(float(np.mean(shared == 0)))
-    sentence = (f"{kept} of a word’s {k} nearest neighbors in {name} are the same in all {runs} runs, on"
-                f" average; {none} of the words have no such neighbor.")  # fmt: skip
+    sentence = (
+        f"{kept} of a word’s {k} nearest neighbors in {name} are the same in all {runs} runs, on"
+        f" average; {none} of the words have no such neighbor."
+    )
     return Claim(f"{kept} of {k}", sentence, name)
 
 
@@ -193,8 +211,10 @@ def _dimension(model: ModelResult) -> Claim | None:
         return None
     low, high, mean = number(float(ratio.min())), number(float(ratio.max())), number(float(ratio.mean()))
     spread = f"{low} in each of the {len(ratio)} runs" if low == high else f"{low} to {high} between the runs"
-    sentence = (f"The variance of {model.config.name} spreads over about {mean} of its {dim} dimensions"
-                f" (participation ratio, {spread}).")  # fmt: skip
+    sentence = (
+        f"The variance of {model.config.name} spreads over about {mean} of its {dim} dimensions"
+        f" (participation ratio, {spread})."
+    )
     return Claim(f"{mean} of {dim}", sentence, model.config.name)
 
 
@@ -247,8 +267,10 @@ def _two_models(better: _Measured, worse: _Measured) -> Claim:
     a, b, k = better.model.config, worse.model.config, better.model.neighbor_ids.shape[2]
     larger = "the difference is larger than the uncertainty of either"
     apart = _verdict(better.overlap, worse.overlap) or larger
-    sentence = (f"With another {VARIED[a.vary]}, {a.name} keeps {better.kept} of {k} neighbors; with another"
-                f" {VARIED[b.vary]}, {b.name} keeps {worse.kept} of {k}: {apart}.")  # fmt: skip
+    sentence = (
+        f"With another {VARIED[a.vary]}, {a.name} keeps {better.kept} of {k} neighbors; with another"
+        f" {VARIED[b.vary]}, {b.name} keeps {worse.kept} of {k}: {apart}."
+    )
     return Claim(f"{better.kept} vs. {worse.kept}", sentence)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
-from gpuemb.report.claims import overlap_of
+from gpuemb.report.claims import LEAST_TREND, frequency_trend, overlap_of
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
 from gpuemb.report.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
 from gpuemb.stability.result import ModelResult
@@ -49,19 +49,28 @@ def stability(model: ModelResult) -> Plot:
         edges = np.arange(-step / 2, k + step, step)
         cells, _ = np.histogram(kept, edges)
         axes.bar(edges[:-1] + step / 2, cells, width=0.86 * step, color=BLUE, alpha=0.55)
-        axes.axvline(float(kept.mean()), color=BLUE, linewidth=1.2, linestyle=DASHED,
-                     label=f"mean {part(float(kept.mean()), k)}")  # fmt: skip
+        axes.axvline(
+            float(kept.mean()),
+            color=BLUE,
+            linewidth=1.2,
+            linestyle=DASHED,
+            label=f"mean {part(float(kept.mean()), k)}",
+        )
         _chance(axes.axvline, model)
         _above(axes)
         axes.set(xlabel=f"of {k} neighbors kept, mean over pairs of runs", ylabel="words")
         axes.set_xlim(-0.6, k + 0.6)
         axes.yaxis.set_major_formatter(lambda y, _: whole(y))
         drawn = svg()
-    return Plot("stability", f"{percent(half)} of the words keep half of their neighbors or more",
-                "Words at the right have neighbors one can rely on; words at the left would come out with"
-                " other neighbors in another run.",
-                f"Histogram of how many of {k} neighbors the words of {name} keep: mean"
-                f" {part(float(kept.mean()), k)}.", drawn)  # fmt: skip
+    return Plot(
+        "stability",
+        f"{percent(half)} of the words keep half of their neighbors or more",
+        "Words at the right have neighbors one can rely on; words at the left would come out with"
+        " other neighbors in another run.",
+        f"Histogram of how many of {k} neighbors the words of {name} keep: mean"
+        f" {part(float(kept.mean()), k)}.",
+        drawn,
+    )
 
 
 def alignment(model: ModelResult) -> Plot:
@@ -78,18 +87,27 @@ def alignment(model: ModelResult) -> Plot:
         for values, color, label in ((before, ORANGE, "before rotation"), (after, BLUE, "after rotation")):
             axes.hist(np.clip(values, lowest, 1.0), bins=bins, histtype="stepfilled", color=color, alpha=0.3)
             axes.hist(np.clip(values, lowest, 1.0), bins=bins, histtype="step", color=color, linewidth=1.3)
-            axes.axvline(float(values.mean()), color=color, linewidth=1, linestyle=DASHED,
-                         label=f"{label}, mean {hundredths(float(values.mean()))}")  # fmt: skip
+            axes.axvline(
+                float(values.mean()),
+                color=color,
+                linewidth=1,
+                linestyle=DASHED,
+                label=f"{label}, mean {hundredths(float(values.mean()))}",
+            )
         _above(axes)
         axes.set(xlabel="cosine of the word’s vectors in two runs, mean over pairs", ylabel="words")
         axes.set_xlim(lowest, 1.02)
         axes.yaxis.set_major_formatter(lambda y, _: whole(y))
         drawn = svg()
-    return Plot("alignment", _agreement(*means),
-                "The coordinates of a run are arbitrary: two runs are comparable only after the rotation that"
-                " fits one to the other best; a word whose blue value stays low did move.",
-                f"Histogram of the cosine between a word’s vectors in two runs of {name}: mean"
-                f" {hundredths(means[0])} before rotation, {hundredths(means[1])} after.", drawn)  # fmt: skip
+    return Plot(
+        "alignment",
+        _agreement(*means),
+        "The coordinates of a run are arbitrary: two runs are comparable only after the rotation that"
+        " fits one to the other best; a word whose blue value stays low did move.",
+        f"Histogram of the cosine between a word’s vectors in two runs of {name}: mean"
+        f" {hundredths(means[0])} before rotation, {hundredths(means[1])} after.",
+        drawn,
+    )
 
 
 def frequency(model: ModelResult, counts: Int64) -> Plot:
@@ -109,12 +127,16 @@ def frequency(model: ModelResult, counts: Int64) -> Plot:
         axes.xaxis.set_major_formatter(lambda power, _: whole(10**power))
         axes.xaxis.set_major_locator(_powers(x))
         drawn = svg()
-    return Plot("frequency", _trend(middle, k),
-                "Each cell is darker the more words fall into it; the line is the median of words of similar"
-                " frequency and the band holds the middle half of them.",
-                f"Neighbors kept by each word of {name} against how often it occurs: from"
-                f" {part(middle[0], k)} of {k} for the rarest to {part(middle[-1], k)} for the most frequent"
-                " (medians).", drawn)  # fmt: skip
+    return Plot(
+        "frequency",
+        _trend(middle, k, model.words.overlap[known], counts[known]),
+        "Each cell is darker the more words fall into it; the line is the median of words of similar"
+        " frequency and the band holds the middle half of them.",
+        f"Neighbors kept by each word of {name} against how often it occurs: from"
+        f" {part(middle[0], k)} of {k} for the rarest to {part(middle[-1], k)} for the most frequent"
+        " (medians).",
+        drawn,
+    )
 
 
 def spectra(model: ModelResult) -> Plot:
@@ -130,22 +152,37 @@ def spectra(model: ModelResult) -> Plot:
     with drawing(f"spectra {name}", WIDTH, HEIGHT) as (axes, svg):
         ranks = np.arange(1, shares.shape[1] + 1)
         for s, share in enumerate(shares):
-            axes.plot(ranks, np.where(share > LEAST_SHARE, share, np.nan), color=BLUE, linewidth=1.1,
-                      alpha=0.65, label="one line a run" if s == 0 else None)  # fmt: skip
+            axes.plot(
+                ranks,
+                np.where(share > LEAST_SHARE, share, np.nan),
+                color=BLUE,
+                linewidth=1.1,
+                alpha=0.65,
+                label="one line a run" if s == 0 else None,
+            )
         spread = "" if low == high else f" ({low} to {high})"
-        axes.axvline(float(ratio.mean()), color=ORANGE, linewidth=1.2, linestyle=DASHED,
-                     label=f"participation ratio {said}{spread}")  # fmt: skip
+        axes.axvline(
+            float(ratio.mean()),
+            color=ORANGE,
+            linewidth=1.2,
+            linestyle=DASHED,
+            label=f"participation ratio {said}{spread}",
+        )
         axes.set_yscale("log")
         _percent_axis(axes, shares)
         axes.set(xlabel="direction, by rank", ylabel="share of the variance")
         axes.set_xlim(0, shares.shape[1] + 1)
         _above(axes)
         drawn = svg()
-    return Plot("spectra", f"The variance fills about {said} of {plural(shares.shape[1], 'dimension')}",
-                "Lines that lie on each other mean that every run found the same spectrum; the participation"
-                " ratio counts the directions that carry the variance.",
-                f"Share of the variance by direction for {len(shares)} runs of {name}; participation ratio"
-                f" {low} to {high}.", drawn)  # fmt: skip
+    return Plot(
+        "spectra",
+        f"The variance fills about {said} of {plural(shares.shape[1], 'dimension')}",
+        "Lines that lie on each other mean that every run found the same spectrum; the participation"
+        " ratio counts the directions that carry the variance.",
+        f"Share of the variance by direction for {len(shares)} runs of {name}; participation ratio"
+        f" {low} to {high}.",
+        drawn,
+    )
 
 
 def _density(axes: Axes, x: Float64, kept: Float64, k: int, runs: int) -> None:
@@ -156,8 +193,14 @@ def _density(axes: Axes, x: Float64, kept: Float64, k: int, runs: int) -> None:
     rows = np.arange(-step / 2, k + step, step)
     columns = np.linspace(x.min() - 0.02, x.max() + 0.02, COUNT_BINS)
     cells, _, _ = np.histogram2d(x, kept, bins=(columns, rows))
-    axes.pcolormesh(columns, rows, np.where(cells > 0, cells, np.nan).T, cmap=shades(),
-                    norm=LogNorm(0.6, max(2.0, cells.max())), rasterized=True)  # fmt: skip
+    axes.pcolormesh(
+        columns,
+        rows,
+        np.where(cells > 0, cells, np.nan).T,
+        cmap=shades(),
+        norm=LogNorm(0.6, max(2.0, cells.max())),
+        rasterized=True,
+    )
 
 
 def _band(axes: Axes, x: Float64, kept: Float64) -> list[float]:
@@ -194,10 +237,13 @@ def _agreement(before: float, after: float) -> str:
     return "The runs agree as they are" if after > 0.5 else "Rotation hardly brings the runs together"
 
 
-def _trend(middle: list[float], k: int) -> str:
+def _trend(middle: list[float], k: int, overlap: Float64, counts: Int64) -> str:
     change = middle[-1] - middle[0]
-    if abs(change) < 0.05 * k:
+    if np.ptp(middle) < 0.05 * k or np.ptp(overlap) == 0 or np.ptp(counts) == 0:
         return "Rare and frequent words are about equally stable"
+    correlation = frequency_trend(overlap, counts)
+    if abs(correlation) < LEAST_TREND or change * correlation <= 0:
+        return "Stability does not simply follow frequency"
     return f"{'Frequent' if change > 0 else 'Rare'} words are the more stable ones"
 
 
@@ -223,8 +269,13 @@ def _chance(line: Callable[..., object], model: ModelResult) -> None:
     """Draw the neighbors that two unrelated runs would share, across the figure."""
     measure, k = overlap_of(model), model.neighbor_ids.shape[2]
     if measure is not None and measure.chance is not None:
-        line(k * measure.chance, color=ORANGE, linewidth=1.2, linestyle=DASHED,
-             label=f"chance {number(k * measure.chance)}")  # fmt: skip
+        line(
+            k * measure.chance,
+            color=ORANGE,
+            linewidth=1.2,
+            linestyle=DASHED,
+            label=f"chance {number(k * measure.chance)}",
+        )
 
 
 def _step(k: int, runs: int) -> float:
@@ -233,8 +284,15 @@ def _step(k: int, runs: int) -> float:
 
 
 def _above(axes: Axes, *, columns: int = 2) -> None:
-    axes.figure.legend(loc="outside upper left", ncols=columns, fontsize=9.5, handlelength=1.6,
-                       columnspacing=1.4, labelcolor=INK, borderaxespad=0.2)  # fmt: skip
+    axes.figure.legend(
+        loc="outside upper left",
+        ncols=columns,
+        fontsize=9.5,
+        handlelength=1.6,
+        columnspacing=1.4,
+        labelcolor=INK,
+        borderaxespad=0.2,
+    )
     axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
 
 

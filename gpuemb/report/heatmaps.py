@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 2.9, 2.75  # inches: a quarter of a page
 LARGEST_ANNOTATED = 12  # runs; above it the cells are too small for numbers
+CELL_CHARACTERS = 5  # as many fit a cell in full size
 
 
 def heat_maps(model: ModelResult) -> tuple[Plot, ...]:
@@ -47,9 +48,14 @@ def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:
         drawn = svg()
     pairs = values[np.triu_indices(runs, 1)]
     lowest, highest, said = (number(float(x)) for x in (pairs.min(), pairs.max(), measure.estimate.value))
-    return Plot(measure.measure, measure.title, f"{measure.preparation.capitalize()} rows; mean {said}.",
-                f"{measure.title} for every pair of {runs} runs of {model.config.name}: from {lowest} to"
-                f" {highest}, mean {said}.", drawn)  # fmt: skip
+    return Plot(
+        measure.measure,
+        measure.title,
+        f"{measure.preparation.capitalize()} rows; mean {said}.",
+        f"{measure.title} for every pair of {runs} runs of {model.config.name}: from {lowest} to"
+        f" {highest}, mean {said}.",
+        drawn,
+    )
 
 
 def _limits(measure: PairMeasure) -> tuple[float, float]:
@@ -67,8 +73,11 @@ def _annotate(axes: Axes, image: Any, values: Float64, high: float) -> None:
     for (row, column), value in np.ndenumerate(values):
         red, green, blue, opacity = image.cmap(image.norm(value))
         dark = opacity > 0 and 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-        axes.text(column, row, _cell(float(value), decimals), ha="center", va="center", fontsize=size,
-                  color="white" if dark else INK)  # fmt: skip
+        text = _cell(float(value), decimals)
+        fitted = size * min(1.0, CELL_CHARACTERS / len(text))
+        axes.text(
+            column, row, text, ha="center", va="center", fontsize=fitted, color="white" if dark else INK
+        )
 
 
 def _cell(value: float, decimals: int) -> str:

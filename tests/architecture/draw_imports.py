@@ -56,7 +56,13 @@ def draw(path: str) -> None:
     for (start, end), imports in found.items():
         color = WRONG if (start, end) in wrong else LINE
         bend = 0.0 if HEIGHT[start] - HEIGHT[end] == 1 else 0.25 * (1 if places[start][0] >= 3 else -1)
-        style = {"arrowstyle": "-|>", "color": color, "lw": 0.8 + 0.25 * imports**0.5, "shrinkA": 16, "shrinkB": 16}
+        style = {
+            "arrowstyle": "-|>",
+            "color": color,
+            "lw": 0.8 + 0.25 * imports**0.5,
+            "shrinkA": 16,
+            "shrinkB": 16,
+        }
         style["connectionstyle"] = f"arc3,rad={bend}"
         axes.annotate("", xy=places[end], xytext=places[start], arrowprops=style)
     for room, (x, y) in places.items():
