@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_strong, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, shown
 from gpuemb.stability.config import StudyConfig
 
 app = typer.Typer(
@@ -141,8 +141,7 @@ def _run_study(
             say((folder / "summary.json").read_text("utf-8").rstrip())
             return
         say()
-        for claim in telling_numbers(result):
-            say_strong(claim.headline, claim.sentence)
+        say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
         say()
         say(f"Report: {shown(report)}")
         say(f"Resume: {' '.join(resume)}")

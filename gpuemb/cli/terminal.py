@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from gpuemb.core.errors import ConfigError, GpuembError
 from gpuemb.core.progress import Task
@@ -37,9 +38,14 @@ def say(line: str = "") -> None:
     _output.print(line, markup=False)
 
 
-def say_strong(strong: str, rest: str) -> None:
-    """Print a line whose beginning stands out."""
-    _output.print(f"[bold]{escape(strong)}[/bold] {escape(rest)}")
+def say_claims(claims: Iterable[tuple[str, str]]) -> None:
+    """Print short numbers in bold beside what they mean, wrapped to the terminal."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column()
+    for number, meaning in claims:
+        grid.add_row(escape(number), escape(meaning))
+    _output.print(grid)
 
 
 class _Bar:
