@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         StorageError,
         VocabularyError,
     )
-    from gpuemb.core.info import info
     from gpuemb.corpus.tokens import Tokens, read_corpus
     from gpuemb.corpus.vocabulary import Vocabulary
     from gpuemb.counts.association import ppmi
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+    from gpuemb.stability.info import info
     from gpuemb.stability.planning import plan
     from gpuemb.stability.result import StudyResult
     from gpuemb.stability.study import study
@@ -62,7 +62,6 @@ _ERRORS = (
 _ROOMS = {
     "core.device": ("Device",),
     "core.errors": _ERRORS,
-    "core.info": ("info",),
     "corpus.tokens": ("Tokens", "read_corpus"),
     "corpus.vocabulary": ("Vocabulary",),
     "counts.association": ("ppmi",),
@@ -79,6 +78,7 @@ _ROOMS = {
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
+    "stability.info": ("info",),
     "stability.planning": ("plan",),
     "stability.result": ("StudyResult",),
     "stability.study": ("study",),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from gpuemb.core.errors import DeviceError
 
@@ -31,10 +33,18 @@ class Device:
 CPU = Device("cpu")
 
 
-def choose(name: str = "auto") -> Device:
+class RunsOn(Protocol):
+    """Whatever has an implementation for some kinds of devices: a kernel."""
+
+    def runs_on(self, kind: str) -> bool:
+        """Whether it has one for this kind."""
+
+
+def choose(name: str = "auto", needs: Iterable[RunsOn] = ()) -> Device:
     """Resolve ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
 
-    ``auto`` is the first CUDA device that answers, else the CPU.
+    ``auto`` is the first CUDA device, if one answers and every kernel of ``needs`` runs on it; else
+    the CPU.
 
     Raises:
         DeviceError: the name is none of these, or the device cannot be used; says what is missing.
@@ -49,7 +59,7 @@ def choose(name: str = "auto") -> Device:
         return CPU
     missing = missing_for_cuda()
     if name == "auto":
-        return CPU if missing else Device("cuda")
+        return Device("cuda") if not missing and all(kernel.runs_on("cuda") for kernel in needs) else CPU
     if missing:
         raise DeviceError(
             f"device: {name} cannot be used here: {missing}",

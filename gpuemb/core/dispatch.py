@@ -51,17 +51,20 @@ class Kernel(Generic[P, R]):
 
         return call
 
+    def runs_on(self, kind: str) -> bool:
+        """Whether the kernel has a file for this kind of device."""
+        return importlib.util.find_spec(f"{self.reference.__module__}.{kind}") is not None
+
     def implementation(self, kind: str) -> Callable[..., R]:
         """Return the bare function of ``kernels/<name>/<kind>.py``."""
-        package = self.reference.__module__
-        if importlib.util.find_spec(f"{package}.{kind}") is None:
-            present = [k for k in ("cpu", "cuda") if importlib.util.find_spec(f"{package}.{k}")]
+        if not self.runs_on(kind):
+            present = [other for other in ("cpu", "cuda") if self.runs_on(other)]
             raise DeviceError(
                 f"{self.name}: no implementation for {kind}",
                 needed=f"It runs on {' and '.join(present)}.",
                 remedy="Bring the arrays to such a device first (gpuemb never moves them unasked).",
             )
-        module = importlib.import_module(f"{package}.{kind}")
+        module = importlib.import_module(f"{self.reference.__module__}.{kind}")
         return cast(Callable[..., R], getattr(module, self.name))
 
 

@@ -100,8 +100,7 @@ def count_cooccurrences(
         )
     weights, denominator = weights_of(window, weighting)
     _check_overflow(tokens, weights, repeats, window)
-    chosen = choose(device)
-    kernel = window_counts.on(chosen)
+    kernel = window_counts.on(choose(device, [window_counts]))
     rows = kernel(tokens.ids, tokens.starts, repeats, len(tokens.vocabulary), weights, side)
     return Cooccurrence(rows, Fraction(1, denominator), tokens.vocabulary)
 

@@ -29,7 +29,7 @@ from gpuemb.stability.measures import MEASURES, ModelMeasures, measure_model
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs
 from gpuemb.stability.store import Arrays, Store
-from gpuemb.stability.warmup import compile_kernels
+from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
 
@@ -69,7 +69,7 @@ def study(
     with workers.limit(threads):
         config = settle_sources(config, folder)
         claim(folder, config, extend=extend)
-        work = _Study(config, Store(folder / WORK_FOLDER), choose(device), Record(), progress)
+        work = _Study(config, Store(folder / WORK_FOLDER), choose(device, STUDY_KERNELS), Record(), progress)
         return work.run(folder)
 
 

@@ -9,8 +9,12 @@ from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+from gpuemb.kernels.gram import gram
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap
+from gpuemb.kernels.polar import polar
 from gpuemb.kernels.window_counts import weights_of, window_counts
+
+STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, gram, polar)
 
 
 def compile_kernels(device: Device, progress: Progress) -> None:

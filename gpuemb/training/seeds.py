@@ -13,7 +13,8 @@ from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
 from gpuemb.embeddings.model import EmbeddingStack
-from gpuemb.kernels.window_counts import Weighting
+from gpuemb.kernels.glove_epoch import glove_epoch
+from gpuemb.kernels.window_counts import Weighting, window_counts
 from gpuemb.training.glove import plan_glove, train_glove
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
@@ -54,7 +55,8 @@ def train(
     Cost: see :func:`gpuemb.training.glove.train_glove`, :func:`gpuemb.training.spectral.train_ppmi_svd`.
     """
     check_vary(recipe, vary)
-    chosen, runs, names = choose(device), [], []
+    chosen = choose(device, [window_counts, glove_epoch])
+    runs, names = [], []
     counts = source if isinstance(source, Cooccurrence) else None
     with progress.phase(f"training {recipe.kind}") as task:
         for seed in seeds:
