@@ -10,6 +10,7 @@ from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeErr
 from gpuemb.core.memory import rows_per_tile, tiles
 
 FLOATS = ("float16", "float32", "float64")
+LARGEST_SQUARE, LARGEST_FOURTH_POWER = 1e150, 1e70  # float64 numbers whose powers stay inside float64
 
 
 def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = None) -> Array:
@@ -56,6 +57,30 @@ def _check_finite(where: str, name: str, x: Array, words: Sequence[str] | None, 
                 needed="Every number must be finite.",
                 remedy="Drop or repair these rows: numpy.isfinite(x).all(axis=1) finds them.",
             )
+
+
+def check_range(where: str, name: str, x: Array, largest: float) -> None:
+    """Squared lengths, or the squares of those, must stay inside float64.
+
+    Narrower numbers always do.
+
+    Raises:
+        NonFiniteError: an entry is beyond ``largest``, the whole table below its inverse, or a row
+            so small that its square vanishes (a row of zeros may be).
+    """
+    if _dtype_name(x) != "float64":
+        return
+    xp = namespace_of(x)
+    sizes = xp.max(xp.abs(x), axis=1)
+    bad = (sizes > largest) | ((sizes < 1 / LARGEST_SQUARE) & (sizes > 0))
+    whole = float(xp.max(sizes))
+    if bool(xp.any(bad)) or 0 < whole < 1 / largest:
+        row = int(xp.argmax(xp.astype(bad, xp.int8)))
+        raise NonFiniteError(
+            f"{where}: {name}: row {row} has entries near {float(sizes[row]):.1e}",
+            needed=f"Entries between {1 / largest:.0e} and {largest:.0e} keep sums of products finite.",
+            remedy="Scale the table, for example by its largest entry; cosines do not change.",
+        )
 
 
 def check_same_rows(where: str, first: Array, second: Array) -> None:

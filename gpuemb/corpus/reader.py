@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import importlib.util
@@ -101,7 +102,8 @@ def _lines(source: str, encoding_errors: str) -> Iterator[str]:
         packed: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if source.endswith(".gz") else raw
         try:
             for number, line in enumerate(packed, 1):
-                yield _decode(line, name, number, offset, encoding_errors)
+                mark = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
+                yield _decode(line[mark:], name, number, offset + mark, encoding_errors)
                 offset += len(line)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise FileFormatError(
@@ -119,7 +121,7 @@ def _decode(line: bytes, name: str, number: int, offset: int, encoding_errors: s
             remedy="Extract the text first, or leave this file out.",
         )
     try:
-        return line.decode("utf-8-sig" if offset == 0 else "utf-8", errors=encoding_errors)
+        return line.decode("utf-8", errors=encoding_errors)
     except UnicodeDecodeError as error:
         bad = line[error.start : error.start + 4].hex(" ")
         raise FileFormatError(

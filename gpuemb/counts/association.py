@@ -12,6 +12,8 @@ from gpuemb.counts.cooccurrence import Cooccurrence
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+TINY = float(np.finfo(np.float64).tiny)  # divides a sum of no counts
+
 
 def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
     """Positive pointwise mutual information ``max(0, log(P(i,j) / (P(i) P(j))) − log shift)``.
@@ -33,7 +35,7 @@ def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) ->
     matrix = counts.matrix
     words = np.asarray(matrix.sum(axis=1)).ravel().astype(np.float64)
     contexts = np.asarray(matrix.sum(axis=0)).ravel().astype(np.float64) ** smoothing
-    contexts /= contexts.sum()
+    contexts /= max(contexts.sum(), TINY)
     row = np.repeat(np.arange(len(words)), np.diff(matrix.indptr))
     pmi = np.log(matrix.data / (words[row] * contexts[matrix.indices])) - np.log(shift)
     positive = pmi > 0

@@ -35,13 +35,19 @@ def load(path: str | Path, *, vocabulary: str | Path | None = None) -> Embedding
             needed="A .npy file that you may read is needed.",
             remedy="Check the path.",
         ) from error
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise FileFormatError(
             f"load: {path} is not a NumPy array: {error}",
             needed="A .npy file of numbers is needed; pickled objects are never read.",
             remedy="numpy.save(path, vectors) writes one.",
         ) from error
     words = _read_words(_vocabulary_beside(file) if vocabulary is None else Path(vocabulary))
+    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
+        raise FileFormatError(
+            f"load: {path} holds {getattr(vectors, 'dtype', 'an archive of arrays')}",
+            needed="One array of float16, float32 or float64 is needed.",
+            remedy="numpy.save(path, vectors.astype('float32')) writes one.",
+        )
     if vectors.ndim != 2 or len(vectors) != len(words):
         raise FileFormatError(
             f"load: {path} has shape {vectors.shape}, but there are {len(words)} words",

@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, Int64, device_of, like, namespace_of
-from gpuemb.core.checks import check_choice, check_matrix, check_same_rows
+from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_choice, check_matrix, check_range, check_same_rows
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.embeddings.model import tables_of, words_of
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
 Preparation: TypeAlias = Literal["raw", "unit", "centered"]
+ROUNDING = BLOCK_ROWS * 2.0**-52  # relative error of a sum over a block, at worst
 PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered")
 
 
@@ -92,10 +93,22 @@ class CrossGrams:
         return values
 
     def centered(self) -> CrossGrams:
-        """Return the products after column means are removed; follows from ``raw`` without a pass."""
+        """Return the products after column means are removed; follows from ``raw`` without a pass.
+
+        A run whose variance cannot be told from the rounding of its sums has none: exact zeros.
+        """
         check_choice("cross_grams", "preparation", self.preparation, ("raw",))
+        xp = namespace_of(self.products)
         outer = self.sums[:, None] * self.sums[None, :]
         products = self.products - outer / self.rows
+        varied = []
+        for s in range(self.runs):
+            block, columns = self.block(s, s), self._columns(s)
+            left = float(xp.linalg.trace(products[columns, columns]))
+            varies = left > ROUNDING * float(xp.linalg.trace(block))
+            varied.append(xp.full((block.shape[0],), float(varies), dtype=products.dtype))
+        kept = xp.concat(varied)
+        products = products * kept[:, None] * kept[None, :]
         return CrossGrams("centered", self.rows, self.edges, products, self.sums * 0.0, self.zeros)
 
     def rsa(self) -> Float64:
@@ -138,8 +151,9 @@ def cross_grams(runs: Any, preparation: Preparation = "raw") -> CrossGrams:
     check_choice("cross_grams", "preparation", preparation, PREPARATIONS)
     words = words_of(runs)
     tables = [check_matrix("cross_grams", f"run {s}", t, words) for s, t in enumerate(tables_of(runs))]
-    for table in tables[1:]:
+    for s, table in enumerate(tables):
         check_same_rows("cross_grams", tables[0], table)
+        check_range("cross_grams", f"run {s}", table, LARGEST_FOURTH_POWER)
     edges = np.cumsum([0, *(table.shape[1] for table in tables)])
     plan_cross_grams(int(edges[-1])).require()
     tables, zeros = _with_length(tables, drop=preparation == "unit")

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
+from gpuemb.core.checks import check_matrix
 from gpuemb.core.memory import tiles
-from gpuemb.embeddings.model import vectors_of
+from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 from gpuemb.kernels.polar import polar
@@ -50,11 +52,19 @@ def pip_loss(x: Any, y: Any) -> float:
 
     Cost: ``V·(d + d')²`` flops. Source: Yin and Shen (2018); Definitions §4.
     """
-    tables = [vectors_of(x), vectors_of(y)]
-    grams = cross_grams([x, y])
-    if tables[0].shape[1] != tables[1].shape[1]:
-        return math.sqrt(max(0.0, _squared_pip(grams.pair(0, 1))[0]))
-    return float(pair_distances(tables, grams).pip[0, 1])
+    first = check_matrix("pip_loss", "X", vectors_of(x), words_of(x))
+    second = check_matrix("pip_loss", "Y", vectors_of(y), words_of(y))
+    dim = max(first.shape[1], second.shape[1])  # columns of zeros change no inner product
+    tables = [_widened(first, dim), _widened(second, dim)]
+    return float(pair_distances(tables, cross_grams(tables)).pip[0, 1])
+
+
+def _widened(table: FloatMatrix, dim: int) -> FloatMatrix:
+    missing = dim - table.shape[1]
+    if missing == 0:
+        return table
+    xp = namespace_of(table)
+    return xp.concat([table, xp.zeros((table.shape[0], missing), dtype=table.dtype)], axis=1)
 
 
 def pair_distances(tables: list[FloatMatrix], grams: CrossGrams) -> PairDistances:
@@ -101,6 +111,7 @@ def _squared_pip(sums: PairSums) -> tuple[float, float]:
     return scale - 2 * float(xp.sum(sums.cross**2)), scale
 
 
+@threads.single_threaded_blas()
 def _from_difference(x: FloatMatrix, y: FloatMatrix, rotation: Array) -> tuple[float, ...]:
     """The same three without cancellation, from the Gram of ``[A, D]``, ``A = XQ``, ``D = Y − XQ``.
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
@@ -48,6 +49,7 @@ class Alignment:
         """Whether no other rotation is as good."""
         return self.rank == int(self.rotation.shape[0])
 
+    @threads.single_threaded_blas()
     def transform(self, x: Any) -> Array:
         """Return ``x`` rotated, in the dtype of ``x``."""
         rows = vectors_of(x)
@@ -87,6 +89,7 @@ def procrustes(x: Any, y: Any) -> Alignment:
     )
 
 
+@threads.single_threaded_blas()
 def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
     """Return ``(V,)`` float64 ``cos(x_i Q, y_i)``; NaN for a row without length; ``Q = 1`` when None.
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.geometry.crossgrams import cross_grams
 
@@ -41,6 +42,7 @@ def spectrum(x: Any) -> Spectrum:
     return spectrum_of_gram(cross_grams([x], "centered").block(0, 0))
 
 
+@threads.single_threaded_blas()
 def spectrum_of_gram(gram: Array) -> Spectrum:
     """Return the spectrum from a centered Gram ``(d, d)``; a constant table has NaN throughout."""
     xp = namespace_of(gram)

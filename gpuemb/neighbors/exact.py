@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, to_host
-from gpuemb.core.checks import check_matrix, check_neighbors
-from gpuemb.core.errors import DTypeError, NonFiniteError, ShapeError
+from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_neighbors, check_range
+from gpuemb.core.errors import DTypeError, ShapeError
 from gpuemb.embeddings.model import Embedding, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
-
-LARGEST_SQUARE, LEAST_SQUARE = 1e150, 1e-150  # float64 lengths between these square without loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +56,7 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
     Cost: ``2·Q·V·d`` flops. Source: Definitions §3.
     """
     rows = check_matrix("nearest_neighbors", "the table", vectors_of(table), words_of(table))
-    _check_lengths(rows)
+    check_range("nearest_neighbors", "the table", rows, LARGEST_SQUARE)
     asked, itself = _queries(table, rows, queries)
     check_neighbors(
         "nearest_neighbors", k, rows.shape[0] - (0 if queries is not None and itself is None else 1)
@@ -78,6 +74,12 @@ def _queries(table: Any, rows: FloatMatrix, queries: Any) -> tuple[Array | None,
     if hasattr(queries, "ndim") and queries.ndim == 2:
         check_matrix("nearest_neighbors", "queries", queries)
         return _matching(rows, queries), None
+    if isinstance(queries, str) or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
+        raise ShapeError(
+            f"nearest_neighbors: queries are {type(queries).__name__} {getattr(queries, 'shape', queries)!r}",
+            needed="A list of words or row numbers, or a (Q, d) array of vectors is needed.",
+            remedy="One word is queries=[word]; one vector is queries=vector[None, :].",
+        )
     ids = [_row(table, rows, query) for query in queries]
     if not ids:
         raise ShapeError(
@@ -88,6 +90,10 @@ def _queries(table: Any, rows: FloatMatrix, queries: Any) -> tuple[Array | None,
     xp = namespace_of(rows)
     itself = xp.asarray(ids, dtype=xp.int64)
     return xp.take(rows, itself, axis=0), itself
+
+
+def _is_floating(queries: Any) -> bool:
+    return hasattr(queries, "dtype") and "float" in str(queries.dtype)
 
 
 def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
@@ -110,27 +116,12 @@ def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
 
 def _matching(rows: FloatMatrix, queries: Array) -> Array:
     if queries.shape[1] != rows.shape[1] or queries.dtype != rows.dtype:
-        raise ShapeError(
+        wrong = DTypeError if queries.shape[1] == rows.shape[1] else ShapeError
+        raise wrong(
             f"nearest_neighbors: queries are {tuple(queries.shape)} {queries.dtype}, "
             f"the table {tuple(rows.shape)} {rows.dtype}",
             needed="Both need the same dimensions and the same dtype.",
             remedy=f"queries.astype({str(rows.dtype)!r}), or truncate the longer one.",
         )
-    _check_lengths(queries)
+    check_range("nearest_neighbors", "queries", queries, LARGEST_SQUARE)
     return queries
-
-
-def _check_lengths(rows: FloatMatrix) -> None:
-    """Refuse float64 rows whose squared length leaves float64's range."""
-    xp = namespace_of(rows)
-    if rows.dtype != xp.float64:
-        return
-    largest = xp.max(xp.abs(rows), axis=1)
-    bad = (largest > LARGEST_SQUARE) | ((largest < LEAST_SQUARE) & (largest > 0))
-    if bool(xp.any(bad)):
-        row = int(np.argmax(to_host(bad)))
-        raise NonFiniteError(
-            f"nearest_neighbors: row {row} has entries near {float(largest[row]):.1e}",
-            needed=f"Entries between {LEAST_SQUARE} and {LARGEST_SQUARE} keep squares finite.",
-            remedy="Scale the table; cosines do not change.",
-        )

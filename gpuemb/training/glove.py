@@ -60,6 +60,7 @@ def train_glove(
             )
         (task or _silent()).advance()
     summed: Float32 = parameters.vectors[0] + parameters.vectors[1]
+    summed[np.diff(counts.rows.indptr) == 0] = 0  # a word without any pair was never trained
     return np.ascontiguousarray(summed[:, : recipe.dim])
 
 

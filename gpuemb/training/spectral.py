@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer
@@ -49,6 +50,7 @@ def train_ppmi_svd(counts: Cooccurrence, recipe: PPMISVD) -> Float32:
     matrix = ppmi(counts, shift=recipe.shift, smoothing=recipe.smoothing)
     factors = truncated_svd(matrix, recipe.dim)
     rows: Float32 = (factors.left * factors.singular**recipe.power).astype(np.float32)
+    rows[np.diff(matrix.indptr) == 0] = 0  # a word without any pair has no vector
     return rows
 
 
@@ -64,6 +66,7 @@ def plan_ppmi_svd(words: int, nonzeros: int, recipe: PPMISVD) -> MemoryPlan:
     )
 
 
+@threads.single_threaded_blas()
 def truncated_svd(matrix: csr_matrix, rank: int) -> TruncatedSVD:
     """Leading singular triplets to machine precision, by restarted Lanczos iterations (ARPACK).
 

@@ -66,7 +66,7 @@ def cosine_topk(
 
 def _prepare(rows: FloatMatrix) -> tuple[FloatMatrix, Float64, Float32]:
     """Return contiguous rows (float16 widened, exactly), their lengths, and unit rows in float32."""
-    table = np.ascontiguousarray(rows, np.float64 if rows.dtype == np.float64 else np.float32)
+    table = np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
     lengths = np.empty(len(table))
     unit = np.empty(table.shape, np.float32)
     threads.run(lambda part: _normalize(table, lengths, unit, *part), tiles(len(table), 4096))
