@@ -95,7 +95,7 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
             needed="--out is a folder.",
             remedy="Name a folder that is new or holds a study.",
         )
-    elif folder.exists() and any(entry.name != STANDARD_INPUT for entry in folder.iterdir()):
+    elif folder.exists() and any(not _ours(entry.name) for entry in folder.iterdir()):
         raise ConfigError(
             f"study: {folder} holds files that are not a study's",
             needed=f"A study's folder is new, empty, or holds {CONFIG_FILE}.",
@@ -103,6 +103,11 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
         )
     with replacing(path, "w") as file:
         file.write(config_to(config))
+
+
+def _ours(name: str) -> bool:
+    """Whether a study writes such a file before it writes its configuration."""
+    return name == STANDARD_INPUT or name.startswith(PARTIAL)
 
 
 def _has_results(folder: Path) -> bool:

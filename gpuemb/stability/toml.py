@@ -65,6 +65,12 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
         if name in given:
             given[name] = _table(name, given[name], kind)
     if "models" in given:
+        if not isinstance(given["models"], list):
+            raise ConfigError(
+                f"study: models = {given['models']!r}",
+                needed="Models are a list of tables.",
+                remedy='[[models]]\n  kind = "glove"',
+            )
         given["models"] = tuple(_model(entry) for entry in given["models"])
     return _build("study", given, StudyConfig)
 

@@ -44,6 +44,7 @@ class GloVe:
         for name in ("x_max", "learning_rate"):
             _check_positive("GloVe", name, getattr(self, name))
         check_at_least("GloVe", "alpha", self.alpha, 0)
+        _make_floating(self, "x_max", "alpha", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class PPMISVD:
         check_at_least("PPMISVD", "power", self.power, 0)
         check_at_least("PPMISVD", "shift", self.shift, 1)
         _check_positive("PPMISVD", "smoothing", self.smoothing)
+        _make_floating(self, "power", "shift", "smoothing")
 
 
 Recipe: TypeAlias = GloVe | PPMISVD
@@ -96,6 +98,12 @@ def check_vary(recipe: Recipe, vary: str) -> None:
             needed=f"{recipe.kind} can vary {', '.join(recipe.varies)}.",
             remedy=f"Use vary={recipe.varies[0]!r}.",
         )
+
+
+def _make_floating(recipe: object, *names: str) -> None:
+    """Hold 10 as 10.0: equal recipes are spelled, and so digested, alike."""
+    for name in names:
+        object.__setattr__(recipe, name, float(getattr(recipe, name)))
 
 
 def _check_positive(where: str, name: str, value: float) -> None:
