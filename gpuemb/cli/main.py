@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -144,4 +145,4 @@ def _run_study(
         say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
         say()
         say(f"Report: {shown(report)}")
-        say(f"Resume: {' '.join(resume)}")
+        say(f"Resume: {shlex.join(resume)}")

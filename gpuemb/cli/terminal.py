@@ -29,8 +29,8 @@ from gpuemb.core.progress import Task
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
-_output = Console(highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_output = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(line: str = "") -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.device import CPU, Device
-from gpuemb.core.errors import DeviceError, DTypeError
+from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
 Array: TypeAlias = Any  # an array of any library that speaks the array API
 FloatMatrix: TypeAlias = Any  # (V, d) float16, float32 or float64
@@ -63,12 +63,19 @@ def native(x: Array) -> Any:
     return as_numbers(x)
 
 
-def as_numbers(x: Any) -> NDArray[Any]:
+def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
     """Turn nested Python numbers into an array; refuse what is not made of numbers."""
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(
+            f"{where}: the rows of the {type(x).__name__} differ in length",
+            needed="Every row needs equally many numbers.",
+            remedy="Find the odd one with {len(row) for row in rows}.",
+        ) from error
     if array.dtype.kind not in "fiub":
         raise DTypeError(
-            f"expected numbers, but got {type(x).__name__} holding {array.dtype}",
+            f"{where}: expected numbers, but got {type(x).__name__} holding {array.dtype}",
             needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
             remedy="Words are looked up with embedding[word].",
         )

@@ -22,7 +22,7 @@ def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = No
         NonFiniteError: NaN or infinity; the first row, and its word when known, is named.
     """
     if not hasattr(x, "__dlpack__"):
-        x = as_numbers(x)
+        x = as_numbers(x, where)
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeError(
             f"{where}: {name} has shape {tuple(x.shape)}",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from gpuemb.core.errors import DeviceError
+from gpuemb.core.errors import ConfigError, DeviceError
 
 CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this machine's cores."
 
@@ -47,10 +47,11 @@ def choose(name: str = "auto", needs: Iterable[RunsOn] = ()) -> Device:
     the CPU.
 
     Raises:
-        DeviceError: the name is none of these, or the device cannot be used; says what is missing.
+        ConfigError: the name is none of these.
+        DeviceError: the device cannot be used; says what is missing.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise DeviceError(
+        raise ConfigError(
             f"device: {name!r} is not a device",
             needed="A device is 'auto', 'cpu', 'cuda' or 'cuda:n' with a number n.",
             remedy="gpuemb info shows what this machine has.",

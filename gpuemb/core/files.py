@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -54,9 +53,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         try:
             yield partial
             partial.chmod(FOLDER_MODE)
-            if not path.exists():
-                with contextlib.suppress(FileExistsError):
-                    partial.rename(path)
+            try:
+                partial.rename(path)
+            except OSError:
+                if not path.is_dir():
+                    raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -69,7 +70,8 @@ def writing(folder: Path) -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        short = error.errno is None and "requested and" in str(error)  # NumPy's words for a short write
+        full = short or error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StorageError(
             f"writing below {folder}: {error.strerror or error}",
             needed="The disk is full." if full else "The folder must be one that you may write to.",
@@ -84,6 +86,6 @@ def to_disk(file: IO[Any]) -> None:
 
 
 def _free(folder: Path) -> str:
-    while not folder.exists():
+    while not os.path.exists(folder):  # False, too, for a name that cannot exist
         folder = folder.parent
     return f"{readable(shutil.disk_usage(folder).free)} are free there."

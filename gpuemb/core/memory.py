@@ -98,7 +98,7 @@ def peak_bytes() -> int:
 def readable(size: float) -> str:
     """``1536`` → ``'1.5 kB'``: decimal units, as disks and memory budgets are stated."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.95 or (unit == "B" and size < 1000):
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"

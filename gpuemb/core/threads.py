@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any, TypeVar
 
 from gpuemb.core.errors import ConfigError
@@ -54,9 +55,39 @@ def limit(threads: int | None) -> Iterator[None]:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold every BLAS to one thread, so that its sums have one order."""
-    with _blas().limit(limits=1, user_api="blas"):
+    """Hold every BLAS to one thread, so that its sums have one order; also a decorator.
+
+    BLAS has one setting for the whole process. Holds may overlap in any order, in one thread or in
+    several: the first takes the setting down, the last gives it back. (OpenBLAS ignores a thread
+    once another one has set a number explicitly: whoever does so himself should do it in the thread
+    that calls gpuemb.)
+    """
+    _hold.enter()
+    try:
         yield
+    finally:
+        _hold.leave()
+
+
+class _BlasHold:
+    def __init__(self) -> None:
+        self._lock, self._holders = Lock(), 0
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._holders += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0 and self._limit is not None:
+                self._limit.restore_original_limits()
+
+
+_hold = _BlasHold()
 
 
 @cache

@@ -12,13 +12,14 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 from gpuemb.core.errors import FileFormatError, StorageError
 
 DATASET = "dataset:"
 CONVERSATIONS_PACKAGE = "chitchat_dataset"
 CHUNK = 1 << 20
+HEAD = 4096  # bytes in which a binary file shows itself
 
 
 def read_documents(source: str, *, encoding_errors: str = "strict") -> Iterator[str]:
@@ -84,9 +85,11 @@ def _nearby(path: Path) -> str:
     return f"The folder {parent.resolve()} holds: {', '.join(names) or 'nothing'}."
 
 
-def _open(source: str) -> IO[bytes]:
+def _open(source: str) -> io.BufferedReader:
+    if source == "-":
+        return io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
     try:
-        return sys.stdin.buffer if source == "-" else open(source, "rb")
+        return open(source, "rb")
     except OSError as error:
         raise StorageError(
             f"corpus: {source} cannot be read: {error.strerror}",
@@ -99,8 +102,14 @@ def _lines(source: str, encoding_errors: str) -> Iterator[str]:
     name = "standard input" if source == "-" else source
     offset = 0
     with _open(source) as raw:
-        packed: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if source.endswith(".gz") else raw
+        packed = (
+            io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)))
+            if source.endswith(".gz")
+            else raw
+        )
         try:
+            if b"\0" in packed.peek(HEAD):
+                raise _not_text(name, "its beginning")
             for number, line in enumerate(packed, 1):
                 mark = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
                 yield _decode(line[mark:], name, number, offset + mark, encoding_errors)
@@ -113,13 +122,17 @@ def _lines(source: str, encoding_errors: str) -> Iterator[str]:
             ) from error
 
 
+def _not_text(name: str, place: str) -> FileFormatError:
+    return FileFormatError(
+        f"corpus: {name} is not text: {place} holds a zero byte",
+        needed="A corpus is UTF-8 text, one document a line.",
+        remedy="Extract the text first, or leave this file out.",
+    )
+
+
 def _decode(line: bytes, name: str, number: int, offset: int, encoding_errors: str) -> str:
     if b"\0" in line:
-        raise FileFormatError(
-            f"corpus: {name} is not text: line {number} holds a zero byte",
-            needed="A corpus is UTF-8 text, one document a line.",
-            remedy="Extract the text first, or leave this file out.",
-        )
+        raise _not_text(name, f"line {number}")
     try:
         return line.decode("utf-8", errors=encoding_errors)
     except UnicodeDecodeError as error:

@@ -108,6 +108,10 @@ def count_cooccurrences(
 def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
     """Draw as many documents as there are, with replacement; return ``(D,)`` how often each was drawn.
 
+    Args:
+        tokens: the corpus.
+        seed: names the stream; equal seeds draw equal samples.
+
     Source: Antoniak and Mimno (2018), who resample documents to see what a corpus leaves undecided.
     """
     drawn = stream(seed, "bootstrap", "documents").integers(0, tokens.documents, tokens.documents)

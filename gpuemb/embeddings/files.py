@@ -60,6 +60,10 @@ def load(path: str | Path, *, vocabulary: str | Path | None = None) -> Embedding
 def save(embedding: Embedding, path: str | Path) -> None:
     """Write ``path`` (``.npy``) and ``words.txt`` beside it; each appears only when it is whole.
 
+    Args:
+        embedding: words and vectors.
+        path: a name that ends in ``.npy``.
+
     Raises:
         StorageError: the folder cannot be written.
         FileFormatError: another file name ending, or a word with a line break.

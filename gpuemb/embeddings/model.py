@@ -157,6 +157,9 @@ def stack(embeddings: Sequence[Embedding]) -> EmbeddingStack:
     Words are compared as they stand, capitals included. When all tables have one ``d`` and one
     vocabulary the result's ``vectors`` is ``(S, V, d)``; with unequal ``d`` it is a tuple.
 
+    Args:
+        embeddings: one or more tables; the order of the first one's words is kept.
+
     Raises:
         VocabularyError: no table, or no word that all tables have.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,13 +106,21 @@ def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
             needed="Words can be asked of an Embedding.",
             remedy="Embedding(array, words), or pass row numbers.",
         )
-    if not 0 <= int(query) < rows.shape[0]:
+    try:
+        row = operator.index(query)
+    except TypeError as error:
+        raise DTypeError(
+            f"nearest_neighbors: the query {query!r} is neither a word nor a row number",
+            needed="Row numbers are whole numbers.",
+            remedy="One vector is queries=vector[None, :].",
+        ) from error
+    if not 0 <= row < rows.shape[0]:
         raise ShapeError(
             f"nearest_neighbors: row {query} of {rows.shape[0]}",
             needed=f"Row numbers run from 0 to {rows.shape[0] - 1}.",
             remedy="Pass words to ask by name.",
         )
-    return int(query)
+    return row
 
 
 def _matching(rows: FloatMatrix, queries: Array) -> Array:

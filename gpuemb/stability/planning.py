@@ -40,6 +40,11 @@ class StudyPlan:
 def plan(config: StudyConfig, *, words: int, nonzeros: int) -> StudyPlan:
     """State the bytes of a study over ``words`` words and ``nonzeros`` counted pairs.
 
+    Args:
+        config: what would be done.
+        words: size of the vocabulary.
+        nonzeros: stored pairs of the counts.
+
     Cost: nothing is read or allocated.
     """
     phases, disk = [], 0

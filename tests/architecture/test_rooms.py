@@ -1,0 +1,113 @@
+"""Who may call whom, who may print, and how large a room may grow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "gpuemb"
+LARGEST = 330  # lines: a room that grows past about 300 is split where it really divides
+SOURCES = {".py", ".cu", ".cuh", ".j2", ".css", ".js"}
+
+
+def files() -> list[Path]:
+    """Every source file of the package, kernels through their link."""
+    rooms = (path for folder in (PACKAGE, ROOT / "kernels") for path in sorted(folder.rglob("*")))
+    return [
+        p
+        for p in rooms
+        if p.is_file() and p.suffix in SOURCES and "kernels" not in p.relative_to(ROOT).parts[1:]
+    ]
+
+
+def modules() -> list[Path]:
+    return [path for path in files() if path.suffix == ".py"]
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    return "kernels" if parts[0] == "kernels" else parts[1].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and room of every import of another part of gpuemb, wherever in the file it stands."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if name.startswith("gpuemb."):
+                yield node.lineno, name.split(".")[1]
+
+
+@pytest.fixture(scope="module")
+def height() -> dict[str, int]:
+    """Height of every room in the contract of pyproject.toml."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return {room.strip(): -floor for floor, line in enumerate(layers) for room in line.split("|")}
+
+
+def test_the_import_contract_holds() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 kept, 0 broken" in done.stdout
+
+
+def test_the_contract_names_every_room(height: dict[str, int]) -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(height)
+
+
+def test_every_import_leads_down_even_inside_a_function(height: dict[str, int]) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} reaches {room}"
+        for path in modules()
+        if (own := room_of(path)) in height
+        for line, room in imports(path)
+        if room != own and height[room] >= height[own]
+    ]
+    assert wrong == []
+
+
+def test_nothing_below_the_command_line_prints() -> None:
+    printing = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules()
+        if room_of(path) != "cli"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if (isinstance(node, ast.Name) and node.id in {"print", "pprint"})
+        or (isinstance(node, ast.Attribute) and node.attr in {"stdout", "stderr"})
+    ]
+    assert printing == []
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_grows_past_its_room(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= LARGEST
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is(path: Path) -> None:
+    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    first = said.splitlines()[0] if said else ""
+    assert first.endswith((".", "?")), first
+
+
+def test_there_is_no_room_for_leftovers() -> None:
+    names = {path.stem for path in modules()}
+    assert not names & {"utils", "util", "helpers", "common", "misc"}
+    assert not [name for name in names if name.endswith(("_v2", "_old", "_new"))]

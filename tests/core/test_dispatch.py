@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import array_api_strict
+import numpy as np
+import pytest
+from strategies import awkward_rows
+from tolerances import assert_same_bits
+
+from gpuemb.core.device import CPU, Device
+from gpuemb.core.dispatch import Kernel
+from gpuemb.core.errors import DeviceError
+from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.kernels.glove_epoch import glove_epoch
+from gpuemb.kernels.gram import gram
+from gpuemb.kernels.neighbor_overlap import neighbor_overlap
+from gpuemb.kernels.polar import polar
+from gpuemb.kernels.window_counts import weights_of, window_counts
+
+CUDA = Device("cuda")
+KERNELS: list[Kernel[..., Any]] = [cosine_topk, glove_epoch, gram, neighbor_overlap, polar, window_counts]
+
+CONTRACT = '''"""A kernel made up for a test."""
+from gpuemb.core.dispatch import kernel
+
+@kernel
+def {name}(x, *, more=0):
+    """Say who ran."""
+    return "reference", x, more
+'''
+IMPLEMENTATION = """def {name}(x, *, more=0):
+    return "{kind}", x, more
+"""
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel[..., Any]]:
+    """Return the maker of kernel folders with the given files."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(name: str, *kinds: str) -> Kernel[..., Any]:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "__init__.py").write_text(CONTRACT.format(name=name))
+        for kind in kinds:
+            (folder / f"{kind}.py").write_text(IMPLEMENTATION.format(name=name, kind=kind))
+        made: Kernel[..., Any] = getattr(__import__(name), name)
+        return made
+
+    return make
+
+
+def test_a_kernel_runs_the_file_of_its_device(made_up: Callable[..., Kernel[..., Any]]) -> None:
+    kernel = made_up("made_up_for_both", "cpu", "cuda")
+    assert kernel.on(CPU)(1) == ("cpu", 1, 0)
+    assert kernel.on(CUDA)(1, more=2) == ("cuda", 1, 2)
+    assert kernel.on(Device("cuda", 3))(1) == ("cuda", 1, 0)
+    assert kernel.reference(1) == ("reference", 1, 0)
+    assert kernel.runs_on("cpu")
+    assert kernel.runs_on("cuda")
+
+
+def test_an_implementation_is_imported_on_first_use(made_up: Callable[..., Kernel[..., Any]]) -> None:
+    kernel = made_up("made_up_lazily", "cpu", "cuda")
+    assert "made_up_lazily.cpu" not in sys.modules
+    kernel.runs_on("cpu")
+    assert "made_up_lazily.cpu" not in sys.modules
+    kernel.on(CPU)
+    assert "made_up_lazily.cpu" in sys.modules
+    assert "made_up_lazily.cuda" not in sys.modules
+
+
+@pytest.mark.parametrize(("present", "absent"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_device_without_a_file_is_refused_and_what_exists_is_named(
+    made_up: Callable[..., Kernel[..., Any]], present: str, absent: str
+) -> None:
+    kernel = made_up(f"made_up_for_{present}", present)
+    assert not kernel.runs_on(absent)
+    with pytest.raises(DeviceError) as caught:
+        kernel.on(Device(absent))
+    assert caught.value.given == f"made_up_for_{present}: no implementation for {absent}"
+    assert caught.value.needed == f"It runs on {present}."
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_every_kernel_runs_on_the_cpu_and_says_so_where_it_does_not_run(
+    kernel: Kernel[..., Any],
+) -> None:
+    assert kernel.runs_on("cpu")
+    with pytest.raises(DeviceError, match=f"^{kernel.name}: no implementation for abacus\n  It runs on cpu"):
+        kernel.on(Device("abacus"))
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_a_kernel_is_documented_as_its_reference(kernel: Kernel[..., Any]) -> None:
+    assert kernel.__doc__ == kernel.reference.__doc__
+    assert kernel.on(CPU).__doc__ == kernel.reference.__doc__
+    assert kernel.on(CPU).__name__ == kernel.name
+
+
+def test_arrays_of_any_library_enter_as_numpy_and_the_rest_as_it_is(
+    made_up: Callable[..., Kernel[..., Any]],
+) -> None:
+    call = made_up("made_up_to_enter", "cpu").on(CPU)
+    foreign = array_api_strict.asarray([1.0, 2.0])
+    _, array, more = call(foreign, more=foreign)
+    assert type(array) is type(more) is np.ndarray
+    _, several, more = call([foreign, foreign], more=(foreign,))
+    assert [type(x) for x in (*several, *more)] == [np.ndarray] * 3
+    for other in (None, "both", 3, 2.5, [], [1, 2], ("a",)):
+        assert call(other) == ("cpu", other, 0)
+
+
+def strict(x: Any) -> Any:
+    return array_api_strict.asarray(x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tables_of_another_library_give_numpy_s_bits(dtype: str) -> None:
+    rows, other = awkward_rows("zero rows", dtype, 30, 9, 1), awkward_rows("gaussian", dtype, 30, 4, 2)
+
+    found = cosine_topk.on(CPU)(strict(rows), 3, strict(rows[:5]), strict(np.arange(5)))
+    expected = cosine_topk.on(CPU)(rows, 3, rows[:5], np.arange(5))
+    assert_same_bits(found.ids, expected.ids)
+    assert_same_bits(found.scores, expected.scores)
+
+    sums, expected_sums = gram.on(CPU)([strict(rows), strict(other)]), gram.on(CPU)([rows, other])
+    assert_same_bits(sums.products, expected_sums.products)
+    assert_same_bits(sums.weighted, expected_sums.weighted)
+
+
+def test_a_stack_of_another_library_gives_numpy_s_bits() -> None:
+    stack = np.stack([awkward_rows("gaussian", "float32", 20, 5, seed) for seed in range(3)])
+    assert_same_bits(gram.on(CPU)(strict(stack), "unit").products, gram.on(CPU)(list(stack), "unit").products)
+
+    products = np.random.default_rng(0).standard_normal((3, 4, 4))
+    assert_same_bits(polar.on(CPU)(strict(products)).rotation, polar.on(CPU)(products).rotation)
+
+
+def test_integers_of_another_library_give_numpy_s_bits() -> None:
+    ids = np.random.default_rng(0).integers(-1, 40, (2, 7, 3)).astype(np.int32)
+    assert_same_bits(neighbor_overlap.on(CPU)(strict(ids)).shared, neighbor_overlap.on(CPU)(ids).shared)
+
+    tokens, starts = np.array([0, 1, 2, 1], np.int32), np.array([0, 3, 4])
+    repeats, weights = np.array([1, 2]), weights_of(2, "flat")[0]
+    found = window_counts.on(CPU)(strict(tokens), strict(starts), strict(repeats), 3, strict(weights), "left")
+    expected = window_counts.on(CPU)(tokens, starts, repeats, 3, weights, "left")
+    assert_same_bits(found.indices, expected.indices)
+    assert_same_bits(found.data, expected.data)

@@ -1,0 +1,47 @@
+"""Small corpora from a seeded random process, for every room that needs text or counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gpuemb.corpus.tokens import Tokens
+from gpuemb.corpus.vocabulary import Vocabulary
+
+TOPICS = 4  # groups of words that stand together: without them there is nothing to learn
+
+
+def random_documents(
+    documents: int = 300, words: int = 60, *, seed: int = 0, shortest: int = 4, longest: int = 16
+) -> list[list[str]]:
+    """Draw documents of one topic each; frequent words are common to all topics."""
+    numbers = np.random.default_rng(seed)
+    names = [f"w{i:02d}" for i in range(words)]
+    general = 1.0 / (np.arange(words) + 3.0)
+    found = []
+    for _ in range(documents):
+        own = general * np.where(np.arange(words) % TOPICS == numbers.integers(TOPICS), 8.0, 1.0)
+        length = int(numbers.integers(shortest, longest + 1))
+        found.append([names[i] for i in numbers.choice(words, length, p=own / own.sum())])
+    return found
+
+
+def random_text(documents: int = 300, words: int = 60, *, seed: int = 0, longest: int = 16) -> str:
+    """The same as the lines of a file."""
+    drawn = random_documents(documents, words, seed=seed, longest=longest)
+    return "".join(" ".join(document) + "\n" for document in drawn)
+
+
+def tokens_of(documents: Sequence[Sequence[int]], words: int) -> Tokens:
+    """Make a corpus of word ids; word ``i`` is called ``w<i>``."""
+    ids = np.array([word for document in documents for word in document], np.int32)
+    starts = np.concatenate([[0], np.cumsum([len(document) for document in documents])]).astype(np.int64)
+    counts = np.bincount(ids, minlength=words).astype(np.int64)
+    return Tokens(ids, starts, Vocabulary(tuple(f"w{i:02d}" for i in range(words)), counts))
+
+
+def random_tokens(documents: int = 300, words: int = 60, *, seed: int = 0) -> Tokens:
+    """:func:`random_documents` as word ids, in the order of the names."""
+    drawn = random_documents(documents, words, seed=seed)
+    return tokens_of([[int(name[1:]) for name in document] for document in drawn], words)

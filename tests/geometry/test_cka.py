@@ -1,0 +1,101 @@
+"""Linear CKA equals the alignment of the two centered V×V kernels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry import definitions, rounding
+from geometry.definitions import random_rotation, random_table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpuemb.core.errors import ShapeError
+from gpuemb.geometry.cka import cka
+from gpuemb.geometry.crossgrams import cross_grams
+
+TABLES = {
+    "words": st.integers(3, 60),
+    "dim": st.integers(1, 6),
+    "other": st.integers(1, 6),
+    "seed": st.integers(0, 999),
+}
+
+
+@settings(deadline=None)
+@given(**TABLES, dtype=st.sampled_from([np.float16, np.float32, np.float64]))
+def test_cka_equals_the_alignment_of_centered_kernels(
+    words: int, dim: int, other: int, seed: int, dtype: Any
+) -> None:
+    x, y = random_table(words, dim, seed, dtype=dtype), random_table(words, other, seed + 1, dtype=dtype)
+    found = cka(x, y)
+    bound = rounding.cka_error(x, y)
+    assert abs(found.value - definitions.cka(x, y)) <= bound
+    assert -bound <= found.value <= 1 + bound
+    assert (found.measure, found.preparation, found.reason) == ("cka", "centered", "")
+    assert float(found) == found.value
+
+
+@settings(deadline=None)
+@given(**TABLES, shift=st.floats(-100, 100))
+def test_rotation_scale_and_translation_do_not_matter(
+    words: int, dim: int, other: int, seed: int, shift: float
+) -> None:
+    x, y = random_table(words, dim, seed), random_table(words, other, seed + 1)
+    moved = 7.0 * x @ random_rotation(dim) + shift * np.arange(1, dim + 1)
+    assert abs(cka(moved, y).value - cka(x, y).value) <= rounding.cka_error(moved, y) + rounding.cka_error(
+        x, y
+    )
+    assert abs(cka(y, x).value - cka(x, y).value) <= rounding.cka_error(x, y)
+
+
+@settings(deadline=None)
+@given(**TABLES)
+def test_a_table_agrees_with_itself(words: int, dim: int, other: int, seed: int) -> None:
+    x = random_table(words, dim, seed)
+    assert abs(cka(x, x @ random_rotation(dim)).value - 1) <= rounding.cka_error(x, x)
+
+
+def test_rows_without_length_stay_and_are_counted() -> None:
+    x, y = random_table(), random_table(dim=3, seed=1)
+    x[2] = y[2] = y[9] = 0
+    found = cka(x, y)
+    assert abs(found.value - definitions.cka(x, y)) <= rounding.cka_error(x, y)
+    assert found.zero_rows == 2
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        np.zeros((50, 3)),
+        np.ones((50, 3)),
+        np.full((50, 3), 0.1),
+        np.full((50, 3), 0.1, np.float32),
+        np.tile([0.1, -0.7, 1e6], (50, 1)),
+        np.tile([0.1, -0.7, 1.3], (9001, 1)),
+        np.ones((1, 3)),
+    ],
+    ids=["zeros", "ones", "tenths", "float32 tenths", "three numbers", "many rows", "one row"],
+)
+def test_equal_rows_have_no_alignment_and_say_so(constant: Any) -> None:
+    other = random_table(len(constant))
+    for found in (cka(constant, other), cka(other, constant), cka(constant, constant)):
+        assert math.isnan(found.value)
+        assert found.reason == "the rows of one table are all equal"
+
+
+def test_a_table_of_all_pairs_holds_the_value_of_each() -> None:
+    tables = [random_table(30, dim, seed) for seed, dim in enumerate((3, 5, 4))]
+    found = cross_grams(tables, "centered").cka()
+    np.testing.assert_array_equal(found, found.T)
+    for s in range(3):
+        for t in range(3):
+            bound = rounding.cka_error(tables[s], tables[t])
+            assert abs(found[s, t] - cka(tables[s], tables[t]).value) <= bound
+
+
+def test_unequal_words_are_refused() -> None:
+    with pytest.raises(ShapeError, match="X has 40 rows but Y has 41"):
+        cka(random_table(), random_table(41))

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from fractions import Fraction
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import FLOATS, KINDS, Table, awkward_rows, tables
+from tolerances import assert_same_bits, cosine_error
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import FloatMatrix, Int64, to_device, to_host
+from gpuemb.core.device import CPU, Device
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
+
+KERNEL = cosine_topk
+LARGE = 5000  # rows: more than two column tiles, nearly twenty query tiles
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A table and what is asked of it."""
+
+    table: Table
+    k: int
+    queries: FloatMatrix | None
+    itself: Int64 | None
+
+
+@st.composite
+def asked(draw: st.DrawFn, *, max_words: int = 40) -> Asked:
+    """Ask for every row, for some rows as words, for some rows as vectors, or for strangers; k may pass V."""
+    table = draw(tables(max_words=max_words))
+    k = draw(st.integers(1, table.words + 3))
+    way = draw(st.sampled_from(["every row", "words", "vectors", "strangers", "words and strangers"]))
+    if way == "every row":
+        return Asked(table, k, None, None)
+    rows = np.array(draw(st.lists(st.integers(0, table.words - 1), min_size=1, max_size=8)), np.int64)
+    strangers = table.like(len(rows))
+    if way == "words":
+        return Asked(table, k, table.rows[rows], rows)
+    if way == "vectors":
+        return Asked(table, k, table.rows[rows], None)
+    if way == "strangers":
+        return Asked(table, k, strangers, None)
+    both = np.concatenate([table.rows[rows], strangers])
+    return Asked(table, k, both, np.concatenate([rows, np.full(len(rows), -1)]))
+
+
+def search(
+    device: Device,
+    rows: FloatMatrix,
+    k: int,
+    queries: FloatMatrix | None = None,
+    itself: Int64 | None = None,
+) -> TopK:
+    """Run the kernel on the device; bring the answer home."""
+    there = [None if x is None else to_device(x, device) for x in (rows, queries, itself)]
+    found = cosine_topk.on(device)(there[0], k, there[1], there[2])
+    return TopK(to_host(found.ids), to_host(found.scores))
+
+
+def assert_same_answer(found: TopK, expected: TopK) -> None:
+    assert_same_bits(found.ids, expected.ids)
+    assert_same_bits(found.scores, expected.scores)
+
+
+@given(case=asked())
+def test_ids_and_scores_are_the_reference_s_bits(device: Device, case: Asked) -> None:
+    arguments = case.table.rows, case.k, case.queries, case.itself
+    assert_same_answer(search(device, *arguments), cosine_topk.reference(*arguments))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_table_gives_the_reference_s_bits(device: Device, kind: str, dtype: str) -> None:
+    for words, dim in ((1, 5), (2, 1), (37, 16), (50, 70)):
+        rows = awkward_rows(kind, dtype, words, dim, seed=words)
+        for k in (1, 5, words + 2):
+            assert_same_answer(search(device, rows, k), cosine_topk.reference(rows, k))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_rows_in_any_memory_layout_and_byte_order_give_the_same_bits(device: Device, dtype: str) -> None:
+    rows = awkward_rows("gaussian", dtype, 40, 21, seed=1)
+    expected = cosine_topk.reference(rows, 4)
+    wide = np.zeros((80, 42), dtype)
+    wide[::2, ::2] = rows
+    assert_same_answer(search(device, np.asfortranarray(rows), 4), expected)
+    assert_same_answer(search(device, wide[::2, ::2], 4), expected)
+    assert_same_answer(search(device, rows[::-1][::-1], 4), expected)
+    if device.kind == "cpu":  # CUDA libraries know one byte order
+        assert_same_answer(search(device, rows.astype(rows.dtype.newbyteorder()), 4), expected)
+
+
+@given(table=tables(max_words=6), pair=st.tuples(st.integers(0, 5), st.integers(0, 5)))
+def test_every_score_is_within_its_proved_bound_of_the_true_cosine(
+    device: Device, table: Table, pair: tuple[int, int]
+) -> None:
+    query = pair[0] % table.words
+    found = search(device, table.rows, table.words, table.rows[[query]])
+    bound = Decimal(cosine_error(table.dim))
+    for row, score in zip(found.ids[0].tolist(), found.scores[0].tolist(), strict=True):
+        if row >= 0:
+            assert abs(Decimal(score) - true_cosine(table.rows[query], table.rows[row])) <= bound
+
+
+def true_cosine(x: FloatMatrix, y: FloatMatrix) -> Decimal:
+    """The cosine of two rows to fifty digits: exact fractions, one root and one quotient."""
+    exact = Context(prec=50, Emin=MIN_EMIN, Emax=MAX_EMAX)
+    a, b = ([Fraction(float(value)) for value in row] for row in (x, y))
+    dot, first, second = (
+        sum((p * q for p, q in zip(*pair, strict=True)), Fraction()) for pair in ((a, b), (a, a), (b, b))
+    )
+    squared = first * second
+    length = exact.sqrt(exact.divide(Decimal(squared.numerator), Decimal(squared.denominator)))
+    return exact.divide(exact.divide(Decimal(dot.numerator), Decimal(dot.denominator)), length)
+
+
+@given(case=asked())
+def test_the_order_is_by_score_and_then_by_row(device: Device, case: Asked) -> None:
+    found = search(device, case.table.rows, case.k, case.queries, case.itself)
+    for ids, scores in zip(found.ids.tolist(), found.scores.tolist(), strict=True):
+        order = [(-score, row) for row, score in zip(ids, scores, strict=True) if row >= 0]
+        assert order == sorted(order)
+        assert len(order) == len(set(order))
+
+
+@given(case=asked())
+def test_lists_hold_all_candidates_before_they_are_padded(device: Device, case: Asked) -> None:
+    rows, queries = case.table.rows, case.table.rows if case.queries is None else case.queries
+    found = search(device, rows, case.k, case.queries, case.itself)
+    itself = np.arange(len(rows)) if case.queries is None else case.itself
+    with_length = np.any(rows != 0, axis=1)
+    for q, query in enumerate(queries):
+        own = -1 if itself is None else int(itself[q])
+        candidates = int(with_length.sum()) - (own >= 0 and bool(with_length[own]))
+        filled = min(case.k, candidates) if query.any() else 0
+        assert (found.ids[q, :filled] >= 0).all()
+        assert (found.ids[q, filled:] == -1).all()
+        np.testing.assert_array_equal(np.isnan(found.scores[q]), np.arange(case.k) >= filled)
+
+
+@given(case=asked())
+def test_a_row_of_zeros_is_nowhere_and_has_no_list(device: Device, case: Asked) -> None:
+    rows, queries = case.table.rows, case.table.rows if case.queries is None else case.queries
+    found = search(device, rows, case.k, case.queries, case.itself)
+    assert not np.isin(found.ids, np.flatnonzero(~rows.any(axis=1))).any()
+    assert (found.ids[~queries.any(axis=1)] == -1).all()
+
+
+@given(table=tables())
+def test_a_row_is_left_out_of_its_own_list_by_number_and_its_copies_stay(
+    device: Device, table: Table
+) -> None:
+    twice = np.concatenate([table.rows, table.rows])
+    found = search(device, twice, 2 * table.words)
+    for row in range(2 * table.words):
+        copy = (row + table.words) % (2 * table.words)
+        assert row not in found.ids[row]
+        assert (copy in found.ids[row]) == bool(twice[row].any())
+
+
+def test_a_row_asked_as_a_vector_finds_itself(device: Device) -> None:
+    rows = awkward_rows("gaussian", "float32", 30, 8, seed=2)
+    assert search(device, rows, 1, rows).ids[:, 0].tolist() == list(range(30))
+
+
+@given(table=tables(max_words=25), seed=st.integers(0, 99))
+def test_a_power_of_two_times_a_row_changes_no_bit(device: Device, table: Table, seed: int) -> None:
+    rows = table.rows.astype(np.float64) / float(np.abs(table.rows.astype(np.float64)).max(initial=0) or 1)
+    factors = 2.0 ** np.random.default_rng(seed).integers(-40, 40, (len(rows), 1))
+    assert_same_answer(search(device, rows * factors, 5), search(device, rows, 5))
+
+
+@given(table=tables(dtypes=("float32", "float64")), seed=st.integers(0, 99))
+def test_rows_in_another_order_get_the_same_neighbors(device: Device, table: Table, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(table.words)
+    found, moved = (search(device, rows, table.words) for rows in (table.rows, table.rows[order]))
+    assert_same_bits(moved.scores, found.scores[order])
+    for new, old in enumerate(order):
+        scores = found.scores[old][found.ids[old] >= 0]
+        if len(set(scores.tolist())) == len(scores):  # ties come out in row order, which has changed
+            named = np.where(moved.ids[new] >= 0, order[moved.ids[new]], -1)
+            assert named.tolist() == found.ids[old].tolist()
+
+
+@given(case=asked(max_words=30), dimensions=st.integers(1, 20))
+def test_columns_of_zeros_change_no_bit(device: Device, case: Asked, dimensions: int) -> None:
+    def wider(x: FloatMatrix | None) -> FloatMatrix | None:
+        return None if x is None else np.pad(x, ((0, 0), (0, dimensions)))
+
+    found = search(device, case.table.rows, case.k, case.queries, case.itself)
+    padded = search(device, wider(case.table.rows), case.k, wider(case.queries), case.itself)
+    assert_same_answer(padded, found)
+
+
+# The large table: more rows than a tile, so that lists are filled from several.
+
+
+@pytest.fixture(scope="module")
+def large() -> FloatMatrix:
+    parts = [
+        awkward_rows(kind, "float32", LARGE // 5, 24, seed=5)
+        for kind in ("gaussian", "clusters", "tied", "zero rows", "huge and tiny")
+    ]
+    return np.concatenate(parts)[np.random.default_rng(6).permutation(LARGE)]
+
+
+def test_a_table_larger_than_the_tiles_gives_the_reference_s_bits(device: Device, large: FloatMatrix) -> None:
+    found = search(device, large, 10)
+    sample = np.sort(np.random.default_rng(7).choice(LARGE, 48, replace=False))
+    expected = cosine_topk.reference(large, 10, large[sample], sample)
+    assert_same_answer(TopK(found.ids[sample], found.scores[sample]), expected)
+
+
+def test_words_asked_alone_get_the_lists_they_get_among_all(device: Device, large: FloatMatrix) -> None:
+    sample = np.arange(0, LARGE, 37)
+    found, alone = search(device, large, 10), search(device, large, 10, large[sample], sample)
+    assert_same_answer(alone, TopK(found.ids[sample], found.scores[sample]))
+
+
+def test_scores_that_only_ascend_give_the_reference_s_bits(device: Device) -> None:
+    rows = awkward_rows("ascending", "float32", LARGE, 18, seed=8)
+    sample = np.array([0, 1, 2047, 2048, LARGE - 1])
+    arguments = rows, 300, rows[sample], sample
+    assert_same_answer(search(device, *arguments), cosine_topk.reference(*arguments))
+
+
+# How the CPU cuts the work.
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_threads_gives_the_same_bits(workers: int, large: FloatMatrix) -> None:
+    expected = search(CPU, large, 10)
+    with threads.limit(workers):
+        assert_same_answer(search(CPU, large, 10), expected)
+
+
+@given(
+    case=asked(),
+    query_tile=st.integers(1, 9),
+    column_tile=st.integers(1, 19),
+    workers=st.integers(1, 3),
+)
+def test_any_tiles_give_the_same_bits(case: Asked, query_tile: int, column_tile: int, workers: int) -> None:
+    arguments = case.table.rows, case.k, case.queries, case.itself
+    expected = search(CPU, *arguments)
+    with pytest.MonkeyPatch.context() as patch, threads.limit(workers):
+        patch.setattr(cpu_kernel, "QUERY_TILE", query_tile)
+        patch.setattr(cpu_kernel, "COLUMN_TILE", column_tile)
+        assert_same_answer(search(CPU, *arguments), expected)
+
+
+@pytest.mark.parametrize("group", [1, 7, 10_000])
+def test_any_filter_group_gives_the_same_bits(
+    group: int, large: FloatMatrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = search(CPU, large, 10)
+    filtered = cpu_kernel._offer_survivors.py_func  # a constant is frozen when Numba compiles: compile again
+    monkeypatch.setattr(cpu_kernel, "FILTER_GROUP", group)
+    recompiled = numba.njit(nogil=True, error_model="numpy")(
+        filtered
+    )  # uncached: the cache keeps the real one
+    monkeypatch.setattr(cpu_kernel, "_offer_survivors", recompiled)
+    assert_same_answer(search(CPU, large, 10), expected)
+
+
+@given(table=tables())
+def test_no_pair_is_dropped_by_a_filter_score_beyond_the_stated_error(table: Table) -> None:
+    """The proof behind the filter: float32 scores of unit rows lie within ε of the defined ones."""
+    _, _, unit = cpu_kernel._prepare(table.rows)
+    epsilon = (table.dim + 8) * 2.0**-24
+    found = cosine_topk.reference(table.rows, table.words)
+    approximate = unit @ unit.T
+    for row, (ids, scores) in enumerate(zip(found.ids, found.scores, strict=True)):
+        for other, score in zip(ids[ids >= 0], scores, strict=False):
+            assert math.isclose(approximate[row, other], score, rel_tol=0, abs_tol=epsilon)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import DTypeLike
+from strategies import dims, seeds
+from tolerances import EPS32, SAFETY, assert_same_bits, assert_within, glove_error
+
+from gpuemb.core import threads
+from gpuemb.core.device import CPU, Device
+from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+
+KERNEL = glove_epoch
+RATE = 0.05
+FIELDS = ("vectors", "biases", "vector_squares", "bias_squares")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Nonzeros over ``words`` words in ``blocks × blocks`` strata, and the state before the first step."""
+
+    words: int
+    dim: int
+    blocks: int
+    nonzeros: int
+    seed: int
+
+    def strata(self, order: np.random.Generator | None = None) -> Strata:
+        """Round r holds the blocks (b, (b + r) mod B), in this order or in that of ``order``."""
+        numbers = np.random.default_rng(self.seed)
+        cells = numbers.permutation(self.words**2)[: self.nonzeros]
+        rows, columns = (x.astype(np.int32) for x in np.divmod(cells, self.words))
+        block, round_ = rows % self.blocks, (columns - rows) % self.blocks
+        place = round_ * self.blocks + block
+        visited = np.argsort(place, kind="stable")
+        ends = np.cumsum(np.bincount(place, minlength=self.blocks**2))
+        bounds = np.stack([ends - np.bincount(place, minlength=self.blocks**2), ends], axis=1)
+        bounds = bounds.reshape(self.blocks, self.blocks, 2).astype(np.int64)
+        if order is not None:
+            bounds = np.stack([round_bounds[order.permutation(self.blocks)] for round_bounds in bounds])
+        counts = numbers.geometric(0.05, len(cells)).astype(np.float64)
+        logs = np.log(counts).astype(np.float32)
+        weights = np.minimum(1.0, (counts / 20) ** 0.75).astype(np.float32)
+        return Strata(rows[visited], columns[visited], logs[visited], weights[visited], bounds)
+
+    def parameters(self, dtype: DTypeLike = np.float32) -> GloVeParameters:
+        """The state before the first step: small vectors, sums of 1."""
+        numbers = np.random.default_rng(self.seed + 1)
+        width = -(-self.dim // LANES) * LANES
+        vectors = np.zeros((2, self.words, width), np.float32)
+        vectors[:, :, : self.dim] = (numbers.random((2, self.words, self.dim)) - 0.5) / self.dim
+        biases = ((numbers.random((2, self.words)) - 0.5) / self.dim).astype(np.float32)
+        state = vectors, biases, np.ones_like(vectors), np.ones_like(biases)
+        return GloVeParameters(*(x.astype(dtype) for x in state))
+
+
+trainings = st.builds(
+    Training,
+    words=st.integers(1, 30),
+    dim=dims,
+    blocks=st.integers(1, 5),
+    nonzeros=st.integers(0, 200),
+    seed=seeds,
+)
+LARGER = Training(words=60, dim=50, blocks=7, nonzeros=2500, seed=4)
+
+
+def epochs(
+    device: Device, training: Training, count: int = 1, order: np.random.Generator | None = None
+) -> tuple[GloVeParameters, list[float]]:
+    """Train on the device; return the state after the last epoch, and every epoch's loss."""
+    strata, parameters = training.strata(order), training.parameters()
+    if device.kind == "cuda":
+        strata, parameters = onto(strata, device), onto(parameters, device)
+    step = glove_epoch.on(device)
+    losses = [float(step(strata, parameters, RATE)) for _ in range(count)]
+    return onto(parameters, CPU), losses
+
+
+def onto(record: Any, device: Device) -> Any:
+    """Every array of a dataclass, on the device."""
+    from gpuemb.core.arrays import to_device
+
+    return type(record)(**{name: to_device(x, device) for name, x in vars(record).items()})
+
+
+def assert_same_state(found: GloVeParameters, expected: GloVeParameters) -> None:
+    for field in FIELDS:
+        assert_same_bits(getattr(found, field), getattr(expected, field))
+
+
+def assert_close_state(
+    found: GloVeParameters, loss: float, training: Training, precise: GloVeParameters, precise_loss: float
+) -> None:
+    """Compare with an epoch in float64: the distance is float32's drift."""
+    strata = training.strata()
+    visits = int(max(np.bincount(strata.rows).max(initial=0), np.bincount(strata.columns).max(initial=0), 1))
+    largest = max(1.0, float(np.abs(strata.logs).max(initial=0)))
+    for field in FIELDS:
+        after = getattr(precise, field)
+        bound = glove_error(training.dim, visits, float(np.abs(after).max()))
+        assert_within(getattr(found, field), after, bound)
+    moved = glove_error(training.dim, visits, largest)  # of one error w·c + b + b̃ − log X
+    total = float(strata.weights.astype(np.float64).sum())
+    # Σ f (e + δ)² − Σ f e² ≤ 2δ √(Σ f Σ f e²) + δ² Σ f
+    assert_within(loss, precise_loss, 2 * moved * math.sqrt(total * precise_loss) + moved**2 * total)
+
+
+@given(training=trainings)
+def test_an_epoch_is_the_reference_s_within_float32_drift(device: Device, training: Training) -> None:
+    precise = training.parameters(np.float64)
+    precise_loss = glove_epoch.reference(training.strata(), precise, RATE)
+    found, (loss,) = epochs(device, training)
+    assert_close_state(found, loss, training, precise, precise_loss)
+
+
+def test_a_larger_epoch_is_the_reference_s_within_float32_drift(device: Device) -> None:
+    precise = LARGER.parameters(np.float64)
+    precise_loss = glove_epoch.reference(LARGER.strata(), precise, RATE)
+    found, (loss,) = epochs(device, LARGER)
+    assert_close_state(found, loss, LARGER, precise, precise_loss)
+
+
+@given(training=trainings)
+def test_the_reference_in_float32_stays_within_the_same_drift(training: Training) -> None:
+    precise, single = training.parameters(np.float64), training.parameters()
+    precise_loss = glove_epoch.reference(training.strata(), precise, RATE)
+    loss = glove_epoch.reference(training.strata(), single, RATE)
+    assert_close_state(single, loss, training, precise, precise_loss)
+
+
+@given(training=trainings)
+def test_padding_columns_stay_zero(device: Device, training: Training) -> None:
+    found, _ = epochs(device, training, 2)
+    assert not found.vectors[:, :, training.dim :].any()
+    assert (found.vector_squares[:, :, training.dim :] == 1).all()
+
+
+@given(training=trainings, seed=seeds)
+def test_the_order_of_blocks_in_a_round_does_not_matter_to_the_bits(
+    device: Device, training: Training, seed: int
+) -> None:
+    found, losses = epochs(device, training)
+    moved, moved_losses = epochs(device, training, order=np.random.default_rng(seed))
+    assert_same_state(moved, found)
+    assert moved_losses == losses
+
+
+@given(training=trainings)
+def test_adagrad_s_sums_never_fall(device: Device, training: Training) -> None:
+    before, (after, _) = training.parameters(), epochs(device, training)
+    assert (after.vector_squares >= before.vector_squares).all()
+    assert (after.bias_squares >= before.bias_squares).all()
+
+
+@given(training=trainings)
+def test_words_that_no_nonzero_names_stay_as_they_were(device: Device, training: Training) -> None:
+    strata, before = training.strata(), training.parameters()
+    after, _ = epochs(device, training)
+    for side, named in enumerate((strata.rows, strata.columns)):
+        untouched = np.setdiff1d(np.arange(training.words), named)
+        for field in FIELDS:
+            kept, first = getattr(after, field)[side, untouched], getattr(before, field)[side, untouched]
+            assert_same_bits(kept, first)
+
+
+def test_losses_are_finite_and_fall(device: Device) -> None:
+    _, losses = epochs(device, LARGER, 8)
+    assert all(map(math.isfinite, losses))
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_no_nonzeros_change_nothing_and_lose_nothing(device: Device) -> None:
+    empty = Training(words=5, dim=3, blocks=2, nonzeros=0, seed=1)
+    after, losses = epochs(device, empty)
+    assert losses == [0.0]
+    assert_same_state(after, empty.parameters())
+
+
+def test_one_step_is_adagrad_s(device: Device) -> None:
+    one = Training(words=1, dim=1, blocks=1, nonzeros=1, seed=2)
+    strata, before = one.strata(), one.parameters(np.float64)
+    after, (loss,) = epochs(device, one)
+    word, context = before.vectors[:, 0, 0]
+    error = word * context + before.biases.sum() - float(strata.logs[0])
+    step = RATE * float(strata.weights[0]) * error
+    tolerance = SAFETY * EPS32 * max(1.0, abs(error))
+    assert_within(after.vectors[:, 0, 0], [word - step * context, context - step * word], tolerance)
+    assert_within(after.biases[:, 0], before.biases[:, 0] - step, tolerance)
+    assert_within(
+        after.vector_squares[:, 0, 0], [1 + (step * context) ** 2, 1 + (step * word) ** 2], tolerance
+    )
+    assert_within(after.bias_squares[:, 0], [1 + step**2] * 2, tolerance)
+    assert_within(loss, float(strata.weights[0]) * error**2, tolerance * max(1.0, abs(error)))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_threads_gives_the_same_bits(workers: int) -> None:
+    with threads.limit(1):
+        expected, expected_losses = epochs(CPU, LARGER, 3)
+    with threads.limit(workers):
+        found, losses = epochs(CPU, LARGER, 3)
+    assert_same_state(found, expected)
+    assert losses == expected_losses

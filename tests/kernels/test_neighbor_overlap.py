@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import Table, neighbor_lists, tables
+from tolerances import assert_same_bits
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Int32, to_device, to_host
+from gpuemb.core.device import CPU, Device
+from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.kernels.neighbor_overlap import SharedNeighbors, neighbor_overlap
+from gpuemb.kernels.neighbor_overlap import cpu as cpu_kernel
+
+KERNEL = neighbor_overlap
+
+
+def overlap(device: Device, ids: Int32) -> SharedNeighbors:
+    """Run the kernel on the device; bring the counts home."""
+    found = neighbor_overlap.on(device)(to_device(ids, device))
+    return SharedNeighbors(to_host(found.shared), to_host(found.common), to_host(found.filled))
+
+
+def assert_same_overlap(found: SharedNeighbors, expected: SharedNeighbors) -> None:
+    for field in ("shared", "common", "filled"):
+        assert_same_bits(getattr(found, field), getattr(expected, field))
+
+
+@given(ids=neighbor_lists())
+def test_counts_are_the_reference_s(device: Device, ids: Int32) -> None:
+    assert_same_overlap(overlap(device, ids), neighbor_overlap.reference(ids))
+
+
+@given(table=tables(dtypes=("float32",)), k=st.integers(1, 8))
+def test_lists_of_awkward_tables_are_counted_as_the_reference_counts_them(
+    device: Device, table: Table, k: int
+) -> None:
+    found = [cosine_topk.on(CPU)(rows, k).ids for rows in (table.rows, table.like(table.words), table.rows)]
+    ids = np.stack(found)
+    assert_same_overlap(overlap(device, ids), neighbor_overlap.reference(ids))
+
+
+@given(ids=neighbor_lists())
+def test_counts_are_those_of_comparing_every_two_entries(device: Device, ids: Int32) -> None:
+    found = overlap(device, ids)
+    for p, (s, t) in enumerate(combinations(range(len(ids)), 2)):
+        equal = (ids[s][:, :, None] == ids[t][:, None, :]) & (ids[s][:, :, None] >= 0)
+        np.testing.assert_array_equal(found.shared[p], equal.sum(axis=(1, 2)))
+
+
+@given(ids=neighbor_lists(), seed=st.integers(0, 99))
+def test_neither_the_order_in_a_list_nor_the_place_of_padding_matters(
+    device: Device, ids: Int32, seed: int
+) -> None:
+    shuffled = np.random.default_rng(seed).permuted(ids, axis=2)
+    assert_same_overlap(overlap(device, shuffled), overlap(device, ids))
+
+
+@given(ids=neighbor_lists())
+def test_a_run_shares_with_its_copy_all_it_has(device: Device, ids: Int32) -> None:
+    found = overlap(device, np.concatenate([ids[:1]] * 3))
+    for shared in found.shared:
+        assert_same_bits(shared, found.filled[0])
+    assert_same_bits(found.common, found.filled[0])
+
+
+@given(ids=neighbor_lists())
+def test_runs_without_a_common_name_share_nothing(device: Device, ids: Int32) -> None:
+    apart = np.where(ids >= 0, ids + 1000 * np.arange(len(ids), dtype=np.int32)[:, None, None], -1)
+    found = overlap(device, apart)
+    assert not found.shared.any()
+    assert_same_bits(found.common, found.filled[0] if len(ids) == 1 else np.zeros_like(found.common))
+
+
+@given(ids=neighbor_lists())
+def test_what_all_runs_share_is_at_most_what_any_two_share(device: Device, ids: Int32) -> None:
+    found = overlap(device, ids)
+    assert (found.common <= found.filled).all()
+    assert (found.common <= found.shared).all()
+
+
+@given(ids=neighbor_lists())
+def test_runs_in_reverse_reverse_the_pairs(device: Device, ids: Int32) -> None:
+    found, reverse = overlap(device, ids), overlap(device, ids[::-1])
+    pairs = list(combinations(range(len(ids)), 2))
+    mirrored = [pairs.index((len(ids) - 1 - t, len(ids) - 1 - s)) for s, t in pairs]
+    assert_same_bits(reverse.shared, found.shared[mirrored])
+    assert_same_bits(reverse.common, found.common)
+
+
+def test_one_run_has_no_pairs_and_all_in_common(device: Device) -> None:
+    found = overlap(device, np.array([[[4, 7, -1], [-1, -1, -1]]], np.int32))
+    assert found.shared.shape == (0, 2)
+    assert found.common.tolist() == [2, 0]
+    assert found.filled.tolist() == [[2, 0]]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("words_a_task", [1, 7, 4096])
+def test_any_ranges_and_threads_give_the_same_bits(
+    words_a_task: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = np.argsort(np.random.default_rng(0).random((4, 50, 20)), axis=2)[:, :, :10].astype(np.int32)
+    expected = neighbor_overlap.reference(ids)
+    monkeypatch.setattr(cpu_kernel, "WORDS_A_TASK", words_a_task)
+    with threads.limit(workers):
+        assert_same_overlap(overlap(CPU, ids), expected)

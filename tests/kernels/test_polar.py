@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import matrices, seeds
+from tolerances import (
+    assert_same_bits,
+    assert_within,
+    orthogonality_error,
+    polar_error,
+    singular_error,
+    sum_error,
+)
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float64, to_device, to_host
+from gpuemb.core.device import CPU, Device
+from gpuemb.kernels.polar import PolarFactors, numerical_rank, polar
+
+KERNEL = polar
+sizes = st.integers(1, 12)
+
+
+@st.composite
+def batches(draw: st.DrawFn, *, full_rank: bool = False, square: bool = False) -> tuple[Float64, int]:
+    """Draw matrices of one shape and one rank, 0 included, with singular values from 1/4 to 4."""
+    rows = draw(sizes)
+    columns = rows if square else draw(sizes)
+    rank = min(rows, columns) if full_rank else draw(st.integers(0, min(rows, columns)))
+    first, count = draw(seeds), draw(st.integers(1, 4))
+    return np.stack([matrices((rows, columns), rank, first + i) for i in range(count)]), rank
+
+
+def factors(device: Device, products: Float64) -> PolarFactors:
+    """Run the kernel on the device; bring the factors home."""
+    found = polar.on(device)(to_device(products, device))
+    return PolarFactors(to_host(found.rotation), to_host(found.singular), to_host(found.rank))
+
+
+def assert_orthogonal(rotation: Float64) -> None:
+    """The narrower side of every map is orthonormal."""
+    rows, columns = rotation.shape[1:]
+    tall = rotation if rows >= columns else rotation.transpose(0, 2, 1)
+    identity = np.eye(min(rows, columns))
+    assert_within(tall.transpose(0, 2, 1) @ tall, identity[None], orthogonality_error(max(rows, columns)))
+
+
+@given(batch=batches())
+def test_rotations_are_orthogonal_whatever_the_rank(device: Device, batch: tuple[Float64, int]) -> None:
+    found = factors(device, batch[0])
+    assert found.rotation.shape == batch[0].shape
+    assert_orthogonal(found.rotation)
+
+
+@given(batch=batches(full_rank=True))
+def test_factors_are_the_reference_s_within_rounding(device: Device, batch: tuple[Float64, int]) -> None:
+    products, _ = batch
+    found, expected = factors(device, products), polar.reference(products)
+    dim = max(products.shape[1:])
+    assert_within(found.singular, expected.singular, singular_error(dim, 4.0))
+    assert_within(found.rotation, expected.rotation, polar_error(dim, 4.0, 0.25))
+    assert_same_bits(found.rank, expected.rank)
+
+
+@given(batch=batches())
+def test_the_trace_is_the_nuclear_norm_and_no_orthogonal_map_has_more(
+    device: Device, batch: tuple[Float64, int]
+) -> None:
+    products, _ = batch
+    found = factors(device, products)
+    rows, columns = products.shape[1:]
+    bound = sum_error(rows * columns, np.abs(products).sum(axis=(1, 2)))
+    nuclear = np.linalg.norm(products, ord="nuc", axis=(1, 2))
+    assert_within(np.sum(found.rotation * products, axis=(1, 2)), nuclear, bound)
+    for seed in range(5):
+        other = matrices((rows, columns), min(rows, columns), seed)
+        left, _, right = np.linalg.svd(other, full_matrices=False)
+        assert (np.sum((left @ right) * products, axis=(1, 2)) <= nuclear + bound).all()
+
+
+@given(batch=batches())
+def test_the_rank_and_the_singular_values_are_those_the_matrix_was_made_with(
+    device: Device, batch: tuple[Float64, int]
+) -> None:
+    products, rank = batch
+    found = factors(device, products)
+    assert found.rank.tolist() == [rank] * len(products)
+    made = np.zeros(min(products.shape[1:]))
+    made[:rank] = np.geomspace(4.0, 0.25, rank)
+    assert_within(found.singular, made[None], singular_error(max(products.shape[1:]), 4.0))
+    assert (np.diff(found.singular, axis=1) <= 0).all()
+
+
+@given(dim=sizes, seed=seeds)
+def test_an_orthogonal_matrix_is_its_own_factor(device: Device, dim: int, seed: int) -> None:
+    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((2, dim, dim)))[0]
+    found = factors(device, rotation)
+    assert_within(found.rotation, rotation, polar_error(dim, 1.0, 1.0))
+
+
+@given(batch=batches(full_rank=True, square=True), seed=seeds)
+def test_rotating_the_matrix_rotates_its_factor(
+    device: Device, batch: tuple[Float64, int], seed: int
+) -> None:
+    products, _ = batch
+    dim = products.shape[1]
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((dim, dim)))[0]
+    found, turned = factors(device, products), factors(device, turn @ products)
+    assert_within(turned.rotation, turn @ found.rotation, polar_error(dim, 4.0, 0.25))
+
+
+@given(batch=batches())
+def test_a_matrix_gets_the_same_bits_alone_and_in_a_batch(device: Device, batch: tuple[Float64, int]) -> None:
+    together = factors(device, batch[0])
+    for index in range(len(batch[0])):
+        alone = factors(device, batch[0][[index]])
+        assert_same_bits(alone.rotation[0], together.rotation[index])
+        assert_same_bits(alone.singular[0], together.singular[index])
+
+
+def test_a_matrix_of_zeros_has_rank_zero_and_some_rotation(device: Device) -> None:
+    for shape in ((3, 3), (2, 5), (5, 2), (1, 1)):
+        found = factors(device, np.zeros((2, *shape)))
+        assert found.rank.tolist() == [0, 0]
+        assert not found.singular.any()
+        assert_orthogonal(found.rotation)
+
+
+def test_one_direction_has_rank_one_however_long_it_is(device: Device) -> None:
+    line = np.outer(np.arange(1.0, 6.0), np.arange(2.0, 6.0))
+    found = factors(device, np.stack([line, line * 1e150, line * 1e-150]))
+    assert found.rank.tolist() == [1, 1, 1]
+    assert_orthogonal(found.rotation)
+
+
+def test_no_matrix_gives_no_factor(device: Device) -> None:
+    found = factors(device, np.zeros((0, 4, 3)))
+    assert found.rotation.shape == (0, 4, 3)
+    assert found.singular.shape == (0, 3)
+    assert found.rank.shape == (0,)
+
+
+def test_the_rank_counts_what_lies_above_its_threshold() -> None:
+    threshold = 7 * np.finfo(np.float64).eps
+    singular = np.array([[1.0, threshold * 1.01, threshold, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert numerical_rank(singular, (4, 7)).tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_threads_gives_the_same_bits(workers: int) -> None:
+    products = np.stack([matrices((150, 150), 150, seed) for seed in range(4)])
+    with threads.limit(1):
+        expected = factors(CPU, products)
+    with threads.limit(workers):
+        found = factors(CPU, products)
+    assert_same_bits(found.rotation, expected.rotation)
+    assert_same_bits(found.singular, expected.singular)

@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import Corpus, corpora
+from tolerances import assert_same_bits
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Int64, to_device, to_host
+from gpuemb.core.device import CPU, Device
+from gpuemb.core.errors import ConfigError
+from gpuemb.kernels.window_counts import (
+    LARGEST_WINDOW,
+    CountedRows,
+    Side,
+    Weighting,
+    check_window,
+    weights_of,
+    window_counts,
+)
+from gpuemb.kernels.window_counts import cpu as cpu_kernel
+
+KERNEL = window_counts
+WEIGHTINGS: tuple[Weighting, ...] = ("harmonic", "linear", "flat")
+SIDES: tuple[Side, ...] = ("both", "left", "right")
+
+sides = st.sampled_from(SIDES)
+windows = st.sampled_from(WEIGHTINGS).flatmap(
+    lambda weighting: st.tuples(st.integers(1, 12), st.just(weighting))
+)
+
+
+def count(
+    device: Device, corpus: Corpus, weights: Int64, side: Side = "both", repeats: Int64 | None = None
+) -> CountedRows:
+    """Run the kernel on the device; bring the counts home."""
+    ids, starts, times = (
+        None if x is None else to_device(x, device) for x in (corpus.ids, corpus.starts, repeats)
+    )
+    found = window_counts.on(device)(ids, starts, times, corpus.words, to_device(weights, device), side)
+    return CountedRows(to_host(found.indptr), to_host(found.indices), to_host(found.data))
+
+
+def dense(counts: CountedRows) -> Int64:
+    """The whole matrix."""
+    words = len(counts.indptr) - 1
+    matrix = np.zeros((words, words), np.int64)
+    matrix[np.repeat(np.arange(words), np.diff(counts.indptr)), counts.indices] = counts.data
+    return matrix
+
+
+def assert_same_counts(found: CountedRows, expected: CountedRows) -> None:
+    for field in ("indptr", "indices", "data"):
+        assert_same_bits(getattr(found, field), getattr(expected, field))
+
+
+def counted_by_hand(
+    corpus: Corpus, weights: Int64, side: Side, repeats: list[int]
+) -> dict[tuple[int, int], int]:
+    """Look at every two tokens of every document."""
+    found: Counter[tuple[int, int]] = Counter()
+    for document, times in zip(corpus.documents, repeats, strict=True):
+        for i, word in enumerate(document):
+            for j, context in enumerate(document):
+                wanted = {"both": i != j, "left": j < i, "right": j > i}[side]
+                if wanted and abs(i - j) < len(weights):
+                    found[word, context] += times * int(weights[abs(i - j)])
+    return {pair: value for pair, value in found.items() if value}
+
+
+@given(corpus=corpora(), window=windows, side=sides, data=st.data())
+def test_counts_are_the_reference_s_bits(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side, data: st.DataObject
+) -> None:
+    weights, _ = weights_of(*window)
+    repeats = data.draw(st.none() | repeats_of(corpus))
+    expected = window_counts.reference(corpus.ids, corpus.starts, repeats, corpus.words, weights, side)
+    assert_same_counts(count(device, corpus, weights, side, repeats), expected)
+
+
+def repeats_of(corpus: Corpus) -> st.SearchStrategy[Int64]:
+    size = len(corpus.documents)
+    return st.lists(st.integers(0, 4), min_size=size, max_size=size).map(lambda x: np.array(x, np.int64))
+
+
+@given(corpus=corpora(), window=windows, side=sides, data=st.data())
+def test_counts_are_those_of_looking_at_every_two_tokens(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side, data: st.DataObject
+) -> None:
+    weights, _ = weights_of(*window)
+    repeats = data.draw(repeats_of(corpus))
+    matrix = dense(count(device, corpus, weights, side, repeats))
+    found = {(int(i), int(j)): int(matrix[i, j]) for i, j in zip(*np.nonzero(matrix), strict=True)}
+    assert found == counted_by_hand(corpus, weights, side, repeats.tolist())
+
+
+@given(corpus=corpora(), window=windows, side=sides)
+def test_columns_ascend_in_a_row_and_no_zero_is_stored(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side
+) -> None:
+    found = count(device, corpus, weights_of(*window)[0], side)
+    assert (found.data > 0).all()
+    for first, last in zip(found.indptr[:-1], found.indptr[1:], strict=True):
+        assert (np.diff(found.indices[first:last]) > 0).all()
+
+
+@given(corpus=corpora(), window=windows)
+def test_counts_of_both_sides_are_symmetric_and_the_sum_of_the_sides(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting]
+) -> None:
+    both, left, right = (dense(count(device, corpus, weights_of(*window)[0], side)) for side in SIDES)
+    assert_same_bits(both, np.ascontiguousarray(both.T))
+    assert_same_bits(left, np.ascontiguousarray(right.T))
+    assert_same_bits(both, left + right)
+
+
+@given(corpus=corpora(), window=windows, side=sides)
+def test_all_counts_add_up_to_their_closed_form(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side
+) -> None:
+    weights, _ = weights_of(*window)
+    pairs = sum(
+        int(weights[distance]) * max(0, len(document) - distance)
+        for document in corpus.documents
+        for distance in range(1, len(weights))
+    )
+    assert int(count(device, corpus, weights, side).data.sum()) == pairs * (2 if side == "both" else 1)
+
+
+@given(corpus=corpora(), window=windows, side=sides, data=st.data())
+def test_repeating_documents_is_counting_them_more_often(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side, data: st.DataObject
+) -> None:
+    weights, _ = weights_of(*window)
+    repeats = data.draw(repeats_of(corpus))
+    copies = [d for d, times in zip(corpus.documents, repeats, strict=True) for _ in range(times)]
+    repeated = count(device, Corpus(copies, corpus.words), weights, side)
+    assert_same_counts(count(device, corpus, weights, side, repeats), repeated)
+
+
+@given(corpus=corpora(), window=windows, side=sides)
+def test_repeating_every_document_once_changes_nothing(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side
+) -> None:
+    weights, _ = weights_of(*window)
+    once = np.ones(len(corpus.documents), np.int64)
+    assert_same_counts(count(device, corpus, weights, side, once), count(device, corpus, weights, side))
+
+
+@given(corpus=corpora(), window=windows, side=sides)
+def test_windows_never_cross_documents(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], side: Side
+) -> None:
+    weights, _ = weights_of(*window)
+    apart = sum(
+        dense(count(device, Corpus([document], corpus.words), weights, side)) for document in corpus.documents
+    )
+    together = dense(count(device, corpus, weights, side))
+    np.testing.assert_array_equal(together, apart)
+
+
+@given(corpus=corpora(), window=windows, seed=st.integers(0, 99))
+def test_the_order_of_documents_does_not_matter(
+    device: Device, corpus: Corpus, window: tuple[int, Weighting], seed: int
+) -> None:
+    weights, _ = weights_of(*window)
+    order = np.random.default_rng(seed).permutation(len(corpus.documents))
+    moved = Corpus([corpus.documents[m] for m in order], corpus.words)
+    assert_same_counts(count(device, moved, weights), count(device, corpus, weights))
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    "corpus",
+    [
+        Corpus([], 1),
+        Corpus([[]], 3),
+        Corpus([[], [], []], 2),
+        Corpus([[0]], 1),
+        Corpus([[2]], 5),
+        Corpus([[0], [1], [0]], 2),
+    ],
+    ids=[
+        "no document",
+        "empty document",
+        "empty documents",
+        "one token",
+        "one token of five words",
+        "single tokens",
+    ],
+)
+def test_a_corpus_without_pairs_has_no_counts(device: Device, corpus: Corpus, side: Side) -> None:
+    found = count(device, corpus, weights_of(5, "harmonic")[0], side)
+    expected = CountedRows(np.zeros(corpus.words + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
+    assert_same_counts(found, expected)
+
+
+def test_a_word_twice_adds_both_directions_to_the_diagonal(device: Device) -> None:
+    weights, _ = weights_of(1, "flat")
+    assert dense(count(device, Corpus([[0, 0]], 1), weights)).tolist() == [[2]]
+    assert dense(count(device, Corpus([[0, 0]], 1), weights, "left")).tolist() == [[1]]
+
+
+def test_words_that_never_occur_have_empty_rows_and_columns(device: Device) -> None:
+    matrix = dense(count(device, Corpus([[1, 3, 1, 3, 3]], 6), weights_of(3, "linear")[0]))
+    assert not matrix[[0, 2, 4, 5]].any()
+    assert not matrix[:, [0, 2, 4, 5]].any()
+    assert matrix[1, 3] > 0
+
+
+def test_counts_beyond_32_bits_are_exact(device: Device) -> None:
+    weights, unit = weights_of(25, "harmonic")
+    found = dense(count(device, Corpus([[0, 1]], 2), weights, repeats=np.array([10**6])))
+    assert found.tolist() == [[0, unit * 10**6], [unit * 10**6, 0]]
+
+
+# How the CPU cuts the work.
+
+
+@pytest.fixture(scope="module")
+def large() -> Corpus:
+    numbers = np.random.default_rng(3)
+    sizes = numbers.integers(0, 400, 60)
+    return Corpus([numbers.geometric(0.02, size).clip(max=300).tolist() for size in sizes], 310)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("cells", [1, 1000, 1 << 22])
+def test_any_ranges_and_threads_give_the_same_bits(
+    cells: int, workers: int, large: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, _ = weights_of(10, "harmonic")
+    repeats = np.arange(len(large.documents)) % 3
+    expected = window_counts.reference(large.ids, large.starts, repeats, large.words, weights)
+    monkeypatch.setattr(cpu_kernel, "RANGE_CELLS", cells)
+    with threads.limit(workers):
+        assert_same_counts(count(CPU, large, weights, repeats=repeats), expected)
+
+
+@given(
+    occurrences=st.lists(st.integers(0, 50), min_size=1, max_size=30),
+    window=st.integers(1, 10),
+    cells=st.integers(1, 500),
+)
+def test_ranges_cover_every_word_once_and_hold_their_cells(
+    occurrences: list[int], window: int, cells: int
+) -> None:
+    words = len(occurrences)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_kernel, "RANGE_CELLS", cells)
+        parts = cpu_kernel._ranges(np.cumsum([0, *occurrences]), words, window)
+    assert [word for first, last in parts for word in range(first, last)] == list(range(words))
+    for first, last in parts:
+        touched = sum(min(n * 2 * window, words) for n in occurrences[first:last])
+        assert touched <= cells or last == first + 1
+
+
+# Weights.
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_weights_are_their_definition_in_whole_units(weighting: Weighting) -> None:
+    for window in range(1, LARGEST_WINDOW[weighting] + 1):
+        weights, unit = weights_of(window, weighting)
+        assert weights.dtype == np.int64
+        assert weights[0] == 0
+        for distance, weight in enumerate(weights[1:].tolist(), start=1):
+            defined = {
+                "harmonic": Fraction(1, distance),
+                "linear": Fraction(window - distance + 1, window),
+                "flat": Fraction(1),
+            }[weighting]
+            assert Fraction(weight, unit) == defined
+
+
+def test_a_harmonic_weight_times_its_distance_is_the_unit() -> None:
+    for window in range(1, LARGEST_WINDOW["harmonic"] + 1):
+        weights, unit = weights_of(window, "harmonic")
+        assert set((weights[1:] * np.arange(1, window + 1)).tolist()) == {unit}
+
+
+@pytest.mark.parametrize(
+    ("window", "weighting", "said"),
+    [
+        (0, "harmonic", "at least 1"),
+        (-3, "flat", "at least 1"),
+        (float("nan"), "flat", "at least 1"),
+        (26, "harmonic", "window=25"),
+        (51, "linear", "window=50"),
+        (51, "flat", "window=50"),
+        (5, "harmonics", "Did you mean harmonic?"),
+        (5, None, "harmonic, linear, flat"),
+    ],
+)
+def test_windows_without_exact_weights_are_refused(window: Any, weighting: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_window(window, weighting)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_the_largest_windows_are_taken(weighting: Weighting) -> None:
+    check_window(LARGEST_WINDOW[weighting], weighting)
+    check_window(1, weighting)

@@ -1,0 +1,116 @@
+"""How many nearest neighbors two runs share: against sets."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpuemb.core.arrays import Int32
+from gpuemb.core.errors import DTypeError, ShapeError
+from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.overlap import neighbor_overlap
+
+
+@st.composite
+def neighbor_lists(draw: st.DrawFn) -> Int32:
+    """``(S, V, k)`` lists without duplicates, some of them short."""
+    runs, words, k = draw(st.integers(2, 4)), draw(st.integers(2, 6)), draw(st.integers(1, 5))
+    one = st.lists(st.integers(0, 7), max_size=k, unique=True).map(lambda ids: ids + [-1] * (k - len(ids)))
+    lists = draw(st.lists(one, min_size=runs * words, max_size=runs * words))
+    return np.array(lists, np.int32).reshape(runs, words, k)
+
+
+@settings(deadline=None, max_examples=150)
+@given(ids=neighbor_lists())
+def test_overlap_is_the_arithmetic_of_sets(ids: Int32) -> None:
+    found = neighbor_overlap(ids)
+    runs, words, k = ids.shape
+    for word in range(words):
+        lists = [set(ids[run, word].tolist()) - {-1} for run in range(runs)]
+        assert found.in_all_runs[word] == len(set.intersection(*lists))
+        expected = [
+            len(a & b) / max(len(a), len(b)) if a and b else math.nan for a, b in combinations(lists, 2)
+        ]
+        np.testing.assert_array_equal(found.per_word[:, word], expected)
+        known = [value for value in expected if not math.isnan(value)]
+        np.testing.assert_array_equal(found.lowest[word], min(known, default=math.nan))
+    assert found.k == k
+
+
+@settings(deadline=None)
+@given(ids=neighbor_lists(), data=st.data())
+def test_the_order_inside_a_list_does_not_matter(ids: Int32, data: st.DataObject) -> None:
+    order = data.draw(st.permutations(range(ids.shape[2])))
+    np.testing.assert_array_equal(neighbor_overlap(ids[..., order]).per_word, neighbor_overlap(ids).per_word)
+
+
+def test_a_word_without_neighbors_in_a_run_has_no_overlap_there() -> None:
+    ids = np.array([[[1], [0]], [[1], [-1]], [[1], [0]]], np.int32)
+    found = neighbor_overlap(ids)
+    np.testing.assert_array_equal(found.per_word, [[1, math.nan], [1, 1], [1, math.nan]])
+    np.testing.assert_array_equal(found.stability, [1, 1])
+    np.testing.assert_array_equal(found.lowest, [1, 1])
+    assert found.value == 1
+
+
+def test_a_word_without_neighbors_anywhere_has_no_stability() -> None:
+    found = neighbor_overlap(np.full((2, 3, 2), -1, np.int32))
+    assert np.isnan(found.stability).all()
+    assert np.isnan(found.lowest).all()
+    assert math.isnan(float(found))
+    assert found.in_all_runs.tolist() == [0, 0, 0]
+
+
+def test_the_value_is_the_mean_over_words_and_pairs() -> None:
+    ids = np.array([[[1, 2], [0, 2], [0, 1]], [[1, 2], [2, 3], [3, 4]]], np.int32)
+    assert neighbor_overlap(ids).per_word.tolist() == [[1, 0.5, 0]]
+    assert float(neighbor_overlap(ids)) == neighbor_overlap(ids).value == 0.5
+
+
+def test_chance_is_the_share_of_neighbors_among_the_others() -> None:
+    assert neighbor_overlap(np.zeros((2, 101, 10), np.int32)).chance == 10 / 100
+    assert math.isnan(neighbor_overlap(np.zeros((2, 1, 1), np.int32)).chance)
+
+
+def test_independent_lists_share_as_much_as_chance() -> None:
+    numbers = np.random.default_rng(0)
+    words, k = 400, 20
+    found = neighbor_overlap(
+        *(numbers.standard_normal((words, words)).argsort(axis=1)[:, :k].astype(np.int32) for _ in range(2))
+    )
+    # |N ∩ N'| is hypergeometric: its variance is below k·p, and words are independent
+    deviation = math.sqrt(k * (k / words) / words) / k
+    assert abs(found.value - k / words) < 6 * deviation
+
+
+def test_results_arrays_and_stacks_are_compared_alike() -> None:
+    tables = np.random.default_rng(0).standard_normal((3, 30, 6))
+    found = [nearest_neighbors(table, 5) for table in tables]
+    ids = np.stack([entry.ids for entry in found])
+    expected = neighbor_overlap(ids).per_word
+    assert expected.shape == (3, 30)
+    for lists in (found, list(ids)):
+        np.testing.assert_array_equal(neighbor_overlap(*lists).per_word, expected)
+    alike = neighbor_overlap(found[0], found[0])
+    assert alike.value == 1
+    assert alike.in_all_runs.tolist() == [5] * 30
+
+
+@pytest.mark.parametrize(
+    ("lists", "error", "message"),
+    [
+        ([np.zeros((4, 2), np.int32)], ShapeError, "1 runs"),
+        ([np.zeros((4, 2), np.int32), np.zeros((5, 2), np.int32)], ShapeError, "4 rows but Y has 5"),
+        ([np.zeros((4, 2), np.int32), np.zeros((4, 3), np.int32)], ShapeError, "lists of 2 and 3 neighbors"),
+        ([np.zeros((4, 2)), np.zeros((4, 2))], DTypeError, "ids hold float64"),
+    ],
+)
+def test_lists_that_cannot_be_compared_are_refused(lists: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        neighbor_overlap(*lists)

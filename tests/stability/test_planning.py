@@ -1,0 +1,62 @@
+"""The bytes of a study before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gpuemb.core import threads
+from gpuemb.core.errors import MemoryBudgetError
+from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.planning import plan
+from gpuemb.training.recipes import PPMISVD, GloVe
+
+CONFIG = StudyConfig(
+    ("a",), models=(ModelConfig(GloVe(dim=100)), ModelConfig(PPMISVD(dim=50), vary="bootstrap"))
+)
+
+
+def test_a_plan_is_as_large_as_its_largest_phase() -> None:
+    found = plan(CONFIG, words=1000, nonzeros=50_000)
+    assert found.bytes == max(phase.bytes for phase in found.phases)
+    for phase in found.phases:
+        assert phase.bytes == sum(phase.buffers.values()) > 0
+
+
+def test_impossible_sizes_are_planned_without_being_tried() -> None:
+    found = plan(CONFIG, words=10**12, nonzeros=10**15)
+    with pytest.raises(MemoryBudgetError, match="1000000000000 words"):
+        max(found.phases, key=lambda phase: phase.bytes).require()
+
+
+def test_the_vectors_of_every_run_are_counted() -> None:
+    words = 1000
+    found = plan(replace(CONFIG, models=CONFIG.models[:1], neighbors=10), words=words, nonzeros=0)
+    one_run = words * 100 * np.dtype(np.float32).itemsize
+    lists = words * 10 * (np.dtype(np.int32).itemsize + np.dtype(np.float64).itemsize)
+    assert found.disk_bytes == 5 * (one_run + lists)
+
+
+def test_bootstrap_counts_are_kept_for_every_run() -> None:
+    alone, five = (
+        plan(StudyConfig(("a",), models=(ModelConfig(PPMISVD(), vary=vary),)), words=10, nonzeros=1000)  # type: ignore[arg-type]
+        for vary in ("seed", "bootstrap")
+    )
+    cell = np.dtype(np.int32).itemsize + np.dtype(np.int64).itemsize
+    assert five.disk_bytes - alone.disk_bytes == 4 * 1000 * cell
+
+
+def test_runs_trained_at_once_are_planned_at_once() -> None:
+    one = StudyConfig(("a",), models=(ModelConfig(PPMISVD()),))
+    with threads.limit(1):
+        single = plan(one, words=100, nonzeros=1000).phases[0].bytes
+    with threads.limit(3):
+        assert plan(one, words=100, nonzeros=1000).phases[0].bytes == 3 * single
+
+
+def test_a_plan_is_readable() -> None:
+    lines = str(plan(CONFIG, words=1000, nonzeros=50_000)).splitlines()
+    assert any("glove with 1000 words" in line for line in lines)
+    assert lines[-1].endswith("on the disk")

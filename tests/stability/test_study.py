@@ -1,0 +1,442 @@
+"""A small real study: what it leaves, that it is never done twice, and that its bits are its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from corpus.texts import random_documents, random_text
+from tolerances import EPS64
+
+from gpuemb.core.errors import ConfigError, StorageError
+from gpuemb.corpus.tokens import read_corpus
+from gpuemb.counts.cooccurrence import bootstrap_repeats
+from gpuemb.embeddings.files import load
+from gpuemb.geometry.cka import cka
+from gpuemb.geometry.distances import pip_loss
+from gpuemb.geometry.procrustes import aligned_cosines, procrustes
+from gpuemb.geometry.rsa import rsa
+from gpuemb.geometry.spectrum import spectrum, spectrum_distance
+from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.stability import study as study_module
+from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.measures import MEASURES
+from gpuemb.stability.planning import plan
+from gpuemb.stability.result import StudyResult
+from gpuemb.stability.study import study
+from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
+from gpuemb.training.seeds import train, train_run
+
+K = 5
+MODELS = (
+    ModelConfig(GloVe(dim=8, epochs=3), (0, 1, 2)),
+    ModelConfig(PPMISVD(dim=8), (0, 1, 2), "bootstrap"),
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text(random_text())
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(corpus: Path) -> StudyConfig:
+    return StudyConfig((str(corpus),), models=MODELS, neighbors=K)
+
+
+@pytest.fixture(scope="module")
+def finished(config: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
+    """The study, done once without interruption."""
+    return study(config, out=tmp_path_factory.mktemp("finished") / "study", threads=1)
+
+
+class Training:
+    """train_run with a count, and a bad day at one of the calls."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, breaks_at: int | None = None) -> None:
+        self.calls = 0
+        self.breaks_at = breaks_at
+        monkeypatch.setattr(study_module, "train_run", self)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.calls += 1
+        if self.calls == self.breaks_at:
+            raise KeyboardInterrupt
+        return train_run(*arguments, **options)
+
+
+class Bars:
+    """A progress that remembers how full each bar is."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, int | None] = {}
+        self.done: dict[str, int] = defaultdict(int)
+        self.notes: list[str] = []
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Any]:
+        self.totals[name] = total
+        self.done[name] = 0
+        bars = self
+
+        class Bar:
+            def advance(self, amount: int = 1) -> None:
+                bars.done[name] += amount
+
+        yield Bar()
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file that equal studies must have in common: all but the journal of the call."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "record.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def assert_same_study(folder: Path, other: Path) -> None:
+    found, expected = contents(folder), contents(other)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    def forbidden(*_: Any, **__: Any) -> Any:
+        raise AssertionError("finished work was done again")
+
+    for name in names:
+        monkeypatch.setattr(study_module, name, forbidden)
+
+
+WORK = ("train_run", "count_for_run", "read_corpus", "nearest_neighbors", "measure_model")
+
+
+def test_every_promised_file_is_there(finished: StudyResult) -> None:
+    runs = [f"embeddings/glove/seed-{seed}.npy" for seed in range(3)]
+    runs += [f"embeddings/ppmi-svd/bootstrap-{seed}.npy" for seed in range(3)]
+    promised = {"study.toml", "words.parquet", "pairs.parquet", "summary.json", "embeddings/words.txt", *runs}
+    assert promised <= set(contents(finished.folder))
+    assert (finished.folder / "record.json").exists()
+    assert not [name for name in contents(finished.folder) if ".partial-" in name]
+
+
+def test_the_stored_tables_are_loaded_and_are_what_train_trains(finished: StudyResult, corpus: Path) -> None:
+    tokens = read_corpus(corpus, min_count=TextConfig().min_count)
+    for model in finished.models:
+        trained = train(tokens, model.config.recipe, seeds=model.config.seeds, vary=model.config.vary)
+        for run, name in enumerate(model.runs):
+            path = finished.folder / "embeddings" / model.config.name / f"{name.replace(' ', '-')}.npy"
+            loaded = load(path)
+            np.testing.assert_array_equal(loaded.vectors, trained.vectors[run])
+            assert tuple(loaded.index_to_key) == tokens.vocabulary.words
+
+
+def test_every_pair_has_the_value_of_the_public_function(finished: StudyResult) -> None:
+    functions: dict[str, Callable[[Any, Any], float]] = {
+        "direct_distance": lambda x, y: float(np.linalg.norm(np.float64(x) - np.float64(y))),
+        "procrustes_distance": lambda x, y: procrustes(x, y).distance,
+        "unaligned_cosine": lambda x, y: float(np.nanmean(aligned_cosines(x, y))),
+        "overlap": lambda x, y: neighbor_overlap(nearest_neighbors(x, K), nearest_neighbors(y, K)).value,
+        "rsa": lambda x, y: rsa(x, y).value,
+        "cka": lambda x, y: cka(x, y).value,
+        "pip_loss": pip_loss,
+        "spectrum_distance": lambda x, y: spectrum_distance(spectrum(x), spectrum(y)),
+    }
+    rounding = 1024 * EPS64  # sums of at most 60 words, in another order than here
+    for model in finished.models:
+        for name, function in functions.items():
+            values = model.pair(name).values
+            for a, b in combinations(range(3), 2):
+                expected = function(*(model.stack[run].vectors for run in (a, b)))
+                assert abs(values[a, b] - expected) <= rounding * max(1.0, abs(expected)), name
+                assert values[a, b] == values[b, a]
+
+
+def test_aligned_cosines_use_the_rotation_of_unit_rows(finished: StudyResult) -> None:
+    model = finished.models[0]
+    x, y = (model.stack[run].vectors for run in (0, 1))
+    unit = [table / np.linalg.norm(np.float64(table), axis=1, keepdims=True) for table in (x, y)]
+    expected = float(np.mean(aligned_cosines(x, y, procrustes(*unit).rotation)))
+    assert abs(model.pair("aligned_cosine").values[0, 1] - expected) <= 1024 * EPS64
+    assert model.pair("aligned_cosine").values[0, 1] >= model.pair("unaligned_cosine").values[0, 1]
+
+
+def test_a_run_agrees_with_itself(finished: StudyResult) -> None:
+    alike = {"unaligned_cosine", "aligned_cosine", "overlap", "rsa", "cka"}
+    for model in finished.models:
+        for name in MEASURES:
+            diagonal = model.pair(name).values.diagonal()
+            np.testing.assert_allclose(diagonal, 1.0 if name in alike else 0.0, rtol=0, atol=1024 * EPS64)
+
+
+def test_words_have_a_row_a_model_with_rank_and_count(finished: StudyResult) -> None:
+    table = finished.words.to_pydict()
+    vocabulary = finished.vocabulary
+    assert table["model"] == ["glove"] * len(vocabulary) + ["ppmi-svd"] * len(vocabulary)
+    assert table["word"] == [*vocabulary.words, *vocabulary.words]
+    assert table["rank"] == [*range(1, len(vocabulary) + 1)] * 2
+    assert table["count"] == vocabulary.counts.tolist() * 2
+    for model, start in zip(finished.models, (0, len(vocabulary)), strict=True):
+        overlap = neighbor_overlap(model.neighbor_ids)
+        part = slice(start, start + len(vocabulary))
+        np.testing.assert_array_equal(table[f"overlap_at_{K}"][part], overlap.stability)
+        np.testing.assert_array_equal(table[f"lowest_overlap_at_{K}"][part], overlap.lowest)
+        np.testing.assert_array_equal(table["neighbors_in_all_runs"][part], overlap.in_all_runs)
+
+
+def test_pairs_have_a_row_a_model_a_pair_and_a_measure(finished: StudyResult) -> None:
+    rows = finished.pairs.to_pylist()
+    assert len(rows) == 2 * 3 * len(MEASURES)
+    for row in rows:
+        model = finished.models[["glove", "ppmi-svd"].index(row["model"])]
+        a, b = (model.runs.index(row[run]) for run in ("run_a", "run_b"))
+        assert row["value"] == model.pair(row["measure"]).values[a, b]
+        assert row["preparation"] == MEASURES[row["measure"]].preparation
+    assert pyarrow.parquet.read_table(finished.folder / "pairs.parquet").equals(finished.pairs)
+
+
+def test_the_summary_is_strict_json_with_every_measure(finished: StudyResult) -> None:
+    def refuse(constant: str) -> Any:
+        raise AssertionError(f"{constant} is not JSON")
+
+    text = (finished.folder / "summary.json").read_text("utf-8")
+    summary = json.loads(text, parse_constant=refuse)
+    assert summary["words"] == len(finished.vocabulary)
+    assert summary["tokens"] == finished.tokens
+    assert summary["documents"] == finished.documents
+    for entry, model in zip(summary["models"], finished.models, strict=True):
+        assert list(entry["measures"]) == list(MEASURES)
+        assert entry["runs"] == list(model.runs)
+        for name, values in entry["measures"].items():
+            estimate = model.pair(name).estimate
+            assert (values["mean"], values["low"], values["high"]) == (
+                estimate.value,
+                estimate.low,
+                estimate.high,
+            )
+        assert entry["measures"]["overlap"]["chance"] == K / (len(finished.vocabulary) - 1)
+
+
+def test_the_record_says_what_ran_where_and_for_how_long(finished: StudyResult) -> None:
+    record = json.loads((finished.folder / "record.json").read_text("utf-8"))
+    assert record["seeds"] == {"glove": [0, 1, 2], "ppmi-svd": [0, 1, 2]}
+    assert record["configuration"] == finished.config.digest()
+    assert {"numpy", "numba", "gpuemb"} <= set(record["versions"])
+    assert all(seconds >= 0 for seconds in record["seconds"].values())
+    assert record["machine"]["threads"] == 1
+    assert record["device"] == "cpu"
+
+
+def test_a_second_run_finds_everything_done(
+    finished: StudyResult, config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(finished.folder)
+    forbid(monkeypatch, *WORK)
+    again = study(config, out=finished.folder)
+    assert contents(finished.folder) == before
+    assert [model.pair("rsa").estimate for model in again.models] == [
+        model.pair("rsa").estimate for model in finished.models
+    ]
+
+
+@pytest.mark.parametrize("threads", [1, 2, None])
+def test_another_folder_and_any_number_of_threads_give_the_same_bits(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path, threads: int | None
+) -> None:
+    study(config, out=tmp_path / "again", threads=threads)
+    assert_same_study(tmp_path / "again", finished.folder)
+
+
+@pytest.mark.parametrize("breaks_at", [3, 5])
+def test_an_interrupted_study_keeps_what_is_finished_and_resumes_to_the_same_bits(
+    finished: StudyResult,
+    config: StudyConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    breaks_at: int,
+) -> None:
+    folder = tmp_path / "killed"
+    Training(monkeypatch, breaks_at=breaks_at)
+    with pytest.raises(KeyboardInterrupt):
+        study(config, out=folder, threads=1)
+    kept = {path.name for path in (folder / "work").glob("vectors-*")}
+    assert len(kept) == breaks_at - 1
+
+    resumed = Training(monkeypatch)
+    study(config, out=folder, threads=1)
+    assert resumed.calls == 6 - len(kept)
+    assert_same_study(folder, finished.folder)
+
+
+def test_adding_to_a_study_reuses_every_run_that_is_trained(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "extended"
+    study(config, out=folder)
+    more_seeds = replace(config, models=(replace(MODELS[0], seeds=(0, 1, 2, 7)), MODELS[1]))
+    with pytest.raises(ConfigError, match=r"models\[0\]\.seeds"):
+        study(more_seeds, out=folder)
+    for changed, new_runs in (
+        (more_seeds, 1),
+        (replace(more_seeds, neighbors=K + 1), 0),
+        (
+            replace(
+                more_seeds, models=(*more_seeds.models, ModelConfig(PPMISVD(dim=4), (0, 1), name="small"))
+            ),
+            1,
+        ),
+    ):
+        training = Training(monkeypatch)
+        result = study(changed, out=folder, extend=True, threads=1)
+        assert training.calls == new_runs
+    monkeypatch.undo()
+    for model, old in zip(result.models[:2], finished.models, strict=True):
+        for run in range(3):
+            np.testing.assert_array_equal(model.stack[run].vectors, old.stack[run].vectors)
+
+
+def test_seeds_that_change_nothing_are_trained_once_and_said_to_be_identical(
+    config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, bars = Training(monkeypatch), Bars()
+    identical = replace(config, models=(ModelConfig(PPMISVD(dim=8), (0, 1, 2)),))
+    result = study(identical, out=tmp_path / "study", threads=1, progress=bars)  # type: ignore[arg-type]
+    assert training.calls == 1
+    assert result.models[0].pair("overlap").estimate.value == 1
+    assert any("ppmi-svd: nothing in it is random" in note for note in bars.notes)
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["first run", "second run"])
+def test_every_bar_ends_full(config: StudyConfig, finished: StudyResult, tmp_path: Path, done: bool) -> None:
+    bars = Bars()
+    study(config, out=finished.folder if done else tmp_path / "new", threads=1, progress=bars)  # type: ignore[arg-type]
+    counted = {name: total for name, total in bars.totals.items() if total is not None}
+    assert {name: bars.done[name] for name in counted} == counted
+
+
+@pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
+def test_a_word_that_vanished_from_every_sample_has_no_numbers(tmp_path: Path, recipe: Recipe) -> None:
+    documents = random_documents(60, 12)
+    text = [*documents, ["rare", *documents[0]]]
+    path = tmp_path / "text.txt"
+    path.write_text("".join(" ".join(document) + "\n" for document in text))
+    tokens = read_corpus(path)
+    samples = {seed: bootstrap_repeats(tokens, seed)[-1] for seed in range(40)}
+    absent = [seed for seed, times in samples.items() if times == 0]
+    present = [seed for seed, times in samples.items() if times > 0]
+
+    def row_of_rare(seeds: list[int]) -> tuple[dict[str, Any], StudyResult]:
+        model = ModelConfig(recipe, tuple(seeds), "bootstrap")
+        asked = StudyConfig((str(path),), TextConfig(min_count=1), models=(model,), neighbors=3)
+        result = study(asked, out=tmp_path / "-".join(map(str, seeds)))
+        return next(row for row in result.words.to_pylist() if row["word"] == "rare"), result
+
+    never, result = row_of_rare(absent[:3])
+    for name in ("overlap_at_3", "lowest_overlap_at_3", "aligned_cosine", "unaligned_cosine"):
+        assert np.isnan(never[name]), name
+    assert never["neighbors_in_all_runs"] == 0
+    summary = json.loads((result.folder / "summary.json").read_text("utf-8"))
+    assert summary["models"][0]["words_without_neighbors"] == 1
+    assert np.isfinite(result.models[0].pair("overlap").estimate.value)
+
+    sometimes, _ = row_of_rare([absent[0], *present[:2]])
+    assert np.isnan(sometimes["aligned_cosine"])  # it has no length in one run
+    assert 0 <= sometimes["overlap_at_3"] <= 1  # over the one pair that knows it
+    assert sometimes["neighbors_in_all_runs"] == 0
+
+
+def test_standard_input_is_kept_for_the_next_time(
+    finished: StudyResult, config: StudyConfig, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = replace(config, corpus=("-",))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(corpus.read_bytes())))
+    study(piped, out=tmp_path / "study")
+    kept = tmp_path / "study" / "standard-input.txt"
+    assert kept.read_bytes() == corpus.read_bytes()
+    assert (tmp_path / "study" / "words.parquet").read_bytes() == (
+        finished.folder / "words.parquet"
+    ).read_bytes()
+    monkeypatch.setattr(sys, "stdin", None)
+    forbid(monkeypatch, *WORK)
+    study(replace(piped, corpus=(str(kept),)), out=tmp_path / "study")
+
+
+def test_changed_text_is_read_and_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(random_text(60, 12))
+    asked = StudyConfig((str(path),), models=(ModelConfig(PPMISVD(dim=3), (0, 1)),), neighbors=2)
+    first = study(asked, out=tmp_path / "study", threads=1)
+    path.write_text(random_text(60, 12, seed=1))
+    training = Training(monkeypatch)
+    second = study(asked, out=tmp_path / "study", threads=1)
+    assert training.calls == 1
+    assert second.tokens != first.tokens
+    written = np.load(tmp_path / "study" / "embeddings" / "ppmi-svd" / "seed-0.npy")
+    np.testing.assert_array_equal(written, second.models[0].stack[0].vectors)
+
+
+def test_the_plan_knows_the_bytes_that_stay(finished: StudyResult, corpus: Path, tmp_path: Path) -> None:
+    asked = StudyConfig((str(corpus),), models=MODELS[:1], neighbors=K)
+    folder = study(asked, out=tmp_path / "study").folder
+    sizes = {path: np.load(path).nbytes for path in (folder / "work").glob("*/*.npy")}
+    stay = {
+        ("vectors", "vectors"),
+        ("neighbors", "ids"),
+        ("neighbors", "scores"),
+        ("counts", "indices"),
+        ("counts", "data"),
+    }
+    kept = sum(
+        size for path, size in sizes.items() if (path.parent.name.partition("-")[0], path.stem) in stay
+    )
+    nonzeros = next(np.load(path).size for path in sizes if path.stem == "indices")
+    words = len(finished.vocabulary)
+    assert plan(asked, words=words, nonzeros=nonzeros).disk_bytes == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"neighbors": 999}, r"k = 999 neighbors were asked for among \d\d candidates"),
+        ({"models": (ModelConfig(GloVe(dim=999)),)}, r"dim = 999 but the vocabulary has \d\d words"),
+        ({"models": (ModelConfig(PPMISVD(dim=999)),)}, r"dim = 999 but the vocabulary has \d\d words"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_the_text_is_refused(
+    config: StudyConfig, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        study(replace(config, **changes), out=tmp_path / "study")
+
+
+def test_a_missing_text_is_refused_and_the_folder_stays_free(config: StudyConfig, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="does not exist"):
+        study(replace(config, corpus=(str(tmp_path / "none.txt"),)), out=tmp_path / "study")
+    assert study(config, out=tmp_path / "study").documents == 300
+
+
+def test_a_relative_path_is_the_same_study_the_next_time(
+    config: StudyConfig, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(corpus.parent)
+    relative = replace(config, corpus=(corpus.name,))
+    study(relative, out=tmp_path / "study")
+    forbid(monkeypatch, *WORK)
+    study(relative, out=tmp_path / "study")
+    monkeypatch.chdir(tmp_path)
+    study(config, out=tmp_path / "study")

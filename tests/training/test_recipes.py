@@ -1,0 +1,63 @@
+"""What a recipe refuses, and what it can vary."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from gpuemb.core.errors import ConfigError
+from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe, Recipe, check_vary
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        (GloVe, {"dim": 0}),
+        (GloVe, {"epochs": 0}),
+        (GloVe, {"x_max": 0.0}),
+        (GloVe, {"x_max": math.nan}),
+        (GloVe, {"alpha": -0.1}),
+        (GloVe, {"learning_rate": 0.0}),
+        (GloVe, {"learning_rate": -1.0}),
+        (PPMISVD, {"dim": -5}),
+        (PPMISVD, {"power": -0.5}),
+        (PPMISVD, {"power": math.nan}),
+        (PPMISVD, {"shift": 0.5}),
+        (PPMISVD, {"smoothing": 0.0}),
+    ],
+)
+def test_impossible_values_are_refused_by_name(recipe: type[Recipe], options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} = "):
+        recipe(**options)
+
+
+@pytest.mark.parametrize("recipe", [GloVe(), PPMISVD()])
+def test_a_recipe_cannot_be_changed(recipe: Recipe) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.dim = 3  # type: ignore[misc]
+
+
+def test_a_kind_names_its_recipe() -> None:
+    assert {"glove": GloVe, "ppmi-svd": PPMISVD} == RECIPES
+
+
+@pytest.mark.parametrize("vary", ["seed", "init", "order", "bootstrap"])
+def test_glove_can_vary_everything(vary: str) -> None:
+    check_vary(GloVe(), vary)
+
+
+def test_ppmi_svd_can_vary_the_documents_alone() -> None:
+    for vary in ("seed", "bootstrap"):
+        check_vary(PPMISVD(), vary)
+    for vary in ("init", "order"):
+        with pytest.raises(ConfigError, match="ppmi-svd can vary bootstrap"):
+            check_vary(PPMISVD(), vary)
+
+
+def test_an_unknown_source_of_variation_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"vary = 'bootstap' is not known") as refusal:
+        check_vary(GloVe(), "bootstap")
+    assert "Did you mean bootstrap?" in str(refusal.value)

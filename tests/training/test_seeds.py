@@ -1,0 +1,106 @@
+"""One model, many runs: what train() refuses and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from corpus.texts import random_tokens, tokens_of
+
+from gpuemb.core.errors import ConfigError
+from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
+from gpuemb.training.seeds import train
+
+TOKENS = random_tokens(60, 12)
+BOTH = pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
+
+
+class Counter:
+    """A progress that counts."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def advance(self, amount: int = 1) -> None:
+        self.steps += amount
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Counter]:
+        yield self
+
+    def note(self, message: str) -> None:
+        pass
+
+
+@BOTH
+def test_the_runs_stand_over_the_vocabulary_of_the_corpus(recipe: Recipe) -> None:
+    runs = train(TOKENS, recipe, seeds=[3, 5], vary="bootstrap")
+    assert runs.vectors.shape == (2, 12, 4)
+    assert runs.vectors.dtype == np.float32
+    assert tuple(runs.runs) == ("bootstrap 3", "bootstrap 5")
+    assert runs.index_to_key == TOKENS.vocabulary.words
+
+
+@BOTH
+def test_a_corpus_and_its_counts_train_the_same_bits(recipe: Recipe) -> None:
+    from_text = train(TOKENS, recipe, seeds=[1], window=3, weighting="linear")
+    from_counts = train(count_cooccurrences(TOKENS, 3, "linear"), recipe, seeds=[1])
+    np.testing.assert_array_equal(from_text.vectors, from_counts.vectors)
+
+
+@BOTH
+def test_documents_cannot_be_resampled_from_counts(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="vary = 'bootstrap' with counts as the source"):
+        train(count_cooccurrences(TOKENS), recipe, vary="bootstrap")
+
+
+@BOTH
+def test_an_unknown_source_of_variation_is_refused(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="vary = 'sed' is not known"):
+        train(TOKENS, recipe, vary="sed")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("recipe", [GloVe(dim=13), PPMISVD(dim=13)])
+def test_more_dimensions_than_words_are_refused(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="dim = 13 but the vocabulary has 12 words"):
+        train(TOKENS, recipe)
+
+
+@pytest.mark.parametrize("recipe", [GloVe(dim=12, epochs=1), PPMISVD(dim=12)])
+def test_as_many_dimensions_as_words_are_trained(recipe: Recipe) -> None:
+    assert train(TOKENS, recipe, seeds=[0]).vectors.shape == (1, 12, 12)
+
+
+@pytest.mark.parametrize("recipe", [GloVe(dim=1), PPMISVD(dim=1)])
+def test_counts_without_a_pair_are_refused(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="no two words stand near each other"):
+        train(tokens_of([[0], [1], [0]], 2), recipe)
+
+
+@BOTH
+def test_no_seed_is_no_training(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="no seeds"):
+        train(TOKENS, recipe, seeds=[])
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [(GloVe(dim=4, epochs=3), 6), (PPMISVD(dim=4), 2)])
+def test_progress_is_told_of_every_step(recipe: Recipe, steps: int) -> None:
+    progress: Any = Counter()
+    train(TOKENS, recipe, seeds=[0, 1], progress=progress)
+    assert progress.steps == steps
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [GloVe(dim=4, epochs=2), PPMISVD(dim=4), PPMISVD(dim=7), PPMISVD(dim=7, power=0.0)],
+    ids=["glove", "ppmi-svd", "ppmi-svd with its null space", "unit ppmi-svd"],
+)
+def test_a_word_without_any_pair_has_no_length(recipe: Recipe) -> None:
+    """Its vector would be its initialization, the same in every bootstrap run, or a null space's noise."""
+    documents = [[0, 1, 2, 3, 1], [2, 4, 5, 0], [5, 3, 2, 1], [6]]
+    runs = train(tokens_of(documents, 7), recipe, seeds=[0, 1])
+    assert not runs.vectors[:, 6].any()

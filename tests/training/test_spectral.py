@@ -1,0 +1,96 @@
+"""PPMI-SVD: nothing random in it, and equal to the plain decomposition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from corpus.texts import random_tokens
+from counts.dense import ppmi as dense_ppmi
+from scipy.sparse import csr_matrix, random_array
+from threadpoolctl import threadpool_limits
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float64
+from gpuemb.core.errors import ConfigError
+from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.training.recipes import PPMISVD
+from gpuemb.training.seeds import train
+from gpuemb.training.spectral import DENSE_WORDS, train_ppmi_svd, truncated_svd
+
+EPS = float(np.finfo(np.float64).eps)
+EPS32 = float(np.finfo(np.float32).eps)
+TOKENS = random_tokens()
+COUNTS = count_cooccurrences(TOKENS, 5)
+LARGE = DENSE_WORDS + 88  # beyond it the iteration works, not LAPACK on the dense matrix
+
+
+def sparse(words: int, seed: int = 0) -> csr_matrix:
+    """A sparse, positive, unsymmetric matrix."""
+    return csr_matrix(random_array((words, words), density=0.05, rng=np.random.default_rng(seed)))
+
+
+def test_every_seed_has_the_same_bits() -> None:
+    runs = train(COUNTS, PPMISVD(dim=6), seeds=[0, 1, 99])
+    np.testing.assert_array_equal(runs.vectors[0], runs.vectors[1])
+    np.testing.assert_array_equal(runs.vectors[0], runs.vectors[2])
+
+
+def test_bootstrap_samples_differ_and_are_named_by_their_seed() -> None:
+    runs = train(TOKENS, PPMISVD(dim=6), seeds=[0, 1], vary="bootstrap", window=5)
+    again = train(TOKENS, PPMISVD(dim=6), seeds=[1], vary="bootstrap", window=5)
+    assert (runs.vectors[0] != runs.vectors[1]).any()
+    np.testing.assert_array_equal(runs.vectors[1], again.vectors[0])
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_the_table_is_the_dense_decomposition_of_ppmi(power: float) -> None:
+    dim = 5
+    expected = dense_ppmi(COUNTS.to_float().toarray(), 2.0, 0.75)
+    left, singular, _ = np.linalg.svd(expected)
+    left = left[:, :dim] * np.sign(left[np.abs(left).argmax(axis=0), np.arange(len(left))])[:dim]
+    found = train(COUNTS, PPMISVD(dim=dim, power=power, shift=2.0), seeds=[0]).vectors[0]
+    gap = float(
+        np.abs(np.subtract.outer(singular[:dim], singular))[~np.eye(dim, len(singular), dtype=bool)].min()
+    )
+    # a singular vector turns by (error of the matrix) / (gap to the next value); float32 rounds once
+    turned = 64 * len(left) * EPS * float(singular[0]) / gap
+    scale = float((singular[:dim] ** power).max())
+    np.testing.assert_allclose(
+        found, left * singular[:dim] ** power, rtol=EPS32, atol=(turned + EPS32) * scale
+    )
+
+
+@pytest.mark.parametrize(("words", "rank"), [(40, 40), (40, 1), (LARGE, 7), (LARGE, 1)])
+def test_singular_triplets_are_those_of_lapack(words: int, rank: int) -> None:
+    matrix = sparse(words)
+    found = truncated_svd(matrix, rank)
+    dense: Float64 = matrix.toarray()
+    largest = np.linalg.svd(dense, compute_uv=False)
+    scale = 64 * words * EPS * largest[0]  # both are backward stable: a multiple of eps·σ_1
+    np.testing.assert_allclose(found.singular, largest[:rank], rtol=0, atol=scale)
+    np.testing.assert_allclose(found.left.T @ found.left, np.eye(rank), rtol=0, atol=64 * words * EPS)
+    left_out = dense @ (dense.T @ found.left) - found.left * found.singular**2
+    assert np.abs(left_out).max() <= scale * largest[0]
+    assert found.residual <= 64 * words * EPS * largest[0] / found.singular[-1]
+
+
+@pytest.mark.parametrize("words", [40, LARGE])
+def test_the_largest_entry_of_every_left_vector_is_positive(words: int) -> None:
+    left = truncated_svd(sparse(words), 6).left
+    assert (left[np.abs(left).argmax(axis=0), np.arange(6)] > 0).all()
+
+
+@pytest.mark.parametrize("words", [300, LARGE])
+def test_equal_matrices_have_equal_bits_for_any_number_of_threads(words: int) -> None:
+    counts = count_cooccurrences(random_tokens(3 * words, words), 5)
+    recipe = PPMISVD(dim=20)
+    found = []
+    for workers in (1, 2):
+        with threads.limit(workers), threadpool_limits(workers, user_api="blas"):
+            found.append(train(counts, recipe, seeds=[0]).vectors)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_more_dimensions_than_words_are_refused() -> None:
+    with pytest.raises(ConfigError, match="dim = 61 of a matrix of 60 × 60"):
+        train_ppmi_svd(COUNTS, PPMISVD(dim=61))
