@@ -58,9 +58,7 @@ def single_threaded_blas() -> Iterator[None]:
     """Hold every BLAS to one thread, so that its sums have one order; also a decorator.
 
     BLAS has one setting for the whole process. Holds may overlap in any order, in one thread or in
-    several: the first takes the setting down, the last gives it back. (OpenBLAS ignores a thread
-    once another one has set a number explicitly: whoever does so himself should do it in the thread
-    that calls gpuemb.)
+    several: the first takes the setting down, the last gives it back.
     """
     _hold.enter()
     try:
@@ -72,30 +70,38 @@ def single_threaded_blas() -> Iterator[None]:
 class _BlasHold:
     def __init__(self) -> None:
         self._lock, self._holders = Lock(), 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []
 
     def enter(self) -> None:
         with self._lock:
             if self._holders == 0:
-                self._limit = _blas().limit(limits=1, user_api="blas")
+                self._before = [(library, library.get_num_threads()) for library in _blas_libraries()]
+                for library, _ in self._before:
+                    _set_threads(library, 1)
             self._holders += 1
 
     def leave(self) -> None:
         with self._lock:
             self._holders -= 1
-            if self._holders == 0 and self._limit is not None:
-                self._limit.restore_original_limits()
+            if self._holders == 0:
+                for library, threads in self._before:
+                    _set_threads(library, threads)
 
 
 _hold = _BlasHold()
 
 
+def _set_threads(library: Any, threads: int) -> None:
+    """Set it from any thread: threadpoolctl itself listens only to the first that ever did."""
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(threads)
+
+
 @cache
-def _blas() -> Any:
+def _blas_libraries() -> list[Any]:
     import scipy.linalg  # noqa: F401  its BLAS must be loaded before the controller looks
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 
 def stream(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:

@@ -108,8 +108,9 @@ def _lines(source: str, encoding_errors: str) -> Iterator[str]:
             else raw
         )
         try:
-            if b"\0" in packed.peek(HEAD):
-                raise _not_text(name, "its beginning")
+            head, zero, _ = packed.peek(HEAD).partition(b"\0")
+            if zero:
+                raise _not_text(name, head.count(b"\n") + 1)
             for number, line in enumerate(packed, 1):
                 mark = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
                 yield _decode(line[mark:], name, number, offset + mark, encoding_errors)
@@ -122,9 +123,9 @@ def _lines(source: str, encoding_errors: str) -> Iterator[str]:
             ) from error
 
 
-def _not_text(name: str, place: str) -> FileFormatError:
+def _not_text(name: str, number: int) -> FileFormatError:
     return FileFormatError(
-        f"corpus: {name} is not text: {place} holds a zero byte",
+        f"corpus: {name} is not text: line {number} holds a zero byte",
         needed="A corpus is UTF-8 text, one document a line.",
         remedy="Extract the text first, or leave this file out.",
     )
@@ -132,7 +133,7 @@ def _not_text(name: str, place: str) -> FileFormatError:
 
 def _decode(line: bytes, name: str, number: int, offset: int, encoding_errors: str) -> str:
     if b"\0" in line:
-        raise _not_text(name, f"line {number}")
+        raise _not_text(name, number)
     try:
         return line.decode("utf-8", errors=encoding_errors)
     except UnicodeDecodeError as error:

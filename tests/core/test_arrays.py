@@ -9,7 +9,7 @@ from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import as_numbers, device_of, like, namespace_of, native, to_device, to_host
 from gpuemb.core.device import CPU, Device
-from gpuemb.core.errors import DeviceError, DTypeError
+from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
 
 class Elsewhere:
@@ -79,9 +79,12 @@ def test_nested_numbers_become_an_array(x: Any) -> None:
     np.testing.assert_array_equal(as_numbers(x), np.array(x))
 
 
-@pytest.mark.parametrize("x", ["king", ["king", "queen"], [[None]], [1j], [b"king"], [[1.0], [1.0, 2.0]]])
-def test_what_is_not_a_table_of_numbers_is_refused(x: Any) -> None:
-    with pytest.raises(
-        DTypeError, match=r"^there: .* is no table of numbers\n  Rows of equally many numbers"
-    ):
+@pytest.mark.parametrize("x", ["king", ["king", "queen"], [[None]], [1j], [b"king"]])
+def test_what_is_not_numbers_is_refused(x: Any) -> None:
+    with pytest.raises(DTypeError, match=r"^there: expected numbers, but got"):
         as_numbers(x, "there")
+
+
+def test_rows_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"^there: the rows of the list differ in length"):
+        as_numbers([[1.0, 2.0], [3.0]], "there")

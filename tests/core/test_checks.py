@@ -78,7 +78,7 @@ FAILURES: dict[str, tuple[type[GpuembError], Callable[[], Any]]] = {
     "no columns": (ShapeError, lambda: check_matrix("here", "X", np.zeros((3, 0)))),
     "a number": (ShapeError, lambda: check_matrix("here", "X", 1.0)),
     "an empty list": (ShapeError, lambda: check_matrix("here", "X", [])),
-    "ragged lists": (DTypeError, lambda: check_matrix("here", "X", [[1.0, 2.0], [3.0]])),
+    "ragged lists": (ShapeError, lambda: check_matrix("here", "X", [[1.0, 2.0], [3.0]])),
     "integers": (DTypeError, lambda: check_matrix("here", "X", table("int64"))),
     "integer lists": (DTypeError, lambda: check_matrix("here", "X", [[1, 2]])),
     "booleans": (DTypeError, lambda: check_matrix("here", "X", table() > 3)),

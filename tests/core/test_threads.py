@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -320,3 +321,41 @@ def test_ranges_are_consecutive_nearly_equal_and_cover_all(length: int, parts: i
     assert 0 not in sizes
     assert len(found) == min(max(parts, 1), length)
     assert not sizes or max(sizes) - min(sizes) <= 1
+
+
+ONE_AFTER_ANOTHER = """
+import threading
+from threadpoolctl import threadpool_info
+from gpuemb.core import threads
+
+def blas_threads(_=None):
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+before = blas_threads()
+seen = threads.run(blas_threads, range(2))
+user = threading.Thread(target=lambda: seen.extend(threads.run(blas_threads, range(2))))
+user.start()
+user.join()
+print(seen, blas_threads() == before)
+"""
+
+
+def test_blas_has_one_thread_in_the_work_of_a_thread_after_the_main_thread_s() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "2"},
+    )
+    assert (done.stdout.strip(), done.returncode) == ("[{1}, {1}, {1}, {1}] True", 0), done.stderr
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_has_one_thread_in_the_work_of_a_thread_where_the_main_thread_has_set_a_number() -> None:
+    seen: list[set[int]] = []
+    user = threading.Thread(target=lambda: seen.extend(threads.run(blas_threads, range(3))))
+    user.start()
+    user.join()
+    assert seen == [{1}] * 3
+    assert blas_threads() == {2}
