@@ -55,7 +55,14 @@ def limit(threads: int | None) -> Iterator[None]:
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Hold every BLAS to one thread, so that its sums have one order."""
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas_threads(1):
+        yield
+
+
+@contextmanager
+def blas_threads(threads: int) -> Iterator[None]:
+    """Let every BLAS use so many threads of its own: for measuring; our kernels hold it to one."""
+    with _blas().limit(limits=threads, user_api="blas"):
         yield
 
 
