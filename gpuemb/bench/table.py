@@ -88,7 +88,8 @@ def share(record: BenchRecord) -> str:
     """``84% of sgemm``, or a dash where there is no ceiling."""
     if record.share is None or record.ceiling is None:
         return "–"
-    return f"{100 * record.share:.2g}% of {record.ceiling.name}"
+    percent = 100 * record.share
+    return f"{percent:.{0 if percent >= 10 else 2}{'f' if percent >= 10 else 'g'}}% of {record.ceiling.name}"
 
 
 def peer_name(record: BenchRecord, peer: Peer) -> str:
