@@ -17,6 +17,7 @@ from gpuemb.bench.table import peer_rows
 from gpuemb.bench.work import Work
 from gpuemb.core.device import CPU
 
+COMPILING_SECONDS = 10.0  # a first call may spend so long on compiling; a longer one is work
 REST_SECONDS = 0.1  # between two contestants: threads that still spin would slow the next one
 QUICK_ROUNDS, QUICK_BUDGET = 3, 6.0
 ROUNDS, BUDGET = 7, 240.0
@@ -110,7 +111,14 @@ class Track:
     ) -> BenchRecord:
         """Verify, race, write the record; a rival that is absent is a visible skip."""
         outcome: list[Any] = []
-        peak = peak_of(lambda: outcome.append(case.ours()))
+        first: dict[str, float] = {}
+
+        def noted(name: str, call: Callable[[], Any]) -> None:
+            began = time.perf_counter()
+            outcome.append(call())
+            first[name] = time.perf_counter() - began
+
+        peak = peak_of(lambda: noted("ours", case.ours))
         verified = case.verify(outcome.pop())
         skipped, calls, notes = {}, {}, {}
         for rival in rivals:
@@ -120,22 +128,32 @@ class Track:
                 self.skips.append((case.name, rival.name, reason))
                 continue
             calls[rival.title()] = rival.build()
-            notes[rival.title()] = rival.judge(calls[rival.title()]())
-        timings = self._alternate(benchmark, case.ours, calls)
+            noted(rival.title(), calls[rival.title()])
+            notes[rival.title()] = rival.judge(outcome.pop())
+        timings = self._alternate(benchmark, case.ours, calls, first)
         record = self._record(case, timings, raced(timings, notes), skipped, peak, verified, phases())
         write_record(record, self.results)
         self.lines += peer_rows(record)
         return record
 
     def _alternate(
-        self, benchmark: Any, ours: Callable[[], Any], calls: Mapping[str, Callable[[], Any]]
+        self,
+        benchmark: Any,
+        ours: Callable[[], Any],
+        calls: Mapping[str, Callable[[], Any]],
+        first: Mapping[str, float],
     ) -> dict[str, Timing]:
         """Let pytest-benchmark time ours; before each of its rounds every rival runs once.
 
-        All have run once, to be verified; this second call of each says how many rounds fit.
+        All have run once, to be verified. How long that took says how many rounds fit, unless it was
+        short: then compilation was part of it, and a second call says so.
         """
         names = ["ours", *calls]
-        warm = {name: _seconds(call, 1) for name, call in [("ours", ours), *calls.items()]}
+        every = {"ours": ours, **calls}
+        warm = {
+            name: seconds if seconds > COMPILING_SECONDS else _seconds(every[name], 1)
+            for name, seconds in first.items()
+        }
         taken: dict[str, list[float]] = {name: [] for name in names}
         loops = {name: _loops(seconds) for name, seconds in warm.items()}
         round_seconds = sum(seconds * loops[name] for name, seconds in warm.items())

@@ -1,6 +1,7 @@
 """What a GPU can do at most, through CuPy.
 
 Products go through cuBLAS's ``gemmEx``, which names its compute type with each call: nothing global is set.
+Waits for a GPU: nothing in this file has run on one yet.
 """
 
 from __future__ import annotations
