@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from gpuemb.bench.ceilings import Ceilings
-from gpuemb.bench.measure import LONG_REPEATS, LONG_SECONDS, SHORT_SECONDS, Timing, peak_of
+from gpuemb.bench.measure import (
+    COMPILING_SECONDS,
+    LONG_REPEATS,
+    LONG_SECONDS,
+    SHORT_SECONDS,
+    Timing,
+    peak_of,
+)
 from gpuemb.bench.records import BenchRecord, Peer, here, raced, write_record
 from gpuemb.bench.table import peer_rows
 from gpuemb.bench.work import Work
 from gpuemb.core.device import CPU
 
-COMPILING_SECONDS = 10.0  # a first call may spend so long on compiling; a longer one is work
 REST_SECONDS = 0.1  # between two contestants: threads that still spin would slow the next one
 QUICK_ROUNDS, QUICK_BUDGET = 3, 6.0
 ROUNDS, BUDGET = 7, 240.0

@@ -13,6 +13,7 @@ from gpuemb.core.memory import peak_bytes
 
 REPEATS = 7
 LONG_SECONDS, LONG_REPEATS = 60.0, 3  # a call above it is repeated at most so often
+COMPILING_SECONDS = 10.0  # a first call may spend so long on compiling; a longer one is work
 SHORT_SECONDS = 0.02  # a shorter call is repeated inside one measurement, to stand above the clock
 
 
@@ -63,6 +64,7 @@ def alternate(
     *,
     repeats: int = REPEATS,
     budget_seconds: float | None = None,
+    known: Mapping[str, float] | None = None,
 ) -> dict[str, Timing]:
     """Call each once to warm it up, then all of them in turns.
 
@@ -71,10 +73,13 @@ def alternate(
         repeats: rounds; at most 3 where one call takes over a minute.
         budget_seconds: no round is begun that would end later than this after the first; at least one runs.
 
+        known: seconds of contestants that have run already and need no warming up.
+
     Returns:
         As many seconds for each contestant as there were rounds.
     """
-    loops = {name: _loops(_seconds(call)) for name, call in contestants.items()}
+    warm = dict(known or {})
+    loops = {n: _loops(warm[n] if n in warm else _seconds(call)) for n, call in contestants.items()}
     rounds: dict[str, list[float]] = {name: [] for name in contestants}
     began, longest = time.perf_counter(), 0.0
     for number in range(repeats):

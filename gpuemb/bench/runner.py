@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from gpuemb.bench.ceilings import Ceilings, measure_ceilings
 from gpuemb.bench.machine import describe_machine
-from gpuemb.bench.measure import alternate, peak_of
+from gpuemb.bench.measure import COMPILING_SECONDS, alternate, peak_of
 from gpuemb.bench.records import BenchRecord, Run, here
 from gpuemb.bench.workloads import Size, Workload, require_memory
 from gpuemb.core import threads as workers
-from gpuemb.core.device import CPU, Device, missing_for_cuda
+from gpuemb.core.device import CPU, Device, free_bytes, missing_for_cuda
 from gpuemb.core.errors import DeviceError
+from gpuemb.core.memory import RESERVE
 from gpuemb.core.progress import SILENT, Progress
 
 BUDGET_SECONDS = 60.0  # rounds of one workload; the first round always ends
@@ -40,7 +42,9 @@ def bench(
     Raises:
         MemoryBudgetError: a workload would not fit; nothing has run then.
     """
-    require_memory(workloads, size)
+    for device in devices:
+        here_too = [w for w in workloads if not why_not(w, device)]
+        require_memory(here_too, size, int(free_bytes(device) * RESERVE))
     with workers.limit(threads):
         machine = describe_machine(devices[-1])
         ceilings, records, not_run = [], [], {}
@@ -88,8 +92,11 @@ def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) 
         prepared = workload.prepare(shape, device, stack)
         shape.update(prepared.measured)
         call = _waiting(prepared.call, device)
+        began = time.perf_counter()
         peak = peak_of(call)
-        timing = alternate({workload.name: call}, budget_seconds=BUDGET_SECONDS)[workload.name]
+        taken = time.perf_counter() - began
+        known = {workload.name: taken} if taken > COMPILING_SECONDS else {}
+        timings = alternate({workload.name: call}, budget_seconds=BUDGET_SECONDS, known=known)
     done = workload.work(shape)
     return BenchRecord(
         name=f"{workload.name}-{size}",
@@ -98,7 +105,7 @@ def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) 
         device=str(device),
         shape=shape,
         work=done,
-        seconds=timing.runs,
+        seconds=timings[workload.name].runs,
         peak_bytes=peak,
         ceiling=ceilings.found.get(done.ceiling),
         verified="the kernels' own tests",

@@ -13,6 +13,7 @@ from gpuemb.kernels.glove_epoch import LANES
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 BYTES_A_TOKEN_OF_TEXT = 6  # at most, on average, in the synthetic text: its frequent words are short
+NEW_CELLS = 0.5  # of the additions, at most: 0.45 at twenty tokens a word, 0.3 at forty, fewer beyond
 GLOVE_FLOPS_A_LANE = 16  # dot 2, gradients 2, two roots and two divisions 4, steps 4, squares 4
 GLOVE_BYTES_A_LANE = 32  # four float32 vectors, read and written
 POLAR_FLOPS = 24  # d³ times: 22 for a full SVD (Golub and Van Loan, §8.6), 2 for U Wᵀ
@@ -170,9 +171,9 @@ def window_counts(shape: Mapping[str, int]) -> Work:
 
 
 def plan_window_counts(shape: Mapping[str, int]) -> MemoryPlan:
-    """Tokens, positions, and a result that cannot have more cells than additions."""
+    """Tokens, positions, and a result of at most ``NEW_CELLS`` of the additions."""
     tokens, words, window = shape["tokens"], shape["words"], shape["window"]
-    cells = min(words**2, pair_additions(tokens, window))
+    cells = min(words**2, int(NEW_CELLS * pair_additions(tokens, window)))
     return MemoryPlan(
         f"window_counts of {tokens} tokens, {words} words",
         {
@@ -200,7 +201,7 @@ def glove_epoch(shape: Mapping[str, int]) -> Work:
 def plan_glove_epoch(shape: Mapping[str, int]) -> MemoryPlan:
     """The counts, the ordered nonzeros, the parameters."""
     tokens, words, dim = shape["tokens"], shape["words"], shape["dim"]
-    cells = min(words**2, pair_additions(tokens, 10))
+    cells = min(words**2, int(NEW_CELLS * pair_additions(tokens, 10)))
     return MemoryPlan(
         f"glove_epoch of {tokens} counted tokens, {words} words, {dim} dimensions",
         {

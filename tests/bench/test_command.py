@@ -11,7 +11,7 @@ import pytest
 from bench.fabricated import MACHINE, record
 from typer.testing import CliRunner
 
-from gpuemb.bench import workloads
+from gpuemb.bench import runner
 from gpuemb.bench.records import Run, read_records, write_json
 from gpuemb.bench.roofline import plot_roofline
 from gpuemb.cli.main import app
@@ -50,8 +50,8 @@ def test_the_table_says_in_one_line_why_there_is_no_gpu_part() -> None:
 
 
 def test_a_size_that_does_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "available_host_bytes", lambda: 1 << 20)
-    done = CliRunner().invoke(app, ["bench", "--size", "large"])
+    monkeypatch.setattr(runner, "free_bytes", lambda device: 1 << 20)
+    done = CliRunner().invoke(app, ["bench", "--size", "large", "--device", "cpu"])
     assert done.exit_code == FAILED
     assert "MemoryBudgetError" in done.stderr
     assert "Free memory: the least of them needs" in done.stderr
