@@ -92,71 +92,71 @@ def _verify(tokens: Tokens) -> None:
 def _rivals(
     track: Track, tokens: Tokens, folder: Path | None, tmp_path: Path, ours: Callable[[], CountedRows]
 ) -> list[Rival]:
-    words = len(tokens.vocabulary)
     slow = f"over {VECTORIZERS_TOKENS:,} tokens a round takes it minutes"
-
-    def nonzeros(found: int) -> str:
-        return "" if found == len(ours().data) else f"{found:,} cells, ours {len(ours().data):,}"
-
-    def shift_and_add() -> Callable[[], Any]:
-        from scipy.sparse import csr_matrix
-
-        document = np.repeat(np.arange(tokens.documents), np.diff(tokens.starts))
-        ids = tokens.ids
-
-        def call() -> Any:
-            total = csr_matrix((words, words))
-            for distance in range(1, WINDOW + 1):
-                near = document[:-distance] == document[distance:]
-                weights = np.full(int(near.sum()), 1.0 / distance)
-                total = total + csr_matrix(
-                    (weights, (ids[:-distance][near], ids[distance:][near])), shape=(words, words)
-                )
-            return total + total.T
-
-        return call
-
-    def vectorizers_counts() -> Callable[[], Any]:
-        import vectorizers
-
-        documents = [line.split() for line in data.as_lines(tokens)]
-
-        def call() -> Any:
-            model = vectorizers.TokenCooccurrenceVectorizer(
-                window_radii=WINDOW, window_orientations="directional", kernel_functions="harmonic"
-            )
-            return model.fit_transform(documents)
-
-        return call
-
-    def stanford_counts() -> Callable[[], Path]:
-        assert folder is not None
-        text = data.write_lines(tokens, tmp_path / "text")
-        vocabulary = stanford.vocab_count(folder, text, tmp_path / "vocabulary")()
-        return stanford.cooccur(folder, text, vocabulary, tmp_path / "counts")
-
     if len(tokens) <= VECTORIZERS_TOKENS:
         slow = "importing it compiles for longer than --quick allows" if track.quick else ""
+
+    def cells(found: int) -> str:
+        return "" if found == len(ours().data) else f"; {found:,} cells, ours {len(ours().data):,}"
+
     return [
         Rival(
-            "scipy", "scipy", shift_and_add, lambda m: f"shift and add, one thread{_also(nonzeros(m.nnz))}"
+            "scipy",
+            "scipy",
+            lambda: _shift_and_add(tokens),
+            lambda matrix: f"shift and add, one thread{cells(matrix.nnz)}",
         ),
         Rival(
             "vectorizers",
             "vectorizers",
-            vectorizers_counts,
-            lambda m: "from words; its columns keep left and right apart",
+            lambda: _vectorizers(tokens),
+            lambda _: "from words; its columns keep left and right apart",
             slow,
         ),
         Rival(
             "Stanford cooccur",
             "",
-            stanford_counts,
-            lambda path: f"from text, one thread; {path.stat().st_size // 16:,} cells",
+            lambda: _stanford(tokens, folder, tmp_path),
+            lambda path: f"from text, one thread{cells(path.stat().st_size // stanford.CELL_BYTES)}",
             stanford.absent(folder),
         ),
     ]
 
 
-def _also(text: str) -> str:
-    return f"; {text}" if text else ""
+def _shift_and_add(tokens: Tokens) -> Callable[[], Any]:
+    from scipy.sparse import csr_matrix
+
+    words, ids = len(tokens.vocabulary), tokens.ids
+    document = np.repeat(np.arange(tokens.documents), np.diff(tokens.starts))
+
+    def call() -> Any:
+        total = csr_matrix((words, words))
+        for distance in range(1, WINDOW + 1):
+            near = document[:-distance] == document[distance:]
+            weights = np.full(int(near.sum()), 1.0 / distance)
+            places = (ids[:-distance][near], ids[distance:][near])
+            total = total + csr_matrix((weights, places), shape=(words, words))
+        return total + total.T
+
+    return call
+
+
+def _vectorizers(tokens: Tokens) -> Callable[[], Any]:
+    import vectorizers
+
+    documents = [line.split() for line in data.as_lines(tokens)]
+
+    def call() -> Any:
+        model = vectorizers.TokenCooccurrenceVectorizer(
+            window_radii=WINDOW, window_orientations="directional", kernel_functions="harmonic"
+        )
+        return model.fit_transform(documents)
+
+    return call
+
+
+def _stanford(tokens: Tokens, folder: Path | None, tmp_path: Path) -> Callable[[], Path]:
+    assert folder is not None
+    text = data.write_lines(tokens, tmp_path / "text")
+    vocabulary = stanford.vocab_count(folder, text, tmp_path / "vocabulary")()
+    return stanford.cooccur(folder, text, vocabulary, tmp_path / "counts")

@@ -45,62 +45,62 @@ def test_a_table_and_its_words(benchmark: Any, track: Track, tmp_path: Path) -> 
 
 
 def _rivals(folder: Path, vectors: Float32, names: list[str]) -> list[Rival]:
-    def with_numpy() -> Callable[[], Any]:
-        np.save(folder / "vectors.npy", vectors)
-        text = folder / "words.txt"
-        return lambda: (np.load(folder / "vectors.npy"), text.read_text("utf-8").split("\n"))
-
-    def parquet() -> Path:
-        import pyarrow
-        import pyarrow.parquet
-
-        path = folder / "table.parquet"
-        if not path.exists():
-            columns = {"word": names} | {str(c): vectors[:, c] for c in range(vectors.shape[1])}
-            pyarrow.parquet.write_table(pyarrow.table(columns), path)
-        return path
-
-    def with_pyarrow() -> Callable[[], Any]:
-        import pyarrow.parquet
-
-        path = parquet()
-
-        def call() -> Any:
-            table = pyarrow.parquet.read_table(path)
-            columns = [column.to_numpy() for column in table.columns[1:]]
-            return np.column_stack(columns), table.column("word").to_pylist()
-
-        return call
-
-    def with_polars() -> Callable[[], Any]:
-        import polars
-
-        path = parquet()
-
-        def call() -> Any:
-            table = polars.read_parquet(path)
-            return table.drop("word").to_numpy(), table["word"].to_list()
-
-        return call
-
-    def with_pandas() -> Callable[[], Any]:
-        import pandas
-
-        path = parquet()
-
-        def call() -> Any:
-            table = pandas.read_parquet(path)
-            return table.drop(columns="word").to_numpy(), table["word"].tolist()
-
-        return call
-
     def equal(found: Any) -> str:
         assert np.array_equal(found[0], vectors)
         return "Parquet, compressed"
 
+    def parquet() -> Path:
+        return _parquet(folder, vectors, names)
+
     return [
-        Rival("numpy", "numpy", with_numpy, lambda _: "the same file, without any check"),
-        Rival("pyarrow", "pyarrow", with_pyarrow, equal),
-        Rival("polars", "polars", with_polars, equal),
-        Rival("pandas", "pandas", with_pandas, equal),
+        Rival("numpy", "numpy", lambda: _numpy(folder), lambda _: "the same file, without any check"),
+        Rival("pyarrow", "pyarrow", lambda: _pyarrow(parquet()), equal),
+        Rival("polars", "polars", lambda: _polars(parquet()), equal),
+        Rival("pandas", "pandas", lambda: _pandas(parquet()), equal),
     ]
+
+
+def _parquet(folder: Path, vectors: Float32, names: list[str]) -> Path:
+    import pyarrow
+    import pyarrow.parquet
+
+    path = folder / "table.parquet"
+    if not path.exists():
+        columns = {"word": names} | {str(c): vectors[:, c] for c in range(vectors.shape[1])}
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def _numpy(folder: Path) -> Callable[[], Any]:
+    return lambda: (np.load(folder / "table.npy"), (folder / "words.txt").read_text("utf-8").split("\n"))
+
+
+def _pyarrow(path: Path) -> Callable[[], Any]:
+    import pyarrow.parquet
+
+    def call() -> Any:
+        table = pyarrow.parquet.read_table(path)
+        columns = [column.to_numpy() for column in table.columns[1:]]
+        return np.column_stack(columns), table.column("word").to_pylist()
+
+    return call
+
+
+def _polars(path: Path) -> Callable[[], Any]:
+    import polars
+
+    def call() -> Any:
+        table = polars.read_parquet(path)
+        return table.drop("word").to_numpy(), table["word"].to_list()
+
+    return call
+
+
+def _pandas(path: Path) -> Callable[[], Any]:
+    import pandas
+
+    def call() -> Any:
+        table = pandas.read_parquet(path)
+        return table.drop(columns="word").to_numpy(), table["word"].tolist()
+
+    return call

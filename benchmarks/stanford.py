@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 WINDOW = ("-window-size", "10", "-symmetric", "1", "-distance-weighting", "1")
+CELL_BYTES = 16  # of its counts: two int32 and a float64
 MEMORY = ("-memory", "4.0")
 PROGRAMS = ("vocab_count", "cooccur", "shuffle", "glove")
 
