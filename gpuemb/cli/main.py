@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.bench import bench
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, shown
 from gpuemb.stability.config import StudyConfig
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command()(bench)
 
 
 def run() -> None:

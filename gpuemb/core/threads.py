@@ -67,6 +67,19 @@ def single_threaded_blas() -> Iterator[None]:
         _hold.leave()
 
 
+@contextmanager
+def blas_threads(threads: int) -> Iterator[None]:
+    """Let every BLAS use so many threads of its own: for measuring; our kernels hold it to one."""
+    before = [(library, library.get_num_threads()) for library in _blas_libraries()]
+    for library, _ in before:
+        _set_threads(library, threads)
+    try:
+        yield
+    finally:
+        for library, number in before:
+            _set_threads(library, number)
+
+
 class _BlasHold:
     def __init__(self) -> None:
         self._lock, self._holders = Lock(), 0

@@ -44,8 +44,8 @@ def train_glove(
 
     Cost: ``12·d`` flops a nonzero and epoch. Source: Pennington (2014).
     """
-    strata = _stratify(counts, recipe, order_seed)
-    parameters = _initialize(len(counts.vocabulary), recipe, init_seed)
+    strata = stratify(counts, recipe, order_seed)
+    parameters = initialize(len(counts.vocabulary), recipe, init_seed)
     rounds = stream(order_seed, "glove", "rounds")
     step = glove_epoch.on(device)
     for epoch in range(recipe.epochs):
@@ -86,7 +86,7 @@ def _padded(dim: int) -> int:
     return -(-dim // LANES) * LANES
 
 
-def _initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
+def initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
     """Uniform in ±1/(2d), as the original; AdaGrad's sums start at 1."""
     width = _padded(recipe.dim)
     numbers = stream(seed, "glove", "initialization")
@@ -102,7 +102,7 @@ def _initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
     )
 
 
-def _stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
+def stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
     """Deal words and contexts to blocks at random; order the nonzeros by round, block, then at random.
 
     Round ``r`` holds the blocks ``(b, (b + r) mod B)``, which share no word and no context. ``B``

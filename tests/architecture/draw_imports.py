@@ -7,7 +7,7 @@ from collections import Counter
 
 FLOORS = (
     ("cli",),
-    ("report",),
+    ("report", "bench"),
     ("stability",),
     ("training", "neighbors", "geometry"),
     ("counts", "embeddings"),

@@ -325,6 +325,7 @@ def test_ranges_are_consecutive_nearly_equal_and_cover_all(length: int, parts: i
 
 ONE_AFTER_ANOTHER = """
 import threading
+import scipy.linalg
 from threadpoolctl import threadpool_info
 from gpuemb.core import threads
 

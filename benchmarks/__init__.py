@@ -1,0 +1,1 @@
+"""gpuemb against its best peers: verify, then time in turns, then write down. See README.md."""

@@ -1,0 +1,148 @@
+"""Exact nearest neighbors, and their overlap between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import data
+from benchmarks.race import Case, Rival, Track
+from gpuemb.bench import synthetic, work
+from gpuemb.core.arrays import Float32
+from gpuemb.core.device import CPU
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+from gpuemb.kernels.neighbor_overlap import SharedNeighbors, neighbor_overlap
+
+SAMPLE = 8  # queries that the reference answers: it scores every row in Python
+TORCH_PAIRS, SLOW_PAIRS = 2e10, 1e9  # of words: beyond it a peer takes minutes a round
+TABLES = [
+    ("glove", 20_000, 50, 10),
+    ("glove", 100_000, 50, 10),
+    ("glove", 100_000, 50, 100),
+    ("glove", 400_000, 50, 10),
+    ("synthetic", 20_000, 300, 10),
+    ("synthetic", 100_000, 100, 10),
+    ("synthetic", 100_000, 300, 10),
+]
+QUICK_WORDS = 5_000
+
+
+@pytest.mark.parametrize(("source", "words", "dim", "k"), TABLES)
+def test_every_words_neighbors(
+    benchmark: Any, track: Track, source: str, words: int, dim: int, k: int
+) -> None:
+    if track.quick and words > 20_000:
+        pytest.skip("--quick takes the smallest table of each kind")
+    words = QUICK_WORDS if track.quick else words
+    rows = data.glove(words) if source == "glove" else data.table(words, dim)
+    shape = {"words": words, "dim": dim, "k": k}
+    found: list[TopK] = []
+
+    def verify(result: TopK) -> str:
+        found.append(result)
+        return _verify(rows, result, k)
+
+    case = Case(
+        f"cosine_topk-{source}-{words}x{dim}-k{k}",
+        "cosine_topk",
+        f"{source} {words:,} × {dim}, k = {k}",
+        shape,
+        work.cosine_topk(shape),
+        lambda: cosine_topk.on(CPU)(rows, k),
+        verify,
+    )
+    track.run(benchmark, case, _rivals(rows, k, track.threads, lambda: found[0]))
+
+
+@pytest.mark.parametrize(("runs", "words", "k"), [(5, 100_000, 10), (10, 400_000, 10)])
+def test_overlap_of_every_pair_of_runs(benchmark: Any, track: Track, runs: int, words: int, k: int) -> None:
+    if track.quick and runs > 5:
+        pytest.skip("--quick takes the smaller number of runs")
+    words = QUICK_WORDS if track.quick else words
+    ids = synthetic.neighbor_lists(runs, words, k)
+    shape = {"runs": runs, "words": words, "k": k}
+
+    def verify(result: SharedNeighbors) -> str:
+        sample = slice(0, 500)
+        expected = neighbor_overlap.reference(ids[:, sample])
+        assert np.array_equal(result.shared[:, sample], expected.shared)
+        assert np.array_equal(result.common[sample], expected.common)
+        return "the reference on 500 words, equal"
+
+    def broadcast() -> list[Any]:
+        return [
+            (ids[a][:, :, None] == ids[b][:, None, :]).sum((1, 2)) for a, b in combinations(range(runs), 2)
+        ]
+
+    case = Case(
+        f"neighbor_overlap-{runs}x{words}-k{k}",
+        "neighbor_overlap",
+        f"{runs} runs of {words:,} words, k = {k}",
+        shape,
+        work.neighbor_overlap(shape),
+        lambda: neighbor_overlap.on(CPU)(ids),
+        verify,
+    )
+    track.run(benchmark, case, [Rival("numpy", "numpy", lambda: broadcast, lambda _: "one thread")])
+
+
+def _verify(rows: Float32, result: TopK, k: int) -> str:
+    asked = np.linspace(0, len(rows) - 1, SAMPLE).astype(np.int64)
+    expected = cosine_topk.reference(rows, k, rows[asked], asked)
+    assert np.array_equal(result.ids[asked], expected.ids)
+    assert np.array_equal(result.scores[asked], expected.scores)
+    return f"the reference on {SAMPLE} queries, bit for bit"
+
+
+def _rivals(rows: Float32, k: int, threads: int, ours: Callable[[], TopK]) -> list[Rival]:
+    """All of them ask for k + 1 and find the word itself first."""
+    pairs = float(len(rows)) ** 2
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-30))
+
+    def agreement(ids: Any) -> str:
+        mine, theirs = ours().ids[:1000], np.asarray(ids)[:1000]
+        same = [len(set(a) & set(b)) for a, b in zip(mine.tolist(), theirs.tolist(), strict=True)]
+        return f"{100 * sum(same) / mine.size:.2f}% of our ids"
+
+    def faiss_search() -> Callable[[], Any]:
+        import faiss
+
+        faiss.omp_set_num_threads(threads)
+        index = faiss.IndexFlatIP(rows.shape[1])
+        index.add(unit)
+        return lambda: index.search(unit, k + 1)[1]
+
+    def torch_search() -> Callable[[], Any]:
+        import torch
+
+        torch.set_num_threads(threads)
+        table, step = torch.from_numpy(unit), 2048
+        return lambda: torch.cat(
+            [torch.topk(table[i : i + step] @ table.T, k + 1).indices for i in range(0, len(table), step)]
+        )
+
+    def sklearn_search() -> Callable[[], Any]:
+        from sklearn.neighbors import NearestNeighbors
+
+        index = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", metric="cosine", n_jobs=threads)
+        index.fit(rows)
+        return lambda: index.kneighbors(rows, return_distance=False)
+
+    def usearch_search() -> Callable[[], Any]:
+        from usearch.index import MetricKind, search
+
+        return lambda: search(rows, rows, k + 1, MetricKind.Cos, exact=True, threads=threads).keys
+
+    def beyond(limit: float) -> str:
+        return f"{pairs:.0e} pairs take it minutes a round" if pairs > limit else ""
+
+    return [
+        Rival("faiss-cpu", "faiss", faiss_search, agreement),
+        Rival("torch", "torch", torch_search, agreement, beyond(TORCH_PAIRS)),
+        Rival("scikit-learn", "sklearn", sklearn_search, agreement, beyond(SLOW_PAIRS)),
+        Rival("usearch", "usearch", usearch_search, agreement, beyond(SLOW_PAIRS)),
+    ]

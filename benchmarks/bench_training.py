@@ -1,0 +1,175 @@
+"""Training: GloVe epochs over real counts, and the truncated SVD of PPMI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import data, stanford
+from benchmarks.race import Case, Rival, Track
+from gpuemb.bench import work
+from gpuemb.bench.work import Work
+from gpuemb.core import threads as workers
+from gpuemb.core.device import CPU
+from gpuemb.corpus.tokens import Tokens
+from gpuemb.counts.association import ppmi
+from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
+from gpuemb.training.glove import initialize, stratify
+from gpuemb.training.recipes import GloVe
+from gpuemb.training.spectral import TruncatedSVD, truncated_svd
+
+MIN_COUNT = 5
+SAMPLE = 2_000  # nonzeros that the reference visits in Python
+RESIDUAL = 1e-9  # of singular triplets: ARPACK stops near machine precision
+LANCZOS_PRODUCTS = 2  # products with the matrix a Lanczos step: once itself, once transposed
+
+
+@pytest.mark.parametrize("dim", [50, 100, 300])
+def test_glove_epoch(benchmark: Any, track: Track, stanford_glove: Any, tmp_path: Path, dim: int) -> None:
+    if track.quick and dim != 50:
+        pytest.skip("--quick trains 50 dimensions")
+    tokens = _tokens(track)
+    counts = count_cooccurrences(tokens, device="cpu")
+    recipe = GloVe(dim=dim, x_max=10.0)
+    strata, parameters = stratify(counts, recipe, 0), initialize(len(counts.vocabulary), recipe, 0)
+    shape = {"words": len(counts.vocabulary), "nonzeros": counts.nonzeros, "dim": dim}
+
+    case = Case(
+        f"glove_epoch-conversations-{dim}",
+        "glove_epoch",
+        f"conversations, {counts.nonzeros:,} nonzeros, {shape['words']:,} words, d = {dim}",
+        shape,
+        work.glove_epoch(shape),
+        lambda: glove_epoch.on(CPU)(strata, parameters, recipe.learning_rate),
+        lambda loss: _verify_epoch(counts, recipe, loss),
+    )
+    track.run(benchmark, case, _glove_rivals(track, tokens, dim, stanford_glove, tmp_path))
+
+
+def test_truncated_svd_of_ppmi(benchmark: Any, track: Track) -> None:
+    rank = 50 if track.quick else 100
+    counts = count_cooccurrences(_tokens(track), device="cpu")
+    matrix = ppmi(counts, smoothing=0.75)
+    shape = {"words": matrix.shape[0], "nonzeros": matrix.nnz, "dim": rank}
+
+    def verify(found: TruncatedSVD) -> str:
+        assert found.residual < RESIDUAL, found.residual
+        assert np.abs(found.left.T @ found.left - np.eye(rank)).max() < RESIDUAL
+        return f"‖Av − σu‖/σ₁ = {found.residual:.0e}, orthonormal"
+
+    least = 2 * LANCZOS_PRODUCTS * rank * matrix.nnz
+    case = Case(
+        f"ppmi_svd-conversations-{rank}",
+        "ppmi_svd",
+        f"conversations, {matrix.nnz:,} positive cells, {matrix.shape[0]:,} words, d = {rank}",
+        shape,
+        Work(
+            least,
+            12 * LANCZOS_PRODUCTS * rank * matrix.nnz,
+            (rank, "triplets"),
+            "copy",
+            "bytes",
+            "the least that d Lanczos steps read: the matrix twice a step; restarts are not counted",
+        ),
+        lambda: truncated_svd(matrix, rank),
+        verify,
+    )
+    track.run(benchmark, case, _svd_rivals(matrix, rank, track.threads))
+
+
+def _tokens(track: Track) -> Tokens:
+    if track.quick:
+        return data.conversations(20_000, min_count=200)
+    return data.conversations(min_count=MIN_COUNT)
+
+
+def _verify_epoch(counts: Cooccurrence, recipe: GloVe, loss: float) -> str:
+    """Visit the first nonzeros of every block here and by the reference, from the same start."""
+    assert np.isfinite(loss)
+    whole = stratify(counts, recipe, 0)
+    bounds = whole.bounds.copy()
+    share = max(1, SAMPLE // bounds[..., 0].size)
+    bounds[..., 1] = np.minimum(bounds[..., 1], bounds[..., 0] + share)
+    bounds = bounds[:4]
+    part = Strata(whole.rows, whole.columns, whole.logs, whole.weights, bounds)
+    ours, expected = (initialize(len(counts.vocabulary), recipe, 0) for _ in range(2))
+    met = glove_epoch.on(CPU)(part, ours, recipe.learning_rate)
+    wanted = glove_epoch.reference(part, expected, recipe.learning_rate)
+    visited = int((bounds[..., 1] - bounds[..., 0]).sum())
+    assert abs(met - wanted) <= visited * recipe.dim * 2.0**-23 * abs(wanted)
+    _same(ours, expected, recipe.dim)
+    return f"the reference on {visited:,} nonzeros, within float32 rounding"
+
+
+def _same(ours: GloVeParameters, expected: GloVeParameters, dim: int) -> None:
+    for name in ("vectors", "biases", "vector_squares", "bias_squares"):
+        found, wanted = getattr(ours, name), getattr(expected, name)
+        assert np.abs(found - wanted).max() <= dim * 2.0**-20 * np.abs(wanted).max(), name
+
+
+def _glove_rivals(track: Track, tokens: Tokens, dim: int, folder: Path | None, tmp_path: Path) -> list[Rival]:
+    def stanford_epoch() -> Callable[[], Path]:
+        assert folder is not None
+        text = data.write_lines(tokens, tmp_path / "text")
+        vocabulary = stanford.vocab_count(folder, text, tmp_path / "vocabulary")()
+        counts = stanford.cooccur(folder, text, vocabulary, tmp_path / "counts")()
+        words = (*stanford.MEMORY, "-temp-file", str(tmp_path / "shuffling"))
+        shuffled = stanford.program(folder, "shuffle", words, counts, tmp_path / "shuffled")()
+        return stanford.glove(folder, shuffled, vocabulary, dim, track.threads, epochs=1)
+
+    def gensim_epoch() -> Callable[[], Any]:
+        from gensim.models import Word2Vec
+
+        sentences = [line.split() for line in data.as_lines(tokens)]
+        model = Word2Vec(
+            vector_size=dim, window=10, sg=1, negative=5, workers=track.threads, min_count=1, epochs=1
+        )
+        model.build_vocab(sentences)
+        return lambda: model.train(sentences, total_examples=len(sentences), epochs=1)
+
+    return [
+        Rival(
+            "Stanford glove",
+            "",
+            stanford_epoch,
+            lambda _: "one epoch, with reading the counts and writing the vectors; not the same bits twice",
+            stanford.absent(folder),
+        ),
+        Rival(
+            "gensim", "gensim", gensim_epoch, lambda _: "skip-gram, one epoch of the same text: another model"
+        ),
+    ]
+
+
+def _svd_rivals(matrix: Any, rank: int, threads: int) -> list[Rival]:
+    def residual(left: Any, singular: Any, right: Any) -> str:
+        gap = np.linalg.norm(matrix @ right.T - left * singular, axis=0).max() / singular.max()
+        return f"‖Av − σu‖/σ₁ = {gap:.0e}"
+
+    def sklearn_svd() -> Callable[[], Any]:
+        from sklearn.utils.extmath import randomized_svd
+
+        def call() -> Any:
+            with workers.blas_threads(threads):
+                return randomized_svd(matrix, rank, random_state=0)
+
+        return call
+
+    def scipy_svds() -> Callable[[], Any]:
+        from scipy.sparse.linalg import svds
+
+        def call() -> Any:
+            with workers.blas_threads(threads):
+                return svds(matrix, rank, rng=np.random.default_rng(0))
+
+        return call
+
+    return [
+        Rival("scikit-learn", "sklearn", sklearn_svd, lambda f: f"randomized_svd, {residual(*f)}"),
+        Rival("scipy", "scipy", scipy_svds, lambda f: f"svds, {residual(*f)}"),
+    ]

@@ -1,0 +1,1 @@
+"""The ruler: frozen workloads, the machine's ceilings, records of both."""

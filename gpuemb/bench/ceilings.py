@@ -1,0 +1,159 @@
+"""What this machine can do at most: bandwidth and products, measured beside the workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gpuemb.bench import vnni
+from gpuemb.bench.measure import Timing, alternate
+from gpuemb.core import threads
+from gpuemb.core.checks import check_choice
+from gpuemb.core.device import Device
+from gpuemb.core.random import stream
+
+COPY_BYTES = 256 << 20  # a side: eight times the largest cache of common processors
+SIDE = 3072  # of a matrix product: BLAS is at its best from about 2048
+INT8_ROWS, INT8_DIM = 4096, 320  # a right side of 1024 rows stays in a core's L2
+ADD_CELLS, ADDS = 32_768, 1 << 22  # a row of 256 kB, as the counting kernel's
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The best rate seen at one kind of work.
+
+    Attributes:
+        name: ``copy``, ``sgemm``, ``dgemm``, ``int8``, ``adds``; on a GPU also ``fp16``, ``tf32``, ….
+        unit: what is counted per second: ``B/s``, ``FLOP/s``, ``OP/s``.
+        rate: of the fastest repetition on the better road.
+        roads: the median rate of each way to do it; ``workers`` is how gpuemb itself works.
+        spread: relative, half the distance between the quartiles of the better road's seconds.
+    """
+
+    name: str
+    unit: str
+    rate: float
+    roads: Mapping[str, float]
+    spread: float
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What was measured, and why the rest was not.
+
+    Attributes:
+        device: where.
+        found: by name.
+        missing: name and reason of each that this machine has not.
+    """
+
+    device: str
+    found: Mapping[str, Ceiling]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
+    """Measure the named ceilings, or all; about ten seconds on two cores.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if device.kind == "cuda":
+        from gpuemb.bench.ceilings_cuda import measure_cuda
+
+        return measure_cuda(device)
+    for name in names:
+        check_choice("bench", "ceiling", name, tuple(_CPU))
+    found, missing = {}, {}
+    for name in names or _CPU:
+        reason = vnni.missing() if name == "int8" else ""
+        if reason:
+            missing[name] = reason
+        else:
+            found[name] = _CPU[name](name)
+    return Ceilings(str(device), found, missing)
+
+
+def ceiling_of(name: str, unit: str, work: float, roads: Mapping[str, Timing]) -> Ceiling:
+    """Turn the seconds of each road into the ceiling."""
+    best = min(roads, key=lambda road: roads[road].minimum)
+    timing = roads[best]
+    rates = {road: work / taken.median for road, taken in roads.items()}
+    return Ceiling(name, unit, work / timing.minimum, rates, timing.spread / timing.median)
+
+
+def _copy(name: str) -> Ceiling:
+    source = np.ones(COPY_BYTES // 4, np.float32)
+    target = np.zeros_like(source)
+
+    def copy(parts: int) -> None:
+        pieces = threads.ranges(len(source), parts)
+        threads.run(lambda part: np.copyto(target[slice(*part)], source[slice(*part)]), pieces)
+
+    roads = {"workers": lambda: copy(threads.count()), "one core": lambda: copy(1)}
+    return ceiling_of(name, "B/s", 2 * COPY_BYTES, alternate(roads, repeats=REPEATS))
+
+
+def _products(name: str) -> Ceiling:
+    """Two disjoint operands: NumPy sends ``X @ X.T`` down another, slower path."""
+    dtype = np.float32 if name == "sgemm" else np.float64
+    left, right = stream(0, "bench", "product").standard_normal((2, SIDE, SIDE)).astype(dtype)
+    out = np.empty((SIDE, SIDE), dtype)
+
+    def slab(part: tuple[int, int]) -> None:
+        np.matmul(left[slice(*part)], right, out=out[slice(*part)])
+
+    def workers() -> None:
+        threads.run(slab, threads.ranges(SIDE, threads.count()))
+
+    roads: dict[str, Timing] = dict(alternate({"workers": workers}, repeats=REPEATS))
+    with threads.blas_threads(threads.count()):
+        roads |= alternate({"BLAS threads": lambda: np.matmul(left, right, out=out)}, repeats=REPEATS)
+    return ceiling_of(name, "FLOP/s", 2 * SIDE**3, roads)
+
+
+def _int8(name: str) -> Ceiling:
+    numbers = stream(0, "bench", "int8")
+    left = vnni.pack(numbers.integers(-127, 128, (INT8_ROWS, INT8_DIM)).astype(np.int8))
+    right = vnni.pack(numbers.integers(0, 256, (1024, INT8_DIM)).astype(np.uint8))
+    out = np.empty((len(left), len(right), vnni.SIDE, vnni.SIDE), np.int32)
+    roads = alternate({"workers": lambda: vnni.product(left, right, out)}, repeats=4 * REPEATS)
+    return ceiling_of(name, "OP/s", 2 * INT8_ROWS * 1024 * INT8_DIM, roads)
+
+
+def _adds(name: str) -> Ceiling:
+    """Integer additions into random cells of a row that stays in L2: what counting does."""
+    places = stream(0, "bench", "adds").integers(0, ADD_CELLS, ADDS).astype(np.int32)
+    add = _compiled_adds()
+    workers = threads.count()
+
+    def run() -> None:
+        threads.run(lambda _: add(places, np.zeros(ADD_CELLS, np.int64)), range(workers))
+
+    return ceiling_of(name, "OP/s", ADDS * workers, alternate({"workers": run}, repeats=REPEATS))
+
+
+@cache
+def _compiled_adds() -> Callable[[Any, Any], int]:
+    from gpuemb.core.jit import njit
+
+    def add(places: Any, row: Any) -> int:
+        for place in places:
+            row[place] += 1
+        return int(row[0])
+
+    return njit(add)
+
+
+_CPU: Mapping[str, Callable[[str], Ceiling]] = {
+    "copy": _copy,
+    "sgemm": _products,
+    "dgemm": _products,
+    "int8": _int8,
+    "adds": _adds,
+}

@@ -1,0 +1,158 @@
+"""The machine a record was taken on, and the folder its records go to."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gpuemb.core import record
+from gpuemb.core.device import CPU, Device
+
+PEERS = (
+    "faiss-cpu",
+    "scikit-learn",
+    "torch",
+    "usearch",
+    "rsatoolbox",
+    "vectorizers",
+    "gensim",
+    "pandas",
+    "polars",
+)
+TOLD = (
+    "avx",
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512bf16",
+    "avx512vnni",
+    "avxvnni",
+    "avxvnniint8",
+    "amx-int8",
+    "amx-bf16",
+    "fma",
+    "f16c",
+    "neon",
+    "dotprod",
+    "i8mm",
+    "sve",
+    "sve2",
+    "bf16",
+)  # what decides the speed of vector code; the rest of the list says nothing here
+BLAS_KEYS = ("internal_api", "version", "architecture", "threading_layer")
+
+
+def describe_machine(device: Device = CPU) -> dict[str, Any]:
+    """Processor with its features, cores, threads, memory, BLAS; GPU, driver and clocks when used."""
+    return {
+        **record.machine(),
+        "model": _model(),
+        "features": features(),
+        "blas": _blas(),
+        "gpu": None if device.kind == "cpu" else _gpu(device),
+    }
+
+
+def machine_name(machine: dict[str, Any]) -> str:
+    """Name the folder: processor, its model numbers, cores, and the GPU that was used."""
+    parts = [machine["cpu"], machine["model"], f"{machine['cores']} cores"]
+    if machine["gpu"] is not None:
+        parts.append(machine["gpu"]["name"])
+    plain = re.sub(r"\((r|tm)\)|@.*|\bcpu\b|processor", " ", " ".join(parts[:1]).lower())
+    return re.sub(r"[^a-z0-9]+", "-", " ".join([plain, *parts[1:]]).lower()).strip("-")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of our libraries and of the peers."""
+    found = record.versions()
+    for name in PEERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def features() -> list[str]:
+    """The processor's features that vector code depends on, as the compiler names them."""
+    from llvmlite import binding
+
+    present = binding.get_host_cpu_features()
+    return [name for name in TOLD if present.get(name, False)]
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the checkout that this package is run from, ``+`` if it was changed; None elsewhere."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):  # git is absent or refuses: there is no commit to name
+        return None
+    return head[:12] + ("+" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@cache
+def _model() -> str:
+    """Family and model numbers: virtual machines shorten the processor's name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return ""
+    lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+    found: dict[str, str] = {}
+    for key, _, value in lines:
+        found.setdefault(key.strip(), value.strip())
+    if "cpu family" not in found:
+        return ""
+    return f"family {found['cpu family']} model {found['model']}"
+
+
+def _blas() -> list[dict[str, Any]]:
+    import scipy.linalg  # noqa: F401  its BLAS must be loaded before the controller looks
+    from threadpoolctl import threadpool_info
+
+    return [
+        {key: pool[key] for key in BLAS_KEYS if key in pool}
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    ]
+
+
+def _gpu(device: Device) -> dict[str, Any]:
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    found = runtime.getDeviceProperties(device.index)
+    return {
+        "name": found["name"].decode(),
+        "compute_capability": f"{found['major']}.{found['minor']}",
+        "memory_bytes": int(found["totalGlobalMem"]),
+        "multiprocessors": int(found["multiProcessorCount"]),
+        "driver": runtime.driverGetVersion(),
+        "runtime": runtime.runtimeGetVersion(),
+        "clocks": _clocks(device),
+    }
+
+
+def _clocks(device: Device) -> str:
+    """Clocks and power limit as the driver's tool tells them, or why it does not."""
+    asked = "clocks.sm,clocks.mem,clocks.max.sm,power.limit,driver_version"
+    command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader", f"--id={device.index}"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"unknown: {error}"

@@ -1,0 +1,111 @@
+"""Build a workload's data and return the call that is timed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpuemb.bench import synthetic
+from gpuemb.core.arrays import to_device
+from gpuemb.core.device import Device
+from gpuemb.core.random import stream
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call ready to be timed, and the lengths that are known only now (nonzeros, bytes of text)."""
+
+    call: Callable[[], Any]
+    measured: Mapping[str, int] = field(default_factory=dict)
+
+
+def cosine_topk(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """Every row of a synthetic table asks for its neighbors."""
+    from gpuemb.kernels.cosine_topk import cosine_topk as kernel
+
+    call = kernel.on(device)
+    rows = to_device(synthetic.embedding_table(shape["words"], shape["dim"]), device)
+    return Prepared(lambda: call(rows, shape["k"]))
+
+
+def neighbor_overlap(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """Drawn lists of every run."""
+    from gpuemb.kernels.neighbor_overlap import neighbor_overlap as kernel
+
+    call = kernel.on(device)
+    ids = to_device(synthetic.neighbor_lists(shape["runs"], shape["words"], shape["k"]), device)
+    return Prepared(lambda: call(ids))
+
+
+def gram(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """Runs that agree up to rotation and noise, rows as they are."""
+    from gpuemb.kernels.gram import gram as kernel
+
+    call = kernel.on(device)
+    runs = synthetic.embedding_runs(shape["runs"], shape["words"], shape["dim"])
+    tables = [to_device(run, device) for run in runs]
+    return Prepared(lambda: call(tables))
+
+
+def polar(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """Products with singular values ``1, 1/2, 1/3, …`` between random rotations."""
+    from gpuemb.kernels.polar import polar as kernel
+
+    call = kernel.on(device)
+    numbers = stream(0, "bench", "products")
+    drawn = numbers.standard_normal((2, shape["pairs"], shape["dim"], shape["dim"]))
+    left, right = np.linalg.qr(drawn)[0]
+    products = to_device(np.ascontiguousarray((left / (1.0 + np.arange(shape["dim"]))) @ right), device)
+    return Prepared(lambda: call(products))
+
+
+def window_counts(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """A drawn corpus, harmonic weights, both sides."""
+    from gpuemb.kernels.window_counts import weights_of
+    from gpuemb.kernels.window_counts import window_counts as kernel
+
+    call = kernel.on(device)
+    tokens = synthetic.token_stream(shape["tokens"], shape["words"])
+    weights, _ = weights_of(shape["window"], "harmonic")
+    ids, starts, weights = (to_device(array, device) for array in (tokens.ids, tokens.starts, weights))
+    return Prepared(lambda: call(ids, starts, None, shape["words"], weights, "both"))
+
+
+def glove_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """The counts of a drawn corpus; every call is one more epoch of the same run."""
+    from gpuemb.kernels.glove_epoch import glove_epoch as kernel
+    from gpuemb.training.glove import initialize, stratify
+    from gpuemb.training.recipes import GloVe
+
+    call = kernel.on(device)
+    recipe = GloVe(dim=shape["dim"])
+    counts = synthetic.counted_stream(shape["tokens"], shape["words"])
+    strata, parameters = stratify(counts, recipe, 0), initialize(shape["words"], recipe, 0)
+    measured = {"nonzeros": counts.nonzeros}
+    return Prepared(lambda: call(strata, parameters, recipe.learning_rate), measured)
+
+
+def read_corpus(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """A drawn corpus as a text file in a temporary folder."""
+    from gpuemb.corpus.tokens import read_corpus as read
+
+    path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "corpus.txt"
+    size = synthetic.write_text(path, synthetic.token_stream(shape["tokens"], shape["words"]))
+    return Prepared(lambda: read(path), {"text_bytes": size})
+
+
+def load_table(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """A synthetic table in a temporary folder, read to memory whole."""
+    from gpuemb.embeddings.files import load, save
+    from gpuemb.embeddings.model import Embedding
+
+    path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "table.npy"
+    words = [str(row) for row in range(shape["words"])]
+    save(Embedding(synthetic.embedding_table(shape["words"], shape["dim"]), words), path)
+    return Prepared(lambda: np.array(load(path).vectors))

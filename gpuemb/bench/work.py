@@ -1,0 +1,253 @@
+"""How much work a shape is: operations executed, bytes moved, memory held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuemb.bench.synthetic import TOKENS_A_DOCUMENT
+from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.kernels.glove_epoch import LANES
+from gpuemb.kernels.gram import BLOCK_ROWS
+
+BYTES_A_TOKEN_OF_TEXT = 6  # at most, on average, in the synthetic text: its frequent words are short
+NEW_CELLS = 0.5  # of the additions, at most: 0.45 at twenty tokens a word, 0.3 at forty, fewer beyond
+GLOVE_FLOPS_A_LANE = 16  # dot 2, gradients 2, two roots and two divisions 4, steps 4, squares 4
+GLOVE_BYTES_A_LANE = 32  # four float32 vectors, read and written
+POLAR_FLOPS = 24  # d³ times: 22 for a full SVD (Golub and Van Loan, §8.6), 2 for U Wᵀ
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one call executes.
+
+    Attributes:
+        flops: arithmetic operations, of the kind the ceiling counts (a fused multiply-add is two).
+        bytes: what must at least move between the cores and memory.
+        items: the unit people count in, and how many: ``(50_000, "words")``.
+        ceiling: name of the ceiling that bounds it.
+        counts: what the ceiling's rate counts: ``flops`` or ``bytes``.
+        said: how the numbers were counted, and what was left out.
+    """
+
+    flops: int
+    bytes: int
+    items: tuple[int, str]
+    ceiling: str
+    counts: str
+    said: str
+
+    @property
+    def amount(self) -> int:
+        """The number that is held against the ceiling."""
+        return self.flops if self.counts == "flops" else self.bytes
+
+
+def cosine_topk(shape: Mapping[str, int]) -> Work:
+    """``2·Q·V·d`` flops; every row asks unless ``queries`` is given."""
+    words, dim, k = shape["words"], shape["dim"], shape["k"]
+    queries = shape.get("queries", words)
+    return Work(
+        2 * queries * words * dim,
+        4 * words * dim + 12 * queries * k,
+        (queries, "words"),
+        "sgemm",
+        "flops",
+        "2·Q·V·d of the float32 filter; scoring the survivors in float64 is not counted",
+    )
+
+
+def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
+    """The table, its unit rows, the lists, and what building the table takes."""
+    words, dim, k = shape["words"], shape["dim"], shape["k"]
+    return MemoryPlan(
+        f"cosine_topk with {words} words, {dim} dimensions",
+        {
+            "the table and its draws": buffer((4, words, dim), np.float32),
+            "unit rows": buffer((words, dim), np.float32),
+            "lists": 3 * 12 * words * k,
+        },
+    )
+
+
+def neighbor_overlap(shape: Mapping[str, int]) -> Work:
+    """``P·V·2k`` comparisons at most; every list is read once."""
+    runs, words, k = shape["runs"], shape["words"], shape["k"]
+    pairs = runs * (runs - 1) // 2
+    return Work(
+        2 * pairs * words * k,
+        4 * runs * words * k + 2 * words * (pairs + 1 + runs),
+        (words, "words"),
+        "copy",
+        "bytes",
+        "bytes: S·V·k·4 read, 2·V·(P+1+S) written; operations: P·V·2k comparisons at most",
+    )
+
+
+def plan_neighbor_overlap(shape: Mapping[str, int]) -> MemoryPlan:
+    """The lists and the random numbers they are drawn with."""
+    runs, words, k = shape["runs"], shape["words"], shape["k"]
+    return MemoryPlan(
+        f"neighbor_overlap of {runs} runs, {words} words",
+        {
+            "lists": buffer((runs, words, k), np.int32),
+            "draws": buffer((4, words, 2 * k), np.float64),
+            "counts": 2 * words * (runs * (runs - 1) // 2 + 1 + runs),
+        },
+    )
+
+
+def gram(shape: Mapping[str, int]) -> Work:
+    """``S(S+1)·V·d²`` flops in DGEMM, ``2·S²·V·d`` for the weighted sums."""
+    runs, words, dim = shape["runs"], shape["words"], shape["dim"]
+    return Work(
+        runs * (runs + 1) * words * dim**2 + 2 * runs**2 * words * dim,
+        4 * runs * words * dim + 8 * (runs * dim) ** 2,
+        (words * runs * (runs + 1) // 2, "pairs of rows"),
+        "dgemm",
+        "flops",
+        "S(S+1)/2 products of 2·V·d², and 2·S²·V·d for the weighted sums; widening is not counted",
+    )
+
+
+def plan_gram(shape: Mapping[str, int]) -> MemoryPlan:
+    """The tables, one widened block, the products."""
+    runs, words, dim = shape["runs"], shape["words"], shape["dim"]
+    return MemoryPlan(
+        f"gram of {runs} runs, {words} words, {dim} dimensions",
+        {
+            "tables": buffer((runs, words, dim), np.float32),
+            "draws of one table": buffer((4, words, dim), np.float32),
+            "one block of rows": buffer((2, BLOCK_ROWS, runs * dim), np.float64),
+            "products": buffer((2, runs * dim, runs * dim), np.float64),
+        },
+    )
+
+
+def polar(shape: Mapping[str, int]) -> Work:
+    """``24·d³`` flops a matrix, by the textbook's count."""
+    pairs, dim = shape["pairs"], shape["dim"]
+    return Work(
+        POLAR_FLOPS * pairs * dim**3,
+        16 * pairs * dim**2,
+        (pairs, "pairs"),
+        "dgemm",
+        "flops",
+        "22·d³ for an SVD (Golub and Van Loan) and 2·d³ for U Wᵀ, a matrix",
+    )
+
+
+def plan_polar(shape: Mapping[str, int]) -> MemoryPlan:
+    """The products, the rotations, and LAPACK's workspace."""
+    pairs, dim = shape["pairs"], shape["dim"]
+    return MemoryPlan(
+        f"polar of {pairs} matrices of {dim}",
+        {
+            "products and rotations": buffer((3, pairs, dim, dim), np.float64),
+            "workspace": buffer((16, dim, dim), np.float64),
+        },
+    )
+
+
+def pair_additions(tokens: int, window: int, document: int = TOKENS_A_DOCUMENT) -> int:
+    """Cells that are added to when whole documents of equal length are counted, both sides."""
+    documents = max(1, tokens // document)
+    return documents * sum(2 * max(0, document - distance) for distance in range(1, window + 1))
+
+
+def window_counts(shape: Mapping[str, int]) -> Work:
+    """Integer additions: two for every pair of tokens inside a window."""
+    tokens, window = shape["tokens"], shape["window"]
+    return Work(
+        pair_additions(tokens, window),
+        4 * tokens * (1 + 1 + 2),
+        (tokens, "tokens"),
+        "adds",
+        "flops",
+        "operations: integer additions into cells; bytes: the ids and positions, without the result",
+    )
+
+
+def plan_window_counts(shape: Mapping[str, int]) -> MemoryPlan:
+    """Tokens, positions, and a result of at most ``NEW_CELLS`` of the additions."""
+    tokens, words, window = shape["tokens"], shape["words"], shape["window"]
+    cells = min(words**2, int(NEW_CELLS * pair_additions(tokens, window)))
+    return MemoryPlan(
+        f"window_counts of {tokens} tokens, {words} words",
+        {
+            "tokens and their draws": buffer((8, tokens), np.int64),
+            "cells, at most, and their parts": 2 * 12 * cells,
+        },
+    )
+
+
+def glove_epoch(shape: Mapping[str, int]) -> Work:
+    """Floating operations a nonzero and lane; ``nonzeros`` is known once the counts are."""
+    dim, nonzeros = shape["dim"], shape.get("nonzeros", 0)
+    width = -(-dim // LANES) * LANES
+    return Work(
+        GLOVE_FLOPS_A_LANE * width * nonzeros,
+        GLOVE_BYTES_A_LANE * width * nonzeros,
+        (nonzeros, "nonzeros"),
+        "sgemm",
+        "flops",
+        f"{GLOVE_FLOPS_A_LANE} flops and {GLOVE_BYTES_A_LANE} bytes a nonzero and lane, "
+        f"d = {dim} padded to {width} lanes; most of the bytes stay in a core's cache",
+    )
+
+
+def plan_glove_epoch(shape: Mapping[str, int]) -> MemoryPlan:
+    """The counts, the ordered nonzeros, the parameters."""
+    tokens, words, dim = shape["tokens"], shape["words"], shape["dim"]
+    cells = min(words**2, int(NEW_CELLS * pair_additions(tokens, 10)))
+    return MemoryPlan(
+        f"glove_epoch of {tokens} counted tokens, {words} words, {dim} dimensions",
+        {
+            "counts, at most": 2 * 12 * cells,
+            "ordered nonzeros and their draws": 48 * cells,
+            "vectors and their AdaGrad sums": buffer((6, words, dim + LANES), np.float32),
+        },
+    )
+
+
+def read_corpus(shape: Mapping[str, int]) -> Work:
+    """The bytes of the text are read, four bytes a token written; ``text_bytes`` is known once it is."""
+    tokens, text = shape["tokens"], shape.get("text_bytes", 0)
+    return Work(
+        text,
+        text + 4 * tokens,
+        (tokens, "tokens"),
+        "copy",
+        "bytes",
+        "bytes: the text read and 4 bytes a token written; operations: one a byte of text",
+    )
+
+
+def plan_read_corpus(shape: Mapping[str, int]) -> MemoryPlan:
+    """Ids at several stages, the draws, and the words as Python strings."""
+    tokens, words = shape["tokens"], shape["words"]
+    return MemoryPlan(
+        f"read_corpus of {tokens} tokens",
+        {
+            "tokens and their draws": buffer((8, tokens), np.int64),
+            "text in the system's cache": BYTES_A_TOKEN_OF_TEXT * tokens,
+            "words": 512 * words,
+        },
+    )
+
+
+def load_table(shape: Mapping[str, int]) -> Work:
+    """Every byte is read from the system's cache and written to memory."""
+    size = buffer((shape["words"], shape["dim"]), np.float32)
+    return Work(0, 2 * size, (shape["words"], "words"), "copy", "bytes", "V·d·4 bytes read and written")
+
+
+def plan_load_table(shape: Mapping[str, int]) -> MemoryPlan:
+    """The table as it is drawn, cached, and loaded."""
+    size = buffer((shape["words"], shape["dim"]), np.float32)
+    return MemoryPlan(
+        f"load_table of {shape['words']} words",
+        {"the table and its draws": 4 * size, "the file in the system's cache": size, "loaded": size},
+    )

@@ -1,0 +1,206 @@
+"""The frozen workloads: what each does, how much work that is, and what it holds in memory.
+
+A workload never changes; a changed one gets another name, so records of years apart compare. ``Work``
+counts the operations the present kernel executes, so the share of the ceiling is about those; the time is
+what two versions are compared by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gpuemb.bench import prepare, work
+from gpuemb.bench.prepare import Prepared
+from gpuemb.bench.work import Work
+from gpuemb.core.checks import check_choice
+from gpuemb.core.device import Device
+from gpuemb.core.errors import MemoryBudgetError
+from gpuemb.core.memory import RESERVE, MemoryPlan, available_host_bytes, readable
+
+Size: TypeAlias = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+Shape: TypeAlias = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One operation at three sizes.
+
+    Attributes:
+        name: as on the command line.
+        about: one line for people.
+        shapes: the lengths (``words``, ``dim``, …) of each size.
+        work: operations and bytes of a shape.
+        plan: the memory of a shape, data included.
+        prepare: builds the data on a device and returns what is timed; whatever must be cleaned up
+            afterwards is entered into the stack.
+        kernel: the folder of ``kernels/`` it times; None for files and text, which are the host's work.
+    """
+
+    name: str
+    about: str
+    shapes: Mapping[Size, Shape]
+    work: Callable[[Shape], Work]
+    plan: Callable[[Shape], MemoryPlan]
+    prepare: Callable[[Shape, Device, ExitStack], Prepared]
+    kernel: str | None
+
+
+def _three(small: Shape, medium: Shape, large: Shape) -> Mapping[Size, Shape]:
+    return dict(zip(SIZES, (small, medium, large), strict=True))
+
+
+WORKLOADS = (
+    Workload(
+        "cosine_topk",
+        "every word's nearest neighbors by cosine, exact",
+        _three(
+            {"words": 10_000, "dim": 100, "k": 10},
+            {"words": 50_000, "dim": 300, "k": 10},
+            {"words": 200_000, "dim": 300, "k": 10},
+        ),
+        work.cosine_topk,
+        work.plan_cosine_topk,
+        prepare.cosine_topk,
+        kernel="cosine_topk",
+    ),
+    Workload(
+        "neighbor_overlap",
+        "neighbors that every pair of runs shares",
+        _three(
+            {"runs": 5, "words": 20_000, "k": 10},
+            {"runs": 10, "words": 100_000, "k": 10},
+            {"runs": 10, "words": 400_000, "k": 25},
+        ),
+        work.neighbor_overlap,
+        work.plan_neighbor_overlap,
+        prepare.neighbor_overlap,
+        kernel="neighbor_overlap",
+    ),
+    Workload(
+        "gram",
+        "products of every pair of runs: Procrustes, RSA, CKA, PIP follow",
+        _three(
+            {"runs": 3, "words": 20_000, "dim": 100},
+            {"runs": 10, "words": 100_000, "dim": 100},
+            {"runs": 10, "words": 400_000, "dim": 300},
+        ),
+        work.gram,
+        work.plan_gram,
+        prepare.gram,
+        kernel="gram",
+    ),
+    Workload(
+        "polar",
+        "best rotation of every pair of runs, from their products",
+        _three({"pairs": 10, "dim": 50}, {"pairs": 45, "dim": 100}, {"pairs": 45, "dim": 300}),
+        work.polar,
+        work.plan_polar,
+        prepare.polar,
+        kernel="polar",
+    ),
+    Workload(
+        "window_counts",
+        "co-occurrence counts inside a window, exact integers",
+        _three(
+            {"tokens": 200_000, "words": 5_000, "window": 10},
+            {"tokens": 4_000_000, "words": 50_000, "window": 10},
+            {"tokens": 40_000_000, "words": 200_000, "window": 10},
+        ),
+        work.window_counts,
+        work.plan_window_counts,
+        prepare.window_counts,
+        kernel="window_counts",
+    ),
+    Workload(
+        "glove_epoch",
+        "one pass of GloVe's AdaGrad over the counts",
+        _three(
+            {"tokens": 200_000, "words": 5_000, "dim": 50},
+            {"tokens": 2_000_000, "words": 30_000, "dim": 100},
+            {"tokens": 10_000_000, "words": 100_000, "dim": 300},
+        ),
+        work.glove_epoch,
+        work.plan_glove_epoch,
+        prepare.glove_epoch,
+        kernel="glove_epoch",
+    ),
+    Workload(
+        "read_corpus",
+        "a text file to vocabulary and token ids",
+        _three(
+            {"tokens": 200_000, "words": 5_000},
+            {"tokens": 2_000_000, "words": 50_000},
+            {"tokens": 20_000_000, "words": 200_000},
+        ),
+        work.read_corpus,
+        work.plan_read_corpus,
+        prepare.read_corpus,
+        kernel=None,
+    ),
+    Workload(
+        "load_table",
+        "a table on the disk (in the system's cache) to memory",
+        _three(
+            {"words": 20_000, "dim": 100},
+            {"words": 200_000, "dim": 100},
+            {"words": 400_000, "dim": 300},
+        ),
+        work.load_table,
+        work.plan_load_table,
+        prepare.load_table,
+        kernel=None,
+    ),
+)
+BY_NAME = {workload.name: workload for workload in WORKLOADS}
+
+
+def selected(names: Sequence[str] = ()) -> tuple[Workload, ...]:
+    """Return the workloads of these names, or all.
+
+    Raises:
+        ConfigError: an unknown name, with the nearest known one.
+    """
+    for name in names:
+        check_choice("bench", "only", name, tuple(BY_NAME))
+    return tuple(BY_NAME[name] for name in dict.fromkeys(names)) if names else WORKLOADS
+
+
+def require_memory(workloads: Sequence[Workload], size: Size, budget: int | None = None) -> None:
+    """Refuse a size of which a workload would not fit, before anything runs.
+
+    Args:
+        workloads: what will run, one after another.
+        size: of all of them.
+        budget: bytes that may be used; default what is free now, less a reserve.
+
+    Raises:
+        MemoryBudgetError: names the workload, its bytes, and the size or selection that does fit.
+    """
+    allowed = int(available_host_bytes() * RESERVE) if budget is None else budget
+    plans = {w.name: w.plan(w.shapes[size]) for w in workloads}
+    too_large = [name for name, plan in plans.items() if plan.bytes > allowed]
+    if not too_large:
+        return
+    worst = max(too_large, key=lambda name: plans[name].bytes)
+    largest = max(plans[worst].buffers.items(), key=lambda entry: entry[1])
+    raise MemoryBudgetError(
+        f"bench: {worst} at --size {size} needs {readable(plans[worst].bytes)} "
+        f"but may use {readable(allowed)}",
+        needed=f"Its largest part is {largest[0]}, {readable(largest[1])}.",
+        remedy=_what_fits(workloads, size, allowed, [n for n in plans if n not in too_large]),
+    )
+
+
+def _what_fits(workloads: Sequence[Workload], size: Size, allowed: int, fitting: Sequence[str]) -> str:
+    for smaller in reversed(SIZES[: SIZES.index(size)]):
+        most = max(w.plan(w.shapes[smaller]).bytes for w in workloads)
+        if most <= allowed:
+            return f"--size {smaller} fits with {readable(most)}."
+    if fitting:
+        return f"At this size {', '.join(fitting)} would fit: name them with --only."
+    least = min(w.plan(w.shapes["small"]).bytes for w in workloads)
+    return f"Free memory: the least of them needs {readable(least)}."
