@@ -102,8 +102,8 @@ def commit() -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
 
 
 @cache
@@ -153,6 +153,6 @@ def _clocks(device: Device) -> str:
     asked = "clocks.sm,clocks.mem,clocks.max.sm,power.limit,driver_version"
     command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader", f"--id={device.index}"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
     except (OSError, subprocess.CalledProcessError) as error:
         return f"unknown: {error}"

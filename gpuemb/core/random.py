@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 
 import numpy as np
 
@@ -15,6 +16,13 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
 
     Source: Philox 4x64-10, Salmon et al. (2011), keyed by BLAKE2b of the name.
     """
-    name = "\x1f".join([str(int(seed)), *(f"{type(part).__name__}:{part}" for part in purpose)])
+    name = "\x1f".join([str(operator.index(seed)), *map(_spelled, purpose)])
     key = hashlib.blake2b(name.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(key, np.uint64)))
+
+
+def _spelled(part: str | int) -> str:
+    """Spell a part so that no two differ in value and agree in spelling."""
+    if isinstance(part, str):
+        return "str:" + part.encode("unicode_escape").decode()
+    return f"int:{operator.index(part)}"

@@ -105,8 +105,13 @@ _hold = _BlasHold()
 
 
 def _set_threads(library: Any, threads: int) -> None:
-    """Set it from any thread: threadpoolctl itself listens only to the first that ever did."""
-    getattr(library, "_real_set_num_threads", library.set_num_threads)(threads)
+    """Set it from any thread: threadpoolctl listens only to the first that ever did, until it is told."""
+    forget = getattr(library, "clear_controlling_thread", None)
+    if forget is not None:
+        forget(force=True)
+    library.set_num_threads(threads)
+    if forget is not None:
+        forget(force=True)
 
 
 @cache

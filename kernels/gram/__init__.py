@@ -11,7 +11,7 @@
 
 Rows are taken ``BLOCK_ROWS`` at a time in order, each block's product is summed by one BLAS thread in
 float64, and blocks are added in order: that *is* the definition of the sum, so it does not depend on
-threads or tiles, and sums over parts that were cut on block borders add up to the same bits.
+threads or tiles. The sums of single blocks, computed apart and added in order, give the same bits.
 """
 
 from __future__ import annotations

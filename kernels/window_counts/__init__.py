@@ -45,6 +45,12 @@ def check_window(window: int, weighting: str) -> None:
     """
     check_choice("counts", "weighting", weighting, tuple(LARGEST_WINDOW))
     check_at_least("counts", "window", window, 1)
+    if window != int(window):
+        raise ConfigError(
+            f"counts: window = {window}",
+            needed="A distance in tokens is a whole number.",
+            remedy=f"Use window={int(window)}.",
+        )
     if window > LARGEST_WINDOW[weighting]:
         raise ConfigError(
             f"counts: window = {window} with {weighting} weights",

@@ -31,7 +31,7 @@ def window_counts(
 ) -> CountedRows:
     """See :mod:`gpuemb.kernels.window_counts`."""
     bounds, positions = _positions_by_word(ids, words)
-    lows, highs, times = _document_of_positions(starts, repeats, len(ids))
+    lows, highs, times = _document_of_positions(starts, repeats)
     left, right = side in ("both", "left"), side in ("both", "right")
 
     def count(part: tuple[int, int]) -> CountedRows:
@@ -62,7 +62,7 @@ def _ranges(bounds: Int64, words: int, window: int) -> list[tuple[int, int]]:
     return list(pairwise(cuts))
 
 
-def _document_of_positions(starts: Int64, repeats: Int64 | None, tokens: int) -> tuple[Int32, Int32, Int64]:
+def _document_of_positions(starts: Int64, repeats: Int64 | None) -> tuple[Int32, Int32, Int64]:
     """Where the document of each token begins and ends, and how often it counts."""
     lengths = np.diff(starts)
     lows = np.repeat(starts[:-1].astype(np.int32), lengths)

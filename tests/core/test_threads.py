@@ -360,3 +360,15 @@ def test_blas_has_one_thread_in_the_work_of_a_thread_where_the_main_thread_has_s
     user.join()
     assert seen == [{1}] * 3
     assert blas_threads() == {2}
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_may_be_given_threads_for_measuring_and_work_inside_still_has_one() -> None:
+    with threads.blas_threads(3):
+        assert blas_threads() == {3}
+        assert threads.run(blas_threads, range(2)) == [{1}] * 2
+        assert blas_threads() == {3}
+    assert blas_threads() == {2}
+    with pytest.raises(ValueError, match="task 0"), threads.blas_threads(3):
+        threads.run(Watched(failing=0), range(2))
+    assert blas_threads() == {2}
