@@ -108,41 +108,46 @@ def _rivals(rows: Float32, k: int, threads: int, ours: Callable[[], TopK]) -> li
         same = [len(set(a) & set(b)) for a, b in zip(mine.tolist(), theirs.tolist(), strict=True)]
         return f"{100 * sum(same) / mine.size:.2f}% of our ids"
 
-    def faiss_search() -> Callable[[], Any]:
-        import faiss
-
-        faiss.omp_set_num_threads(threads)
-        index = faiss.IndexFlatIP(rows.shape[1])
-        index.add(unit)
-        return lambda: index.search(unit, k + 1)[1]
-
-    def torch_search() -> Callable[[], Any]:
-        import torch
-
-        torch.set_num_threads(threads)
-        table, step = torch.from_numpy(unit), 2048
-        return lambda: torch.cat(
-            [torch.topk(table[i : i + step] @ table.T, k + 1).indices for i in range(0, len(table), step)]
-        )
-
-    def sklearn_search() -> Callable[[], Any]:
-        from sklearn.neighbors import NearestNeighbors
-
-        index = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", metric="cosine", n_jobs=threads)
-        index.fit(rows)
-        return lambda: index.kneighbors(rows, return_distance=False)
-
-    def usearch_search() -> Callable[[], Any]:
-        from usearch.index import MetricKind, search
-
-        return lambda: search(rows, rows, k + 1, MetricKind.Cos, exact=True, threads=threads).keys
-
     def beyond(limit: float) -> str:
         return f"{pairs:.0e} pairs take it minutes a round" if pairs > limit else ""
 
+    slow = beyond(SLOW_PAIRS)
     return [
-        Rival("faiss-cpu", "faiss", faiss_search, agreement),
-        Rival("torch", "torch", torch_search, agreement, beyond(TORCH_PAIRS)),
-        Rival("scikit-learn", "sklearn", sklearn_search, agreement, beyond(SLOW_PAIRS)),
-        Rival("usearch", "usearch", usearch_search, agreement, beyond(SLOW_PAIRS)),
+        Rival("faiss-cpu", "faiss", lambda: _faiss(unit, k, threads), agreement),
+        Rival("torch", "torch", lambda: _torch(unit, k, threads), agreement, beyond(TORCH_PAIRS)),
+        Rival("scikit-learn", "sklearn", lambda: _sklearn(rows, k, threads), agreement, slow),
+        Rival("usearch", "usearch", lambda: _usearch(rows, k, threads), agreement, slow),
     ]
+
+
+def _faiss(unit: Float32, k: int, threads: int) -> Callable[[], Any]:
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    index = faiss.IndexFlatIP(unit.shape[1])
+    index.add(unit)
+    return lambda: index.search(unit, k + 1)[1]
+
+
+def _torch(unit: Float32, k: int, threads: int) -> Callable[[], Any]:
+    import torch
+
+    torch.set_num_threads(threads)
+    table, step = torch.from_numpy(unit), 2048
+    return lambda: torch.cat(
+        [torch.topk(table[i : i + step] @ table.T, k + 1).indices for i in range(0, len(table), step)]
+    )
+
+
+def _sklearn(rows: Float32, k: int, threads: int) -> Callable[[], Any]:
+    from sklearn.neighbors import NearestNeighbors
+
+    index = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", metric="cosine", n_jobs=threads)
+    index.fit(rows)
+    return lambda: index.kneighbors(rows, return_distance=False)
+
+
+def _usearch(rows: Float32, k: int, threads: int) -> Callable[[], Any]:
+    from usearch.index import MetricKind, search
+
+    return lambda: search(rows, rows, k + 1, MetricKind.Cos, exact=True, threads=threads).keys

@@ -77,8 +77,23 @@ def _cuvs(unit: Any) -> dict[str, Callable[[], Any]]:
     return {"cuvs": search}
 
 
+def _flashlib(unit: Any) -> dict[str, Callable[[], Any]]:
+    import torch
+    from flashlib import flash_knn
+
+    rows = torch.from_numpy(unit).cuda()
+    half = rows.half()
+
+    def search(table: Any) -> None:
+        flash_knn(table, table, K + 1, return_distances=False)  # by squared distance: one order, unit rows
+        torch.cuda.synchronize()
+
+    return {"flashlib fp16": lambda: search(half), "flashlib fp32": lambda: search(rows)}
+
+
 SEARCHES: dict[str, Callable[[Any], dict[str, Callable[[], Any]]]] = {
     "torch": _torch,
     "cupy": _cupy,
     "cuvs": _cuvs,
+    "flashlib": _flashlib,
 }

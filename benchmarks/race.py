@@ -26,7 +26,7 @@ from gpuemb.core.device import CPU
 
 REST_SECONDS = 0.1  # between two contestants: threads that still spin would slow the next one
 QUICK_ROUNDS, QUICK_BUDGET = 3, 6.0
-ROUNDS, BUDGET = 7, 240.0
+ROUNDS, BUDGET = 7, 150.0
 
 
 @dataclass(frozen=True)
@@ -149,37 +149,37 @@ class Track:
         calls: Mapping[str, Callable[[], Any]],
         first: Mapping[str, float],
     ) -> dict[str, Timing]:
-        """Let pytest-benchmark time ours; before each of its rounds every rival runs once.
+        """Let pytest-benchmark time ours; before each of its rounds the rivals run once.
 
         All have run once, to be verified. How long that took says how many rounds fit, unless it was
-        short: then compilation was part of it, and a second call says so.
+        short: then compilation was part of it, and a second call says so. A slow rival takes part in the
+        first rounds only, so that the quick ones still get theirs.
         """
-        names = ["ours", *calls]
         every = {"ours": ours, **calls}
         warm = {
             name: seconds if seconds > COMPILING_SECONDS else _seconds(every[name], 1)
             for name, seconds in first.items()
         }
-        taken: dict[str, list[float]] = {name: [] for name in names}
         loops = {name: _loops(seconds) for name, seconds in warm.items()}
-        round_seconds = sum(seconds * loops[name] for name, seconds in warm.items())
         rounds, budget = (QUICK_ROUNDS, QUICK_BUDGET) if self.quick else (ROUNDS, BUDGET)
-        most = LONG_REPEATS if max(warm.values()) > LONG_SECONDS else rounds
-        rounds = max(1, min(most, int(budget / max(round_seconds, 1e-9))))
+        share = budget / len(every)
+        allowed = {name: _rounds(seconds * loops[name], share, rounds) for name, seconds in warm.items()}
+        taken: dict[str, list[float]] = {name: [] for name in every}
 
         def rivals_first() -> None:
             for name, call in calls.items():
-                time.sleep(REST_SECONDS)
-                taken[name].append(_seconds(call, loops[name]))
+                if len(taken[name]) < allowed[name]:
+                    time.sleep(REST_SECONDS)
+                    taken[name].append(_seconds(call, loops[name]))
             time.sleep(REST_SECONDS)
 
         def timed() -> None:
             for _ in range(loops["ours"]):
                 ours()
 
-        benchmark.pedantic(timed, setup=rivals_first, rounds=rounds, warmup_rounds=0)
+        benchmark.pedantic(timed, setup=rivals_first, rounds=allowed["ours"], warmup_rounds=0)
         taken["ours"] = [seconds / loops["ours"] for seconds in benchmark.stats.stats.data]
-        return {name: Timing(tuple(taken[name])) for name in names}
+        return {name: Timing(tuple(taken[name])) for name in every}
 
     def _record(
         self,
@@ -212,6 +212,12 @@ class Track:
 def _loops(seconds: float) -> int:
     """How often a short call is repeated inside one measurement, to stand above the clock."""
     return 1 if seconds >= SHORT_SECONDS else min(100, int(SHORT_SECONDS / max(seconds, 1e-6)) + 1)
+
+
+def _rounds(seconds: float, share: float, most: int) -> int:
+    """How many rounds of a contestant fit into its share of the time: at least one."""
+    most = min(most, LONG_REPEATS) if seconds > LONG_SECONDS else most
+    return max(1, min(most, int(share / max(seconds, 1e-9))))
 
 
 def _seconds(call: Callable[[], Any], loops: int) -> float:

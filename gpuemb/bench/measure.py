@@ -72,7 +72,6 @@ def alternate(
         contestants: name and call.
         repeats: rounds; at most 3 where one call takes over a minute.
         budget_seconds: no round is begun that would end later than this after the first; at least one runs.
-
         known: seconds of contestants that have run already and need no warming up.
 
     Returns:
@@ -95,8 +94,11 @@ def alternate(
 
 
 def ratio(peer: Timing, ours: Timing) -> Ratio:
-    """Return ``peer / ours`` of each round: its median and spread; above 1, ours is faster."""
-    quotients = [a / b for a, b in zip(peer.runs, ours.runs, strict=True)]
+    """Return ``peer / ours`` of each round that both ran: its median and spread; above 1, ours is faster.
+
+    A contestant that ran in fewer rounds ran in the first of them.
+    """
+    quotients = [a / b for a, b in zip(peer.runs, ours.runs, strict=False)]
     return Ratio(statistics.median(quotients), half_spread(quotients))
 
 

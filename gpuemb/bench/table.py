@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -76,7 +77,8 @@ def change_row(change: Change) -> Row:
 def median_and_spread(record: BenchRecord) -> str:
     """``1.234 s ±2% (n=7)``."""
     timing = record.timing
-    return f"{seconds(timing.median)} ±{100 * timing.spread / timing.median:.0f}% (n={len(timing.runs)})"
+    spread = f" ±{100 * timing.spread / timing.median:.0f}%" if len(timing.runs) > 1 else ""
+    return f"{seconds(timing.median)}{spread} (n={len(timing.runs)})"
 
 
 def executed(record: BenchRecord) -> str:
@@ -98,9 +100,9 @@ def peer_name(record: BenchRecord, peer: Peer) -> str:
 
 
 def peer_ratio(peer: Peer) -> str:
-    """``5.12x ±0.10 (3.2 s)``."""
-    median = sorted(peer.seconds)[len(peer.seconds) // 2]
-    return f"{peer.ratio:.2f}x ±{peer.ratio_spread:.2f} ({seconds(median)})"
+    """``5.12x ±0.10 (3.2 s, n=7)``; of one round alone there is no spread."""
+    spread = f" ±{peer.ratio_spread:.2f}" if len(peer.seconds) > 1 else ""
+    return f"{peer.ratio:.2f}x{spread} ({seconds(statistics.median(peer.seconds))}, n={len(peer.seconds)})"
 
 
 def seconds(value: float) -> str:

@@ -169,6 +169,16 @@ def selected(names: Sequence[str] = ()) -> tuple[Workload, ...]:
     return tuple(BY_NAME[name] for name in dict.fromkeys(names)) if names else WORKLOADS
 
 
+def size_named(name: str) -> Size:
+    """Return the size of this name.
+
+    Raises:
+        ConfigError: there is none, with the nearest known one.
+    """
+    check_choice("bench", "size", name, SIZES)
+    return next(size for size in SIZES if size == name)
+
+
 def require_memory(workloads: Sequence[Workload], size: Size, budget: int | None = None) -> None:
     """Refuse a size of which a workload would not fit, before anything runs.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,25 +15,26 @@ if TYPE_CHECKING:
     from gpuemb.bench.records import Run
     from gpuemb.core.device import Device
 
-SizeOption = Annotated[str, typer.Option(help="small (seconds), medium (minutes) or large.")]
+SizeOption = Annotated[str, typer.Option(help="small (seconds), medium (minutes) or large.", metavar="SIZE")]
 Only = Annotated[
-    Optional[list[str]],  # noqa: UP045  Typer reads the annotation at run time
-    typer.Option(help="One workload; may be repeated. Default: all.", show_default=False),
+    list[str] | None,
+    typer.Option(help="One workload; may be repeated. Default: all.", metavar="NAME", show_default=False),
 ]
 OutFile = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--out", help="Write the records as JSON to this file.", show_default=False),
 ]
 Pair = Annotated[
-    Optional[tuple[Path, Path]],  # noqa: UP045
+    tuple[Path, Path] | None,
     typer.Option(
         "--compare",
+        metavar="BEFORE AFTER",
         help="Two files of records: says what got slower beyond the noise, and measures nothing.",
         show_default=False,
     ),
 ]
 Plot = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(help="Draw a roofline to this file (.png, .svg, .pdf).", show_default=False),
 ]
 JsonRecords = Annotated[bool, typer.Option("--json", help="Print the records instead of a table.")]
@@ -63,34 +65,40 @@ def bench(
         if compare is not None:
             _compare(*compare)
             return
-        from gpuemb.bench.records import write_json
-        from gpuemb.bench.runner import bench as run
-        from gpuemb.bench.runner import gpu_line
-        from gpuemb.bench.workloads import SIZES, selected
-        from gpuemb.core.checks import check_choice
-
-        check_choice("bench", "size", size, SIZES)
-        workloads = selected(only or ())
-        done = run(
-            workloads,
-            size,  # type: ignore[arg-type]  # checked above
-            devices=_devices(device),
-            threads=threads,
-            progress=TerminalProgress(),
-        )
-        if out is not None:
-            write_json(out, done.as_mapping())
-        if plot is not None:
-            from gpuemb.bench.roofline import plot_roofline
-
-            plot_roofline(done.records, done.ceilings[-1], plot)
+        done = _measure(size, only or (), device, threads)
+        written = _write(done, out, plot)
         if json:
             _say_json(done)
             return
-        _say_tables(done, gpu_line() if device == "auto" else "")
-        for path in (out, plot):
-            if path is not None:
-                say(f"Written: {shown(path)}")
+        _say_tables(done, told_of_gpu=device == "auto")
+        for path in written:
+            say(f"Written: {shown(path)}")
+
+
+def _measure(size: str, only: Sequence[str], device: str, threads: int | None) -> Run:
+    from gpuemb.bench.runner import bench as run
+    from gpuemb.bench.workloads import selected, size_named
+
+    return run(
+        selected(only),
+        size_named(size),
+        devices=_devices(device),
+        threads=threads,
+        progress=TerminalProgress(),
+    )
+
+
+def _write(done: Run, out: Path | None, plot: Path | None) -> list[Path]:
+    """Write what was asked for; return the paths."""
+    if out is not None:
+        from gpuemb.bench.records import write_json
+
+        write_json(out, done.as_mapping())
+    if plot is not None:
+        from gpuemb.bench.roofline import plot_roofline
+
+        plot_roofline(done.records, done.ceilings[-1], plot)
+    return [path for path in (out, plot) if path is not None]
 
 
 def _devices(name: str) -> list[Device]:
@@ -107,14 +115,15 @@ def _say_json(done: Run) -> None:
     typer.echo(json.dumps(done.as_mapping(), indent=1, ensure_ascii=False))
 
 
-def _say_tables(done: Run, gpu: str) -> None:
+def _say_tables(done: Run, *, told_of_gpu: bool) -> None:
     from gpuemb.bench import table
+    from gpuemb.bench.runner import gpu_line
 
     machine = done.machine
     memory = f"{machine['memory_bytes'] / 1e9:.0f} GB"
     say(f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {memory}")
-    if gpu:
-        say(gpu)
+    if told_of_gpu and gpu_line():
+        say(gpu_line())
     for ceilings in done.ceilings:
         say()
         _say_lines(table.plain(table.CEILING_HEADER, table.ceiling_rows(ceilings)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -31,7 +31,7 @@ def run() -> None:
 @app.command()
 def study(
     corpus: Annotated[
-        Optional[list[str]],  # noqa: UP045  Typer reads the annotation at run time
+        list[str] | None,
         typer.Argument(
             help="Text: files (.gz too), folders, `-` for standard input, or "
             "`dataset:conversations`. A line is a document.",

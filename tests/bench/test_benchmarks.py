@@ -50,7 +50,7 @@ def test_the_tables_come_from_the_records_alone(tmp_path: Path, readmes: list[st
         assert "old" not in text
         assert "an invented case" in text
         assert "50% of sgemm" in text
-        assert "2.00x ±0.00 (2 s)" in text
+        assert "2.00x ±0.00 (2 s, n=5)" in text
         assert "a quick case" not in text
     assert "not run: not installed" in long
     assert "no such instruction" in long
@@ -112,6 +112,16 @@ def test_an_absent_peer_is_a_visible_skip(tmp_path: Path) -> None:
     shown = _summary(pytest_terminal_summary, TRACK, track)
     assert "SKIPPED invented: absent: not installed (pip install absent)" in shown
     assert "present (gave 0)" in shown
+
+
+def test_a_slow_rival_runs_in_the_first_rounds_only() -> None:
+    from benchmarks.race import _rounds
+    from gpuemb.bench.measure import Timing, ratio
+
+    assert [_rounds(seconds, 30.0, 7) for seconds in (0.0, 1.0, 9.0, 29.0, 31.0)] == [7, 7, 3, 1, 1]
+    assert _rounds(61.0, 1e6, 7) == 3
+    judged = ratio(Timing((4.0, 9.0)), Timing((2.0, 3.0, 100.0)))
+    assert (judged.median, judged.spread) == (2.5, 0.5)
 
 
 def test_a_wrong_result_is_never_timed(tmp_path: Path) -> None:
