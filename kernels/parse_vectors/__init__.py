@@ -3,8 +3,10 @@
     text    (n,)    uint8    whole lines; the last one's ``\\n`` may be missing
     →       vectors (R, d) float32   a row for every good line, in order
             words   (B,)   uint8     the good lines' words, a ``\\n`` after each
+            hashes  (R,)   uint64    FNV-1a of each of these words: equal words, equal hashes
             starts  (L,)   int64     where each line begins
-            status  (L,)   uint8     GOOD, BLANK, RAGGED or NONFINITE
+            status  (L,)   uint8     Hashes = NDArray[np.uint64]
+GOOD, BLANK, RAGGED or NONFINITE
 
 A line is ``word SEP number SEP … number``: the last ``d`` tokens are the numbers, one separator (space or
 tab) stands before them, and all before that is the word as it stands: empty, a number, or with separators
@@ -28,9 +30,11 @@ from gpuemb.core.arrays import Float32, Int64
 from gpuemb.core.dispatch import kernel
 
 Bytes = NDArray[np.uint8]
+Hashes = NDArray[np.uint64]
 GOOD, BLANK, RAGGED, NONFINITE = range(4)
 SEPARATORS = b" \t"
 DECIMAL = frozenset(b"0123456789+-.eE")
+HASH_BEGIN, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 NAMES = frozenset({b"inf", b"infinity", b"nan"})
 
 
@@ -40,6 +44,7 @@ class ParsedLines:
 
     vectors: Float32
     words: Bytes
+    hashes: Hashes
     starts: Int64
     status: Bytes
 
@@ -54,14 +59,15 @@ def parse_vectors(text: Bytes, dim: int) -> ParsedLines:
     if not lines[-1]:
         lines.pop()
     starts = np.cumsum([0, *(len(line) + 1 for line in lines)], dtype=np.int64)[:-1]
-    status, words, vectors = np.zeros(len(lines), np.uint8), [b""], []
+    status, words, vectors = np.zeros(len(lines), np.uint8), [], []
     for number, line in enumerate(lines):
         status[number], word, row = parse_line(line, dim)
         if status[number] == GOOD:
             words.append(word)
             vectors.append(row)
-    joined = np.frombuffer(b"\n".join([*words[1:], b""]), np.uint8)
-    return ParsedLines(np.array(vectors, np.float32).reshape(-1, dim), joined, starts, status)
+    joined = np.frombuffer(b"\n".join([*words, b""]), np.uint8)
+    hashes = np.array([hash_of(word) for word in words], np.uint64)
+    return ParsedLines(np.array(vectors, np.float32).reshape(-1, dim), joined, hashes, starts, status)
 
 
 def parse_line(line: bytes, dim: int) -> tuple[int, bytes, Float32]:
@@ -96,6 +102,14 @@ def ends_in_a_number(word: bytes) -> bool:
     tokens = word.replace(b"\t", b" ").split(b" ")
     last = next((token for token in reversed(tokens) if token), b"")
     return len(tokens) > 1 and number_of(last) is not None
+
+
+def hash_of(word: bytes) -> int:
+    """Fowler, Noll and Vo's hash 1a of 64 bits (RFC 9923)."""
+    mixed = int(HASH_BEGIN)
+    for character in word:
+        mixed = (mixed ^ character) * int(HASH_FACTOR) % (1 << 64)
+    return mixed
 
 
 def number_of(token: bytes) -> float | None:

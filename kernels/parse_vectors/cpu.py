@@ -18,7 +18,18 @@ import numpy as np
 from gpuemb.core.arrays import Float32, Int64
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.intrinsics import load_eight, trailing_zeros
-from gpuemb.kernels.parse_vectors import BLANK, GOOD, NONFINITE, RAGGED, Bytes, ParsedLines, parse_line
+from gpuemb.kernels.parse_vectors import (
+    BLANK,
+    GOOD,
+    HASH_BEGIN,
+    HASH_FACTOR,
+    NONFINITE,
+    RAGGED,
+    Bytes,
+    Hashes,
+    ParsedLines,
+    parse_line,
+)
 
 TAB, NEWLINE, RETURN, SPACE, PLUS, MINUS, DOT, ZERO = b"\t\n\r +-.0"
 UNDECIDED = 4  # between GOOD and NONFINITE, until the reference has read the line
@@ -29,6 +40,7 @@ MOST_DIGITS, LARGEST_POWER = 19, 300  # 10¹⁹ < 2⁶⁴; beyond 10^±300 every
 LARGEST_EXPONENT = 10**9  # where an exponent stops growing: no line has so many digits to outweigh it
 POWERS = np.array([float(f"1e{e}") for e in range(LARGEST_POWER + 1)])
 INTEGER_POWERS = np.array([10**e for e in range(MOST_DIGITS + 1)], np.uint64)
+SIGNED_POWERS = np.array([POWERS[:9], -POWERS[:9]])  # a number over it has its sign, 0 too
 ABOVE, BELOW = 1 + 2.0**-50, 1 - 2.0**-50
 
 EIGHT_ZEROS = np.uint64(int.from_bytes(b"0" * 8))
@@ -51,8 +63,9 @@ def parse_vectors(text: Bytes, dim: int) -> ParsedLines:
     starts, status = np.empty(lines, np.int64), np.empty(lines, np.uint8)
     most = min(lines, text.size // (2 * dim) + 1)  # a number and its separator take two bytes
     vectors, words = np.empty((most, dim), np.float32), np.empty(text.size + 1, np.uint8)
-    rows, spelled, doubtful = _parse(text, vectors, words, starts, status)
-    found = ParsedLines(vectors[:rows], words[:spelled], starts, status)
+    hashes = np.empty(most, np.uint64)
+    rows, spelled, doubtful = _parse(text, vectors, words, hashes, starts, status)
+    found = ParsedLines(vectors[:rows], words[:spelled], hashes[:rows], starts, status)
     return _decide(text, found) if doubtful else found
 
 
@@ -72,11 +85,13 @@ def _decide(text: Bytes, found: ParsedLines) -> ParsedLines:
         return found
     words = [word for word, keep in zip(found.words.tobytes().split(b"\n"), kept, strict=False) if keep]
     joined = np.frombuffer(b"\n".join([*words, b""]), np.uint8)
-    return ParsedLines(found.vectors[kept], joined, found.starts, found.status)
+    return ParsedLines(found.vectors[kept], joined, found.hashes[kept], found.starts, found.status)
 
 
 @njit
-def _parse(text: Bytes, vectors: Float32, words: Bytes, starts: Int64, status: Bytes) -> tuple[int, int, int]:
+def _parse(
+    text: Bytes, vectors: Float32, words: Bytes, hashes: Hashes, starts: Int64, status: Bytes
+) -> tuple[int, int, int]:
     """Fill the outputs; return rows, bytes of the words, and how many lines are undecided."""
     at, rows, spelled, doubtful = 0, 0, 0, 0
     for line in range(starts.size):
@@ -92,9 +107,12 @@ def _parse(text: Bytes, vectors: Float32, words: Bytes, starts: Int64, status: B
             outcome, word = _any_line(text, at, stop, row)
         status[line] = outcome
         if outcome == GOOD or outcome == UNDECIDED:
+            mixed = HASH_BEGIN
             for place in range(at, word):
                 words[spelled] = text[place]
+                mixed = (mixed ^ np.uint64(text[place])) * HASH_FACTOR
                 spelled += 1
+            hashes[rows] = mixed
             words[spelled] = NEWLINE
             spelled += 1
             rows += 1
@@ -138,6 +156,10 @@ def _quick_line(text: Bytes, at: int, row: Float32) -> tuple[int, int]:
                 at = behind
                 digits <<= B64 - (count << B3)
                 whole = whole * INTEGER_POWERS[count] + _eight_digits(digits)
+                if fraction <= B8:
+                    power = SIGNED_POWERS[np.uint64(minus), fraction]
+                    row[column] = np.float32(np.float64(np.int64(whole)) / power)
+                    continue
                 value, outcome = _rounded(whole, -np.int64(fraction), False)
                 row[column] = -value if minus else value
         if outcome == NO_NUMBER:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float32, FloatMatrix, Int64
+from gpuemb.core.arrays import Float32, FloatMatrix
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import FileFormatError, GpuembError, VocabularyError
 from gpuemb.core.memory import rows_per_tile, tiles
@@ -29,7 +29,7 @@ from gpuemb.embeddings.files.heading import Heading, heading_of
 from gpuemb.embeddings.files.lines import Piece, pieces_of
 from gpuemb.embeddings.files.table import Table
 from gpuemb.kernels.format_vectors import format_vectors
-from gpuemb.kernels.parse_vectors import BLANK, GOOD, ParsedLines, parse_vectors
+from gpuemb.kernels.parse_vectors import BLANK, GOOD, Hashes, ParsedLines, parse_vectors
 
 OnError = Literal["raise", "skip"]
 BYTE_ORDER_MARK = "\ufeff"
@@ -106,7 +106,7 @@ class _Reading:
     wanted: Collection[str] | None
     on_error: OnError
     words: list[str] = field(default_factory=list)
-    hashes: list[Int64] = field(default_factory=list)
+    hashes: list[Hashes] = field(default_factory=list)
     duplicates: int = 0
     skipped: int = 0
     lines: int = 0  # passed
@@ -137,7 +137,7 @@ class _Reading:
 
     def take(self, piece: Piece, lines: ParsedLines) -> None:
         """Add the rows of the next piece."""
-        names, vectors = self._readable(piece, lines)
+        names, vectors, hashes = self._readable(piece, lines)
         self.seen_rows += int(np.count_nonzero(lines.status != BLANK)) + piece.too_long
         self.lines += len(lines.status) + piece.too_long
         self.offset += piece.size if piece.too_long else piece.text.size
@@ -145,28 +145,29 @@ class _Reading:
             kept = self._select(names)
             names, vectors = [names[row] for row in kept], vectors[kept]
         else:
-            self.hashes.append(np.fromiter(map(hash, names), np.int64, len(names)))
+            self.hashes.append(hashes)
         self.words += names
         share = 1.0 if self.size is None else self.size / max(1, self.offset)
         self.rows.append(vectors, int(len(self.words) * max(1.0, share) * MARGIN))
 
-    def _readable(self, piece: Piece, lines: ParsedLines) -> tuple[list[str], Float32]:
-        """Words and vectors of a piece; a line that cannot be read is raised or counted."""
+    def _readable(self, piece: Piece, lines: ParsedLines) -> tuple[list[str], Float32, Hashes]:
+        """Words, vectors and hashes of a piece; a line that cannot be read is raised or counted."""
         spelled = lines.words.tobytes()
         try:
-            names = spelled.decode("utf-8").split("\n")[:-1]
+            names = spelled.decode("utf-8").split("\n")
+            names.pop()  # behind the last line end
             unreadable: list[int] = []
         except UnicodeDecodeError:
             decoded = [_decoded(word) for word in spelled.split(b"\n")[:-1]]
             names = [word for word in decoded if word is not None]
             unreadable = [row for row, word in enumerate(decoded) if word is None]
         if not unreadable and not piece.too_long and lines.status.max(initial=GOOD) <= BLANK:
-            return names, lines.vectors
+            return names, lines.vectors, lines.hashes
         bad = [*np.flatnonzero(lines.status > BLANK), *np.flatnonzero(lines.status == GOOD)[unreadable]]
         if self.on_error == "raise":
             raise self._complaint(piece, lines, int(min(bad, default=0)))
         self.skipped += len(bad) + piece.too_long
-        return names, np.delete(lines.vectors, unreadable, axis=0)
+        return names, np.delete(lines.vectors, unreadable, axis=0), np.delete(lines.hashes, unreadable)
 
     def _complaint(self, piece: Piece, lines: ParsedLines, line: int) -> GpuembError:
         number = self.lines + line + 1
@@ -226,9 +227,9 @@ class _Reading:
         )
 
 
-def _said_before(words: list[str], hashes: list[Int64]) -> list[int]:
+def _said_before(words: list[str], hashes: list[Hashes]) -> list[int]:
     """Rows whose word an earlier row has. Only words that share their hash with another are compared."""
-    every = np.concatenate([*hashes, np.empty(0, np.int64)])
+    every = np.concatenate([*hashes, np.empty(0, np.uint64)])
     ordered = np.sort(every)
     shared = ordered[1:][ordered[1:] == ordered[:-1]]
     if not shared.size:
