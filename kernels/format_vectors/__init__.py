@@ -1,8 +1,8 @@
-"""Words and float32 rows to lines of text, in the fewest digits that read back to the same numbers.
+r"""Words and float32 rows to lines of text, in the fewest digits that read back to the same numbers.
 
     vectors (V, d) float32   finite
-    words   (B,)   uint8     the V words, a ``\\n`` after each
-    →       text   (n,) uint8  a line a word: ``word number … number\\n``, one space between
+    words   (B,)   uint8     the V words, a ``\n`` after each
+    →       text   (n,) uint8  a line a word: ``word number … number\n``, one space between
 
 A number has the digits that NumPy prints: of the decimals with the fewest digits inside x's rounding interval
 the nearest to x. It is positional where 10⁻⁴ ≤ |x| < 10¹⁶ and for 0 (``0.418``, ``1.0``), else it has an

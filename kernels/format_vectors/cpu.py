@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,8 +91,9 @@ def _format(
     shifts: NDArray[np.uint64],
     exponents: Int64,
     text: Bytes,
-) -> int:
-    at, place = 0, 0
+) -> Any:
+    at: Any = 0
+    place = 0
     for row in range(patterns.shape[0]):
         while words[place] != NEWLINE:
             text[at] = words[place]
@@ -103,7 +105,9 @@ def _format(
             pattern = patterns[row, column]
             text[at + 1] = MINUS
             at += 1 + np.int64(pattern >> np.uint32(31))
-            digits, exponent = _shortest(np.uint64(pattern & np.uint32(0x7FFFFFFF)), powers, shifts, exponents)
+            digits, exponent = _shortest(
+                np.uint64(pattern & np.uint32(0x7FFFFFFF)), powers, shifts, exponents
+            )
             at = _write(text, at, digits, exponent, abs(np.float64(vectors[row, column])))
         text[at] = NEWLINE
         at += 1
@@ -111,7 +115,7 @@ def _format(
 
 
 @njit_inline
-def _shortest(pattern, powers, shifts, exponents):  # type: ignore[no-untyped-def]
+def _shortest(pattern: Any, powers: Any, shifts: Any, exponents: Any) -> tuple[Any, Any]:
     """Return ``(m, k)``: ``m·10^k`` is the shortest decimal of a positive float32; ``m`` may end in zeros."""
     fraction = pattern & FRACTION
     biased = np.int64(pattern >> FRACTION_BITS)
@@ -136,14 +140,14 @@ def _shortest(pattern, powers, shifts, exponents):  # type: ignore[no-untyped-de
 
 
 @njit_inline
-def _scaled(power, integer):  # type: ignore[no-untyped-def]
+def _scaled(power: Any, integer: Any) -> Any:
     """``power·integer / 2⁶⁴`` rounded to odd: the last bit says whether anything was cut off."""
     high = (power >> U32) * integer + (((power & LOW_HALF) * integer) >> U32)
     return (high >> U32) | np.uint64((high & LOW_HALF) > U1)
 
 
 @njit_inline
-def _eight_digits(number):  # type: ignore[no-untyped-def]
+def _eight_digits(number: Any) -> Any:
     """The digits of a number below 10⁸ as eight bytes 0…9, the first in the lowest."""
     high = number // TEN_TO_FOUR
     fours = high | ((number - high * TEN_TO_FOUR) << U32)
@@ -154,15 +158,15 @@ def _eight_digits(number):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _write(text: Bytes, at: int, digits: int, exponent: int, size: float) -> int:
+def _write(text: Bytes, at: int, digits: Any, exponent: Any, size: float) -> Any:
     """Write ``digits·10^exponent``, a number of that ``size``; return where it ends."""
-    bits = np.int64(64) - np.int64(leading_zeros(digits))
+    bits: Any = np.int64(64) - np.int64(leading_zeros(digits))
     length = (bits * 1233) >> 12  # log₁₀ 2 = 1233 / 4096: the number of digits, or one less
     length += digits >= POWERS[length]
     digits *= POWERS[9 - length]
     lead = digits // TEN_TO_EIGHT
     rest = _eight_digits(digits - lead * TEN_TO_EIGHT)
-    kept = 8 - np.int64(leading_zeros(rest) >> U3)  # digits behind the first, without zeros at the end
+    kept: Any = 8 - np.int64(leading_zeros(rest) >> U3)  # digits behind the first, without zeros at the end
     rest |= ZEROS
     point = length + exponent  # the number is 0.d₁d₂… · 10^point
     if point <= 0 and size >= LEAST_POSITIONAL:
@@ -176,13 +180,13 @@ def _write(text: Bytes, at: int, digits: int, exponent: int, size: float) -> int
     store_eight(text, at + 2, rest)
     if point == 1 or digits == U0:
         return at + 2 + max(kept, 1)
-    if 1 < point and size < LEAST_LARGE:
+    if point > 1 and size < LEAST_LARGE:
         return _shift_point(text, at + 1, point - 1, kept)
     return _write_exponent(text, at + 2 + kept if kept else at + 1, point - 1)
 
 
 @njit
-def _shift_point(text: Bytes, at: int, places: int, kept: int) -> int:
+def _shift_point(text: Bytes, at: int, places: int, kept: int) -> Any:
     """Move the point at ``at`` to the right, over ``kept`` digits and as many zeros as are missing."""
     for step in range(places):
         text[at] = text[at + 1] if step < kept else ZERO

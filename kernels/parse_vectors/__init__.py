@@ -1,22 +1,21 @@
-"""Lines of text to words and float32 rows; a number is read as NumPy reads it.
+r"""Lines of text to words and float32 rows; a number is read as NumPy reads it.
 
-    text    (n,)    uint8    whole lines; the last one's ``\\n`` may be missing
+    text    (n,)    uint8    whole lines; the last one's ``\n`` may be missing
     →       vectors (R, d) float32   a row for every good line, in order
-            words   (B,)   uint8     the good lines' words, a ``\\n`` after each
+            words   (B,)   uint8     the good lines' words, a ``\n`` after each
             hashes  (R,)   uint64    FNV-1a of each of these words: equal words, equal hashes
             starts  (L,)   int64     where each line begins
-            status  (L,)   uint8     Hashes = NDArray[np.uint64]
-GOOD, BLANK, RAGGED or NONFINITE
+            status  (L,)   uint8     GOOD, BLANK, RAGGED or NONFINITE
 
 A line is ``word SEP number SEP … number``: the last ``d`` tokens are the numbers, one separator (space or
 tab) stands before them, and all before that is the word as it stands: empty, a number, or with separators
-inside. Numbers may have several separators between and behind them, and one ``\\r`` may end the line. A word
+inside. Numbers may have several separators between and behind them, and one ``\r`` may end the line. A word
 with separators whose own last token is a number makes the line ragged: it has too many numbers.
 
-A number is what ``numpy.loadtxt`` takes: ASCII decimals, ``inf``, ``infinity`` and ``nan`` in any case, a sign;
-no ``_``, no hexadecimal. Its value is ``numpy.float32(token)`` bit for bit, which is the nearest float64 rounded
-to float32 (``float32(float(token))``); in one token of about 2²⁹ with more than 17 digits that is not the nearest
-float32.
+A number is what ``numpy.loadtxt`` takes: ASCII decimals, ``inf``, ``infinity`` and ``nan`` in any case, a
+sign; no ``_``, no hexadecimal. Its value is ``numpy.float32(token)`` bit for bit: the nearest float64,
+rounded to float32. Where a token lies closer to the middle of two float32 than float64 can tell, that may be the
+neighbor of the nearest float32; NumPy's readers all do so.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def parse_vectors(text: Bytes, dim: int) -> ParsedLines:
 
 
 def parse_line(line: bytes, dim: int) -> tuple[int, bytes, Float32]:
-    """Return status, word and numbers of one line without its ``\\n``."""
+    """Return status, word and numbers of one line; its line end is not part of it."""
     nothing = np.zeros(0, np.float32)
     line = line.removesuffix(b"\r").rstrip(SEPARATORS)
     if not line:

@@ -13,6 +13,8 @@ Source    eight digits at once: Lemire (2021), Software: Practice and Experience
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gpuemb.core.arrays import Float32, Int64
@@ -106,7 +108,7 @@ def _parse(
             after = stop + 1
             outcome, word = _any_line(text, at, stop, row)
         status[line] = outcome
-        if outcome == GOOD or outcome == UNDECIDED:
+        if outcome in (GOOD, UNDECIDED):
             mixed = HASH_BEGIN
             for place in range(at, word):
                 words[spelled] = text[place]
@@ -122,7 +124,7 @@ def _parse(
 
 
 @njit
-def _quick_line(text: Bytes, at: int, row: Float32) -> tuple[int, int]:
+def _quick_line(text: Bytes, at: Any, row: Float32) -> tuple[int, int]:
     """Read a plain line; return where its word ends and the next line begins, or -1 if it is not plain."""
     last = text.size - REACH
     while at < last and text[at] > SPACE:
@@ -177,7 +179,7 @@ def _quick_line(text: Bytes, at: int, row: Float32) -> tuple[int, int]:
 
 
 @njit_inline
-def _eight_digits(digits):  # type: ignore[no-untyped-def]
+def _eight_digits(digits: Any) -> Any:
     """The number that eight bytes 0…9 spell, the first digit in the lowest byte."""
     digits = digits * TEN + (digits >> B8)
     return (((digits & PAIRS) * FIRST_PAIRS) + (((digits >> B16) & PAIRS) * LAST_PAIRS)) >> B32
@@ -198,7 +200,7 @@ def _any_line(text: Bytes, begin: int, stop: int, row: Float32) -> tuple[int, in
         behind = first
         while first > begin and text[first - 1] != SPACE and text[first - 1] != TAB:
             first -= 1
-        if first == behind or first == begin:
+        if first in (behind, begin):
             return RAGGED, begin
     at, outcome = first, GOOD
     for column in range(row.size):
@@ -241,17 +243,18 @@ def _number(text: Bytes, at: int, stop: int) -> tuple[int, float, int]:
     minus = at < stop and text[at] == MINUS
     if at < stop and (minus or text[at] == PLUS):
         at += 1
-    whole, exponent, seen, kept, cut, point = np.uint64(0), 0, 0, 0, False, False
+    whole: Any = np.uint64(0)
+    exponent, seen, kept, cut, point = 0, 0, 0, False, False
     while at < stop:
         digit = np.uint8(text[at] - ZERO)
         if digit < 10:
             seen += 1
             if kept == MOST_DIGITS:
-                cut |= digit != 0
+                cut |= bool(digit != 0)
                 exponent += not point
             else:
                 whole = whole * TEN + np.uint64(digit)
-                kept += kept > 0 or digit > 0
+                kept += bool(kept > 0 or digit > 0)
                 exponent -= point
         elif text[at] == DOT and not point:
             point = True
@@ -276,7 +279,8 @@ def _exponent(text: Bytes, at: int, stop: int) -> tuple[int, int]:
     minus = at < stop and text[at] == MINUS
     if at < stop and (minus or text[at] == PLUS):
         at += 1
-    power, first = 0, at
+    power: Any = 0
+    first = at
     while at < stop and np.uint8(text[at] - ZERO) < 10:
         power = min(power * 10 + np.int64(text[at] - ZERO), LARGEST_EXPONENT)
         at += 1
@@ -307,8 +311,8 @@ def _ends_token(text: Bytes, at: int, stop: int) -> bool:
 
 
 @njit
-def _rounded(whole: int, exponent: int, cut: bool) -> tuple[float, int]:
-    """``whole·10^exponent`` through float64 to float32; ``cut``: nonzero digits beyond ``whole`` were left out."""
+def _rounded(whole: Any, exponent: Any, cut: bool) -> tuple[Any, int]:
+    """``whole·10^exponent`` through float64 to float32; ``cut``: nonzero digits were left out behind it."""
     if whole == 0 or exponent < -LARGEST_POWER:
         return np.float32(0.0), FINITE
     if exponent > LARGEST_POWER:

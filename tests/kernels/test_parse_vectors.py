@@ -28,7 +28,8 @@ ADVERSARIAL = [
     *("0", "-0", "+0", "-0.0", "0.0", "00", "000.000", "0e5", "0e-400", "0e999999999999999999999"),
     *("1", "+1", "-1", ".5", "5.", "-.5", "+5.", "1e5", "1E5", "1e+5", "1e-5", "12.5", "123456789.25"),
     *("0.1", "0.12345678", "0.123456789", "0.1234567812345678", "0.12345678123456789", "9.87654321e-5"),
-    *("1e38", "3.4028234e38", "3.4028235e38", "3.4028234663852886e38", "340282346638528859811704183484516925440"),
+    *("1e38", "3.4028234e38", "3.4028235e38", "3.4028234663852886e38"),
+    *("340282346638528859811704183484516925440", "-340282346638528859811704183484516925440"),
     *("3.4028235677973365e38", "3.4028235677973366e38", "3.4028235677973367e38", "3.402823567797336616e38"),
     *("1e39", "-1e39", "1e400", "-1e400", "1e-400", "1e999999999999", "1e-999999999999"),
     *("1e-45", "1.4e-45", "7e-46", "7.006492321624085e-46", "7.006492321624086e-46", "7.1e-46", "1e-46"),
@@ -36,11 +37,13 @@ ADVERSARIAL = [
     # In the middle of two float32, and next to it.
     *("1.000000059604644775390625", "1.00000005960464477539062500000000000001", "1.0000000596046447"),
     *("1.00000005960464477539062499999999999999", "1.00000017881393432617187500", "16777217", "16777219"),
-    *("16777217.0000000001", "16777217.00000000000000000000000000001", "33554434.0", "33554435", "0.50000003"),
+    *("16777217.0000000001", "16777217.00000000000000000000000000001", "33554434.0", "33554435"),
+    *("0.50000003",),
     *("8388608.5", "8388609.5", "8388608.500000001", "4503599627370497.5", "9007199254740993"),
     *("9007199254740992999999999", "12345678901234567890123456789", "0." + "0" * 40 + "1", "1" + "0" * 30),
     *("0." + "3" * 700, "1" * 39, "1" * 400, "0" * 400 + "1", "0." + "0" * 400 + "1e401"),
-    *("99999999", "0.99999999", "9.99999999", "0.999999999", "9.9999999999999999", "0.00000000", "0.000000000"),
+    *("99999999", "0.99999999", "9.99999999", "0.999999999", "9.9999999999999999", "0.00000000"),
+    *("0.000000000",),
     *("inf", "-inf", "+inf", "Infinity", "INFINITY", "nan", "NaN", "-nan", "+nan"),
 ]  # fmt: skip
 NO_NUMBERS = [
@@ -119,12 +122,16 @@ def test_numbers_around_the_middle_of_two_float32(device: Device, pattern: int, 
             assert_same_bits(found.vectors[0, 0], np.float32(token))
 
 
-@given(whole=st.integers(0, 10**25), fraction=st.text("0123456789", max_size=30), exponent=st.integers(-60, 45))
+@given(
+    whole=st.integers(0, 10**25), fraction=st.text("0123456789", max_size=30), exponent=st.integers(-60, 45)
+)
 def test_any_digits_with_any_exponent(device: Device, whole: int, fraction: str, exponent: int) -> None:
     check(device, f"w {whole}.{fraction}e{exponent} -{whole}.{fraction} {exponent}".encode(), 3)
 
 
-@given(st.lists(st.sampled_from(["a", " ", "\t", "0.5", "-1", "2e1", "nan", "\r", "\n", "1.", "x1", "é", "7"])))
+@given(
+    st.lists(st.sampled_from(["a", " ", "\t", "0.5", "-1", "2e1", "nan", "\r", "\n", "1.", "x1", "é", "7"]))
+)
 def test_any_mixture_of_lines_is_the_reference_s(device: Device, parts: list[str]) -> None:
     for dim in (1, 2, 3):
         check(device, "".join(parts).encode(), dim)
@@ -161,7 +168,8 @@ def test_what_a_word_may_be(device: Device, line: bytes, word: bytes, row: list[
 
 
 @pytest.mark.parametrize(
-    "line", [b"a", b"a 1", b"1 2", b"a 1 2 3", b"a 1 x", b"a x 1", b"a 1 2\r ", b"a 1 2\r\r", b"5  1 2", b"a,1,2"]
+    "line",
+    [b"a", b"a 1", b"1 2", b"a 1 2 3", b"a 1 x", b"a x 1", b"a 1 2\r ", b"a 1 2\r\r", b"5  1 2", b"a,1,2"],
 )
 def test_what_is_ragged(device: Device, line: bytes) -> None:
     assert check(device, line, 2).status.tolist() == [RAGGED]
@@ -209,6 +217,7 @@ def test_equal_words_have_equal_hashes_and_unequal_ones_do_not(device: Device) -
 
 
 def test_words_that_look_like_one_more_number() -> None:
-    said = {word: ends_in_a_number(word) for word in (b"5", b"a 5", b"a\t5 ", b"5 ", b" ", b"", b"a b", b"5 a")}
-    assert said == {b"5": False, b"a 5": True, b"a\t5 ": True, b"5 ": True, b" ": False, b"": False, b"a b": False,
-                    b"5 a": False}  # fmt: skip
+    alike = (b"a 5", b"a\t5 ", b"5 ", b" nan", b"x y -1e5")
+    unlike = (b"5", b" ", b"", b"a b", b"5 a", b"nan", b"a 1_0")
+    assert all(map(ends_in_a_number, alike))
+    assert not any(map(ends_in_a_number, unlike))

@@ -65,8 +65,9 @@ def _not_utf8(name: str, number: int, word: bytes, offset: int) -> FileFormatErr
     text = word.decode("utf-8", "surrogateescape")  # bytes that are not UTF-8 become U+DC80 … U+DCFF
     bad = next(at for at, character in enumerate(text) if "\udc80" <= character <= "\udcff")
     place = len(text[:bad].encode("utf-8"))
+    found = word[place : place + 4].hex(" ")
     return FileFormatError(
-        f"load: {name}, line {number}, byte {offset + place}: {word[place : place + 4].hex(' ')} is not UTF-8",
+        f"load: {name}, line {number}, byte {offset + place}: {found} is not UTF-8",
         needed="Words are UTF-8 text.",
         remedy=f"Convert the file (iconv -t UTF-8); {SKIP}",
     )

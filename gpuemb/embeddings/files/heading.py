@@ -48,35 +48,36 @@ def heading_of(
     """
     mark = len(codecs.BOM_UTF8) if piece.text[:3].tobytes() == codecs.BOM_UTF8 else 0
     text = piece.text[mark:]
-    lines = [line for line in _first_lines(text, SAMPLE + 1) if line.strip(BLANKS)]
-    pair = _two_integers(lines[0]) if lines else None
+    rows = [line for line in _first_lines(text, SAMPLE + 1) if line.strip(BLANKS)]
+    begin = rows[0] if rows else b""
+    pair = None if header is False else _two_integers(begin)
     if header and pair is None:
         raise FileFormatError(
-            f"load: {name} has no header: it begins with {shown(lines[0] if lines else b'')}",
+            f"load: {name} has no header: it begins with {shown(begin)}",
             needed="With header=True the first line holds the number of words and of dimensions.",
             remedy="Leave header out, or give header=False.",
         )
-    if pair is not None and header is not False and (header or _is_header(pair, lines[1:], text)):
-        promised, rows = pair, lines[1:]
-        size = mark + _bytes_of_first_line(text)
+    if pair is not None and (header or _is_header(pair, rows[1:], text)):
+        size, rows = mark + _bytes_of_first_line(text), rows[1:]
     else:
-        promised, rows, size = (None, None), lines, mark
+        size, pair = mark, None
     found = [numbers_in(line) for line in (rows if on_error == "skip" else rows[:1])]
-    if promised[1] is not None and found and promised[1] != found[0] and on_error == "raise":
+    if pair is not None and found and pair[1] != found[0] and on_error == "raise":
         raise FileFormatError(
-            f"load: {name}: the header says {promised[1]} dimensions, but the first row has {found[0]} numbers",
+            f"load: {name}: the header says {pair[1]} dimensions, but the first row has {found[0]} numbers",
             needed="A header holds the number of words and of dimensions.",
             remedy="Correct the header, or give header=False if that line is a word and its number.",
         )
     usual = Counter(n for n in found if n).most_common(1)
-    told = dim or promised[1] or (usual[0][0] if usual else 0)
+    told = dim or (pair[1] if pair else 0) or (usual[0][0] if usual else 0)
     if not 1 <= told <= LARGEST_DIM:
         raise FileFormatError(
-            f"load: {name} begins with {shown(rows[0] if rows else b'')}",
-            needed=f"A row is a word and between 1 and {LARGEST_DIM} numbers, with spaces or tabs between them.",
+            f"load: {name} begins with {shown(begin)}",
+            needed=f"A row is a word and 1 to {LARGEST_DIM} numbers, with spaces or tabs between them.",
             remedy="Name the format with format=… if these are not text vectors.",
         )
-    return Heading(size, int(np.count_nonzero(piece.text[:size] == NEWLINE)), promised[0], told)
+    lines = int(np.count_nonzero(piece.text[:size] == NEWLINE))
+    return Heading(size, lines, pair[0] if pair else None, told)
 
 
 def shown(line: bytes, most: int = 60) -> str:
