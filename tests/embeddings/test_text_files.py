@@ -95,6 +95,7 @@ def test_one_table_in_many_spellings(text: bytes, block: int | None) -> None:
     "word",
     ["7", "nan", "inf", "null", '"', "", " ", ". . .", "a b", "1e5", "-", "\u3000", "\r", "NA"],
 )
+@pytest.mark.parametrize("place", [0, 1])
 def test_any_word_may_stand_first_or_later(word: str, place: int) -> None:
     words = ["a", "b"]
     words[place] = word
