@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpuemb.core.errors import (
         ConfigError,
         DeviceError,
+        DroppedWarning,
         DTypeError,
         FileFormatError,
         GpuembError,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from gpuemb.counts.association import ppmi
     from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
     from gpuemb.embeddings.files import load, save
-    from gpuemb.embeddings.model import Embedding, EmbeddingStack, stack
+    from gpuemb.embeddings.model import Embedding, EmbeddingStack
+    from gpuemb.embeddings.stack import stack
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.crossgrams import cross_grams
     from gpuemb.geometry.distances import pip_loss
@@ -51,6 +53,7 @@ _ERRORS = (
     "GpuembError",
     "ConfigError",
     "DeviceError",
+    "DroppedWarning",
     "DTypeError",
     "FileFormatError",
     "MemoryBudgetError",
@@ -67,7 +70,8 @@ _ROOMS = {
     "counts.association": ("ppmi",),
     "counts.cooccurrence": ("Cooccurrence", "bootstrap_repeats", "count_cooccurrences"),
     "embeddings.files": ("load", "save"),
-    "embeddings.model": ("Embedding", "EmbeddingStack", "stack"),
+    "embeddings.model": ("Embedding", "EmbeddingStack"),
+    "embeddings.stack": ("stack",),
     "geometry.cka": ("cka",),
     "geometry.crossgrams": ("cross_grams",),
     "geometry.distances": ("pip_loss",),
@@ -98,6 +102,7 @@ __all__ = [
     "DTypeError",
     "Device",
     "DeviceError",
+    "DroppedWarning",
     "Embedding",
     "EmbeddingStack",
     "FileFormatError",

@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import NonFiniteError, ShapeError, VocabularyError
-from gpuemb.embeddings.model import Embedding, EmbeddingStack, stack, tables_of
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
+from gpuemb.embeddings.stack import stack
 
 VOCABULARIES = st.lists(
     st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8, unique=True), min_size=1, max_size=4
