@@ -14,7 +14,7 @@ import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, to_host
 from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import ConfigError, DroppedWarning, FileFormatError, NonFiniteError, VocabularyError
+from gpuemb.core.errors import ConfigError, DroppedWarning, FileFormatError, VocabularyError
 from gpuemb.core.files import replacing
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.files.arrays import read_npy, read_npz, write_npy, write_npz
@@ -66,7 +66,6 @@ class Format:
         ending: of the file names that are written so.
         words_apart: whether the words stand in a file beside the vectors.
         by_frequency: whether such files list words from the most frequent on, as everybody's do.
-        float32: whether it holds float32 only.
     """
 
     read: Reader
@@ -74,14 +73,13 @@ class Format:
     ending: str
     words_apart: bool = False
     by_frequency: bool = True
-    float32: bool = False
 
 
 FORMATS = {
-    "glove": Format(_reading_text(header=False), _writing_text(header=False), ".txt", float32=True),
-    "word2vec": Format(_reading_text(header=True), _writing_text(header=True), "", float32=True),
-    "fasttext": Format(_reading_text(header=True), _writing_text(header=True), ".vec", float32=True),
-    "word2vec-binary": Format(read_binary, write_binary, ".bin", float32=True),
+    "glove": Format(_reading_text(header=False), _writing_text(header=False), ".txt"),
+    "word2vec": Format(_reading_text(header=True), _writing_text(header=True), ""),
+    "fasttext": Format(_reading_text(header=True), _writing_text(header=True), ".vec"),
+    "word2vec-binary": Format(read_binary, write_binary, ".bin"),
     "npy": Format(read_npy, write_npy, ".npy", words_apart=True),
     "npz": Format(read_npz, write_npz, ".npz"),
     "safetensors": Format(
@@ -206,12 +204,10 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
         StorageError: the folder cannot be written.
     """
     file = Path(path)
-    name = _format_for(file, format)
+    name = format_for(file, format)
     chosen = FORMATS[name]
     embedding.check()
     vectors = to_host(embedding.vectors)
-    if chosen.float32:
-        vectors = _as_float32(vectors, file)
     words = list(embedding.index_to_key)
     with ExitStack() as stack:
         if chosen.words_apart:
@@ -224,7 +220,12 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
         chosen.write(words, vectors, part)
 
 
-def _format_for(file: Path, format: str | None) -> str:
+def format_for(file: Path, format: str | None = None) -> str:
+    """Name the format that a file of this name is written in.
+
+    Raises:
+        ConfigError: an ending that names none, or an unknown format.
+    """
     packed = file.suffix == ".gz"
     ending = file.with_suffix("").suffix if packed else file.suffix
     if format is not None:
@@ -238,15 +239,3 @@ def _format_for(file: Path, format: str | None) -> str:
             remedy=f"save(embedding, {str(file.with_suffix('.npy'))!r}), or name it with format=….",
         )
     return name
-
-
-def _as_float32(vectors: FloatMatrix, file: Path) -> FloatMatrix:
-    with np.errstate(over="ignore"):
-        narrow = vectors.astype(np.float32, copy=False)
-    if not np.isfinite(narrow).all():
-        raise NonFiniteError(
-            f"save: {file} cannot hold numbers beyond {np.finfo(np.float32).max:.1e}",
-            needed="Its format holds float32.",
-            remedy="Scale the table, or save as .npy, .npz, .safetensors or .parquet.",
-        )
-    return narrow

@@ -9,6 +9,7 @@ from typing import IO
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix
+from gpuemb.core.checks import check_finite
 from gpuemb.core.errors import FileFormatError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.embeddings.files.source import Source
@@ -161,10 +162,13 @@ def write_binary(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) ->
 
     Raises:
         FileFormatError: a word holds a space or a line break.
+        NonFiniteError: a number is beyond float32; its word is named.
     """
     check_words(words, " \n", kind="word2vec's binary format")
     file.write(b"%d %d\n" % vectors.shape)
     for start, stop in tiles(len(words), rows_per_tile(vectors.shape[1] * FLOAT_BYTES, CHUNK)):
-        rows = vectors[start:stop].astype("<f4")
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused by its word
+            rows = vectors[start:stop].astype("<f4")
+        check_finite("save", "the table as float32", rows, words[start:stop])
         pairs = zip(words[start:stop], rows, strict=True)
         file.write(b"".join(b"%b %b\n" % (word.encode(), row.tobytes()) for word, row in pairs))
