@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -211,7 +212,12 @@ def _texts(source: Source, rows: int) -> list[str]:
 
 def _decoded(data: bytes, dtype: np.dtype[Any], name: str) -> list[str]:
     whole = data[: len(data) // dtype.itemsize * dtype.itemsize]
+    codes = (
+        np.frombuffer(whole, np.dtype(np.uint32).newbyteorder(dtype.byteorder)) if dtype.kind == "U" else ()
+    )
     try:
+        if len(codes) and codes.max() > sys.maxunicode:
+            raise ValueError(f"character number {codes.max()}")
         texts: list[Any] = np.frombuffer(whole, dtype).tolist()
         return texts if dtype.kind == "U" else [text.decode("utf-8") for text in texts]
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gpuemb.embeddings.files.source import ZIP, Source, members
 from gpuemb.embeddings.files.word2vec import HEADER
 
 HEAD = 1 << 16  # bytes looked at: a row of some thousand numbers
+SAMPLE = 5  # lines looked at: the first may be broken
 PARQUET, PICKLE, FASTTEXT, HDF5 = b"PAR1", b"\x80", (793712314).to_bytes(4, "little"), b"\x89HDF"
 PICKLE_PROTOCOLS = range(2, 6)
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
@@ -37,9 +39,9 @@ def format_of(source: Source) -> str:
         raise _fasttext(source)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
         return "safetensors"
-    header = HEADER.match(head)
-    line, newline, _ = head[header.end() if header else 0 :].partition(b"\n")
-    if _is_text(line, whole=bool(newline)):
+    body = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    header = HEADER.match(body)
+    if _is_text(body[header.end() if header else 0 :]):
         return "text"
     if header:
         return "word2vec-binary"
@@ -50,12 +52,13 @@ def format_of(source: Source) -> str:
     )
 
 
-def _is_text(line: bytes, *, whole: bool) -> bool:
-    """Whether a line is a word and numbers; floats as they lie in memory hardly ever look like it."""
-    if CONTROL.search(line):
+def _is_text(body: bytes) -> bool:
+    """Whether lines end in numbers; floats as they lie in memory hold control characters almost surely."""
+    *lines, rest = body.split(b"\n", SAMPLE)
+    lines = lines or [rest]  # one line may be longer than what is looked at: then its end is not known
+    if any(CONTROL.search(line) for line in lines):
         return False
-    parts = line.split()
-    return bool(parts) and (not whole or len(parts) == 1 or bool(NUMBER.fullmatch(parts[-1])))
+    return any(parts and NUMBER.fullmatch(parts[-1]) for parts in map(bytes.split, lines))
 
 
 def _of_archive(source: Source) -> str:

@@ -56,7 +56,7 @@ def read_text(
             duplicates += 1
         elif words is None or word in words:
             kept[word] = row
-    vectors = np.array(list(kept.values()), np.float64).reshape(len(kept), -1).astype(np.float32)
+    vectors = np.array(list(kept.values()), np.float64).reshape(len(kept), dim or 1).astype(np.float32)
     return Table(list(kept), vectors, duplicates, skipped)
 
 
