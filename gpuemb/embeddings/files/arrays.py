@@ -212,11 +212,10 @@ def _texts(source: Source, rows: int) -> list[str]:
 
 def _decoded(data: bytes, dtype: np.dtype[Any], name: str) -> list[str]:
     whole = data[: len(data) // dtype.itemsize * dtype.itemsize]
-    codes = (
-        np.frombuffer(whole, np.dtype(np.uint32).newbyteorder(dtype.byteorder)) if dtype.kind == "U" else ()
-    )
+    units = np.dtype(np.uint32).newbyteorder(dtype.byteorder)
+    codes = np.frombuffer(whole if dtype.kind == "U" else b"", units)
     try:
-        if len(codes) and codes.max() > sys.maxunicode:
+        if codes.max(initial=0) > sys.maxunicode:
             raise ValueError(f"character number {codes.max()}")
         texts: list[Any] = np.frombuffer(whole, dtype).tolist()
         return texts if dtype.kind == "U" else [text.decode("utf-8") for text in texts]

@@ -12,7 +12,7 @@ from gpuemb.core.arrays import Float64, FloatMatrix, Int64
 from gpuemb.core.errors import FileFormatError, GpuembError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Progress
-from gpuemb.embeddings.files.rows import TILE
+from gpuemb.embeddings.files.rows import TILE, within
 from gpuemb.embeddings.files.source import Source
 from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, plan, select
 
@@ -124,8 +124,8 @@ def _gather(
     with progress.phase(f"reading {name}", count) as task:
         for batch in file.iter_batches(step, columns=[VECTOR]):
             numbers = _numbers(batch.column(0), out.shape[1], name)
-            if rows is not None:
-                numbers = numbers[rows[(rows >= seen) & (rows < seen + len(batch))] - seen]
+            wanted = within(rows, seen, seen + len(batch))
+            numbers = numbers if wanted is None else numbers[wanted]
             out[begun : begun + len(numbers)] = numbers
             begun, seen = begun + len(numbers), seen + len(batch)
             task.advance(len(batch))

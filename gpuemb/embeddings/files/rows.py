@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
@@ -60,7 +61,7 @@ def gather(
         FileFormatError: the file ends too early.
         MemoryBudgetError: the rows do not fit the memory.
 
-    Cost: the result and one tile; the file is read up to its last needed byte.
+    Cost: the result and one tile; a file that can jump is read only where rows are wanted.
     """
     count = layout.shape[0] if rows is None else len(rows)
     across = layout.shape[0] if layout.fortran else layout.shape[1]
@@ -82,12 +83,14 @@ def _by_rows(
     begun = 0
     with progress.phase(f"reading {name}", last) as task:
         for start, stop in tiles(last, rows_per_tile(dim * layout.dtype.itemsize, TILE)):
-            tile = _numbers(file, layout.dtype, (stop - start) * dim, name).reshape(-1, dim)
-            if rows is not None:
-                here = rows[(rows >= start) & (rows < stop)] - start
-                tile = tile[here]
-            out[begun : begun + len(tile)] = layout.widen(tile)
-            begun += len(tile)
+            wanted = within(rows, start, stop)
+            if wanted is not None and not len(wanted):
+                skip(file, (stop - start) * dim * layout.dtype.itemsize, name)
+            else:
+                tile = _numbers(file, layout.dtype, (stop - start) * dim, name).reshape(-1, dim)
+                tile = tile if wanted is None else tile[wanted]
+                out[begun : begun + len(tile)] = layout.widen(tile)
+                begun += len(tile)
             task.advance(stop - start)
 
 
@@ -113,8 +116,19 @@ def _numbers(file: IO[bytes], dtype: np.dtype[Any], count: int, name: str) -> ND
     return np.frombuffer(data, dtype)
 
 
+def within(rows: Int64 | None, start: int, stop: int) -> Int64 | None:
+    """Row numbers between two borders, counted from the first; None for all."""
+    if rows is None:
+        return None
+    begin, end = np.searchsorted(rows, (start, stop))
+    return rows[begin:end] - start
+
+
 def skip(file: IO[bytes], count: int, name: str) -> None:
-    """Pass over bytes of a file that cannot jump."""
+    """Pass over bytes: at once where the file can jump, else by reading them."""
+    if file.seekable():
+        file.seek(count, os.SEEK_CUR)
+        return
     while count > 0:
         passed = len(file.read(min(count, TILE)))
         if passed == 0:

@@ -131,7 +131,7 @@ def find(path: str | Path) -> Source:
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:
     """Return the files of a zip archive by name."""
     with reading(str(path)), open(path, "rb") as raw, zipfile.ZipFile(raw) as archive:
-        return {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        return {info.filename: info for info in archive.infolist() if not info.filename.endswith("/")}
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def read_text(
         try:
             word, *numbers = line.decode("utf-8").rsplit(" ", dim)
             row = [float(text) for text in numbers]
-            if len(row) != dim:
+            if not dim or len(row) != dim:
                 raise ValueError
         except ValueError as error:
             if on_error == "skip":
@@ -56,7 +56,8 @@ def read_text(
             duplicates += 1
         elif words is None or word in words:
             kept[word] = row
-    vectors = np.array(list(kept.values()), np.float64).reshape(len(kept), dim or 1).astype(np.float32)
+    with np.errstate(over="ignore"):
+        vectors = np.array(list(kept.values()), np.float64).reshape(len(kept), dim or 1).astype(np.float32)
     return Table(list(kept), vectors, duplicates, skipped)
 
 
