@@ -10,6 +10,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
+from gpuemb.cli.tables import CaseOption, InfoTables, JsonOption, convert, say_tables, similarity
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, shown
 from gpuemb.stability.config import StudyConfig
 
@@ -20,7 +21,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(bench)
+for command in (bench, convert, similarity):
+    app.command()(command)
 
 
 def run() -> None:
@@ -107,11 +109,21 @@ def demo(
 
 
 @app.command()
-def info() -> None:
-    """Show what this machine has and what gpuemb would use of it."""
-    import gpuemb
+def info(tables: InfoTables = None, case: CaseOption = "exact", json: JsonOption = False) -> None:
+    """Show what this machine has and what gpuemb would use of it; or what tables of vectors hold.
 
-    say(str(gpuemb.info()))
+    Examples:
+    `gpuemb info`
+
+    `gpuemb info glove.npy news.bin --case lower` (how many words they share)
+    """
+    with failing_clearly():
+        if tables:
+            say_tables(tables, case, json=json)
+            return
+        import gpuemb
+
+        say(str(gpuemb.info()))
 
 
 def _run_study(

@@ -14,8 +14,8 @@ with separators whose own last token is a number makes the line ragged: it has t
 
 A number is what ``numpy.loadtxt`` takes: ASCII decimals, ``inf``, ``infinity`` and ``nan`` in any case, a
 sign; no ``_``, no hexadecimal. Its value is ``numpy.float32(token)`` bit for bit: the nearest float64,
-rounded to float32. Where a token lies closer to the middle of two float32 than float64 can tell, that may be the
-neighbor of the nearest float32; NumPy's readers all do so.
+rounded to float32. Where a token lies closer to the middle of two float32 than float64 can tell, that may be
+the neighbor of the nearest float32; NumPy's readers all do so.
 """
 
 from __future__ import annotations
