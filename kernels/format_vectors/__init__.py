@@ -6,7 +6,8 @@ r"""Words and float32 rows to lines of text, in the fewest digits that read back
 
 A number has the digits that NumPy prints: of the decimals with the fewest digits inside x's rounding interval
 the nearest to x. It is positional where 10⁻⁴ ≤ |x| < 10¹⁶ and for 0 (``0.418``, ``1.0``), else it has an
-exponent (``3.5e-05``).
+exponent (``3.5e-05``). What is written reads back to the same bits, by parse_vectors as by NumPy; for that
+one number has a digit more than NumPy prints: 7.038531e-26, read through float64, is the float32 next to it.
 """
 
 from __future__ import annotations
@@ -37,4 +38,5 @@ def shortest(number: np.float32) -> bytes:
     """Return the text of one finite number."""
     if number == 0 or LEAST_POSITIONAL <= abs(float(number)) < LEAST_LARGE:
         return np.format_float_positional(number, unique=True, trim="0").encode()
-    return np.format_float_scientific(number, unique=True, trim="-", exp_digits=2).encode()
+    text = np.format_float_scientific(number, unique=True, trim="-", exp_digits=2)
+    return (text if np.float32(text) == number else f"{number:.7e}").encode()

@@ -5,7 +5,7 @@ Plan      The caller gives each worker its own rows. A float32's rounding interv
           are compared without division by a variable or a loop. All nine digits are then spread over bytes
           at once; how many are zeros at the end is one bit count.
 Bound by  integer multiplications: about 16 a number.
-Limits    none: every finite float32; all 2³² patterns were written and read back.
+Limits    none: every finite float32; all 2³¹ − 2²³ without sign were written and read back.
 Source    Giulietti (2021), The Schubfach way to render doubles.
 """
 
@@ -38,6 +38,8 @@ TEN_TO_FOUR, TEN_TO_EIGHT = np.uint64(10**4), np.uint64(10**8)
 HUNDREDTHS, TENTHS = np.uint64(5243), np.uint64(103)  # over 2¹⁹ and 2¹⁰: exact below 10⁴ and below 100
 HUNDREDTHS_SHIFT, TENTHS_SHIFT = np.uint64(19), np.uint64(10)
 LANES_32, LANES_16 = np.uint64(0x0000007F_0000007F), np.uint64(0x000F_000F_000F_000F)
+# The one float32 whose shortest decimal, 7.038531e-26, comes back as its neighbor when read through float64.
+BETWEEN, BETWEEN_DIGITS, BETWEEN_EXPONENT = np.uint64(0x15AE43FD), np.uint64(70385307), -33
 POWERS = np.array([10**e for e in range(11)], np.uint64)
 
 
@@ -117,6 +119,8 @@ def _format(
 @njit_inline
 def _shortest(pattern: Any, powers: Any, shifts: Any, exponents: Any) -> tuple[Any, Any]:
     """Return ``(m, k)``: ``m·10^k`` is the shortest decimal of a positive float32; ``m`` may end in zeros."""
+    if pattern == BETWEEN:
+        return BETWEEN_DIGITS, BETWEEN_EXPONENT
     fraction = pattern & FRACTION
     biased = np.int64(pattern >> FRACTION_BITS)
     irregular = fraction == U0 and biased > 1
