@@ -72,7 +72,8 @@ def _parquet(folder: Path, vectors: Float32, names: list[str]) -> Path:
 
 
 def _numpy(folder: Path) -> Callable[[], Any]:
-    return lambda: (np.load(folder / "table.npy"), (folder / "table.words.txt").read_text("utf-8").split("\n"))
+    words = folder / "table.words.txt"
+    return lambda: (np.load(folder / "table.npy"), words.read_text("utf-8").split("\n"))
 
 
 def _pyarrow(path: Path) -> Callable[[], Any]:
