@@ -166,7 +166,7 @@ class EmbeddingStack:
     folded: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        runs = range(len(self.vectors))
+        runs = range(len(self))
         self._default("runs", tuple(f"run {s}" for s in runs))
         self._default("ranks", (None,) * len(runs))
         self._default("dropped", ((),) * len(runs))
@@ -180,7 +180,7 @@ class EmbeddingStack:
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.tables())
 
     def __iter__(self) -> Iterator[Embedding]:
         return (self[s] for s in range(len(self)))
