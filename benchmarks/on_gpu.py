@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpuemb.bench.workloads import WORKLOADS
-from gpuemb.core.device import Device, missing_for_cuda
+from gpuemb.core.device import Device
+from gpuemb.core.missing import missing_for_cuda
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_SECONDS = 20.0  # less is not enough to import, compile and say anything

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gpuemb.core.device import Device
     from gpuemb.core.errors import (
+        CompileError,
         ConfigError,
         DeviceError,
         DTypeError,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "GpuembError",
+    "CompileError",
     "ConfigError",
     "DeviceError",
     "DTypeError",
@@ -92,6 +94,7 @@ __version__ = version("gpuemb")
 
 __all__ = [
     "PPMISVD",
+    "CompileError",
     "ConfigError",
     "Cooccurrence",
     "CountsConfig",

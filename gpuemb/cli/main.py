@@ -10,7 +10,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, say_json, shown
 from gpuemb.stability.config import StudyConfig
 
 app = typer.Typer(
@@ -107,11 +107,19 @@ def demo(
 
 
 @app.command()
-def info() -> None:
-    """Show what this machine has and what gpuemb would use of it."""
+def info(json: options.JsonInfo = False) -> None:
+    """Show what this machine has and what gpuemb would use of it.
+
+    The table names the file of each kernel that a device would run: `none` where it has none, in
+    parentheses where the device itself cannot be used.
+    """
     import gpuemb
 
-    say(str(gpuemb.info()))
+    found = gpuemb.info()
+    if json:
+        say_json(found.as_mapping())
+    else:
+        say(str(found))
 
 
 def _run_study(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -36,6 +38,11 @@ _output = Console(highlight=False, soft_wrap=True, emoji=False)
 def say(line: str = "") -> None:
     """Print one line of the result."""
     _output.print(line, markup=False)
+
+
+def say_json(found: Mapping[str, Any]) -> None:
+    """Print a result for programs."""
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def say_claims(claims: Iterable[tuple[str, str]]) -> None:
