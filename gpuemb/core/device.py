@@ -62,11 +62,11 @@ def choose(name: str = "auto", needs: Iterable[RunsOn] = ()) -> Device:
     if name == "auto":
         usable = all(kernel.runs_on("cuda") for kernel in needs) and not missing_for_cuda()
         return Device("cuda") if usable else CPU
-    lack = lack_of_cuda()
-    if lack.what:
+    missing = missing_for_cuda()
+    if missing:
         raise DeviceError(
-            f"device: {name} cannot be used here: {lack.what}",
-            needed=lack.provided_by,
+            f"device: {name} cannot be used here: {missing}",
+            needed=lack_of_cuda().provided_by,
             remedy=CPU_ONLY_REMEDY,
         )
     return _existing_cuda(int(name.partition(":")[2] or 0))

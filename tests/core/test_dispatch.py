@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import array_api_strict
+import fake_cupy
 import numpy as np
 import pytest
 from strategies import awkward_rows
 from tolerances import assert_same_bits
 
+from gpuemb.core.arrays import device_of
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.dispatch import Kernel
 from gpuemb.core.errors import DeviceError
@@ -113,6 +115,26 @@ def test_arrays_of_any_library_enter_as_numpy_and_the_rest_as_it_is(
     assert [type(x) for x in (*several, *more)] == [np.ndarray] * 3
     for other in (None, "both", 3, 2.5, [], [1, 2], ("a",)):
         assert call(other) == ("cpu", other, 0)
+
+
+class OnGpu:
+    """An array of another library in the memory of the second GPU; nobody may read it on the host."""
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 1
+
+    def __dlpack__(self, **_: Any) -> Any:
+        raise AssertionError("a CUDA array was taken to the host")
+
+
+def test_arrays_on_a_gpu_go_to_its_file_as_cupy_s_and_never_to_the_host(
+    made_up: Callable[..., Kernel[..., Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = fake_cupy.install(monkeypatch)
+    monkeypatch.setattr(fake, "from_dlpack", lambda x: ("as CuPy's", x), raising=False)
+    kernel, x = made_up("made_up_for_a_gpu", "cpu", "cuda"), OnGpu()
+    assert device_of(x) == Device("cuda", 1)
+    assert kernel.on(device_of(x))(x, more=[x]) == ("cuda", ("as CuPy's", x), [("as CuPy's", x)])
 
 
 def strict(x: Any) -> Any:
