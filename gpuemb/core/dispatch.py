@@ -11,11 +11,13 @@ import functools
 import importlib
 import importlib.util
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from gpuemb.core.arrays import native
+from gpuemb.core.cuda import cupy
 from gpuemb.core.device import Device
 from gpuemb.core.errors import DeviceError
 
@@ -40,7 +42,8 @@ class Kernel(Generic[P, R]):
     def on(self, device: Device) -> Callable[P, R]:
         """Return the implementation for ``device``, imported on first use.
 
-        Arrays of other libraries enter through DLPack as the device's own (NumPy, CuPy).
+        What it allocates is on that device. Arrays of other libraries enter through DLPack as the
+        device's own (NumPy, CuPy).
 
         Raises:
             DeviceError: the kernel has no file for this kind of device.
@@ -51,7 +54,8 @@ class Kernel(Generic[P, R]):
 
         @functools.wraps(self.reference)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return implementation(*map(_enter, args), **{k: _enter(v) for k, v in kwargs.items()})
+            with nullcontext() if device.kind == "cpu" else cupy().cuda.Device(device.index):
+                return implementation(*map(_enter, args), **{k: _enter(v) for k, v in kwargs.items()})
 
         return call
 

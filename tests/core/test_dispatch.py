@@ -42,8 +42,9 @@ IMPLEMENTATION = """def {name}(x, *, more=0):
 
 @pytest.fixture
 def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel[..., Any]]:
-    """Return the maker of kernel folders with the given files."""
+    """Return the maker of kernel folders with the given files, where CuPy seems to be installed."""
     monkeypatch.syspath_prepend(tmp_path)
+    fake_cupy.install(monkeypatch)
 
     def make(name: str, *kinds: str) -> Kernel[..., Any]:
         folder = tmp_path / name
@@ -158,11 +159,13 @@ class OnGpu:
 def test_arrays_on_a_gpu_go_to_its_file_as_cupy_s_and_never_to_the_host(
     made_up: Callable[..., Kernel[..., Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = fake_cupy.install(monkeypatch)
-    monkeypatch.setattr(fake, "from_dlpack", lambda x: ("as CuPy's", x), raising=False)
     kernel, x = made_up("made_up_for_a_gpu", "cpu", "cuda"), OnGpu()
+    fake: Any = sys.modules["cupy"]
+    monkeypatch.setattr(fake, "from_dlpack", lambda x: (f"CuPy's, on {fake.current}", x), raising=False)
     assert device_of(x) == Device("cuda", 1)
-    assert kernel.on(device_of(x))(x, more=[x]) == ("cuda", ("as CuPy's", x), [("as CuPy's", x)])
+    entered = ("CuPy's, on 1", x)
+    assert kernel.on(device_of(x))(x, more=[x]) == ("cuda", entered, [entered])
+    assert fake.current == 0
 
 
 def strict(x: Any) -> Any:
