@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from cuda_on_host import compiler, stand_in
+from cuda_on_host.launch import SCHEDULES, Run
 from hypothesis import settings
 
 from gpuemb.core import device as devices
@@ -16,14 +20,33 @@ settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile("house")
 
 
-@pytest.fixture(scope="module", params=["cpu", "cuda"])
-def device(request: pytest.FixtureRequest) -> Device:
+DEVICES = ("cpu", "cuda")
+ON_HOST = "cuda-on-host-"  # the emulator of tests/cuda_on_host, under each of its schedules
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has a CUDA file."""
+    if "device" in metafunc.fixturenames:
+        kernel: Kernel[..., object] | None = getattr(metafunc.module, "KERNEL", None)
+        emulated = SCHEDULES if kernel is not None and kernel.runs_on("cuda") else ()
+        names = (*DEVICES, *(ON_HOST + schedule for schedule in emulated))
+        metafunc.parametrize("device", names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """Every device; CUDA is skipped where it is missing, or the module's ``KERNEL`` has no file for it."""
     kernel: Kernel[..., object] | None = getattr(request.module, "KERNEL", None)
+    if request.param.startswith(ON_HOST):
+        if compiler.missing():
+            pytest.skip(f"cuda-on-host: {compiler.missing()}")
+        with stand_in.installed(Run(request.param.removeprefix(ON_HOST))):
+            yield Device("cuda")
+        return
     if request.param == "cuda":
         missing = devices.missing_for_cuda()
         if missing:
             pytest.skip(f"cuda: {missing}")
         if kernel is not None and not kernel.runs_on("cuda"):
             pytest.skip(f"cuda: {kernel.name} has no file for it")
-    return Device(request.param)
+    yield Device(request.param)
