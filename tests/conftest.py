@@ -9,9 +9,9 @@ from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import SCHEDULES, Run
 from hypothesis import settings
 
-from gpuemb.core import device as devices
 from gpuemb.core.device import Device
 from gpuemb.core.dispatch import Kernel
+from gpuemb.core.missing import missing_for_cuda
 
 # "house" finds the same examples on every machine; "search" looks for new ones:
 # pytest --hypothesis-profile=search
@@ -44,7 +44,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
             yield Device("cuda")
         return
     if request.param == "cuda":
-        missing = devices.missing_for_cuda()
+        missing = missing_for_cuda()
         if missing:
             pytest.skip(f"cuda: {missing}")
         if kernel is not None and not kernel.runs_on("cuda"):

@@ -61,8 +61,7 @@ def _shared_bytes(runs: int, warps: int, places: int, tile: int) -> int:
 
 def neighbor_overlap(ids: Int32) -> SharedNeighbors:
     """See :mod:`gpuemb.kernels.neighbor_overlap`."""
-    import cupy
-
+    cupy = cuda.cupy()
     runs, words, k = ids.shape
     shapes = (runs * (runs - 1) // 2, words), (words,), (runs, words)
     if ids.size == 0:

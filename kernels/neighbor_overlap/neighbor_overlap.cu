@@ -141,7 +141,7 @@ __device__ void write(const Shape& shape, const uint16_t* counts, const unsigned
 
 // Shared memory: teams x (table, bit sets), commons (tile), counts (rows, pitch), pairs (P).
 template <int WARPS>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 5)  // five blocks a multiprocessor: with six, registers spill
     overlap(const int32_t* ids_svk, uint16_t* shared_pv, uint16_t* common_v, uint16_t* filled_sv, uint64_t words,
             int runs, int k, int places, int tile) {
     using Us = Team<WARPS>;

@@ -15,7 +15,7 @@ from cuda_on_host import compiler, launch
 from cuda_on_host.arguments import DeviceArray
 from cuda_on_host.launch import Run
 
-from gpuemb.core import device as devices
+from gpuemb.core import missing
 
 GARBAGE = 0xA5  # what fresh device memory holds
 
@@ -86,5 +86,5 @@ def installed(run: Run) -> Iterator[None]:
     """Let ``Device("cuda")`` be this emulator inside the block."""
     with pytest.MonkeyPatch.context() as patch, launch.running(run):
         patch.setitem(sys.modules, "cupy", _make())
-        patch.setattr(devices, "missing_for_cuda", lambda: "")
+        patch.setattr(missing, "lack_of_cuda", lambda: missing.Lack("", ""))
         yield
