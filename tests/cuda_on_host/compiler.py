@@ -58,13 +58,12 @@ def build(code: str, names: Sequence[str], options: Sequence[str]) -> Path:
         digest.update(header.read_bytes())
     library = _cache() / f"{digest.hexdigest()[:32]}.so"
     if not library.exists():
-        source = library.with_suffix(f".{os.getpid()}.cpp")
-        source.write_text(text, "utf-8")
-        made = library.with_suffix(f".{os.getpid()}.o")
-        _run(["g++", *KERNEL, f"-I{HOST}", *passed, "-c", str(source), "-o", str(made)])
-        linked = library.with_suffix(f".{os.getpid()}.linked")
-        _run(["g++", "-shared", "-Wl,-z,defs", "-o", str(linked), str(made), *map(str, _runtime())])
-        linked.replace(library)
+        with tempfile.TemporaryDirectory(dir=_cache()) as folder:
+            source, made, linked = (Path(folder) / name for name in ("kernel.cpp", "kernel.o", "kernel.so"))
+            source.write_text(text, "utf-8")
+            _run(["g++", *KERNEL, f"-I{HOST}", *passed, "-c", str(source), "-o", str(made)])
+            _run(["g++", "-shared", "-Wl,-z,defs", "-o", str(linked), str(made), *map(str, _runtime())])
+            linked.replace(library)
     return library
 
 

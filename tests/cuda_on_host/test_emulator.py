@@ -45,6 +45,7 @@ MISTAKES = {
     "signed_overflow": "signed multiplication overflows",
     "other_thread_s_memory": "outside every argument",
     "never_ends": "does not end",
+    "waits_for_ever": "does not end",
 }
 
 

@@ -19,6 +19,7 @@ void after_leaving();  // those who waited for the current thread may go on
 // watch.cpp
 void begin_launch();
 void begin_block();
+void begin_turn();  // a thread goes on
 void end_launch();
 void next_epoch();  // all threads of the block have met
 void watch(const void* address, size_t bytes, Access, const void* code);

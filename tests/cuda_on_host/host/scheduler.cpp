@@ -21,10 +21,12 @@ const Launch* launch;
 namespace {
 
 constexpr size_t STACK = 64 << 10;
+constexpr uint64_t MOST_TURNS = 4'000'000;  // of a block's threads
 std::vector<unsigned char> stacks;
 std::jmp_buf scheduler, failure;
 std::mt19937_64 numbers;
 int votes;
+uint64_t turns;
 
 // ucontext lays the first frame of a fiber; after that, _setjmp and _longjmp switch without a system call.
 void first_frame() {
@@ -47,6 +49,8 @@ void start(Thread& thread) {
 // Runs one thread until it waits.
 void take_up(Thread& thread, std::vector<bool>& begun) {
     current = &thread;
+    if (++turns > MOST_TURNS) fail(thread.place, "the block does not end: its threads waited %lu times", turns);
+    begin_turn();
     if (_setjmp(scheduler)) return;
     if (begun[thread.number]) _longjmp(thread.resume, 1);
     begun[thread.number] = true;
@@ -130,6 +134,7 @@ bool sweep(std::vector<unsigned>& order, std::vector<bool>& begun) {
 void run_block(uint64_t block) {
     block_index = dim3(block % grid_size.x, block / grid_size.x % grid_size.y, block / grid_size.x / grid_size.y);
     begin_block();
+    turns = 0;
     for (unsigned i = 0; i < threads.size(); ++i) {
         threads[i] = Thread{};
         threads[i].number = i;

@@ -51,7 +51,6 @@ thread_local volatile unsigned char first_shared;  // touched, so that the threa
 bool watching;
 uint32_t block_number, epoch;
 uint64_t accesses;
-const Thread* accessing;
 std::vector<Region> regions;
 std::vector<unsigned char> dynamic_store;
 const unsigned char *image_start, *image_end;
@@ -145,9 +144,7 @@ bool is_own(const unsigned char* address, Access access) {
 
 void watch(const void* address, size_t bytes, Access access, const void* code) {
     if (!watching) return;
-    accesses = accessing == current ? accesses + 1 : 0;
-    accessing = current;
-    if (accesses > MOST_ACCESSES) fail({}, "a loop @%x does not end", code_offset(code));
+    if (++accesses > MOST_ACCESSES) fail({}, "a loop @%x does not end", code_offset(code));
     auto start = static_cast<unsigned char*>(const_cast<void*>(address));
     uint32_t offset = code_offset(code);
     Region* region = region_of(start, 0);
@@ -186,6 +183,8 @@ void begin_block() {
     for (Region& region : regions)
         if (region.shared()) std::fill(region.start, region.start + region.bytes, POISON);
 }
+
+void begin_turn() { accesses = 0; }
 
 void next_epoch() { ++epoch; }
 

@@ -129,3 +129,10 @@ __global__ void other_thread_s_memory(int* out) {
 __global__ void never_ends(int* out) {
     for (;;) out[threadIdx.x] = 0;
 }
+
+__global__ void waits_for_ever(int* out) {
+    for (;;) {
+        __syncthreads();
+        if (threadIdx.x == 0) out[0] = 0;
+    }
+}
