@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cuda_on_host import compiler, stand_in
@@ -19,18 +21,24 @@ settings.register_profile("house", max_examples=80, deadline=None, derandomize=T
 settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile("house")
 
-
 DEVICES = ("cpu", "cuda")
 ON_HOST = "cuda-on-host-"  # the emulator of tests/cuda_on_host, under each of its schedules
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has a CUDA file."""
-    if "device" in metafunc.fixturenames:
+    """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has CUDA text."""
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "device" in metafunc.fixturenames and not any("device" in names for names in own):
         kernel: Kernel[..., object] | None = getattr(metafunc.module, "KERNEL", None)
-        emulated = SCHEDULES if kernel is not None and kernel.runs_on("cuda") else ()
+        emulated = SCHEDULES if kernel is not None and has_cuda_text(kernel) else ()
         names = (*DEVICES, *(ON_HOST + schedule for schedule in emulated))
         metafunc.parametrize("device", names, indirect=True, scope="module")
+
+
+def has_cuda_text(kernel: Kernel[..., object]) -> bool:
+    """Whether a kernel is written in CUDA; one that calls libraries only has nothing to emulate."""
+    folder = Path(str(sys.modules[kernel.reference.__module__].__file__)).parent
+    return any(folder.glob("*.cu"))
 
 
 @pytest.fixture(scope="module")
