@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class CompileException(Exception):
 
 def missing() -> str:
     """Say what this machine lacks to run kernels on the CPU; empty when it lacks nothing."""
+    if sys.platform != "linux":
+        return "the emulator is written for Linux"
     return "" if shutil.which("g++") else "g++ is not installed (Debian: apt-get install g++)"
 
 
