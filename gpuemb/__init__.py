@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gpuemb.core.device import Device
     from gpuemb.core.errors import (
+        CompileError,
         ConfigError,
         DeviceError,
         DroppedWarning,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "GpuembError",
+    "CompileError",
     "ConfigError",
     "DeviceError",
     "DroppedWarning",
@@ -100,6 +102,7 @@ __version__ = version("gpuemb")
 
 __all__ = [
     "PPMISVD",
+    "CompileError",
     "ConfigError",
     "Cooccurrence",
     "CountsConfig",

@@ -10,6 +10,13 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
+def _popcount(typing_context: Any, bits: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
 def _fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         double = ir.DoubleType()
@@ -22,6 +29,9 @@ def _fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 # ``fused_multiply_add(a, b, c)`` is ``a·b + c`` of three float64, rounded once.
 fused_multiply_add = cast(Callable[[Any, Any, Any], float], intrinsic(_fused_multiply_add))
+
+# ``popcount(bits)`` is how many bits of a uint64 are set.
+popcount = cast(Callable[[Any], Any], intrinsic(_popcount))
 
 
 def _load_eight(typing_context: Any, text: Any, at: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuemb.core import record
+from gpuemb.core.cuda import cupy
 from gpuemb.core.device import CPU, Device
 
 PEERS = (
@@ -133,9 +134,7 @@ def _blas() -> list[dict[str, Any]]:
 
 
 def _gpu(device: Device) -> dict[str, Any]:
-    import cupy
-
-    runtime = cupy.cuda.runtime
+    runtime = cupy().cuda.runtime
     found = runtime.getDeviceProperties(device.index)
     return {
         "name": found["name"].decode(),

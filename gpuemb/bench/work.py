@@ -73,7 +73,7 @@ def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
 
 
 def neighbor_overlap(shape: Mapping[str, int]) -> Work:
-    """``P·V·2k`` comparisons at most; every list is read once."""
+    """Every list is read once, every count written once; operations as a merge of sorted lists has them."""
     runs, words, k = shape["runs"], shape["words"], shape["k"]
     pairs = runs * (runs - 1) // 2
     return Work(
@@ -82,7 +82,7 @@ def neighbor_overlap(shape: Mapping[str, int]) -> Work:
         (words, "words"),
         "copy",
         "bytes",
-        "bytes: S·V·k·4 read, 2·V·(P+1+S) written; operations: P·V·2k comparisons at most",
+        "bytes: S·V·k·4 read, 2·V·(P+1+S) written; operations: P·V·2k, a merge's comparisons",
     )
 
 

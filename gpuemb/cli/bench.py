@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
 
 if TYPE_CHECKING:
     from gpuemb.bench.records import Run
@@ -68,7 +68,7 @@ def bench(
         done = _measure(size, only or (), device, threads)
         written = _write(done, out, plot)
         if json:
-            _say_json(done)
+            say_json(done.as_mapping())
             return
         _say_tables(done, told_of_gpu=device == "auto")
         for path in written:
@@ -107,12 +107,6 @@ def _devices(name: str) -> list[Device]:
 
     chosen = choose(name)
     return [CPU, chosen] if name == "auto" and chosen != CPU else [chosen]
-
-
-def _say_json(done: Run) -> None:
-    import json
-
-    typer.echo(json.dumps(done.as_mapping(), indent=1, ensure_ascii=False))
 
 
 def _say_tables(done: Run, *, told_of_gpu: bool) -> None:

@@ -10,8 +10,8 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
-from gpuemb.cli.tables import CaseOption, InfoTables, JsonOption, convert, say_tables, similarity
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, shown
+from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, say_json, shown
 from gpuemb.stability.config import StudyConfig
 
 app = typer.Typer(
@@ -109,11 +109,12 @@ def demo(
 
 
 @app.command()
-def info(tables: InfoTables = None, case: CaseOption = "exact", json: JsonOption = False) -> None:
+def info(tables: InfoTables = None, case: CaseOption = "exact", json: options.JsonResult = False) -> None:
     """Show what this machine has and what gpuemb would use of it; or what tables of vectors hold.
 
     Examples:
-    `gpuemb info`
+    `gpuemb info` (the file of each kernel that a device would run: `none` where it has none, in
+    parentheses where the device itself cannot be used)
 
     `gpuemb info glove.npy news.bin --case lower` (how many words they share)
     """
@@ -123,7 +124,11 @@ def info(tables: InfoTables = None, case: CaseOption = "exact", json: JsonOption
             return
         import gpuemb
 
-        say(str(gpuemb.info()))
+        found = gpuemb.info()
+        if json:
+            say_json(found.as_mapping())
+        else:
+            say(str(found))
 
 
 def _run_study(

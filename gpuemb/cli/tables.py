@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpuemb.cli import options
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ CaseOption = Annotated[
     str,
     typer.Option(help="How words of several tables are compared.", metavar="exact|lower"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def convert(
@@ -123,7 +123,7 @@ def convert(
         say(f"Written: {shown(target)}")
 
 
-def similarity(table: TableArgument, pairs: PairsArgument, json: JsonOption = False) -> None:
+def similarity(table: TableArgument, pairs: PairsArgument, json: options.JsonResult = False) -> None:
     """Compare cosines with what people say of pairs of words (Spearman's correlation).
 
     Examples:

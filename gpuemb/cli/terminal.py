@@ -40,9 +40,9 @@ def say(line: str = "") -> None:
     _output.print(line, markup=False)
 
 
-def say_json(value: Any) -> None:
-    """Print what programs read."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+def say_json(found: Any) -> None:
+    """Print a result for programs."""
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def say_claims(claims: Iterable[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuemb.core.cuda import cupy
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
@@ -60,9 +61,7 @@ def native(x: Array) -> Any:
     if isinstance(x, np.ndarray):
         return x
     if device_of(x).kind == "cuda":
-        import cupy
-
-        return cupy.from_dlpack(x)
+        return cupy().from_dlpack(x)
     if hasattr(x, "__dlpack__"):
         return np.from_dlpack(x)
     return as_numbers(x)
@@ -99,16 +98,12 @@ def to_device(x: Array, device: Device) -> Array:
         return native(x)
     if device.kind == "cpu":
         return to_host(x)
-    import cupy
-
-    with cupy.cuda.Device(device.index):
-        return cupy.asarray(native(x))
+    with cupy().cuda.Device(device.index):
+        return cupy().asarray(native(x))
 
 
 def to_host(x: Array) -> NDArray[Any]:
     """Bring ``x`` home as a NumPy array."""
     if device_of(x).kind == "cuda":
-        import cupy
-
-        return cupy.asnumpy(native(x))  # type: ignore[no-any-return]
+        return cupy().asnumpy(native(x))  # type: ignore[no-any-return]
     return native(x)  # type: ignore[no-any-return]

@@ -156,6 +156,20 @@ def check_at_least(where: str, name: str, value: float, least: float) -> None:
         )
 
 
+def check_at_most(where: str, name: str, value: float, most: float) -> None:
+    """A number must not be above ``most``.
+
+    Raises:
+        ConfigError: it is, or it is NaN.
+    """
+    if not value <= most:
+        raise ConfigError(
+            f"{where}: {name} = {value}",
+            needed=f"{name} must be at most {most}.",
+            remedy=f"Give {name}={most} or less.",
+        )
+
+
 def nearest_hint(given: str, known: Sequence[str]) -> str:
     """Name the known word that ``given`` was most likely meant to be."""
     import difflib

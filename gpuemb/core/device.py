@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Protocol
 
+from gpuemb.core.cuda import cupy
 from gpuemb.core.errors import ConfigError, DeviceError
+from gpuemb.core.memory import RESERVE, available_host_bytes
+from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
 
 CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this machine's cores."
 
@@ -58,23 +59,21 @@ def choose(name: str = "auto", needs: Iterable[RunsOn] = ()) -> Device:
         )
     if name == "cpu":
         return CPU
-    missing = missing_for_cuda()
     if name == "auto":
-        return Device("cuda") if not missing and all(kernel.runs_on("cuda") for kernel in needs) else CPU
+        usable = all(kernel.runs_on("cuda") for kernel in needs) and not missing_for_cuda()
+        return Device("cuda") if usable else CPU
+    missing = missing_for_cuda()
     if missing:
         raise DeviceError(
             f"device: {name} cannot be used here: {missing}",
-            needed="CUDA needs an NVIDIA driver and CuPy: pip install 'gpuemb[cuda12]' "
-            "or 'gpuemb[cuda13]', whichever the driver supports.",
+            needed=lack_of_cuda().provided_by,
             remedy=CPU_ONLY_REMEDY,
         )
     return _existing_cuda(int(name.partition(":")[2] or 0))
 
 
 def _existing_cuda(index: int) -> Device:
-    import cupy
-
-    present = int(cupy.cuda.runtime.getDeviceCount())
+    present = int(cupy().cuda.runtime.getDeviceCount())
     if index >= present:
         raise DeviceError(
             f"device: cuda:{index} was asked for, but this machine has {present}",
@@ -84,39 +83,25 @@ def _existing_cuda(index: int) -> Device:
     return Device("cuda", index)
 
 
-@cache
-def missing_for_cuda() -> str:
-    """Say what CUDA lacks on this machine; empty when it can be used."""
-    if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed"
-    try:
-        import cupy
-    except ImportError as error:
-        return f"CuPy cannot be imported: {error}"
-    if not cupy.is_available():
-        return "CuPy is installed, but finds no usable NVIDIA driver and device"
-    return ""
-
-
 def free_bytes(device: Device = CPU) -> int:
-    """Bytes that can be allocated now without swapping."""
-    if device.kind == "cuda":
-        import cupy
+    """Bytes that can be allocated now without swapping; on a GPU also what CuPy's pool keeps unused."""
+    if device.kind == "cpu":
+        return available_host_bytes()
+    with cupy().cuda.Device(device.index):
+        unused = int(cupy().get_default_memory_pool().free_bytes())
+        return int(cupy().cuda.runtime.memGetInfo()[0]) + unused
 
-        with cupy.cuda.Device(device.index):
-            return int(cupy.cuda.runtime.memGetInfo()[0])
-    from gpuemb.core.memory import available_host_bytes
 
-    return available_host_bytes()
+def budget(device: Device = CPU) -> int:
+    """Bytes that gpuemb plans with: what is free, less a reserve."""
+    return int(free_bytes(device) * RESERVE)
 
 
 def describe(device: Device = CPU) -> str:
     """One line for people: the processor's name and its memory."""
     gigabytes = f"{free_bytes(device) / 1e9:.1f} GB free"
     if device.kind == "cuda":
-        import cupy
-
-        name = cupy.cuda.runtime.getDeviceProperties(device.index)["name"].decode()
+        name = cupy().cuda.runtime.getDeviceProperties(device.index)["name"].decode()
         return f"{device}: {name}, {gigabytes}"
     from gpuemb.core.record import cpu_name
     from gpuemb.core.threads import available

@@ -42,6 +42,10 @@ class DeviceError(GpuembError, RuntimeError):
     """A device is absent, or has no implementation of what was asked."""
 
 
+class CompileError(GpuembError, RuntimeError):
+    """A kernel's CUDA source does not compile."""
+
+
 class MemoryBudgetError(GpuembError, MemoryError):
     """The work was planned and does not fit the memory it may use."""
 

@@ -52,6 +52,34 @@ class MemoryPlan:
         return self
 
 
+def largest_tile(
+    purpose: str,
+    budget: int,
+    rows: int,
+    *,
+    fixed: Mapping[str, int],
+    per_row: Mapping[str, int],
+    multiple: int = 1,
+) -> int:
+    """Return how many rows to work on at once: as many as fit beside what is held anyway.
+
+    Args:
+        purpose: what the memory is for.
+        budget: bytes that may be used, such as ``device.budget(device)``.
+        rows: the most that are wanted; no more are given, but to complete the last ``multiple``.
+        fixed: name and bytes of each buffer that does not grow with the tile.
+        per_row: name of each buffer that does, and its bytes for one row.
+        multiple: the tile is a multiple of it.
+
+    Raises:
+        MemoryBudgetError: not even ``multiple`` rows fit; the largest buffers are named.
+    """
+    least = {name: size * multiple for name, size in per_row.items()}
+    MemoryPlan(purpose, {**fixed, **least}).require(budget)
+    fitting = rows_per_tile(sum(per_row.values()), budget - sum(fixed.values()), multiple=multiple)
+    return min(fitting, multiple * max(1, math.ceil(rows / multiple)))
+
+
 def buffer(shape: tuple[int, ...], dtype: DTypeLike) -> int:
     """Bytes of one array."""
     return math.prod(shape) * np.dtype(dtype).itemsize

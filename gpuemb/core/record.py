@@ -16,7 +16,8 @@ from typing import Any
 from gpuemb.core import threads
 from gpuemb.core.memory import peak_bytes
 
-LIBRARIES = ("gpuemb", "numpy", "scipy", "numba", "llvmlite", "pyarrow", "array-api-compat", "cupy")
+CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # one package, named by the CUDA it is built for
+LIBRARIES = ("gpuemb", "numpy", "scipy", "numba", "llvmlite", "pyarrow", "array-api-compat", *CUPY)
 
 
 @dataclass

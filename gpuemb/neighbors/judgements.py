@@ -81,4 +81,5 @@ def _cosines(embedding: Embedding, rows: Int64) -> Float64:
 def _spearman(x: Float64, y: Float64) -> float:
     from scipy.stats import rankdata
 
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    with np.errstate(invalid="ignore"):  # where all are equal there is no order to compare: NaN
+        return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])

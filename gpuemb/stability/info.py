@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from gpuemb.core import device, record, threads
+from gpuemb.core.dispatch import Kernel
+from gpuemb.core.missing import lack_of_cuda
 from gpuemb.stability.warmup import STUDY_KERNELS
+
+KINDS = ("cpu", "cuda")
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """What a kernel has for a kind of device.
+
+    Attributes:
+        file: in the kernel's folder; empty when there is none.
+        reason: why this device would not run it; empty when it would.
+    """
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -14,41 +34,82 @@ class Info:
 
     Attributes:
         chosen: the device that ``auto`` means for a study here.
+        why: for what reason.
         cpu: one line about the processor.
-        cuda: one line about the GPU, or why there is none to use.
-        kernels: devices each kernel of a study has an implementation for.
+        cuda: one line about the GPU, or why there is none to use and what provides it.
+        kernels: of each kernel of a study, what it has for ``cpu`` and for ``cuda``.
         threads: cores that would work.
         versions: of the libraries results depend on.
     """
 
     chosen: str
+    why: str
     cpu: str
     cuda: str
-    kernels: dict[str, tuple[str, ...]]
+    kernels: Mapping[str, Mapping[str, Implementation]]
     threads: int
-    versions: dict[str, str]
+    versions: Mapping[str, str]
 
     def __str__(self) -> str:
-        kernels = ", ".join(f"{name} ({' and '.join(kinds)})" for name, kinds in self.kernels.items())
         libraries = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         lines = [
-            f"auto means  {self.chosen}",
+            f"auto means  {self.chosen}: {self.why}",
             f"CPU         {self.cpu}",
             f"CUDA        {self.cuda}",
-            f"kernels     {kernels}",
             f"threads     {self.threads}",
             f"libraries   {libraries}",
+            "",
+            *_table(self.kernels),
         ]
         return "\n".join(lines)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return asdict(self)
 
 
 def info() -> Info:
     """Describe the devices, what ``auto`` would choose for a study, and why."""
-    missing = device.missing_for_cuda()
-    cuda = f"not used: {missing}" if missing else device.describe(device.Device("cuda"))
+    lack = lack_of_cuda()
+    if lack.what:
+        cuda = f"not used: {lack.what}. {lack.provided_by}"
+    else:
+        cuda = device.describe(device.Device("cuda"))
     kernels = {
-        kernel.name: tuple(kind for kind in ("cpu", "cuda") if kernel.runs_on(kind))
+        kernel.name: {kind: _implementation(kernel, kind, lack.what) for kind in KINDS}
         for kernel in STUDY_KERNELS
     }
-    chosen = str(device.choose("auto", STUDY_KERNELS))
-    return Info(chosen, device.describe(), cuda, kernels, threads.count(), record.versions())
+    chosen = device.choose("auto", STUDY_KERNELS)
+    why = _why(chosen, kernels, lack.what)
+    return Info(str(chosen), why, device.describe(), cuda, kernels, threads.count(), record.versions())
+
+
+def _implementation(kernel: Kernel[..., Any], kind: str, cuda_lacks: str) -> Implementation:
+    if not kernel.runs_on(kind):
+        return Implementation("", f"{kernel.name} has no {kind}.py")
+    return Implementation(f"{kind}.py", cuda_lacks if kind == "cuda" else "")
+
+
+def _why(chosen: device.Device, kernels: Mapping[str, Mapping[str, Implementation]], cuda_lacks: str) -> str:
+    if chosen.kind == "cuda":
+        return "every kernel of a study runs there"
+    without = [name for name, kinds in kernels.items() if not kinds["cuda"].file]
+    reasons = ["CUDA cannot be used"] if cuda_lacks else []
+    if without:
+        reasons.append(f"{len(without)} of a study's {len(kernels)} kernels have no CUDA file")
+    return " and ".join(reasons)
+
+
+def _table(kernels: Mapping[str, Mapping[str, Implementation]]) -> list[str]:
+    """One line a kernel; what a device cannot use now stands in parentheses."""
+    rows = [["kernel", *KINDS]]
+    for name, kinds in kernels.items():
+        rows.append([name, *(_cell(kinds[kind]) for kind in KINDS)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _cell(found: Implementation) -> str:
+    if not found.file:
+        return NONE
+    return f"({found.file})" if found.reason else found.file

@@ -83,6 +83,39 @@ def test_every_import_leads_down_even_inside_a_function(height: dict[str, int]) 
     assert wrong == []
 
 
+def importers(*packages: str) -> set[str]:
+    """Files that import one of these packages, wherever in the file."""
+    found = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            if any(name.split(".")[0] in packages for name in names):
+                found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_one_file_calls_low_level_cublas() -> None:
+    assert importers("cupy_backends") == {"gpuemb/core/cublas.py"}
+
+
+def test_cupy_comes_in_by_one_door_and_by_whoever_asks_whether_it_is_there() -> None:
+    outside_kernels = {name for name in importers("cupy", "cupyx") if not name.startswith("kernels/")}
+    assert outside_kernels == {"gpuemb/core/cuda.py", "gpuemb/core/missing.py"}
+
+
+def test_cupy_is_imported_only_when_it_is_asked_for() -> None:
+    at_the_top = [
+        str(path.relative_to(ROOT))
+        for path in modules()
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and "import cupy" in ast.unparse(node).split("gpuemb")[0]
+    ]
+    assert at_the_top == []
+
+
 def test_nothing_below_the_command_line_prints() -> None:
     printing = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import fake_cupy
 import numpy as np
 import pytest
+from emulated_cublas import EmulatedCublas, table
 
-from gpuemb.bench import ceilings, vnni
+from gpuemb.bench import ceilings, ceilings_cuda, vnni
 from gpuemb.core import threads
-from gpuemb.core.device import CPU
+from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError
 
 
@@ -54,3 +59,32 @@ def test_the_int8_product_is_numpys_exactly(rows: int, columns: int, dim: int, w
         vnni.product(*packed, out)
     found = out.transpose(0, 2, 1, 3).reshape(rows, columns)
     assert np.array_equal(found, left.astype(np.int32) @ right.astype(np.int32).T)
+
+
+@pytest.mark.parametrize("name", ["fp16", "tf32", "fp32", "fp64", "int8"])
+def test_the_products_of_a_gpu_go_through_cublas_or_are_missing_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fake = fake_cupy.install(monkeypatch)
+    cublas = EmulatedCublas()
+    fake_cupy.install_cublas(monkeypatch, cublas)
+    monkeypatch.setattr(fake, "random", SimpleNamespace(default_rng=Integers), raising=False)
+    monkeypatch.setattr(fake, "empty", lambda shape, dtype: table(np.empty(shape, dtype)))
+    monkeypatch.setattr(ceilings_cuda, "SIDE", 16)
+    monkeypatch.setattr(ceilings_cuda, "REPEATS", 2)
+    found = ceilings_cuda.measure_cuda(Device("cuda")).found[name]
+    assert found.rate > 0
+    assert found.unit == ("OP/s" if name == "int8" else "FLOP/s")
+    assert len(cublas.computed) >= 5 * 2 * ceilings_cuda.PRODUCTS_A_ROUND
+    fake.__version__ = "99.0"
+    assert "this is CuPy 99.0" in ceilings_cuda.measure_cuda(Device("cuda")).missing[name]
+
+
+class Integers:
+    """A generator of CuPy's."""
+
+    def __init__(self, seed: int) -> None:
+        self.numbers = np.random.default_rng(seed)
+
+    def integers(self, low: int, high: int, shape: tuple[int, ...]) -> Any:
+        return table(self.numbers.integers(low, high, shape))

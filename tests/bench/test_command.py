@@ -50,7 +50,7 @@ def test_the_table_says_in_one_line_why_there_is_no_gpu_part() -> None:
 
 
 def test_a_size_that_does_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "free_bytes", lambda device: 1 << 20)
+    monkeypatch.setattr(runner, "budget", lambda device: 1 << 20)
     done = CliRunner().invoke(app, ["bench", "--size", "large", "--device", "cpu"])
     assert done.exit_code == FAILED
     assert "MemoryBudgetError" in done.stderr

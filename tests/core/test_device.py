@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
-from types import ModuleType, SimpleNamespace
-
+import fake_cupy
 import pytest
 
 from gpuemb.core import device as devices
-from gpuemb.core.device import CPU, Device, choose, describe, free_bytes, missing_for_cuda
+from gpuemb.core.device import CPU, Device, budget, choose, describe, free_bytes
 from gpuemb.core.errors import ConfigError, DeviceError
+from gpuemb.core.missing import Lack
 
 
 class Runs:
@@ -22,26 +19,21 @@ class Runs:
         return kind in self.kinds
 
 
+def lacking(monkeypatch: pytest.MonkeyPatch, lack: Lack) -> None:
+    monkeypatch.setattr(devices, "lack_of_cuda", lambda: lack)
+    monkeypatch.setattr(devices, "missing_for_cuda", lambda: lack.what)
+
+
 @pytest.fixture
 def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "missing_for_cuda", lambda: "CuPy is not installed")
+    lacking(monkeypatch, Lack("CuPy is not installed", "CuPy comes from pip."))
 
 
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make this machine look as if it had two GPUs."""
-    cupy = ModuleType("cupy")
-    cupy.cuda = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 2))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setattr(devices, "missing_for_cuda", lambda: "")
-
-
-@pytest.fixture
-def ask_again() -> Iterator[None]:
-    """What is missing is asked once a process: forget the answer, before and after."""
-    missing_for_cuda.cache_clear()
-    yield
-    missing_for_cuda.cache_clear()
+    fake_cupy.install(monkeypatch).cuda.runtime.getDeviceCount = lambda: 2
+    lacking(monkeypatch, Lack("", ""))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +59,7 @@ def test_without_cuda_asking_for_it_says_what_is_missing_and_what_to_do(name: st
     with pytest.raises(DeviceError) as caught:
         choose(name)
     assert caught.value.given == f"device: {name} cannot be used here: CuPy is not installed"
-    assert "pip install 'gpuemb[cuda12]'" in caught.value.needed
+    assert caught.value.needed == "CuPy comes from pip."
     assert "device='cpu'" in caught.value.remedy
 
 
@@ -91,30 +83,17 @@ def test_auto_is_cuda_only_where_every_needed_kernel_runs_on_it() -> None:
     assert choose("cuda", [Runs("cpu")]) == Device("cuda")  # asked for by name: the kernel itself will refuse
 
 
-@pytest.mark.usefixtures("ask_again")
-def test_cupy_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert missing_for_cuda() == "CuPy is not installed"
-
-
-@pytest.mark.usefixtures("ask_again")
-@pytest.mark.parametrize(("available", "said"), [(False, "no usable NVIDIA driver"), (True, "")])
-def test_cupy_without_a_driver_is_not_enough(
-    available: bool, said: str, monkeypatch: pytest.MonkeyPatch
+def test_auto_looks_for_no_driver_where_a_needed_kernel_could_not_use_it(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cupy = ModuleType("cupy")
-    cupy.is_available = lambda: available  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert said in missing_for_cuda()
-    assert bool(missing_for_cuda()) != available
+    monkeypatch.setattr(devices, "missing_for_cuda", lambda: pytest.fail("looked for CUDA"))
+    assert choose("auto", [Runs("cpu", "cuda"), Runs("cpu")]) == CPU
 
 
-@pytest.mark.usefixtures("ask_again")
-def test_cupy_that_cannot_be_imported_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert "CuPy cannot be imported" in missing_for_cuda()
+@pytest.mark.usefixtures("two_gpus")
+def test_free_on_a_gpu_is_also_what_the_pool_keeps_unused() -> None:
+    assert free_bytes(Device("cuda")) == 1000 + 24
+    assert budget(Device("cuda")) == 819
 
 
 def test_a_device_is_written_as_it_is_asked_for() -> None:
@@ -129,3 +108,4 @@ def test_the_cpu_is_described_in_one_line_with_its_free_memory() -> None:
     assert line.endswith(" GB free")
     assert "\n" not in line
     assert free_bytes() > 0
+    assert 0 < budget() < free_bytes()

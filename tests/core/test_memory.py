@@ -15,6 +15,7 @@ from gpuemb.core.memory import (
     MemoryPlan,
     available_host_bytes,
     buffer,
+    largest_tile,
     peak_bytes,
     readable,
     rows_per_tile,
@@ -83,6 +84,39 @@ def test_rows_of_a_tile_are_a_multiple_and_fit_where_one_multiple_fits(
     assert rows % multiple == 0
     assert rows * row <= tile or rows == multiple
     assert (rows + multiple) * max(row, 1) > tile  # another multiple would not fit
+
+
+@given(
+    budget=st.integers(1, 10**6),
+    rows=st.integers(1, 1000),
+    fixed=st.integers(0, 1000),
+    row=st.integers(1, 5000),
+    multiple=st.integers(1, 64),
+)
+def test_the_largest_tile_fits_and_no_larger_one_would_or_was_wanted(
+    budget: int, rows: int, fixed: int, row: int, multiple: int
+) -> None:
+    def plan() -> int:
+        per_row = {"scores": row, "ids": 4}
+        return largest_tile(
+            "search", budget, rows, fixed={"table": fixed}, per_row=per_row, multiple=multiple
+        )
+
+    if fixed + multiple * (row + 4) > budget:
+        with pytest.raises(MemoryBudgetError, match="search: needs"):
+            plan()
+        return
+    tile = plan()
+    assert tile % multiple == 0
+    assert fixed + tile * (row + 4) <= budget
+    assert fixed + (tile + multiple) * (row + 4) > budget or rows <= tile < rows + multiple
+
+
+def test_a_tile_that_does_not_fit_names_what_is_largest() -> None:
+    with pytest.raises(MemoryBudgetError) as caught:
+        largest_tile("search", 1000, 50, fixed={"table": 900}, per_row={"scores": 40}, multiple=4)
+    assert caught.value.given == "search: needs 1.1 kB but may use 1.0 kB"
+    assert caught.value.needed == "The largest parts are table 900 B, scores 160 B."
 
 
 @given(row=st.integers(1, 10**6))

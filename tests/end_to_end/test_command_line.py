@@ -17,7 +17,7 @@ import pytest
 from corpus.texts import random_text
 from end_to_end.command import COMMAND, ENVIRONMENT, FAILED, INTERRUPTED, PATIENCE, USAGE, Outcome, gpuemb
 
-from gpuemb.core.device import missing_for_cuda
+from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
 
 SMALL = ("--min-count", "1", "--dim", "4", "--epochs", "2", "--seeds", "3", "--neighbors", "3")
 
@@ -265,7 +265,7 @@ def test_a_gpu_that_is_not_there_says_what_is_missing_and_which_extra_helps(desk
     done = gpuemb(desk, "study", "text.txt", *SMALL, "--device", "cuda", "--out", "runs/cuda")
     assert done.code == FAILED
     assert missing_for_cuda() in done.err
-    assert "pip install 'gpuemb[cuda12]'" in done.err
+    assert lack_of_cuda().provided_by in done.err
     assert "device='cpu'" in done.err
 
 
@@ -359,10 +359,16 @@ def test_info_says_what_this_machine_would_use(tmp_path: Path) -> None:
     done = gpuemb(tmp_path, "info")
     assert done.code == 0
     assert (done.err, list(tmp_path.iterdir())) == ("", [])
-    for word in ("auto means", "CPU", "CUDA", "threads", "numpy", "cosine_topk"):
+    for word in ("auto means", "CPU", "CUDA", "threads", "numpy", "cosine_topk", "cpu.py"):
         assert word in done.out
     if missing_for_cuda():
         assert missing_for_cuda() in done.out
+
+
+def test_info_for_programs_is_json(tmp_path: Path) -> None:
+    done = gpuemb(tmp_path, "info", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["kernels"]["cosine_topk"]["cpu"]["file"] == "cpu.py"
 
 
 def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""What CUDA lacks on this machine, and what provides it."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+from gpuemb.core import cublas
+from gpuemb.core.cuda import cupy
+
+# The CUDA versions that have an extra, and the first NVIDIA driver of each (CUDA's release notes).
+EXTRAS, DRIVERS = {12: "cuda12", 13: "cuda13"}, {12: 525, 13: 580}
+DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """One thing that is missing, or all of them.
+
+    Attributes:
+        what: named in half a sentence; empty when nothing is missing.
+        provided_by: where it comes from, in whole sentences.
+    """
+
+    what: str
+    provided_by: str
+
+
+def missing_for_cuda() -> str:
+    """Say what CUDA lacks on this machine; empty when it can be used."""
+    return lack_of_cuda().what
+
+
+@cache
+def lack_of_cuda() -> Lack:
+    """Look for a driver, CuPy, its libraries and a GPU, once a process; say all that is missing."""
+    driver = driver_version()
+    lacks = [*_driver(driver), *(_cupy(driver) or _libraries(driver))]
+    lacks = lacks or _gpu()
+    return Lack(" and ".join(lack.what for lack in lacks), " ".join(lack.provided_by for lack in lacks))
+
+
+def driver_version() -> tuple[int, int] | None:
+    """Return the CUDA version that the NVIDIA driver supports, ``None`` without a driver."""
+    try:
+        library = ctypes.CDLL(DRIVER_LIBRARY)
+    except OSError:
+        return None
+    number = ctypes.c_int()
+    failed = library.cuDriverGetVersion(ctypes.byref(number))
+    return None if failed else _version(number.value)
+
+
+def _driver(driver: tuple[int, int] | None) -> list[Lack]:
+    if driver is None:
+        what = f"no NVIDIA driver is installed ({DRIVER_LIBRARY} cannot be loaded)"
+        return [Lack(what, "A driver comes from NVIDIA or your distribution, not from pip.")]
+    if driver[0] < min(EXTRAS):
+        what = f"the NVIDIA driver is too old (it supports CUDA {_dotted(driver)})"
+        return [Lack(what, f"Driver {DRIVERS[min(EXTRAS)]} or newer comes from NVIDIA or your distribution.")]
+    return []
+
+
+def _cupy(driver: tuple[int, int] | None) -> list[Lack]:
+    try:
+        import cupy as module
+    except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
+        what = "CuPy is not installed" if absent else f"CuPy cannot be imported: {error}"
+        return [Lack(what, f"CuPy: {_install(driver)}; the same with -ctk brings the CUDA libraries, too.")]
+    built = _version(int(module.cuda.runtime.runtimeGetVersion()))
+    if driver is not None and driver[0] < built[0]:
+        what = f"CuPy is built for CUDA {built[0]}, but the driver supports {_dotted(driver)}"
+        return [Lack(what, f"CuPy: pip uninstall cupy-cuda{built[0]}x, then {_install(driver)}.")]
+    return []
+
+
+def _libraries(driver: tuple[int, int] | None) -> list[Lack]:
+    missing = []
+    try:
+        cupy().cuda.nvrtc.getVersion()
+    except (ImportError, RuntimeError) as error:
+        missing.append(f"NVRTC cannot be loaded ({_first_line(error)})")
+    if reason := cublas.missing_library():
+        missing.append(f"cuBLAS cannot be loaded ({reason})")
+    source = f"CUDA's libraries: {_install(driver, '-ctk')}, or NVIDIA's CUDA toolkit."
+    return [Lack(" and ".join(missing), source)] if missing else []
+
+
+def _gpu() -> list[Lack]:
+    try:
+        found = int(cupy().cuda.runtime.getDeviceCount())
+    except RuntimeError as error:
+        found, reason = 0, f" ({_first_line(error)})"
+    else:
+        reason = ""
+    what = f"the driver finds no GPU that it can use{reason}"
+    return [] if found else [Lack(what, "nvidia-smi lists the GPUs that the driver sees.")]
+
+
+def _install(driver: tuple[int, int] | None, suffix: str = "") -> str:
+    """The command that installs the extra for a driver; for an unknown one, both."""
+    if driver is None or driver[0] < min(EXTRAS):
+        older, newer = (f"'gpuemb[{extra}{suffix}]'" for extra in EXTRAS.values())
+        return f"pip install {older} or, for drivers from {DRIVERS[max(DRIVERS)]} on, {newer}"
+    extra = EXTRAS[min(driver[0], max(EXTRAS))]  # a driver also runs what was built for an older CUDA
+    return f"pip install 'gpuemb[{extra}{suffix}]', which fits this driver's CUDA {_dotted(driver)}"
+
+
+def _version(number: int) -> tuple[int, int]:
+    """CUDA writes 12.4 as 12040."""
+    return number // 1000, number % 1000 // 10
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,109 @@
+"""A table of the host passes through the GPU in blocks of rows: one is copied while one is computed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gpuemb.core.cuda import cupy
+from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, rows_per_tile, tiles
+
+SLOTS = 2  # one block under way, one in use
+
+
+def plan_upload(shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> tuple[MemoryPlan, MemoryPlan]:
+    """Return what :func:`uploaded` will hold in the host's pinned memory, and on the device.
+
+    CuPy rounds pinned memory up to a power of two.
+    """
+    block = buffer((min(rows, shape[0]), *shape[1:]), dtype)
+    pinned = 1 << max(block - 1, 511).bit_length()
+    return (
+        MemoryPlan("upload, pinned host memory", {"pinned blocks": SLOTS * pinned}),
+        MemoryPlan("upload, device memory", {"device blocks": SLOTS * block}),
+    )
+
+
+def rows_per_block(shape: tuple[int, ...], dtype: DTypeLike) -> int:
+    """Rows of a block of at most 64 MiB: transfers are at their full rate long before."""
+    return min(shape[0], rows_per_tile(buffer(shape[1:], dtype), TILE_BYTES))
+
+
+def uploaded(table: NDArray[Any], rows: int | None = None) -> Iterator[tuple[int, Any]]:
+    """Yield every block of ``table`` on the current device, in order: its first row, and its rows.
+
+    The table may be a memory map larger than both memories. While the GPU computes on one block, the
+    next is read into pinned memory and copied on a stream of its own.
+
+    Args:
+        table: ``(V, …)`` on the host, any byte order.
+        rows: of a block; by default 64 MiB.
+
+    Yields:
+        ``(start, block)``; ``block`` is a CuPy array, valid for what is launched on the current stream
+        until the next block is asked for. Copy what must live longer.
+
+    Raises:
+        MemoryBudgetError: the pinned memory does not fit the host; nothing was allocated.
+
+    Cost: the table is read once; two blocks pinned, two on the device.
+    """
+    rows = rows_per_block(table.shape, table.dtype) if rows is None else min(rows, table.shape[0])
+    if 0 in table.shape:
+        return iter(())
+    host, _ = plan_upload(table.shape, table.dtype, rows)
+    host.require()
+    return _blocks(table, rows)
+
+
+def _blocks(table: NDArray[Any], rows: int) -> Iterator[tuple[int, Any]]:
+    module = cupy()
+    copying = module.cuda.Stream(non_blocking=True)
+    slots = [_Slot(module, (rows, *table.shape[1:]), table.dtype.newbyteorder("=")) for _ in range(SLOTS)]
+    parts = tiles(table.shape[0], rows)
+    try:
+        slots[0].fill(table[slice(*parts[0])], copying)
+        for number, (start, stop) in enumerate(parts):
+            current = slots[number % SLOTS]
+            if number + 1 < len(parts):
+                # The launches of the block before are under way: reading and copying hide behind them.
+                slots[(number + 1) % SLOTS].fill(table[slice(*parts[number + 1])], copying)
+            yield start, current.given(stop - start)
+            current.taken_back()
+    finally:
+        # A copy under way would write into memory that the pools give to somebody else.
+        copying.synchronize()
+
+
+class _Slot:
+    """A pinned block, its place on the device, and the two events that guard them."""
+
+    def __init__(self, module: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        memory = module.cuda.alloc_pinned_memory(buffer(shape, dtype))
+        self._pinned: NDArray[Any] = np.ndarray(shape, dtype, buffer=memory)
+        self._device = module.empty(shape, dtype)
+        self._module = module
+        self._copied = module.cuda.Event(disable_timing=True)
+        self._free = module.cuda.Event(disable_timing=True)
+        # The pool may give memory that earlier launches of this stream still write to.
+        self._free.record(module.cuda.get_current_stream())
+
+    def fill(self, block: NDArray[Any], copying: Any) -> None:
+        """Read a block and start its copy, when the slot's last block was copied and is done with."""
+        self._copied.synchronize()
+        np.copyto(self._pinned[: len(block)], block)
+        copying.wait_event(self._free)
+        self._device[: len(block)].set(self._pinned[: len(block)], stream=copying)
+        self._copied.record(copying)
+
+    def given(self, rows: int) -> Any:
+        """Return the block; what the current stream is given from now on waits for the copy."""
+        self._module.cuda.get_current_stream().wait_event(self._copied)
+        return self._device[:rows]
+
+    def taken_back(self) -> None:
+        """Let the next copy wait for all that the current stream was given."""
+        self._free.record(self._module.cuda.get_current_stream())
