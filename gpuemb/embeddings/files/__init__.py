@@ -146,7 +146,7 @@ def load(
     source = find(path)
     chosen = DETECTED[format or format_of(source)]
     table = chosen.read(source, request)
-    if on_error == "skip":
+    if on_error == "skip" and not table.finite:
         table = without_bad_rows(table)
     _require_rows(table, source, request)
     _say_dropped(table, source)
@@ -160,6 +160,7 @@ def load(
         ranks,
         table.duplicates,
         table.skipped,
+        proved=table.finite,
     )
 
 

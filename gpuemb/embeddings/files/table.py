@@ -28,12 +28,14 @@ class Table:
         vectors: ``(V, d)``; float32, or as stored where a format keeps several kinds.
         duplicates: rows left out because their word had stood before.
         skipped: rows left out because they could not be read.
+        finite: whether the reader has seen that every number is finite, so that nobody need look again.
     """
 
     words: Sequence[str]
     vectors: FloatMatrix
     duplicates: int = 0
     skipped: int = 0
+    finite: bool = False
 
 
 @dataclass(frozen=True)

@@ -208,10 +208,10 @@ class _Reading:
             raise self._nothing()
         again = _said_before(self.words, self.hashes)
         if not again:
-            return Table(self.words, self.rows.take(), self.duplicates, self.skipped)
+            return Table(self.words, self.rows.take(), self.duplicates, self.skipped, finite=True)
         kept = np.delete(np.arange(len(self.words)), again)
         words = [self.words[row] for row in kept]
-        return Table(words, self.rows.take(kept), len(again), self.skipped)
+        return Table(words, self.rows.take(kept), len(again), self.skipped, finite=True)
 
     def _nothing(self) -> GpuembError:
         if self.wanted is not None and self.seen_rows > self.skipped:
