@@ -19,8 +19,8 @@ class SimilarityCorrelation:
     """How one table orders pairs of words.
 
     Attributes:
-        value: Spearman's rank correlation of cosines and judgements, equal values sharing their mean rank; NaN
-            where all of either are equal.
+        value: Spearman's rank correlation of cosines and judgements, equal values sharing their mean
+            rank; NaN where all of either are equal.
         covered: how many pairs the table has both words of; only they count.
         cosines: ``(P,)`` float64; NaN for a pair that is not covered, or a word of length zero.
         pairs: the judged pairs.
