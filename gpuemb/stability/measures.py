@@ -28,6 +28,7 @@ class MeasureKind:
     higher_is_closer: bool
 
 
+MEASURES_OF_LISTS = 5  # that neighbor_overlap takes of each pair and word
 MEASURES: dict[str, MeasureKind] = {
     "direct_distance": MeasureKind("Distance as trained", "raw", False),
     "procrustes_distance": MeasureKind("Distance after the best rotation", "raw", False),
@@ -119,7 +120,7 @@ def _overlaps(ids: Int32) -> _Overlaps:
     pairs = runs * (runs - 1) // 2
     sums, known = np.zeros((runs, runs)), np.zeros((runs, runs))
     parts = []
-    for start, stop in tiles(words, rows_per_tile(8 * pairs)):
+    for start, stop in tiles(words, rows_per_tile(MEASURES_OF_LISTS * 8 * pairs)):
         part = neighbor_overlap(ids[:, start:stop])
         parts.append(part)
         sums += square(np.nansum(part.per_word, axis=1), runs)

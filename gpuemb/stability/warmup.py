@@ -12,14 +12,15 @@ from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epo
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap
 from gpuemb.kernels.polar import polar
+from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.window_counts import weights_of, window_counts
 
-STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, gram, polar)
+STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, ranked_overlap, gram, polar)
 
 
 def compile_kernels(device: Device, progress: Progress) -> None:
     """Run each kernel once on a few numbers; what was compiled before is loaded from the disk."""
-    steps = (_window_counts, _glove_epoch, _cosine_topk, _neighbor_overlap)
+    steps = (_window_counts, _glove_epoch, _cosine_topk, _neighbor_overlap, _ranked_overlap)
     with progress.phase("compiling kernels (once, then cached)", len(steps)) as task:
         for step in steps:
             step(device)
@@ -49,3 +50,7 @@ def _cosine_topk(device: Device) -> None:
 def _neighbor_overlap(device: Device) -> None:
     for runs, k in ((2, 1), (3, 256)):  # few entries are compared, many are named
         neighbor_overlap.on(device)(np.zeros((runs, 2, k), np.int32))
+
+
+def _ranked_overlap(device: Device) -> None:
+    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)

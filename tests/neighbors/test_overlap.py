@@ -1,4 +1,4 @@
-"""How many nearest neighbors two runs share: against sets."""
+"""How far runs agree about nearest neighbors: against sets and the definitions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tolerances import assert_same_bits, sum_error
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Int32
-from gpuemb.core.errors import DTypeError, ShapeError
+from gpuemb.core.errors import ConfigError, DTypeError, MemoryBudgetError, ShapeError
+from gpuemb.neighbors import overlap as module
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
 
@@ -43,11 +46,99 @@ def test_overlap_is_the_arithmetic_of_sets(ids: Int32) -> None:
     assert found.k == k
 
 
+def definitions(a: list[int], b: list[int], p: float) -> tuple[float, float, float]:
+    """Rank-biased overlap, average overlap and rank similarity as Definitions §3 writes them."""
+    if not a or not b:
+        return math.nan, math.nan, math.nan
+    k = max(len(a), len(b))
+    at = [len(set(a[:d]) & set(b[:d])) / d for d in range(1, k + 1)]
+    biased = at[k - 1] * p**k + (1 - p) / p * math.fsum(at[d - 1] * p**d for d in range(1, k + 1))
+    ranks = [(a.index(j) + 1, b.index(j) + 1) for j in set(a) & set(b)]
+    near = math.fsum(2 / ((1 + abs(r - q)) * (r + q)) for r, q in ranks)
+    return (
+        biased,
+        math.fsum(at) / k,
+        near / math.fsum(1 / i for i in range(1, len(ranks) + 1)) if ranks else 0,
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(ids=neighbor_lists(), persistence=st.floats(0.05, 0.95))
+def test_every_measure_is_its_definition(ids: Int32, persistence: float) -> None:
+    found = neighbor_overlap(ids, persistence=persistence)
+    runs, words, k = ids.shape
+    bound = sum_error(2 * k + 1, 1.0)
+    for word in range(words):
+        lists = [[one for one in ids[run, word].tolist() if one >= 0] for run in range(runs)]
+        common, union = set.intersection(*map(set, lists)), set.union(*map(set, lists))
+        expected = len(common) / len(union) if all(lists) else math.nan
+        np.testing.assert_array_equal(found.joint_reliability[word], expected)
+        for pair, (a, b) in enumerate(combinations(lists, 2)):
+            shares = len(set(a) & set(b)) / len(set(a) | set(b)) if a and b else math.nan
+            np.testing.assert_array_equal(found.jaccard[pair, word], shares)
+            measured = [
+                measure[pair, word]
+                for measure in (found.rank_biased, found.average_overlap, found.rank_similarity)
+            ]
+            np.testing.assert_allclose(measured, definitions(a, b, persistence), rtol=0, atol=bound)
+    assert found.persistence == persistence
+
+
+@settings(deadline=None)
+@given(ids=neighbor_lists())
+def test_measures_keep_their_order(ids: Int32) -> None:
+    """Jaccard is at most overlap, all lie between 0 and 1, and those that exist do so together."""
+    found = neighbor_overlap(ids)
+    known = np.isfinite(found.per_word)
+    slack = sum_error(2 * found.k + 1, 1.0)
+    for measure in (found.jaccard, found.rank_biased, found.average_overlap, found.rank_similarity):
+        np.testing.assert_array_equal(np.isfinite(measure), known)
+        assert ((measure[known] >= 0) & (measure[known] <= 1 + slack)).all()
+        np.testing.assert_array_equal(measure[known] > 0, found.per_word[known] > 0)
+    assert (found.jaccard[known] <= found.per_word[known]).all()
+
+
+def test_joint_reliability_is_not_the_mean_of_jaccard() -> None:
+    ids = np.array([[[1, 2]], [[1, 3]], [[1, 4]]], np.int32)
+    found = neighbor_overlap(ids)
+    np.testing.assert_array_equal(found.jaccard, [[1 / 3]] * 3)
+    np.testing.assert_array_equal(found.joint_reliability, [1 / 4])
+    assert found.wendlandt == 50
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_number_of_threads_changes_no_bit(workers: int) -> None:
+    numbers = np.random.default_rng(0)
+    ids = numbers.permuted(np.tile(np.arange(12), (5, 9000, 1)), axis=2)[:, :, :6].astype(np.int32)
+    with threads.limit(1):
+        alone = neighbor_overlap(ids)
+    with threads.limit(workers):
+        together = neighbor_overlap(ids)
+    for name in ("per_word", "jaccard", "rank_biased", "average_overlap", "rank_similarity"):
+        assert_same_bits(getattr(together, name), getattr(alone, name))
+    assert_same_bits(together.joint_reliability, alone.joint_reliability)
+
+
+@pytest.mark.parametrize("persistence", [0, 1, -0.1, math.nan])
+def test_a_persistence_that_is_no_share_is_refused(persistence: float) -> None:
+    with pytest.raises(ConfigError, match="persistence = "):
+        neighbor_overlap(np.zeros((2, 3, 1), np.int32), persistence=persistence)
+
+
+def test_measures_that_do_not_fit_the_memory_are_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 1000)
+    monkeypatch.setattr(module, "overlap_kernel", None)  # not reached
+    with pytest.raises(MemoryBudgetError, match=r"neighbor_overlap of 3 runs, 50 words: needs 6\.0 kB"):
+        neighbor_overlap(np.zeros((3, 50, 1), np.int32))
+
+
 @settings(deadline=None)
 @given(ids=neighbor_lists(), data=st.data())
-def test_the_order_inside_a_list_does_not_matter(ids: Int32, data: st.DataObject) -> None:
+def test_the_order_inside_a_list_does_not_matter_to_sets(ids: Int32, data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(ids.shape[2])))
-    np.testing.assert_array_equal(neighbor_overlap(ids[..., order]).per_word, neighbor_overlap(ids).per_word)
+    found, ordered = neighbor_overlap(ids[..., order]), neighbor_overlap(ids)
+    for name in ("per_word", "jaccard", "joint_reliability", "in_all_runs"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(ordered, name))
 
 
 def test_a_word_without_neighbors_in_a_run_has_no_overlap_there() -> None:
