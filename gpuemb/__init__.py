@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.rsa import rsa
     from gpuemb.geometry.spectrum import spectrum
+    from gpuemb.neighbors.cosines import cosine_matrix, cosine_tiles
     from gpuemb.neighbors.exact import nearest_neighbors
+    from gpuemb.neighbors.index import CosineIndex
     from gpuemb.neighbors.judgements import similarity_correlation
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
@@ -82,7 +84,9 @@ _ROOMS = {
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
     "geometry.spectrum": ("spectrum",),
+    "neighbors.cosines": ("cosine_matrix", "cosine_tiles"),
     "neighbors.exact": ("nearest_neighbors",),
+    "neighbors.index": ("CosineIndex",),
     "neighbors.judgements": ("similarity_correlation",),
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
@@ -105,6 +109,7 @@ __all__ = [
     "CompileError",
     "ConfigError",
     "Cooccurrence",
+    "CosineIndex",
     "CountsConfig",
     "DTypeError",
     "Device",
@@ -128,6 +133,8 @@ __all__ = [
     "VocabularyError",
     "bootstrap_repeats",
     "cka",
+    "cosine_matrix",
+    "cosine_tiles",
     "count_cooccurrences",
     "cross_grams",
     "datasets",

@@ -44,7 +44,7 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
         table: an Embedding, or a ``(V, d)`` float16, float32 or float64 array on any device.
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
-            a ``(Q, d)`` array of vectors excludes nothing.
+            vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
 
     Returns:
         Lists in score order, equal scores by row: the same bits for any tile and number of threads.
@@ -54,39 +54,55 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
         VocabularyError: an unknown word, with the closest spellings.
         ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix.
 
-    Cost: ``2·Q·V·d`` flops. Source: Definitions §3.
+    Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
     """
     rows = check_matrix("nearest_neighbors", "the table", vectors_of(table), words_of(table))
     check_range("nearest_neighbors", "the table", rows, LARGEST_SQUARE)
-    asked, itself = _queries(table, rows, queries)
-    check_neighbors(
-        "nearest_neighbors", k, rows.shape[0] - (0 if queries is not None and itself is None else 1)
-    )
+    asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
     found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself)
     xp = namespace_of(rows)
     zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
+    return neighbors_of(found, table, rows, zeros)
+
+
+def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:
+    """Give lists back in the library of ``rows``, with the table's words."""
     return Neighbors(like(found.ids, rows), like(found.scores, rows), words_of(table), zeros)
 
 
-def _queries(table: Any, rows: FloatMatrix, queries: Any) -> tuple[Array | None, Array | None]:
-    """Return the query vectors and the rows they are, as the kernel takes them."""
+def asked_of(
+    where: str, table: Any, rows: FloatMatrix, queries: Any, k: int
+) -> tuple[Array | None, Array | None]:
+    """Return the query vectors and the rows they are, as the kernel takes them.
+
+    Raises:
+        ConfigError, VocabularyError, ShapeError, DTypeError, NonFiniteError: as :func:`nearest_neighbors`.
+    """
+    asked, itself = _vectors_and_rows(where, table, rows, queries)
+    check_neighbors(where, k, rows.shape[0] - (0 if queries is not None and itself is None else 1))
+    return asked, itself
+
+
+def _vectors_and_rows(
+    where: str, table: Any, rows: FloatMatrix, queries: Any
+) -> tuple[Array | None, Array | None]:
     if queries is None:
         return None, None
-    if hasattr(queries, "ndim") and queries.ndim == 2:
-        check_matrix("nearest_neighbors", "queries", queries)
-        return _matching(rows, queries), None
+    if isinstance(queries, Embedding) or getattr(queries, "ndim", 0) == 2:
+        asked = check_matrix(where, "queries", vectors_of(queries), words_of(queries))
+        return _matching(where, rows, asked), None
     if isinstance(queries, str) or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
         raise ShapeError(
-            f"nearest_neighbors: queries are {type(queries).__name__} {getattr(queries, 'shape', queries)!r}",
+            f"{where}: queries are {type(queries).__name__} {getattr(queries, 'shape', queries)!r}",
             needed="A list of words or row numbers, or a (Q, d) array of vectors is needed.",
             remedy="One word is queries=[word]; one vector is queries=vector[None, :].",
         )
-    ids = [_row(table, rows, query) for query in queries]
+    ids = [_row(where, table, rows, query) for query in queries]
     if not ids:
         raise ShapeError(
-            "nearest_neighbors: the list of queries is empty",
+            f"{where}: the list of queries is empty",
             needed="At least one word, row number or vector is needed.",
-            remedy="Leave queries out to ask for every row.",
+            remedy="nearest_neighbors without queries asks for every row.",
         )
     xp = namespace_of(rows)
     itself = xp.asarray(ids, dtype=xp.int64)
@@ -97,12 +113,12 @@ def _is_floating(queries: Any) -> bool:
     return hasattr(queries, "dtype") and "float" in str(queries.dtype)
 
 
-def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
+def _row(where: str, table: Any, rows: FloatMatrix, query: Any) -> int:
     if isinstance(query, str):
         if isinstance(table, Embedding):
             return table.row(query)
         raise DTypeError(
-            f"nearest_neighbors: the query {query!r} is a word, but the table is an array",
+            f"{where}: the query {query!r} is a word, but the table is an array",
             needed="Words can be asked of an Embedding.",
             remedy="Embedding(array, words), or pass row numbers.",
         )
@@ -110,27 +126,27 @@ def _row(table: Any, rows: FloatMatrix, query: Any) -> int:
         row = operator.index(query)
     except TypeError as error:
         raise DTypeError(
-            f"nearest_neighbors: the query {query!r} is neither a word nor a row number",
+            f"{where}: the query {query!r} is neither a word nor a row number",
             needed="Row numbers are whole numbers.",
             remedy="One vector is queries=vector[None, :].",
         ) from error
     if not 0 <= row < rows.shape[0]:
         raise ShapeError(
-            f"nearest_neighbors: row {query} of {rows.shape[0]}",
+            f"{where}: row {query} of {rows.shape[0]}",
             needed=f"Row numbers run from 0 to {rows.shape[0] - 1}.",
             remedy="Pass words to ask by name.",
         )
     return row
 
 
-def _matching(rows: FloatMatrix, queries: Array) -> Array:
+def _matching(where: str, rows: FloatMatrix, queries: Array) -> Array:
     if queries.shape[1] != rows.shape[1] or queries.dtype != rows.dtype:
         wrong = DTypeError if queries.shape[1] == rows.shape[1] else ShapeError
         raise wrong(
-            f"nearest_neighbors: queries are {tuple(queries.shape)} {queries.dtype}, "
+            f"{where}: queries are {tuple(queries.shape)} {queries.dtype}, "
             f"the table {tuple(rows.shape)} {rows.dtype}",
             needed="Both need the same dimensions and the same dtype.",
             remedy=f"queries.astype({str(rows.dtype)!r}), or truncate the longer one.",
         )
-    check_range("nearest_neighbors", "queries", queries, LARGEST_SQUARE)
+    check_range(where, "queries", queries, LARGEST_SQUARE)
     return queries

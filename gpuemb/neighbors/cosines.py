@@ -1,0 +1,197 @@
+"""Cosines of many pairs of words: a matrix that was asked for by name, or block after block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, native
+from gpuemb.core.checks import LARGEST_SQUARE, check_at_least, check_matrix, check_range
+from gpuemb.core.errors import DTypeError, MemoryBudgetError, ShapeError
+from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, readable, rows_per_tile, tiles
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.model import Embedding, vectors_of, words_of
+from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
+
+
+@dataclass(frozen=True, eq=False)
+class Cosines:
+    """Cosines of some rows with all columns.
+
+    Attributes:
+        scores: ``(A, B)`` cosines, NaN where a row or a column is zero.
+        start: which row of X the first one is.
+        words: the ``A`` words of the rows, where they are known.
+        columns: the ``B`` words of the columns, where they are known.
+    """
+
+    scores: Array
+    start: int
+    words: Sequence[str] | None
+    columns: Sequence[str] | None
+
+
+def cosine_matrix(
+    X: Any, Y: Any = None, out: Any = None, *, words: Sequence[str] | None = None, progress: Progress = SILENT
+) -> Cosines:
+    """Compute the cosine of every row of X with every row of Y.
+
+    The matrix of whole vocabularies is not made unasked: past 64 MB it needs ``words`` or ``out``.
+
+    Args:
+        X: an Embedding, or a ``(A, d)`` float16, float32 or float64 array.
+        Y: the same with ``B`` rows; X itself when left out.
+        out: ``(A, B)`` float32 or float64 NumPy array, a memory map for instance, that is filled; float32
+            holds the rounded scores.
+        words: compare these words only, in this order; X and Y must be Embeddings.
+        progress: told of every row.
+
+    Returns:
+        Scores bit for bit as those of :func:`nearest_neighbors`, float64 unless ``out`` says otherwise. A
+        row with itself may be 1 − 2⁻⁵³.
+
+    Raises:
+        MemoryBudgetError: the matrix is larger than 64 MB and neither ``words`` nor ``out`` was given, or it
+            does not fit.
+        VocabularyError: a word is missing, with the closest spellings.
+        ShapeError, DTypeError, NonFiniteError: X, Y or out is not such a table.
+        DeviceError: X is on a GPU, for which there is no kernel yet.
+
+    Cost: ``2·A·B·d`` flops in float64; a copy of Y. Source: Definitions §3.
+    """
+    where = "cosine_matrix"
+    pair = _Pair.of(where, X, Y, words)
+    size = buffer(pair.shape, np.float64)
+    if out is None and words is None and size > TILE_BYTES:
+        raise MemoryBudgetError(
+            f"{where}: {pair.shape[0]} × {pair.shape[1]} cosines are {readable(size)}",
+            needed=f"Past {readable(TILE_BYTES)} a matrix must be asked for.",
+            remedy="Name the words with words=[…], give out=, or take it in blocks from cosine_tiles.",
+        )
+    held = 0 if out is not None else size
+    scores = _target(where, out, pair.shape)
+    pair.plan(where, {"matrix": held}).require()
+    scores = np.empty(pair.shape) if scores is None else scores
+    panels = panels_of(pair.others)
+    with progress.phase("cosines", pair.shape[0]) as task:
+        for start, stop in tiles(pair.shape[0], rows_per_tile(8 * pair.shape[1])):
+            pair.score(panels, start, stop, scores[start:stop])
+            task.advance(stop - start)
+    return Cosines(like(scores, pair.source) if out is None else out, 0, pair.words, pair.columns)
+
+
+def cosine_tiles(
+    X: Any, Y: Any = None, *, words: Sequence[str] | None = None, tile_bytes: int = TILE_BYTES
+) -> Iterator[Cosines]:
+    """Walk down the matrix of :func:`cosine_matrix` in blocks of whole rows; it never stands as a whole.
+
+    Args:
+        X: as for :func:`cosine_matrix`.
+        Y: as for :func:`cosine_matrix`.
+        words: as for :func:`cosine_matrix`.
+        tile_bytes: how large a block may be; it has one row at least. Scores do not depend on it.
+
+    Yields:
+        Blocks from the first row to the last; each is an array of its own.
+
+    Raises:
+        ConfigError: ``tile_bytes`` is below 1. Otherwise as :func:`cosine_matrix`; all at the call, before
+            the first block.
+
+    Cost: ``2·A·B·d`` flops in float64; a copy of Y and one block.
+    """
+    where = "cosine_tiles"
+    check_at_least(where, "tile_bytes", tile_bytes, 1)
+    pair = _Pair.of(where, X, Y, words)
+    step = min(pair.shape[0], rows_per_tile(8 * pair.shape[1], tile_bytes))
+    pair.plan(where, {"block": buffer((step, pair.shape[1]), np.float64)}).require()
+    return _blocks(pair, step)
+
+
+def _blocks(pair: _Pair, step: int) -> Iterator[Cosines]:
+    panels = panels_of(pair.others)
+    for start, stop in tiles(pair.shape[0], step):
+        scores = pair.score(panels, start, stop, np.empty((stop - start, pair.shape[1])))
+        words = None if pair.words is None else pair.words[start:stop]
+        yield Cosines(like(scores, pair.source), start, words, pair.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Two checked tables of one d, in NumPy; ``source`` is X as it came."""
+
+    rows: FloatMatrix
+    others: FloatMatrix
+    words: Sequence[str] | None
+    columns: Sequence[str] | None
+    source: Array
+
+    @classmethod
+    def of(cls, where: str, X: Any, Y: Any, words: Sequence[str] | None) -> _Pair:
+        source, rows, names = _table(where, "X", X, words)
+        _, others, columns = (source, rows, names) if Y is None else _table(where, "Y", Y, words)
+        if rows.shape[1] != others.shape[1]:
+            raise ShapeError(
+                f"{where}: X has {rows.shape[1]} dimensions but Y has {others.shape[1]}",
+                needed="A cosine needs two vectors of the same length.",
+                remedy=f"Cut both with embedding.truncate({min(rows.shape[1], others.shape[1])}).",
+            )
+        return cls(rows, others, names, columns, source)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), len(self.others)
+
+    def plan(self, where: str, buffers: dict[str, int]) -> MemoryPlan:
+        width = max(4, self.others.dtype.itemsize)
+        return MemoryPlan(where, {"copy of Y": self.others.size * width, **buffers})
+
+    def score(self, panels: Any, start: int, stop: int, out: FloatMatrix) -> FloatMatrix:
+        return cosine_scores.on(device_of(self.rows))(self.rows[start:stop], panels, out)
+
+
+def _table(
+    where: str, name: str, x: Any, words: Sequence[str] | None
+) -> tuple[Array, FloatMatrix, Sequence[str] | None]:
+    """Return the table as it came, its wanted rows, and their words."""
+    table = check_matrix(where, name, vectors_of(x), words_of(x))
+    check_range(where, name, table, LARGEST_SQUARE)
+    cosine_scores.implementation(device_of(table).kind)  # one that is missing is said before any work
+    if words is None:
+        return table, native(table), words_of(x)
+    if not isinstance(x, Embedding):
+        raise DTypeError(
+            f"{where}: words were named, but {name} is an array",
+            needed="Words can be asked of an Embedding.",
+            remedy="Embedding(array, words), or take the rows from the array.",
+        )
+    if isinstance(words, str) or not len(words):
+        raise ShapeError(
+            f"{where}: words = {words!r}",
+            needed="A list of at least one word is needed.",
+            remedy="One word is words=[word].",
+        )
+    xp = namespace_of(table)
+    rows = xp.take(table, xp.asarray(x.rows(words)), axis=0)
+    return table, native(rows), list(words)
+
+
+def _target(where: str, out: Any, shape: tuple[int, int]) -> FloatMatrix | None:
+    if out is None:
+        return None
+    if not isinstance(out, np.ndarray) or out.shape != shape or not out.flags.writeable:
+        raise ShapeError(
+            f"{where}: out is {type(out).__name__} {getattr(out, 'shape', '')}",
+            needed=f"A NumPy array of shape {shape} that may be written is needed.",
+            remedy=f"numpy.empty({shape}), or numpy.lib.format.open_memmap for a file.",
+        )
+    if out.dtype not in (np.float32, np.float64):
+        raise DTypeError(
+            f"{where}: out holds {out.dtype}",
+            needed="Scores go into float64, or rounded into float32.",
+            remedy=f"numpy.empty({shape}, 'float32')",
+        )
+    return out.view(np.ndarray)

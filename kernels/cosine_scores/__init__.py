@@ -1,0 +1,56 @@
+"""The cosine of every row with every other row, bit for bit as defined.
+
+rows    (A, d)            float16, float32 or float64; finite
+panels  (⌈B/64⌉, d, 64)   float32 or float64: the B other rows as ``panels_of`` lays them
+out     (A, B)            float32 or float64: where the scores go, rounded to its dtype
+→       out, NaN where either row has no length
+
+The score is that of :mod:`gpuemb.kernels.cosine_topk`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import FloatMatrix, FloatStack
+from gpuemb.core.dispatch import kernel
+from gpuemb.core.memory import tiles
+from gpuemb.kernels.cosine_topk import cosine_topk
+
+WIDTH = 64  # rows side by side: eight vector registers of float64
+
+
+def panels_of(rows: FloatMatrix) -> FloatStack:
+    """Lay rows side by side in panels of ``WIDTH`` columns, float16 widened, zeros behind the last row.
+
+    Cost: a copy of the table.
+    """
+    count, dim = rows.shape
+    panels = np.empty(
+        (-(-count // WIDTH), dim, WIDTH), np.float64 if rows.dtype.itemsize == 8 else np.float32
+    )
+
+    def turn(part: tuple[int, int]) -> None:
+        first, last = part
+        for panel in range(first, last):
+            some = rows[panel * WIDTH : (panel + 1) * WIDTH]
+            panels[panel, :, : len(some)] = some.T
+            panels[panel, :, len(some) :] = 0
+
+    threads.run(turn, tiles(len(panels), 64))
+    return panels
+
+
+@kernel
+def cosine_scores(rows: FloatMatrix, panels: FloatStack, out: FloatMatrix) -> FloatMatrix:
+    """Score every row against every column of the panels.
+
+    Cost: ``2·A·B·d`` flops in float64.
+    """
+    others = np.swapaxes(panels, 1, 2).reshape(-1, panels.shape[1])[: out.shape[1]]
+    found = cosine_topk.reference(others, len(others), rows)
+    out[:] = np.nan
+    for row, (ids, scores) in enumerate(zip(found.ids, found.scores, strict=True)):
+        out[row, ids[ids >= 0]] = scores[ids >= 0]
+    return out
