@@ -24,7 +24,7 @@ from gpuemb.core.errors import (
 from gpuemb.embeddings.model import Embedding
 from gpuemb.neighbors import index as module
 from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
-from gpuemb.neighbors.index import GROUP, CosineIndex
+from gpuemb.neighbors.index import CosineIndex
 
 WORDS = [f"word{i}" for i in range(9)]
 
@@ -54,19 +54,18 @@ def test_answers_are_those_of_nearest_neighbors(case: Table, data: st.DataObject
 
 @pytest.mark.parametrize("k", [1, 2, 15, 16, 40, 999])
 def test_large_tables_full_of_ties_are_answered_in_row_order(k: int) -> None:
-    rows = np.random.default_rng(0).integers(-1, 2, (16 * GROUP + 5, 5)).astype(np.float32)
+    rows = np.random.default_rng(0).integers(-1, 2, (1029, 5)).astype(np.float32)
     assert_same_lists(CosineIndex(rows).search([3, 700], k), nearest_neighbors(rows, k, queries=[3, 700]))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("scanned", [0, 10**9])
-def test_both_roads_any_tile_and_any_threads_give_the_same_bits(
-    workers: int, scanned: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("few", [0, 10**9])
+def test_both_roads_and_any_threads_give_the_same_bits(
+    workers: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, asked = table(700, 20), table(30, 20, seed=1)
     expected = nearest_neighbors(rows, 10, queries=asked)
-    monkeypatch.setattr(module, "SCANNED", scanned)
-    monkeypatch.setattr(module, "rows_per_tile", lambda _: 7)
+    monkeypatch.setattr(module, "FEW", few)
     with threads.limit(workers):
         assert_same_lists(CosineIndex(rows).search(asked, 10), expected)
 
