@@ -108,7 +108,7 @@ def convert(
         from gpuemb.embeddings.files.vocabulary import read_words
 
         format_for(target, target_format)  # a name that cannot be written is refused before anything is read
-        table = _opened(
+        table = opened_table(
             source,
             format=source_format,
             tensor=tensor,
@@ -119,7 +119,7 @@ def convert(
             memory_map=False,
         )
         gpuemb.save(table, target, format=target_format)
-        say(_described(table))
+        say(described(table))
         say(f"Written: {shown(target)}")
 
 
@@ -137,14 +137,14 @@ def similarity(table: TableArgument, pairs: PairsArgument, json: options.JsonRes
     with failing_clearly():
         import gpuemb
 
-        embedding = _opened(table)
+        embedding = opened_table(table)
         found = [gpuemb.similarity_correlation(embedding, judged) for judged in _judged(pairs)]
         if json:
             keys = ("pairs", "covered", "of", "correlation")
             rows = [(one.pairs.name, one.covered, len(one.pairs), one.value) for one in found]
             say_json([dict(zip(keys, row, strict=True)) for row in rows])
             return
-        say(_described(embedding))
+        say(described(embedding))
         for one in found:
             say(f"{one.pairs.name:<24} {one.value:6.3f}   {one.covered} of {len(one.pairs)} pairs")
 
@@ -153,7 +153,7 @@ def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
     """Say what each table holds, and how many words all of them share."""
     import gpuemb
 
-    opened = [_opened(table) for table in tables]
+    opened = [opened_table(table) for table in tables]
     together = gpuemb.stack(opened, case=case)  # type: ignore[arg-type]  # stack refuses others by name
     shared = len(together.index_to_key)
     if json:
@@ -164,16 +164,17 @@ def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
         say_json({"tables": rows, "case": case, "shared": shared})
         return
     for embedding in opened:
-        say(_described(embedding))
+        say(described(embedding))
     if len(opened) > 1:
         alike = "letter by letter" if case == "exact" else "in lower case"
         say(f"{shared:,} words are in all {len(opened)}, compared {alike}.")
 
 
-def _opened(table: str, **options: Any) -> Embedding:
+def opened_table(table: str, **options: Any) -> Embedding:
+    """Open what people name as a table, with progress; what was left out is told by :func:`described`."""
     import gpuemb
 
-    with warnings.catch_warnings():  # what was left out is said in a line of ours
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", gpuemb.DroppedWarning)
         part = {name: options[name] for name in ("limit", "words") if name in options}
         if table == GLOVE:
@@ -197,7 +198,8 @@ def _judged(sources: Sequence[str]) -> list[WordPairs]:
     ]
 
 
-def _described(embedding: Embedding) -> str:
+def described(embedding: Embedding) -> str:
+    """One line: what a table is, and what was left out of it."""
     lost = {
         "rows of words that had stood before": embedding.duplicates,
         "rows that cannot be read": embedding.skipped,

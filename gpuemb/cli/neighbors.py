@@ -1,0 +1,146 @@
+"""The command ``gpuemb neighbors``: whom a table's words stand next to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gpuemb.cli import options
+from gpuemb.cli.tables import LimitOption, TableArgument, described, opened_table
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gpuemb.embeddings.model import Embedding
+    from gpuemb.neighbors.exact import Neighbors
+
+ENDING = ".parquet"
+
+WordsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Words to ask for, as they stand in the table.", metavar="[WORD]...", show_default=False
+    ),
+]
+CountOption = Annotated[int, typer.Option("-k", "--k", help="Neighbors of each word.")]
+QueriesOption = Annotated[
+    Path | None, typer.Option(help="Ask for the words in this file too, one a line.", show_default=False)
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Ask for every word of the table; needs --out.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a .parquet instead: word, rank, neighbor, cosine, one row for every neighbor.",
+        show_default=False,
+    ),
+]
+
+
+def neighbors(
+    table: TableArgument,
+    words: WordsArgument = None,
+    k: CountOption = 10,
+    queries: QueriesOption = None,
+    every: AllOption = False,
+    out: OutOption = None,
+    limit: LimitOption = None,
+    threads: options.Threads = None,
+    json: options.JsonResult = False,
+) -> None:
+    """Find the words of highest cosine, exactly.
+
+    Examples:
+    `gpuemb neighbors glove.npy king queen -k 5`
+
+    `gpuemb neighbors dataset:glove-6b-50d --queries words.txt --json`
+
+    `gpuemb neighbors news.bin --all --out neighbors.parquet` (every word of the table against every other)
+
+    A word is not its own neighbor. Equal cosines stand in the order of the table, and no cosine is
+    approximate: the same table gives the same lists on any machine, with any number of threads. A word
+    whose vector is zero has no neighbors and is nobody's.
+    """
+    with failing_clearly():
+        from gpuemb.core import threads as workers
+
+        _check(words, queries, out, every=every, json=json)
+        with workers.limit(threads):
+            embedding = opened_table(table, limit=limit)
+            asked = embedding.index_to_key if every else _asked(words, queries)
+            found = _found(embedding, None if every else asked, k)
+            if out is not None:
+                _write(embedding, found, asked, out)
+            elif json:
+                say_json([_entry(found, query, word) for query, word in enumerate(asked)])
+            else:
+                _say(embedding, found, asked)
+
+
+def _check(
+    words: Sequence[str] | None, queries: Path | None, out: Path | None, *, every: bool, json: bool
+) -> None:
+    """Refuse what cannot be meant before a table is read."""
+    if every and (words or queries):
+        given, needed = "words and --all", "--all asks for every word of the table: name none beside it."
+    elif every and out is None:
+        given, needed = "--all without --out", "The lists of a whole vocabulary go into a file."
+    elif not (every or words or queries):
+        given, needed = "no words", "Name words, a file of them with --queries, or --all."
+    elif out is not None and out.suffix != ENDING:
+        given, needed = f"--out {out}", f"The file is Parquet: its name ends in {ENDING}."
+    elif out is not None and json:
+        given, needed = "--json and --out", "The lists are either printed or written."
+    else:
+        return
+    raise ConfigError(
+        f"neighbors: {given}",
+        needed=needed,
+        remedy="gpuemb neighbors TABLE king queen, or gpuemb neighbors TABLE --all --out neighbors.parquet",
+    )
+
+
+def _asked(words: Sequence[str] | None, queries: Path | None) -> list[str]:
+    from gpuemb.embeddings.files.vocabulary import read_words
+
+    listed = [] if queries is None else [word for word in read_words(queries) if word]
+    return [*(words or ()), *listed]
+
+
+def _found(embedding: Embedding, asked: Sequence[str] | None, k: int) -> Neighbors:
+    import gpuemb
+
+    if asked is not None:
+        return gpuemb.CosineIndex(embedding.check()).search(asked, k)
+    with TerminalProgress().phase(f"neighbors of {len(embedding):,} words"):
+        return gpuemb.nearest_neighbors(embedding, k)
+
+
+def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Path) -> None:
+    from gpuemb.neighbors.parquet import write_neighbors
+
+    rows = write_neighbors(found, asked, out, progress=TerminalProgress())
+    say(described(embedding))
+    if found.without_length:
+        say(f"{found.without_length:,} words have a zero vector: they have no neighbors and are nobody's.")
+    say(f"Written: {shown(out)}, {rows:,} neighbors of {len(asked):,} words")
+
+
+def _entry(found: Neighbors, query: int, word: str) -> dict[str, object]:
+    near = [{"word": name, "cosine": cosine} for name, cosine in found.named(query)]
+    return {"word": word, "neighbors": near}
+
+
+def _say(embedding: Embedding, found: Neighbors, asked: Sequence[str]) -> None:
+    lists = [found.named(query) for query in range(len(asked))]
+    width = max([len(name) for near in lists for name, _ in near], default=0)
+    say(described(embedding))
+    for word, near in zip(asked, lists, strict=True):
+        say()
+        say(word)
+        for rank, (name, cosine) in enumerate(near, 1):
+            say(f"{rank:>4}  {name:<{width}}  {cosine:6.3f}")
+        if not near:
+            say("      no neighbors: its vector is zero, or all others are")

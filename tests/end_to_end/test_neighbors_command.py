@@ -1,0 +1,107 @@
+"""Neighbors at the command line: printed for people, for programs, or written for every word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from embeddings.tables import FRUIT, table
+from end_to_end.command import COMMAND, FAILED, USAGE, gpuemb
+
+from gpuemb.embeddings.files import save
+from gpuemb.embeddings.model import Embedding
+from gpuemb.neighbors.exact import nearest_neighbors
+
+pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter")
+
+
+@pytest.fixture
+def fruit(tmp_path: Path) -> Path:
+    """A folder with five words as they are."""
+    save(table(), tmp_path / "fruit.npy")
+    return tmp_path
+
+
+def test_words_are_printed_with_their_neighbors_best_first(fruit: Path) -> None:
+    done = gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[1], FRUIT[3], "-k", "2")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "fruit: 5 words × 3, float32"
+    expected = []
+    for word in (FRUIT[1], FRUIT[3]):
+        expected += [[], [word]]
+        for rank, (name, cosine) in enumerate(table().most_similar(word, 2), 1):
+            expected.append([str(rank), name, f"{cosine:.3f}"])
+    assert [line.split() for line in lines[1:]] == expected
+
+
+def test_programs_get_every_digit_and_the_words_of_a_file(fruit: Path) -> None:
+    (fruit / "words.txt").write_text(f"{FRUIT[0]}\n\n{FRUIT[2]}\n")
+    done = gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[4], "--queries", "words.txt", "-k", "3", "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert [one["word"] for one in said] == [FRUIT[4], FRUIT[0], FRUIT[2]]
+    for one in said:
+        found = [(near["word"], near["cosine"]) for near in one["neighbors"]]
+        assert found == table().most_similar(one["word"], 3)
+
+
+def test_the_whole_graph_is_written(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
+    vectors[7] = 0
+    words = [f"w{i}" for i in range(60)]
+    save(Embedding(vectors, words), tmp_path / "t.npy")
+    done = gpuemb(tmp_path, "neighbors", "t.npy", "--all", "--out", "n.parquet", "-k", "4", "--threads", "1")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[1:] == [
+        "1 words have a zero vector: they have no neighbors and are nobody's.",
+        "Written: n.parquet, 236 neighbors of 60 words",
+    ]
+    rows = pyarrow.parquet.read_table(tmp_path / "n.parquet").to_pylist()
+    found = nearest_neighbors(Embedding(vectors, words), 4)
+    expected = [
+        {"word": word, "rank": rank, "neighbor": name, "cosine": cosine}
+        for query, word in enumerate(words)
+        for rank, (name, cosine) in enumerate(found.named(query), 1)
+    ]
+    assert rows == expected
+
+
+def test_a_part_of_the_table_is_asked(fruit: Path) -> None:
+    done = gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[0], "-k", "1", "--limit", "2", "--json")
+    assert [one["word"] for one in json.loads(done.out)[0]["neighbors"]] == [FRUIT[1]]
+    assert gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[0], "-k", "2", "--limit", "2").code == USAGE
+
+
+def test_a_missing_word_is_answered_with_the_nearest_spellings(fruit: Path) -> None:
+    done = gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[0], FRUIT[1][:-1])
+    assert done.code == FAILED
+    assert f"the word '{FRUIT[1][:-1]}' is not among its 5 words" in done.err
+    assert f"Did you mean {FRUIT[1]}" in done.err
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no words"),
+        (["--all"], "--all without --out"),
+        (["king", "--all", "--out", "n.parquet"], "words and --all"),
+        (["king", "--out", "n.csv"], "--out n.csv"),
+        (["king", "--out", "n.parquet", "--json"], "--json and --out"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_the_table_is_looked_for(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    done = gpuemb(tmp_path, "neighbors", "none.npy", *arguments)
+    assert (done.code, f"neighbors: {said}" in done.err) == (USAGE, True), done.err
+
+
+def test_the_help_teaches(tmp_path: Path) -> None:
+    said = gpuemb(tmp_path, "neighbors", "--help").out
+    assert "gpuemb neighbors glove.npy king queen -k 5" in said
+    assert "--all --out neighbors.parquet" in said
