@@ -22,3 +22,17 @@ def _fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 # ``fused_multiply_add(a, b, c)`` is ``a·b + c`` of three float64, rounded once.
 fused_multiply_add = cast(Callable[[Any, Any, Any], float], intrinsic(_fused_multiply_add))
+
+
+def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        kind = ir.FunctionType(word, [word, ir.IntType(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.cttz.i64")  # type: ignore[no-untyped-call]
+        return builder.call(function, [*arguments, ir.Constant(ir.IntType(1), 1)])
+
+    return types.int64(types.uint64), generate
+
+
+# ``trailing_zeros(bits)`` is the number of the lowest set bit of a uint64 that is not zero.
+trailing_zeros = cast(Callable[[Any], int], intrinsic(_trailing_zeros))
