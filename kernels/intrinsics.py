@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+T = TypeVar("T")
 
 
 def _fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
@@ -36,3 +38,21 @@ def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
 
 # ``trailing_zeros(bits)`` is the number of the lowest set bit of a uint64 that is not zero.
 trailing_zeros = cast(Callable[[Any], int], intrinsic(_trailing_zeros))
+
+
+def _borrowed(typing_context: Any, arrays: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        members = cgutils.unpack_tuple(builder, arguments[0])  # type: ignore[no-untyped-call]
+        unowned = []
+        for kind, member in zip(arrays, members, strict=True):
+            array = context.make_array(kind)(context, builder, member)
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)  # type: ignore[no-untyped-call]
+            unowned.append(array._getvalue())
+        return context.make_tuple(builder, arrays, unowned)
+
+    return arrays(arrays), generate
+
+
+# ``borrowed(arrays)`` is a named tuple of the same arrays that counts no references to them: the caller holds
+# them. Counting is atomic, and two workers that count the same array wait for each other at every use.
+borrowed = cast(Callable[[T], T], intrinsic(_borrowed))

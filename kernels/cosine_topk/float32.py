@@ -18,6 +18,7 @@ from gpuemb.core.jit import njit
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
 from gpuemb.kernels.cosine_topk.survivors import Lists, offer, offer_row
+from gpuemb.kernels.intrinsics import borrowed
 
 WIDE, NARROW = 128, 16  # scores tested at once without a branch, and then again
 
@@ -53,6 +54,7 @@ def seed_block(
     lists: Lists,
 ) -> None:
     """Start the lists of rows ``first …`` with the best of the table's rows ``column …``."""
+    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
     k = lists.scores.shape[1]
     maxima = np.empty((4 * (k + 1) + NARROW - 1) // NARROW * NARROW, np.float32)
     for row in range(len(approximate)):
@@ -71,6 +73,7 @@ def cross_block(
     both: bool,
 ) -> None:
     """Offer what survives of a tile to its rows' lists, and to its columns' if ``both`` ask."""
+    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
     height, width = approximate.shape
     floors = np.full(width, np.float32(np.inf))
     if both:

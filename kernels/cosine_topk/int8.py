@@ -27,7 +27,7 @@ from gpuemb.core.jit import njit
 from gpuemb.kernels.cosine_topk.arrange import Arranged
 from gpuemb.kernels.cosine_topk.quantize import Quantized
 from gpuemb.kernels.cosine_topk.survivors import Lists, offer, offer_row
-from gpuemb.kernels.intrinsics import trailing_zeros
+from gpuemb.kernels.intrinsics import borrowed, trailing_zeros
 from gpuemb.kernels.vnni import GROUP, LANES, SIDE, address, call, load, products, splat
 
 SLACK = 1e-6
@@ -146,6 +146,8 @@ def seed_blocks(
     lists: Lists,
 ) -> None:
     """Start the lists of every block of rows (``blocks[:, 0]``) with the best of a block of the table."""
+    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
+    asked_int8, table_int8 = borrowed(asked_int8), borrowed(table_int8)
     k, steps = lists.scores.shape[1], asked_int8.panels.shape[1]
     approximate = np.empty((SIDE, step), np.float32)
     maxima = np.empty((4 * (k + 1) + SIDE - 1) // SIDE * SIDE, np.float32)
@@ -183,6 +185,8 @@ def cross_blocks(
     both: bool,
 ) -> None:
     """Offer what survives of every pair of blocks to the rows' lists, and to the columns' if ``both`` ask."""
+    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
+    asked_int8, table_int8 = borrowed(asked_int8), borrowed(table_int8)
     row_floors, column_floors = np.empty(step, np.float32), np.full(step, np.float32(np.inf))
     scores, masks = np.empty((SIDE, SIDE), np.float32), np.zeros(SIDE, np.uint16)
     steps = asked_int8.panels.shape[1]

@@ -15,6 +15,7 @@ from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.cosine_topk.arrange import Arranged
 from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
+from gpuemb.kernels.intrinsics import borrowed
 
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait
@@ -154,6 +155,7 @@ def _merge(scores: Float64, ids: Int32, found: int, fresh: Float64, fresh_ids: I
 @njit
 def settle_all(asked: Arranged, table: Arranged, lists: Lists, first: int, last: int) -> None:
     """Score all that still waits."""
+    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
     for row in range(first, last):
         if lists.waiting[row] > 0:
             settle(row, asked, table, lists)
