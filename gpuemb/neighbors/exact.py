@@ -23,12 +23,18 @@ class Neighbors:
         scores: ``(Q, k)`` float64 cosines, NaN padded.
         words: the table's words, when it has them.
         without_length: rows of zeros: they have no cosine and are in nobody's list.
+        certified: lists proved by the bound of an int8 filter.
+        refined: lists proved by the bound of a float32 filter.
+        recomputed: lists for which every candidate was scored in float64.
     """
 
     ids: Array
     scores: Array
     words: Sequence[str] | None
     without_length: int
+    certified: int
+    refined: int
+    recomputed: int
 
     def named(self, query: int) -> list[tuple[str, float]]:
         """Return the neighbors of one query as words (or row numbers) with their cosines."""
@@ -65,7 +71,15 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
     found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself)
     xp = namespace_of(rows)
     zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
-    return Neighbors(like(found.ids, rows), like(found.scores, rows), words_of(table), zeros)
+    return Neighbors(
+        like(found.ids, rows),
+        like(found.scores, rows),
+        words_of(table),
+        zeros,
+        found.certified,
+        found.refined,
+        found.recomputed,
+    )
 
 
 def _queries(table: Any, rows: FloatMatrix, queries: Any) -> tuple[Array | None, Array | None]:

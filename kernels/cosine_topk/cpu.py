@@ -224,6 +224,4 @@ def _answer(search: Search, road: str) -> TopK:
     recomputed = int(np.sum(lists.scored >= candidates))
     proved = len(asked.rows) - recomputed
     by_int8 = road == "int8"
-    return TopK(
-        lists.ids, lists.scores, proved if by_int8 else 0, 0 if by_int8 else proved, recomputed
-    )
+    return TopK(lists.ids, lists.scores, proved if by_int8 else 0, 0 if by_int8 else proved, recomputed)
