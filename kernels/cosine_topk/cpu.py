@@ -31,7 +31,14 @@ from gpuemb.kernels.cosine_topk.arrange import (
     centers_of,
     nearest_centers,
 )
-from gpuemb.kernels.cosine_topk.survivors import Lists, buffer_length, empty_lists, settle_all
+from gpuemb.kernels.cosine_topk.survivors import (
+    Lists,
+    Scratch,
+    buffer_length,
+    empty_lists,
+    scratch,
+    settle_all,
+)
 
 BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 … 2048 measure alike
 FEW_QUERIES = 64  # so few do not pay for quantizing the table
@@ -62,6 +69,10 @@ class Search(NamedTuple):
     def both(self) -> bool:
         """Whether columns ask too, so that each pair of blocks is met once."""
         return self.asked is self.table
+
+    def room(self) -> Scratch:
+        """Room of one worker."""
+        return scratch(self.step, self.lists.scores.shape[1])
 
 
 def cosine_topk(
@@ -130,7 +141,8 @@ def _order(rows: FloatMatrix, lengths: Float64, centers: Float32) -> Int64:
     """Rows with a length, those of one center together."""
     present = np.flatnonzero(lengths > 0)
     nearest = nearest_centers(rows, lengths, centers)[present].astype(np.int16)
-    return present[np.argsort(nearest, kind="stable")]
+    order: Int64 = present[np.argsort(nearest, kind="stable")]
+    return order
 
 
 def _run(search: Search, seed: Filter, cross: Filter) -> None:
@@ -143,7 +155,9 @@ def _run(search: Search, seed: Filter, cross: Filter) -> None:
         for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
             _spread(cross, pairs)
     parts = threads.ranges(len(search.asked.rows), TASKS_A_WORKER * threads.count())
-    threads.run(lambda part: settle_all(search.asked, search.table, search.lists, *part), parts)
+    threads.run(
+        lambda part: settle_all(search.asked, search.table, search.lists, search.room(), *part), parts
+    )
 
 
 def _blocks(side: Arranged, step: int) -> int:
@@ -162,7 +176,8 @@ def _all_pairs(starts: Int64, columns: int) -> Int64:
     """Every block of rows with every block of columns but its first, row by row."""
     rows = np.repeat(starts[:, 0], columns)
     pairs = np.stack([rows, np.tile(np.arange(columns), len(starts))], axis=1)
-    return pairs[pairs[:, 1] != starts[rows, 1]]
+    others: Int64 = pairs[pairs[:, 1] != starts[rows, 1]]
+    return others
 
 
 def _spread(work: Filter, pairs: Int64) -> None:
@@ -181,8 +196,8 @@ def _int8_road(search: Search) -> tuple[Filter, Filter]:
     asked = table if search.both else quantize(search.asked, search.dim)
     sides = search.asked, asked, search.table, table, search.lists
     return (
-        lambda pairs: seed_blocks(pairs, search.step, *sides),
-        lambda pairs: cross_blocks(pairs, search.step, *sides, search.both),
+        lambda pairs: seed_blocks(pairs, search.step, *sides, search.room()),
+        lambda pairs: cross_blocks(pairs, search.step, *sides, search.room(), search.both),
     )
 
 
@@ -201,12 +216,14 @@ def _float32_road(search: Search) -> tuple[Filter, Filter]:
             yield np.matmul(left, right.T, out=tile), first, column
 
     def seed(pairs: Int64) -> None:
+        room = search.room()
         for tile in products(pairs):
-            seed_block(*tile, margin, *sides)
+            seed_block(*tile, margin, *sides, room)
 
     def cross(pairs: Int64) -> None:
+        room = search.room()
         for tile in products(pairs):
-            cross_block(*tile, margin, *sides, search.both)
+            cross_block(*tile, margin, *sides, room, search.both)
 
     return seed, cross
 

@@ -17,7 +17,7 @@ from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.jit import njit
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
-from gpuemb.kernels.cosine_topk.survivors import Lists, offer, offer_row
+from gpuemb.kernels.cosine_topk.survivors import Lists, Scratch, offer, offer_row
 from gpuemb.kernels.intrinsics import borrowed
 
 WIDE, NARROW = 128, 16  # scores tested at once without a branch, and then again
@@ -52,13 +52,12 @@ def seed_block(
     asked: Arranged,
     table: Arranged,
     lists: Lists,
+    room: Scratch,
 ) -> None:
     """Start the lists of rows ``first …`` with the best of the table's rows ``column …``."""
-    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
-    k = lists.scores.shape[1]
-    maxima = np.empty((4 * (k + 1) + NARROW - 1) // NARROW * NARROW, np.float32)
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
     for row in range(len(approximate)):
-        offer_row(first + row, approximate[row], column, margin, maxima, asked, table, lists)
+        offer_row(first + row, approximate[row], column, margin, asked, table, lists, room)
 
 
 @njit
@@ -70,12 +69,13 @@ def cross_block(
     asked: Arranged,
     table: Arranged,
     lists: Lists,
+    room: Scratch,
     both: bool,
 ) -> None:
     """Offer what survives of a tile to its rows' lists, and to its columns' if ``both`` ask."""
-    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
     height, width = approximate.shape
-    floors = np.full(width, np.float32(np.inf))
+    floors = room.floors[1, :width]
     if both:
         _set_floors(floors, lists.floor[column : column + width], margin)
     for row in range(height):
@@ -91,12 +91,16 @@ def cross_block(
                     continue
                 for place in range(narrow, stop):
                     bound = scores[place] + margin
-                    if bound >= lists.floor[first + row]:
-                        if offer(first + row, column + place, bound, asked, table, lists):
-                            own = np.float32(lists.floor[first + row] - 2 * margin)
-                    if both and bound >= lists.floor[column + place]:
-                        if offer(column + place, first + row, bound, table, asked, lists):
-                            floors[place] = lists.floor[column + place] - 2 * margin
+                    if bound >= lists.floor[first + row] and offer(
+                        first + row, column + place, bound, asked, table, lists, room
+                    ):
+                        own = np.float32(lists.floor[first + row] - 2 * margin)
+                    if (
+                        both
+                        and bound >= lists.floor[column + place]
+                        and offer(column + place, first + row, bound, table, asked, lists, room)
+                    ):
+                        floors[place] = lists.floor[column + place] - 2 * margin
 
 
 @njit
@@ -106,7 +110,7 @@ def _set_floors(floors: Float32, exact: Float64, margin: float) -> None:
 
 
 @njit
-def _any_reaches(scores: Float32, floors: Float32, own: float) -> bool:
+def _any_reaches(scores: Float32, floors: Float32, own: np.float32) -> bool:
     passing = np.int32(0)
     for place in range(scores.size):
         passing += np.int32(scores[place] >= min(floors[place], own))

@@ -1,13 +1,14 @@
 """The int8 filter: products and their test in registers, AVX-512 VNNI.
 
-Plan      Micro-tiles of 16 × 16 scores: sixteen accumulators whose lanes are columns (vnni.py). A pair of row i
-          and column j survives where D·s_i·s_j plus its bound reaches the floor of i or of j. Solved for D·s_j
-          and for D·s_i, the right sides are a number a row and a number a column, computed once a tile of
-          blocks; the test is a maximum over the rows of each, two comparisons and one branch for 256 scores.
+Plan      Micro-tiles of 16 × 16 scores: sixteen accumulators whose lanes are columns (vnni.py). A pair of row
+          i and column j passes where D·s_i·s_j plus its bound reaches the floor of i or of j. Solved for
+          D·s_j and D·s_i, the right sides are one number a row and one a column; the test is a maximum over
+          the rows of each, two comparisons and one branch for 256 scores. Pairs that pass are noted, and
+          offered to their rows some thousand at a time: the inner loop holds products and the test alone.
 Bound by  int8 products: (V² + V·T)·d operations of the symmetric half with its square diagonal tiles.
 Bound     ε_ij = min(‖e_i‖‖h_j‖ + ‖e_j‖, ‖e_j‖‖h_i‖ + ‖e_i‖) (quantize.py) plus SLACK: turning D and the
-          thresholds to float32 and one product round by 2⁻²⁴ each of a number below 1.02, the waiting bound by
-          as much: below 4e-7 together; the defined score itself errs by less than 1e-13.
+          thresholds to float32 and one product round by 2⁻²⁴ each of a number below 1.02, the waiting bound
+          by as much: below 4e-7 together; the defined score itself errs by less than 1e-13.
 Rejected  12 × 2 or 14 × 2 vectors of accumulators: as fast without the test, but they spill with it.
           int32 thresholds: one scale for all rows, and a wider bound.
 """
@@ -23,10 +24,10 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from gpuemb.core.arrays import Float32, Int64
-from gpuemb.core.jit import njit
+from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.cosine_topk.arrange import Arranged
 from gpuemb.kernels.cosine_topk.quantize import Quantized
-from gpuemb.kernels.cosine_topk.survivors import Lists, offer, offer_row
+from gpuemb.kernels.cosine_topk.survivors import TOGETHER, Lists, Scratch, offer, offer_row
 from gpuemb.kernels.intrinsics import borrowed, trailing_zeros
 from gpuemb.kernels.vnni import GROUP, LANES, SIDE, address, call, load, products, splat
 
@@ -144,17 +145,16 @@ def seed_blocks(
     table: Arranged,
     table_int8: Quantized,
     lists: Lists,
+    room: Scratch,
 ) -> None:
     """Start the lists of every block of rows (``blocks[:, 0]``) with the best of a block of the table."""
-    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
     asked_int8, table_int8 = borrowed(asked_int8), borrowed(table_int8)
-    k, steps = lists.scores.shape[1], asked_int8.panels.shape[1]
-    approximate = np.empty((SIDE, step), np.float32)
-    maxima = np.empty((4 * (k + 1) + SIDE - 1) // SIDE * SIDE, np.float32)
+    steps = asked_int8.panels.shape[1]
     for block in range(blocks.shape[0]):
         first, column = blocks[block, 0] * step, blocks[block, 1] * step
         last, end = min(first + step, len(asked.rows)), min(column + step, len(table.rows))
-        widest, longest = table_int8.residual[column:end].max(), table_int8.length[column:end].max()
+        widest, longest = _farthest(table_int8, column, end)
         for row in range(first, last, SIDE):
             for other in range(column, end, SIDE):
                 store_scores(
@@ -164,13 +164,13 @@ def seed_blocks(
                     asked_int8.start[row:].ctypes.data,
                     asked_int8.scale[row:].ctypes.data,
                     table_int8.scale[other:].ctypes.data,
-                    approximate[:, other - column :].ctypes.data,
-                    4 * step,
+                    room.tile[:, other - column :].ctypes.data,
+                    4 * room.tile.shape[1],
                 )
             for side in range(min(SIDE, last - row)):
                 margin = asked_int8.residual[row + side] * longest + widest + SLACK
-                scores = approximate[side, : end - column]
-                offer_row(row + side, scores, column, margin, maxima, asked, table, lists)
+                scores = room.tile[side, : end - column]
+                offer_row(row + side, scores, column, margin, asked, table, lists, room)
 
 
 @njit
@@ -182,103 +182,120 @@ def cross_blocks(
     table: Arranged,
     table_int8: Quantized,
     lists: Lists,
+    room: Scratch,
     both: bool,
 ) -> None:
     """Offer what survives of every pair of blocks to the rows' lists, and to the columns' if ``both`` ask."""
-    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
     asked_int8, table_int8 = borrowed(asked_int8), borrowed(table_int8)
-    row_floors, column_floors = np.empty(step, np.float32), np.full(step, np.float32(np.inf))
-    scores, masks = np.empty((SIDE, SIDE), np.float32), np.zeros(SIDE, np.uint16)
     steps = asked_int8.panels.shape[1]
     panel = SIDE * GROUP * steps
-    out, bits = scores.ctypes.data, masks.ctypes.data
-    row_floors_at, column_floors_at = row_floors.ctypes.data, column_floors.ctypes.data
     for pair in range(pairs.shape[0]):
         first, column = pairs[pair, 0] * step, pairs[pair, 1] * step
         last, end = min(first + step, asked_int8.scale.size), min(column + step, table_int8.scale.size)
-        rows_far, columns_far = _farthest(asked_int8, first, last), _farthest(table_int8, column, end)
-        _set_floors(row_floors, first, last, -1, asked_int8, columns_far, lists)
+        _set_floors(room.floors[0], -1, first, last, asked_int8, table_int8, column, end, lists)
         if both:
-            _set_floors(column_floors, column, end, 1, table_int8, rows_far, lists)
+            _set_floors(room.floors[1], 1, column, end, table_int8, asked_int8, first, last, lists)
         rows_at, columns_at = asked_int8.panels.ctypes.data, table_int8.panels.ctypes.data
         starts_at, scales_at = asked_int8.start.ctypes.data, asked_int8.scale.ctypes.data
-        across_at = table_int8.scale.ctypes.data
+        across_at, floors_at = table_int8.scale.ctypes.data, room.floors.ctypes.data
+        beside_at = floors_at + 4 * room.floors.shape[1]
+        out, masks = room.tile.ctypes.data, room.masks.ctypes.data
+        passed = 0
         for other in range(column, end, SIDE):  # its panel stays in L1, the rows' block in L2
             for row in range(first, last, SIDE):
-                if not find_survivors(
+                if find_survivors(
                     rows_at + row // SIDE * panel,
                     columns_at + other // SIDE * panel,
                     steps,
                     starts_at + 4 * row,
                     scales_at + 4 * row,
-                    row_floors_at + 4 * (row - first),
+                    floors_at + 4 * (row - first),
                     across_at + 4 * other,
-                    column_floors_at + 4 * (other - column),
+                    beside_at + 4 * (other - column),
                     out,
                     out,
-                    bits,
+                    masks,
                 ):
-                    continue
-                if _visit(row, other, scores, masks, asked, asked_int8, table, table_int8, lists, both):
-                    floors = row_floors[row - first :]
-                    _set_floors(floors, row, row + SIDE, -1, asked_int8, columns_far, lists)
-                    if both:
-                        floors = column_floors[other - column :]
-                        _set_floors(floors, other, other + SIDE, 1, table_int8, rows_far, lists)
+                    passed = _collect(row, other, passed, room)
+                    if passed > TOGETHER - SIDE * SIDE:
+                        _offer_all(passed, asked, asked_int8, table, table_int8, lists, room, both)
+                        passed = 0
+                        _set_floors(
+                            room.floors[0], -1, first, last, asked_int8, table_int8, column, end, lists
+                        )
+                        if both:
+                            _set_floors(
+                                room.floors[1], 1, column, end, table_int8, asked_int8, first, last, lists
+                            )
+        _offer_all(passed, asked, asked_int8, table, table_int8, lists, room, both)
 
 
 @njit
 def _farthest(side: Quantized, first: int, last: int) -> tuple[float, float]:
     """The largest ‖e‖ and ‖h‖ of a block."""
-    return side.residual[first:last].max(), side.length[first:last].max()
+    widest, longest = 0.0, 0.0
+    for row in range(first, last):
+        widest, longest = max(widest, side.residual[row]), max(longest, side.length[row])
+    return widest, longest
 
 
 @njit
 def _set_floors(
     floors: Float32,
+    sign: int,
     first: int,
     last: int,
-    sign: int,
     mine: Quantized,
-    far: tuple[float, float],
+    other: Quantized,
+    column: int,
+    end: int,
     lists: Lists,
 ) -> None:
-    """``sign`` times what D·s of the other side must exceed, for rows ``first … last`` of mine."""
+    """``sign`` times what D·s must exceed, for my rows ``first … last`` against a block of others."""
+    widest, longest = _farthest(other, column, end)
     for row in range(first, last):
-        needed = lists.floor[row] - mine.residual[row] * far[1] - far[0] - SLACK
+        needed = lists.floor[row] - mine.residual[row] * longest - widest - SLACK
         floors[row - first] = sign * (needed / mine.scale[row] if mine.scale[row] > 0 else np.inf)
 
 
-@njit
-def _visit(
-    row: int,
-    other: int,
-    scores: Float32,
-    masks: Any,
-    asked: Arranged,
-    asked_int8: Quantized,
-    table: Arranged,
-    table_int8: Quantized,
-    lists: Lists,
-    both: bool,
-) -> bool:
-    """Offer the pairs of a micro-tile that pass their own bound; say whether a floor may have risen."""
-    settled = False
-    words = masks.view(np.uint64)
+@njit_inline
+def _collect(row: int, other: int, passed: int, room: Scratch) -> int:
+    """Note the pairs of a micro-tile that passed."""
+    words = room.masks.view(np.uint64)
     for quarter in range(words.size):
         bits = words[quarter]
         while bits != 0:
             lane = trailing_zeros(bits)
             bits &= bits - np.uint64(1)
-            side = 4 * quarter + lane // SIDE
-            i, j = row + side, other + lane % SIDE
-            if i >= len(asked.rows) or j >= len(table.rows):
-                continue
-            forward = asked_int8.residual[i] * table_int8.length[j] + table_int8.residual[j]
-            backward = table_int8.residual[j] * asked_int8.length[i] + asked_int8.residual[i]
-            bound = scores[side, lane % SIDE] + min(forward, backward) + SLACK
-            if bound >= lists.floor[i]:
-                settled |= offer(i, j, bound, asked, table, lists)
-            if both and bound >= lists.floor[j]:
-                settled |= offer(j, i, bound, table, asked, lists)
-    return settled
+            place = SIDE * SIDE // 4 * quarter + lane
+            room.rows[passed] = row + place // SIDE
+            room.columns[passed] = other + place % SIDE
+            room.passed[passed] = room.tile[0, place]
+            passed += 1
+    return passed
+
+
+@njit
+def _offer_all(
+    passed: int,
+    asked: Arranged,
+    asked_int8: Quantized,
+    table: Arranged,
+    table_int8: Quantized,
+    lists: Lists,
+    room: Scratch,
+    both: bool,
+) -> None:
+    """Offer the pairs that passed and whose own bound reaches a floor."""
+    for entry in range(passed):
+        i, j = room.rows[entry], room.columns[entry]
+        if i >= len(asked.rows) or j >= len(table.rows):
+            continue
+        forward = asked_int8.residual[i] * table_int8.length[j] + table_int8.residual[j]
+        backward = table_int8.residual[j] * asked_int8.length[i] + asked_int8.residual[i]
+        bound = room.passed[entry] + min(forward, backward) + SLACK
+        if bound >= lists.floor[i]:
+            offer(i, j, bound, asked, table, lists, room)
+        if both and bound >= lists.floor[j]:
+            offer(j, i, bound, table, asked, lists, room)

@@ -57,8 +57,8 @@ def _added_by_halves(builder: Any, sums: Any) -> Any:
     return builder.fadd(low, high)
 
 
-# ``defined_dot(rows, x, y, groups)``: the dot product of two rows of ``rows``' dtype at the addresses x and y,
-# of ``groups`` ≥ 1 times sixteen columns, in the defined order.
+# ``defined_dot(rows, x, y, groups)``: the dot product of two rows of ``rows``' dtype at the addresses x
+# and y, of ``groups`` ≥ 1 times sixteen columns, in the defined order.
 defined_dot = cast(Callable[[Any, int, int, int], float], intrinsic(_defined_dot))
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.cosine_topk.arrange import Arranged
 from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
 from gpuemb.kernels.intrinsics import borrowed
+from gpuemb.kernels.vnni import SIDE
 
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait
+TOGETHER = 2048  # pairs that pass before their rows look at them: the products run undisturbed
 
 
 class Lists(NamedTuple):
@@ -45,6 +48,55 @@ class Lists(NamedTuple):
     scored: Int32
 
 
+class Scratch(NamedTuple):
+    """Room of one worker, so that nothing is allocated between two scores.
+
+    Attributes:
+        scores: ``(c,)`` float64, of candidates that are being settled.
+        ids: ``(c,)`` int32, theirs.
+        sure: ``(c,)`` int32, places of the best of a row's first scores.
+        likely: ``(c,)`` int32, places of those that can still be among the best.
+        maxima: ``(g,)`` float32, of more than k groups of them.
+        floors: ``(2, c)`` float32, of a block's rows and of another's columns.
+        tile: ``(16, c)`` float32, scores.
+        masks: ``(16,)`` uint16, which of them pass.
+        rows: ``(h,)`` int32, of pairs that passed together.
+        columns: ``(h,)`` int32, theirs.
+        passed: ``(h,)`` float32, their scores.
+    """
+
+    scores: Float64
+    ids: Int32
+    sure: Int32
+    likely: Int32
+    maxima: Float32
+    floors: Float32
+    tile: Float32
+    masks: NDArray[np.uint16]
+    rows: Int32
+    columns: Int32
+    passed: Float32
+
+
+def scratch(step: int, k: int) -> Scratch:
+    """Room for blocks of ``step`` rows."""
+    whole = max(step, SIDE * SIDE)
+    groups = -(-4 * (k + 1) // SIDE) * SIDE
+    return Scratch(
+        np.empty(whole),
+        np.empty(whole, np.int32),
+        np.empty(whole, np.int32),
+        np.empty(whole, np.int32),
+        np.empty(groups, np.float32),
+        np.full((2, whole), np.float32(np.inf)),
+        np.empty((SIDE, whole), np.float32),
+        np.zeros(SIDE, np.uint16),
+        np.empty(TOGETHER, np.int32),
+        np.empty(TOGETHER, np.int32),
+        np.empty(TOGETHER, np.float32),
+    )
+
+
 def buffer_length(k: int) -> int:
     """How many candidates a row lets wait."""
     return FEW if k <= SHORT_LIST else MANY
@@ -67,7 +119,15 @@ def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
 
 
 @njit_inline
-def offer(row: int, candidate: int, bound: float, asked: Arranged, table: Arranged, lists: Lists) -> bool:
+def offer(
+    row: int,
+    candidate: int,
+    bound: float,
+    asked: Arranged,
+    table: Arranged,
+    lists: Lists,
+    room: Scratch,
+) -> bool:
     """Let a candidate wait; say whether the buffer was full and has been settled."""
     waiting = lists.waiting[row]
     lists.candidates[row, waiting] = candidate
@@ -75,15 +135,14 @@ def offer(row: int, candidate: int, bound: float, asked: Arranged, table: Arrang
     lists.waiting[row] = waiting + 1
     full = waiting + 1 == lists.candidates.shape[1]
     if full:
-        settle(row, asked, table, lists)
+        settle(row, asked, table, lists, room)
     return bool(full)
 
 
 @njit
-def settle(row: int, asked: Arranged, table: Arranged, lists: Lists) -> None:
+def settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
     """Score what waits and can still enter, and merge it into the list."""
-    scores = np.empty(lists.candidates.shape[1])
-    ids = np.empty(lists.candidates.shape[1], np.int32)
+    scores, ids = room.scores, room.ids
     floor, fresh = lists.floor[row], 0
     for place in range(lists.waiting[row]):
         candidate = lists.candidates[row, place]
@@ -153,12 +212,12 @@ def _merge(scores: Float64, ids: Int32, found: int, fresh: Float64, fresh_ids: I
 
 
 @njit
-def settle_all(asked: Arranged, table: Arranged, lists: Lists, first: int, last: int) -> None:
+def settle_all(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, first: int, last: int) -> None:
     """Score all that still waits."""
-    asked, table, lists = borrowed(asked), borrowed(table), borrowed(lists)
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
     for row in range(first, last):
         if lists.waiting[row] > 0:
-            settle(row, asked, table, lists)
+            settle(row, asked, table, lists, room)
 
 
 @njit
@@ -167,10 +226,10 @@ def offer_row(
     approximate: Float32,
     column: int,
     margin: float,
-    maxima: Float32,
     asked: Arranged,
     table: Arranged,
     lists: Lists,
+    room: Scratch,
 ) -> None:
     """Offer what can be among the k best of a row's first scores, the surest first.
 
@@ -179,12 +238,12 @@ def offer_row(
         approximate: ``(c,)`` its scores of the table's rows ``column …``.
         column: position of the first.
         margin: how far any of these may be from the defined score.
-        maxima: ``(g,)`` room for g > k groups.
         asked: the rows that ask.
         table: their candidates.
         lists: the answers.
+        room: of this worker.
     """
-    k = lists.scores.shape[1]
+    k, maxima = lists.scores.shape[1], room.maxima
     count, groups, sure = approximate.size, maxima.size, np.float32(-np.inf)
     low = np.float32(-np.inf)
     if count >= groups:  # k + 1 groups have a member at least this near; one may be the row itself
@@ -194,18 +253,20 @@ def offer_row(
                 maxima[place] = max(maxima[place], approximate[start + place])
         sure = np.float32(_largest(maxima, k))
         low = np.float32(sure - 2 * margin)
-    likely = np.empty(count, np.int32)
-    others = 0
-    for place in range(count):
-        likely[others] = place
-        others += approximate[place] >= low
-    for turn in range(2):
-        for entry in range(others):
-            place = likely[entry]
-            if (approximate[place] >= sure) == (turn == 0):
-                bound = approximate[place] + margin
-                if bound >= lists.floor[row]:
-                    offer(row, column + place, bound, asked, table, lists)
+    certain, possible = 0, 0
+    for place in range(count):  # without a branch: each place is written and kept only if it counts
+        score = approximate[place]
+        room.sure[certain] = place
+        certain += score >= sure
+        room.likely[possible] = place
+        possible += (score >= low) & (score < sure)
+    for entry in range(certain):
+        place = room.sure[entry]
+        offer(row, column + place, approximate[place] + margin, asked, table, lists, room)
+    for entry in range(possible):
+        place = room.likely[entry]
+        if approximate[place] + margin >= lists.floor[row]:
+            offer(row, column + place, approximate[place] + margin, asked, table, lists, room)
 
 
 @njit
