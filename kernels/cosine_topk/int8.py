@@ -231,7 +231,7 @@ def cross_blocks(
         _offer_all(passed, asked, asked_int8, table, table_int8, lists, room, both)
 
 
-@njit
+@njit_inline
 def _farthest(side: Quantized, first: int, last: int) -> tuple[float, float]:
     """The largest ‖e‖ and ‖h‖ of a block."""
     widest, longest = 0.0, 0.0
@@ -240,7 +240,7 @@ def _farthest(side: Quantized, first: int, last: int) -> tuple[float, float]:
     return widest, longest
 
 
-@njit
+@njit_inline
 def _set_floors(
     floors: Float32,
     sign: int,
@@ -276,7 +276,7 @@ def _collect(row: int, other: int, passed: int, room: Scratch) -> int:
     return passed
 
 
-@njit
+@njit_inline
 def _offer_all(
     passed: int,
     asked: Arranged,
@@ -295,7 +295,7 @@ def _offer_all(
         forward = asked_int8.residual[i] * table_int8.length[j] + table_int8.residual[j]
         backward = table_int8.residual[j] * asked_int8.length[i] + asked_int8.residual[i]
         bound = room.passed[entry] + min(forward, backward) + SLACK
-        if bound >= lists.floor[i]:
-            offer(i, j, bound, asked, table, lists, room)
-        if both and bound >= lists.floor[j]:
-            offer(j, i, bound, table, asked, lists, room)
+        for turn in range(2 if both else 1):
+            row, other = (i, j) if turn == 0 else (j, i)
+            if bound >= lists.floor[row]:
+                offer(row, other, bound, asked, table, lists, room)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32
-from gpuemb.core.jit import njit
+from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import Arranged
 from gpuemb.kernels.vnni import GROUP, SIDE
@@ -76,7 +76,7 @@ def _quantize(arranged: Arranged, dim: int, quantized: Quantized, first: int, la
                     quantized.panels[panel, step, side, place] = integers[GROUP * step + place]
 
 
-@njit
+@njit_inline
 def _quantize_row(
     values: FloatMatrix, length: float, row: int, integers: FloatMatrix, quantized: Quantized
 ) -> None:

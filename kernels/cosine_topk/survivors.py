@@ -175,7 +175,7 @@ def _before(score: float, number: int, other_score: float, other_number: int) ->
     return score > other_score or (score == other_score and number < other_number)
 
 
-@njit
+@njit_inline
 def _insert(scores: Float64, ids: Int32, count: int, score: float, number: int) -> None:
     """Insert into the sorted first ``count`` entries."""
     place = count
@@ -187,7 +187,7 @@ def _insert(scores: Float64, ids: Int32, count: int, score: float, number: int) 
     ids[place] = number
 
 
-@njit
+@njit_inline
 def _merge(scores: Float64, ids: Int32, found: int, fresh: Float64, fresh_ids: Int32, count: int) -> int:
     """Merge sorted candidates into a sorted list that keeps the best, from the end; return its length."""
     old, new = found - 1, count - 1
@@ -220,7 +220,7 @@ def settle_all(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, fi
             settle(row, asked, table, lists, room)
 
 
-@njit
+@njit_inline
 def offer_row(
     row: int,
     approximate: Float32,
@@ -260,16 +260,14 @@ def offer_row(
         certain += score >= sure
         room.likely[possible] = place
         possible += (score >= low) & (score < sure)
-    for entry in range(certain):
-        place = room.sure[entry]
-        offer(row, column + place, approximate[place] + margin, asked, table, lists, room)
-    for entry in range(possible):
-        place = room.likely[entry]
-        if approximate[place] + margin >= lists.floor[row]:
-            offer(row, column + place, approximate[place] + margin, asked, table, lists, room)
+    for entry in range(certain + possible):
+        place = room.sure[entry] if entry < certain else room.likely[entry - certain]
+        bound = approximate[place] + margin
+        if bound >= lists.floor[row]:
+            offer(row, column + place, bound, asked, table, lists, room)
 
 
-@njit
+@njit_inline
 def _largest(values: Float32, rank: int) -> float:
     """The value that ``rank`` others are not smaller than; the values change places (quickselect)."""
     low, high = 0, values.size - 1
