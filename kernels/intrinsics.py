@@ -40,6 +40,24 @@ def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
 trailing_zeros = cast(Callable[[Any], int], intrinsic(_trailing_zeros))
 
 
+def _prefetch(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        name = "llvm.prefetch.p0i8" if "*" in str(place.type) else "llvm.prefetch.p0"  # until LLVM 16, since
+        function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+        builder.call(function, [place, *(ir.Constant(word, choice) for choice in READ_SOON)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+READ_SOON = 0, 3, 1  # to read, into every cache, data
+# ``prefetch(address)`` asks for a cache line that will be read soon.
+prefetch = cast(Callable[[int], None], intrinsic(_prefetch))
+
+
 def _borrowed(typing_context: Any, arrays: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         members = cgutils.unpack_tuple(builder, arguments[0])  # type: ignore[no-untyped-call]

@@ -12,15 +12,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32
 from gpuemb.core.jit import njit, njit_inline
-from gpuemb.kernels.cosine_topk.arrange import Arranged
+from gpuemb.core.memory import tiles
+from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
 from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
-from gpuemb.kernels.intrinsics import borrowed
+from gpuemb.kernels.intrinsics import borrowed, prefetch
 from gpuemb.kernels.vnni import SIDE
 
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait
+LINE = 64  # bytes of a cache line
 TOGETHER = 2048  # pairs that pass before their rows look at them: the products run undisturbed
 
 
@@ -106,9 +109,15 @@ def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
     """Lists of ``queries``, of which ``rows`` have a length and ask."""
     floor = np.full(padded, np.inf)
     floor[:rows] = -np.inf
+    ids, scores = np.empty((queries, k), np.int32), np.empty((queries, k))
+
+    def clear(part: tuple[int, int]) -> None:  # the first touch of so much memory takes time
+        ids[slice(*part)], scores[slice(*part)] = -1, np.nan
+
+    threads.run(clear, tiles(queries, CHUNK))
     return Lists(
-        np.full((queries, k), -1, np.int32),
-        np.full((queries, k), np.nan),
+        ids,
+        scores,
         np.zeros(rows, np.int32),
         floor,
         np.zeros(rows, np.int32),
@@ -143,10 +152,13 @@ def offer(
 def settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
     """Score what waits and can still enter, and merge it into the list."""
     scores, ids = room.scores, room.ids
-    floor, fresh = lists.floor[row], 0
+    floor, fresh, query = lists.floor[row], 0, asked.numbers[row]
+    _prefetch_row(lists.scores, query)
+    _prefetch_row(lists.ids, query)
     for place in range(lists.waiting[row]):
         candidate = lists.candidates[row, place]
         if lists.bounds[row, place] >= floor and table.numbers[candidate] != asked.excluded[row]:
+            _prefetch_row(table.rows, candidate)
             ids[fresh] = candidate
             fresh += 1
     lists.waiting[row] = 0
@@ -163,10 +175,16 @@ def settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scrat
         if scores[place] >= floor:
             _insert(scores, ids, kept, scores[place], ids[place])
             kept += 1
-    query = asked.numbers[row]
     lists.found[row] = _merge(lists.scores[query], lists.ids[query], lists.found[row], scores, ids, kept)
     if lists.found[row] == lists.scores.shape[1]:
         lists.floor[row] = lists.scores[query, lists.found[row] - 1]
+
+
+@njit_inline
+def _prefetch_row(matrix: FloatMatrix, row: int) -> None:
+    width = matrix.shape[1] * matrix.itemsize
+    for offset in range(0, width, LINE):
+        prefetch(matrix.ctypes.data + row * width + offset)
 
 
 @njit_inline
