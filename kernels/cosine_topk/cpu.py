@@ -32,12 +32,14 @@ from gpuemb.kernels.cosine_topk.arrange import (
     nearest_centers,
 )
 from gpuemb.kernels.cosine_topk.survivors import (
+    Error,
     Lists,
     Scratch,
     buffer_length,
     empty_lists,
+    offer_pairs,
     scratch,
-    settle_all,
+    settle,
 )
 
 BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 … 2048 measure alike
@@ -70,9 +72,14 @@ class Search(NamedTuple):
         """Whether columns ask too, so that each pair of blocks is met once."""
         return self.asked is self.table
 
+    @property
+    def k(self) -> int:
+        """Neighbors a list holds."""
+        return int(self.lists.scores.shape[1])
+
     def room(self) -> Scratch:
         """Room of one worker."""
-        return scratch(self.step, self.lists.scores.shape[1])
+        return scratch(self.step, self.k)
 
 
 def cosine_topk(
@@ -155,9 +162,7 @@ def _run(search: Search, seed: Filter, cross: Filter) -> None:
         for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
             _spread(cross, pairs)
     parts = threads.ranges(len(search.asked.rows), TASKS_A_WORKER * threads.count())
-    threads.run(
-        lambda part: settle_all(search.asked, search.table, search.lists, search.room(), *part), parts
-    )
+    threads.run(lambda part: settle(search.asked, search.table, search.lists, search.room(), *part), parts)
 
 
 def _blocks(side: Arranged, step: int) -> int:
@@ -189,43 +194,78 @@ def _spread(work: Filter, pairs: Int64) -> None:
 
 
 def _int8_road(search: Search) -> tuple[Filter, Filter]:
-    from gpuemb.kernels.cosine_topk.int8 import cross_blocks, seed_blocks
+    from gpuemb.kernels.cosine_topk.int8 import SLACK, passing_pairs, seed_pairs
     from gpuemb.kernels.cosine_topk.quantize import quantize
 
     table = quantize(search.table, search.dim)
     asked = table if search.both else quantize(search.asked, search.dim)
-    sides = search.asked, asked, search.table, table, search.lists
-    return (
-        lambda pairs: seed_blocks(pairs, search.step, *sides, search.room()),
-        lambda pairs: cross_blocks(pairs, search.step, *sides, search.room(), search.both),
-    )
+    mine, theirs = (Error(side.residual, side.length) for side in (asked, table))
+    offer = _offering(search, mine, theirs, SLACK)
+    k, step, rows, columns = search.k, search.step, len(search.asked.rows), len(search.table.rows)
+
+    def seed(pairs: Int64) -> None:
+        room = search.room()
+        for first, column in (pairs * step).tolist():
+            done, last = first, min(first + step, rows)
+            while done < last:
+                passed, done = seed_pairs(
+                    done, last, column, min(column + step, columns), asked, table, k, room
+                )
+                offer(passed, room, both=False)
+
+    def cross(pairs: Int64) -> None:
+        room, pair, offset = search.room(), 0, 0
+        while pair < len(pairs):
+            passed, pair, offset = passing_pairs(
+                pairs, pair, offset, step, asked, table, search.lists.floor, room, search.both
+            )
+            offer(passed, room, both=search.both)
+
+    return seed, cross
 
 
 def _float32_road(search: Search) -> tuple[Filter, Filter]:
-    from gpuemb.kernels.cosine_topk.float32 import cross_block, rounding, seed_block, unit_rows
+    from gpuemb.kernels.cosine_topk.float32 import passing_pairs, rounding, seed_pairs, unit_rows
 
     table = unit_rows(search.table, search.dim)
     asked = table if search.both else unit_rows(search.asked, search.dim)
-    sides, margin, step = (search.asked, search.table, search.lists), rounding(search.dim), search.step
+    exact = [Error(*np.zeros((2, len(side)))) for side in (asked, table)]
+    margin, step = rounding(search.dim), search.step
+    offer = _offering(search, exact[0], exact[1], margin)
 
     def products(pairs: Int64) -> Iterator[tuple[Float32, int, int]]:
-        room = np.empty(step * step, np.float32)
+        memory = np.empty(step * step, np.float32)
         for first, column in (pairs * step).tolist():
             left, right = asked[first : first + step], table[column : column + step]
-            tile = room[: len(left) * len(right)].reshape(len(left), len(right))
+            tile = memory[: len(left) * len(right)].reshape(len(left), len(right))
             yield np.matmul(left, right.T, out=tile), first, column
 
     def seed(pairs: Int64) -> None:
         room = search.room()
-        for tile in products(pairs):
-            seed_block(*tile, margin, *sides, room)
+        for tile, first, column in products(pairs):
+            done = 0
+            while done < len(tile):
+                passed, done = seed_pairs(tile, done, first, column, margin, search.k, room)
+                offer(passed, room, both=False)
 
     def cross(pairs: Int64) -> None:
         room = search.room()
-        for tile in products(pairs):
-            cross_block(*tile, margin, *sides, room, search.both)
+        for tile, first, column in products(pairs):
+            done = 0
+            while done < len(tile):
+                passed, done = passing_pairs(
+                    tile, done, first, column, margin, search.lists.floor, room, search.both
+                )
+                offer(passed, room, both=search.both)
 
     return seed, cross
+
+
+def _offering(search: Search, asked: Error, table: Error, slack: float) -> Callable[..., None]:
+    def offer(passed: int, room: Scratch, *, both: bool) -> None:
+        offer_pairs(passed, search.asked, asked, search.table, table, slack, search.lists, room, both)
+
+    return offer
 
 
 ROADS: Mapping[str, Callable[[Search], tuple[Filter, Filter]]] = {

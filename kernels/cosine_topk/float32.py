@@ -14,10 +14,10 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64
-from gpuemb.core.jit import njit
+from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
-from gpuemb.kernels.cosine_topk.survivors import Lists, Scratch, offer, offer_row
+from gpuemb.kernels.cosine_topk.survivors import Scratch, note_best
 from gpuemb.kernels.intrinsics import borrowed
 
 WIDE, NARROW = 128, 16  # scores tested at once without a branch, and then again
@@ -44,74 +44,63 @@ def _normalize(arranged: Arranged, unit: Float32, first: int, last: int) -> None
 
 
 @njit
-def seed_block(
-    approximate: Float32,
-    first: int,
-    column: int,
-    margin: float,
-    asked: Arranged,
-    table: Arranged,
-    lists: Lists,
-    room: Scratch,
-) -> None:
-    """Start the lists of rows ``first …`` with the best of the table's rows ``column …``."""
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
-    for row in range(len(approximate)):
-        offer_row(first + row, approximate[row], column, margin, asked, table, lists, room)
+def seed_pairs(
+    approximate: Float32, done: int, first: int, column: int, margin: float, k: int, room: Scratch
+) -> tuple[int, int]:
+    """Note the best of a tile for each of its rows, from row ``done``; return pairs noted and rows done."""
+    room = borrowed(room)
+    passed, (height, width) = 0, approximate.shape
+    for row in range(done, height):
+        if passed > room.rows.size - width - 1:
+            return passed, row
+        passed = note_best(first + row, approximate[row], column, margin, k, room, passed)
+    return passed, height
 
 
 @njit
-def cross_block(
+def passing_pairs(
     approximate: Float32,
+    done: int,
     first: int,
     column: int,
     margin: float,
-    asked: Arranged,
-    table: Arranged,
-    lists: Lists,
+    floors: Float64,
     room: Scratch,
     both: bool,
-) -> None:
-    """Offer what survives of a tile to its rows' lists, and to its columns' if ``both`` ask."""
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
-    height, width = approximate.shape
-    floors = room.floors[1, :width]
+) -> tuple[int, int]:
+    """Note what reaches a floor of its row, or of its column if ``both`` ask, from row ``done`` of a tile.
+
+    Returns:
+        pairs noted, and rows done.
+    """
+    room = borrowed(room)
+    passed, (height, width) = 0, approximate.shape
+    beside = room.floors[1, :width]
     if both:
-        _set_floors(floors, lists.floor[column : column + width], margin)
-    for row in range(height):
-        scores = approximate[row]
-        own = np.float32(lists.floor[first + row] - 2 * margin)
+        for place in range(width):
+            beside[place] = floors[column + place] - 2 * margin  # one margin for float32's own rounding
+    for row in range(done, height):
+        if passed > room.rows.size - width - 1:
+            return passed, row
+        scores, own = approximate[row], np.float32(floors[first + row] - 2 * margin)
         for wide in range(0, width, WIDE):
             end = min(wide + WIDE, width)
-            if not _any_reaches(scores[wide:end], floors[wide:end], own):
+            if not _any_reaches(scores, beside, wide, end, own):
                 continue
             for narrow in range(wide, end, NARROW):
                 stop = min(narrow + NARROW, end)
-                if not _any_reaches(scores[narrow:stop], floors[narrow:stop], own):
+                if not _any_reaches(scores, beside, narrow, stop, own):
                     continue
                 for place in range(narrow, stop):
-                    bound = scores[place] + margin
-                    if bound >= lists.floor[first + row] and offer(
-                        first + row, column + place, bound, asked, table, lists, room
-                    ):
-                        own = np.float32(lists.floor[first + row] - 2 * margin)
-                    if (
-                        both
-                        and bound >= lists.floor[column + place]
-                        and offer(column + place, first + row, bound, table, asked, lists, room)
-                    ):
-                        floors[place] = lists.floor[column + place] - 2 * margin
+                    room.rows[passed], room.columns[passed] = first + row, column + place
+                    room.passed[passed] = scores[place]
+                    passed += scores[place] >= min(beside[place], own)
+    return passed, height
 
 
-@njit
-def _set_floors(floors: Float32, exact: Float64, margin: float) -> None:
-    for place in range(floors.size):
-        floors[place] = exact[place] - 2 * margin
-
-
-@njit
-def _any_reaches(scores: Float32, floors: Float32, own: np.float32) -> bool:
+@njit_inline
+def _any_reaches(scores: Float32, beside: Float32, start: int, stop: int, own: np.float32) -> bool:
     passing = np.int32(0)
-    for place in range(scores.size):
-        passing += np.int32(scores[place] >= min(floors[place], own))
+    for place in range(start, stop):
+        passing += np.int32(scores[place] >= min(beside[place], own))
     return bool(passing > 0)

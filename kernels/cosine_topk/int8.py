@@ -23,11 +23,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from gpuemb.core.arrays import Float32, Int64
+from gpuemb.core.arrays import Float32, Float64, Int64
 from gpuemb.core.jit import njit, njit_inline
-from gpuemb.kernels.cosine_topk.arrange import Arranged
 from gpuemb.kernels.cosine_topk.quantize import Quantized
-from gpuemb.kernels.cosine_topk.survivors import TOGETHER, Lists, Scratch, offer, offer_row
+from gpuemb.kernels.cosine_topk.survivors import Scratch, note_best
 from gpuemb.kernels.intrinsics import borrowed, trailing_zeros
 from gpuemb.kernels.vnni import GROUP, LANES, SIDE, address, call, load, products, splat
 
@@ -137,98 +136,92 @@ find_survivors = cast(Callable[..., bool], intrinsic(_find_survivors))
 
 
 @njit
-def seed_blocks(
-    blocks: Int64,
-    step: int,
-    asked: Arranged,
-    asked_int8: Quantized,
-    table: Arranged,
-    table_int8: Quantized,
-    lists: Lists,
+def seed_pairs(
+    first: int,
+    last: int,
+    column: int,
+    end: int,
+    asked: Quantized,
+    table: Quantized,
+    k: int,
     room: Scratch,
-) -> None:
-    """Start the lists of every block of rows (``blocks[:, 0]``) with the best of a block of the table."""
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
-    asked_int8, table_int8 = borrowed(asked_int8), borrowed(table_int8)
-    steps = asked_int8.panels.shape[1]
-    for block in range(blocks.shape[0]):
-        first, column = blocks[block, 0] * step, blocks[block, 1] * step
-        last, end = min(first + step, len(asked.rows)), min(column + step, len(table.rows))
-        widest, longest = _farthest(table_int8, column, end)
-        for row in range(first, last, SIDE):
-            for other in range(column, end, SIDE):
-                store_scores(
-                    asked_int8.panels[row // SIDE].ctypes.data,
-                    table_int8.panels[other // SIDE].ctypes.data,
-                    steps,
-                    asked_int8.start[row:].ctypes.data,
-                    asked_int8.scale[row:].ctypes.data,
-                    table_int8.scale[other:].ctypes.data,
-                    room.tile[:, other - column :].ctypes.data,
-                    4 * room.tile.shape[1],
-                )
-            for side in range(min(SIDE, last - row)):
-                margin = asked_int8.residual[row + side] * longest + widest + SLACK
-                scores = room.tile[side, : end - column]
-                offer_row(row + side, scores, column, margin, asked, table, lists, room)
+) -> tuple[int, int]:
+    """Note the best candidates among rows ``column … end`` of the table for rows ``first … last``.
+
+    Returns:
+        pairs noted, and the row to go on with: ``last``, or less where the room is full.
+    """
+    asked, table, room = borrowed(asked), borrowed(table), borrowed(room)
+    steps, passed, width = asked.panels.shape[1], 0, 4 * room.tile.shape[1]
+    widest, longest = _farthest(table, column, end)
+    for row in range(first, last, SIDE):
+        if passed > room.rows.size - SIDE * (end - column + 1):
+            return passed, row
+        for other in range(column, end, SIDE):
+            store_scores(
+                asked.panels.ctypes.data + row * GROUP * steps,
+                table.panels.ctypes.data + other * GROUP * steps,
+                steps,
+                asked.start.ctypes.data + 4 * row,
+                asked.scale.ctypes.data + 4 * row,
+                table.scale.ctypes.data + 4 * other,
+                room.tile.ctypes.data + 4 * (other - column),
+                width,
+            )
+        for side in range(min(SIDE, last - row)):
+            margin = asked.residual[row + side] * longest + widest + SLACK
+            scores = room.tile[side, : end - column]
+            passed = note_best(row + side, scores, column, margin, k, room, passed)
+    return passed, last
 
 
 @njit
-def cross_blocks(
+def passing_pairs(
     pairs: Int64,
+    begin: int,
+    offset: int,
     step: int,
-    asked: Arranged,
-    asked_int8: Quantized,
-    table: Arranged,
-    table_int8: Quantized,
-    lists: Lists,
+    asked: Quantized,
+    table: Quantized,
+    floors: Float64,
     room: Scratch,
     both: bool,
-) -> None:
-    """Offer what survives of every pair of blocks to the rows' lists, and to the columns' if ``both`` ask."""
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
-    asked_int8, table_int8 = borrowed(asked_int8), borrowed(table_int8)
-    steps = asked_int8.panels.shape[1]
-    panel = SIDE * GROUP * steps
-    for pair in range(pairs.shape[0]):
+) -> tuple[int, int, int]:
+    """Note what reaches a floor of its row, or of its column if ``both`` ask, in pairs of blocks.
+
+    Returns:
+        pairs noted, and the pair and its offset of columns to go on with: ``len(pairs)`` when all are done.
+    """
+    asked, table, room = borrowed(asked), borrowed(table), borrowed(room)
+    steps, passed = asked.panels.shape[1], 0
+    floors_at = room.floors.ctypes.data
+    beside_at = floors_at + 4 * room.floors.shape[1]
+    for pair in range(begin, pairs.shape[0]):
         first, column = pairs[pair, 0] * step, pairs[pair, 1] * step
-        last, end = min(first + step, asked_int8.scale.size), min(column + step, table_int8.scale.size)
-        _set_floors(room.floors[0], -1, first, last, asked_int8, table_int8, column, end, lists)
+        last, end = min(first + step, asked.scale.size), min(column + step, table.scale.size)
+        _set_floors(room.floors[0], -1, first, last, asked, _farthest(table, column, end), floors)
         if both:
-            _set_floors(room.floors[1], 1, column, end, table_int8, asked_int8, first, last, lists)
-        rows_at, columns_at = asked_int8.panels.ctypes.data, table_int8.panels.ctypes.data
-        starts_at, scales_at = asked_int8.start.ctypes.data, asked_int8.scale.ctypes.data
-        across_at, floors_at = table_int8.scale.ctypes.data, room.floors.ctypes.data
-        beside_at = floors_at + 4 * room.floors.shape[1]
-        out, masks = room.tile.ctypes.data, room.masks.ctypes.data
-        passed = 0
-        for other in range(column, end, SIDE):  # its panel stays in L1, the rows' block in L2
+            _set_floors(room.floors[1], 1, column, end, table, _farthest(asked, first, last), floors)
+        for other in range(column + offset, end, SIDE):  # its panel stays in L1, the rows' block in L2
+            if passed > room.rows.size - SIDE * step:
+                return passed, pair, other - column
             for row in range(first, last, SIDE):
                 if find_survivors(
-                    rows_at + row // SIDE * panel,
-                    columns_at + other // SIDE * panel,
+                    asked.panels.ctypes.data + row * GROUP * steps,
+                    table.panels.ctypes.data + other * GROUP * steps,
                     steps,
-                    starts_at + 4 * row,
-                    scales_at + 4 * row,
+                    asked.start.ctypes.data + 4 * row,
+                    asked.scale.ctypes.data + 4 * row,
                     floors_at + 4 * (row - first),
-                    across_at + 4 * other,
+                    table.scale.ctypes.data + 4 * other,
                     beside_at + 4 * (other - column),
-                    out,
-                    out,
-                    masks,
+                    room.tile.ctypes.data,
+                    room.tile.ctypes.data,
+                    room.masks.ctypes.data,
                 ):
-                    passed = _collect(row, other, passed, room)
-                    if passed > TOGETHER - SIDE * SIDE:
-                        _offer_all(passed, asked, asked_int8, table, table_int8, lists, room, both)
-                        passed = 0
-                        _set_floors(
-                            room.floors[0], -1, first, last, asked_int8, table_int8, column, end, lists
-                        )
-                        if both:
-                            _set_floors(
-                                room.floors[1], 1, column, end, table_int8, asked_int8, first, last, lists
-                            )
-        _offer_all(passed, asked, asked_int8, table, table_int8, lists, room, both)
+                    passed = _note(row, other, passed, room)
+        offset = 0
+    return passed, pairs.shape[0], 0
 
 
 @njit_inline
@@ -242,60 +235,31 @@ def _farthest(side: Quantized, first: int, last: int) -> tuple[float, float]:
 
 @njit_inline
 def _set_floors(
-    floors: Float32,
+    needed: Float32,
     sign: int,
     first: int,
     last: int,
     mine: Quantized,
-    other: Quantized,
-    column: int,
-    end: int,
-    lists: Lists,
+    far: tuple[float, float],
+    floors: Float64,
 ) -> None:
-    """``sign`` times what D·s must exceed, for my rows ``first … last`` against a block of others."""
-    widest, longest = _farthest(other, column, end)
+    """``sign`` times what D·s of a block of others must exceed, for my rows ``first … last``."""
     for row in range(first, last):
-        needed = lists.floor[row] - mine.residual[row] * longest - widest - SLACK
-        floors[row - first] = sign * (needed / mine.scale[row] if mine.scale[row] > 0 else np.inf)
+        least = floors[row] - mine.residual[row] * far[1] - far[0] - SLACK
+        needed[row - first] = sign * (least / mine.scale[row] if mine.scale[row] > 0 else np.inf)
 
 
 @njit_inline
-def _collect(row: int, other: int, passed: int, room: Scratch) -> int:
+def _note(row: int, other: int, passed: int, room: Scratch) -> int:
     """Note the pairs of a micro-tile that passed."""
     words = room.masks.view(np.uint64)
     for quarter in range(words.size):
         bits = words[quarter]
         while bits != 0:
-            lane = trailing_zeros(bits)
+            place = SIDE * SIDE // 4 * quarter + trailing_zeros(bits)
             bits &= bits - np.uint64(1)
-            place = SIDE * SIDE // 4 * quarter + lane
             room.rows[passed] = row + place // SIDE
             room.columns[passed] = other + place % SIDE
             room.passed[passed] = room.tile[0, place]
             passed += 1
     return passed
-
-
-@njit_inline
-def _offer_all(
-    passed: int,
-    asked: Arranged,
-    asked_int8: Quantized,
-    table: Arranged,
-    table_int8: Quantized,
-    lists: Lists,
-    room: Scratch,
-    both: bool,
-) -> None:
-    """Offer the pairs that passed and whose own bound reaches a floor."""
-    for entry in range(passed):
-        i, j = room.rows[entry], room.columns[entry]
-        if i >= len(asked.rows) or j >= len(table.rows):
-            continue
-        forward = asked_int8.residual[i] * table_int8.length[j] + table_int8.residual[j]
-        backward = table_int8.residual[j] * asked_int8.length[i] + asked_int8.residual[i]
-        bound = room.passed[entry] + min(forward, backward) + SLACK
-        for turn in range(2 if both else 1):
-            row, other = (i, j) if turn == 0 else (j, i)
-            if bound >= lists.floor[row]:
-                offer(row, other, bound, asked, table, lists, room)

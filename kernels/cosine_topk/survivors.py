@@ -24,7 +24,7 @@ from gpuemb.kernels.vnni import SIDE
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait
 LINE = 64  # bytes of a cache line
-TOGETHER = 2048  # pairs that pass before their rows look at them: the products run undisturbed
+TOGETHER = 1 << 15  # pairs that pass before their rows look at them: the products run undisturbed
 
 
 class Lists(NamedTuple):
@@ -57,8 +57,7 @@ class Scratch(NamedTuple):
     Attributes:
         scores: ``(c,)`` float64, of candidates that are being settled.
         ids: ``(c,)`` int32, theirs.
-        sure: ``(c,)`` int32, places of the best of a row's first scores.
-        likely: ``(c,)`` int32, places of those that can still be among the best.
+        likely: ``(c,)`` int32, places of a row's first scores that can be among its best.
         maxima: ``(g,)`` float32, of more than k groups of them.
         floors: ``(2, c)`` float32, of a block's rows and of another's columns.
         tile: ``(16, c)`` float32, scores.
@@ -70,7 +69,6 @@ class Scratch(NamedTuple):
 
     scores: Float64
     ids: Int32
-    sure: Int32
     likely: Int32
     maxima: Float32
     floors: Float32
@@ -85,18 +83,18 @@ def scratch(step: int, k: int) -> Scratch:
     """Room for blocks of ``step`` rows."""
     whole = max(step, SIDE * SIDE)
     groups = -(-4 * (k + 1) // SIDE) * SIDE
+    pairs = max(TOGETHER, 2 * SIDE * (whole + 1))
     return Scratch(
         np.empty(whole),
-        np.empty(whole, np.int32),
         np.empty(whole, np.int32),
         np.empty(whole, np.int32),
         np.empty(groups, np.float32),
         np.full((2, whole), np.float32(np.inf)),
         np.empty((SIDE, whole), np.float32),
         np.zeros(SIDE, np.uint16),
-        np.empty(TOGETHER, np.int32),
-        np.empty(TOGETHER, np.int32),
-        np.empty(TOGETHER, np.float32),
+        np.empty(pairs, np.int32),
+        np.empty(pairs, np.int32),
+        np.empty(pairs, np.float32),
     )
 
 
@@ -127,29 +125,66 @@ def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
     )
 
 
-@njit_inline
-def offer(
-    row: int,
-    candidate: int,
-    bound: float,
-    asked: Arranged,
-    table: Arranged,
-    lists: Lists,
-    room: Scratch,
-) -> bool:
-    """Let a candidate wait; say whether the buffer was full and has been settled."""
-    waiting = lists.waiting[row]
-    lists.candidates[row, waiting] = candidate
-    lists.bounds[row, waiting] = bound
-    lists.waiting[row] = waiting + 1
-    full = waiting + 1 == lists.candidates.shape[1]
-    if full:
-        settle(row, asked, table, lists, room)
-    return bool(full)
+class Error(NamedTuple):
+    """How far a side's filter scores may be from the defined ones: ``ε_ij = e_i·h_j + e_j``, or with i and j
+    exchanged, whichever is less.
+
+    Attributes:
+        residual: ``(m,)`` float64 e, what rounding took from the unit row.
+        length: ``(m,)`` float64 h, of the rounded row.
+    """  # noqa: D205
+
+    residual: Float64
+    length: Float64
 
 
 @njit
-def settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
+def offer_pairs(
+    passed: int,
+    asked: Arranged,
+    asked_error: Error,
+    table: Arranged,
+    table_error: Error,
+    slack: float,
+    lists: Lists,
+    room: Scratch,
+    both: bool,
+) -> None:
+    """Let the pairs that passed wait with their rows, and with their columns if ``both`` ask.
+
+    Only those wait whose own bound reaches the floor; a row whose buffer is full is settled.
+    """
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
+    for entry in range(passed):
+        i, j = room.rows[entry], room.columns[entry]
+        if i >= len(asked.rows) or j >= len(table.rows):
+            continue  # padding
+        forward = asked_error.residual[i] * table_error.length[j] + table_error.residual[j]
+        backward = table_error.residual[j] * asked_error.length[i] + asked_error.residual[i]
+        bound = room.passed[entry] + min(forward, backward) + slack
+        for turn in range(2 if both else 1):
+            row, candidate = (i, j) if turn == 0 else (j, i)
+            if bound < lists.floor[row]:
+                continue
+            waiting = lists.waiting[row]
+            lists.candidates[row, waiting] = candidate
+            lists.bounds[row, waiting] = bound
+            lists.waiting[row] = waiting + 1
+            if waiting + 1 == lists.candidates.shape[1]:
+                _settle(row, asked, table, lists, room)
+
+
+@njit
+def settle(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, first: int, last: int) -> None:
+    """Score all that still waits with rows ``first … last``."""
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
+    for row in range(first, last):
+        if lists.waiting[row] > 0:
+            _settle(row, asked, table, lists, room)
+
+
+@njit
+def _settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
     """Score what waits and can still enter, and merge it into the list."""
     scores, ids = room.scores, room.ids
     floor, fresh, query = lists.floor[row], 0, asked.numbers[row]
@@ -229,60 +264,45 @@ def _merge(scores: Float64, ids: Int32, found: int, fresh: Float64, fresh_ids: I
     return total
 
 
-@njit
-def settle_all(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, first: int, last: int) -> None:
-    """Score all that still waits."""
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
-    for row in range(first, last):
-        if lists.waiting[row] > 0:
-            settle(row, asked, table, lists, room)
-
-
 @njit_inline
-def offer_row(
-    row: int,
-    approximate: Float32,
-    column: int,
-    margin: float,
-    asked: Arranged,
-    table: Arranged,
-    lists: Lists,
-    room: Scratch,
-) -> None:
-    """Offer what can be among the k best of a row's first scores, the surest first.
+def note_best(
+    row: int, approximate: Float32, column: int, margin: float, k: int, room: Scratch, passed: int
+) -> int:
+    """Note what can be among the k best of a row's first scores, the surest first; return the pairs noted.
 
     Args:
         row: that asks.
         approximate: ``(c,)`` its scores of the table's rows ``column …``.
         column: position of the first.
         margin: how far any of these may be from the defined score.
-        asked: the rows that ask.
-        table: their candidates.
-        lists: the answers.
+        k: neighbors.
         room: of this worker.
+        passed: pairs noted before.
     """
-    k, maxima = lists.scores.shape[1], room.maxima
-    count, groups, sure = approximate.size, maxima.size, np.float32(-np.inf)
-    low = np.float32(-np.inf)
+    count, groups = approximate.size, -(-4 * (k + 1) // SIDE) * SIDE
+    sure, low = np.float32(-np.inf), np.float32(-np.inf)
     if count >= groups:  # k + 1 groups have a member at least this near; one may be the row itself
+        maxima = room.maxima
         maxima[:] = approximate[:groups]
         for start in range(groups, count - groups + 1, groups):
             for place in range(groups):
                 maxima[place] = max(maxima[place], approximate[start + place])
         sure = np.float32(_largest(maxima, k))
         low = np.float32(sure - 2 * margin)
-    certain, possible = 0, 0
+    certain, possible = passed, 0
     for place in range(count):  # without a branch: each place is written and kept only if it counts
         score = approximate[place]
-        room.sure[certain] = place
+        room.columns[certain] = place
         certain += score >= sure
         room.likely[possible] = place
         possible += (score >= low) & (score < sure)
-    for entry in range(certain + possible):
-        place = room.sure[entry] if entry < certain else room.likely[entry - certain]
-        bound = approximate[place] + margin
-        if bound >= lists.floor[row]:
-            offer(row, column + place, bound, asked, table, lists, room)
+    for entry in range(possible):
+        room.columns[certain + entry] = room.likely[entry]
+    for entry in range(passed, certain + possible):
+        room.rows[entry] = row
+        room.passed[entry] = approximate[room.columns[entry]]
+        room.columns[entry] += column
+    return certain + possible
 
 
 @njit_inline
