@@ -31,14 +31,13 @@ from gpuemb.kernels.cosine_topk.arrange import (
     centers_of,
     nearest_centers,
 )
+from gpuemb.kernels.cosine_topk.room import Scratch, scratch
 from gpuemb.kernels.cosine_topk.survivors import (
     Error,
     Lists,
-    Scratch,
     buffer_length,
     empty_lists,
     offer_pairs,
-    scratch,
     settle,
 )
 
@@ -110,7 +109,9 @@ def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> Memor
         f"cosine_topk of {queries} among {words} rows, {dim} dimensions",
         {
             "arranged rows": (words + others) * (dim + 16) * itemsize,
-            "the filter's rows": (words + others) * (dim + 4) * (1 if not vnni.missing() else 4),
+            "the filter's rows": (words + others)
+            * (dim + 4)
+            * (1 if choose_road(dim, queries) == "int8" else 4),
             "what is kept a row": (words + others) * 64,
             "waiting candidates": queries * buffer_length(k) * 8,
             "lists": queries * k * 12,

@@ -17,7 +17,8 @@ from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
-from gpuemb.kernels.cosine_topk.survivors import Scratch, note_best
+from gpuemb.kernels.cosine_topk.room import Scratch
+from gpuemb.kernels.cosine_topk.survivors import note_best
 from gpuemb.kernels.intrinsics import borrowed
 
 WIDE, NARROW = 128, 16  # scores tested at once without a branch, and then again

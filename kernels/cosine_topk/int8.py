@@ -26,7 +26,8 @@ from numba.extending import intrinsic
 from gpuemb.core.arrays import Float32, Float64, Int64
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.cosine_topk.quantize import Quantized
-from gpuemb.kernels.cosine_topk.survivors import Scratch, note_best
+from gpuemb.kernels.cosine_topk.room import Scratch
+from gpuemb.kernels.cosine_topk.survivors import note_best
 from gpuemb.kernels.intrinsics import borrowed, trailing_zeros
 from gpuemb.kernels.vnni import GROUP, LANES, SIDE, address, call, load, products, splat
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
+from gpuemb.kernels.cosine_topk.room import Scratch
 from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
 from gpuemb.kernels.intrinsics import borrowed, prefetch
 from gpuemb.kernels.vnni import SIDE
@@ -24,7 +24,6 @@ from gpuemb.kernels.vnni import SIDE
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait
 LINE = 64  # bytes of a cache line
-TOGETHER = 1 << 15  # pairs that pass before their rows look at them: the products run undisturbed
 
 
 class Lists(NamedTuple):
@@ -49,53 +48,6 @@ class Lists(NamedTuple):
     candidates: Int32
     bounds: Float32
     scored: Int32
-
-
-class Scratch(NamedTuple):
-    """Room of one worker, so that nothing is allocated between two scores.
-
-    Attributes:
-        scores: ``(c,)`` float64, of candidates that are being settled.
-        ids: ``(c,)`` int32, theirs.
-        likely: ``(c,)`` int32, places of a row's first scores that can be among its best.
-        maxima: ``(g,)`` float32, of more than k groups of them.
-        floors: ``(2, c)`` float32, of a block's rows and of another's columns.
-        tile: ``(16, c)`` float32, scores.
-        masks: ``(16,)`` uint16, which of them pass.
-        rows: ``(h,)`` int32, of pairs that passed together.
-        columns: ``(h,)`` int32, theirs.
-        passed: ``(h,)`` float32, their scores.
-    """
-
-    scores: Float64
-    ids: Int32
-    likely: Int32
-    maxima: Float32
-    floors: Float32
-    tile: Float32
-    masks: NDArray[np.uint16]
-    rows: Int32
-    columns: Int32
-    passed: Float32
-
-
-def scratch(step: int, k: int) -> Scratch:
-    """Room for blocks of ``step`` rows."""
-    whole = max(step, SIDE * SIDE)
-    groups = -(-4 * (k + 1) // SIDE) * SIDE
-    pairs = max(TOGETHER, 2 * SIDE * (whole + 1))
-    return Scratch(
-        np.empty(whole),
-        np.empty(whole, np.int32),
-        np.empty(whole, np.int32),
-        np.empty(groups, np.float32),
-        np.full((2, whole), np.float32(np.inf)),
-        np.empty((SIDE, whole), np.float32),
-        np.zeros(SIDE, np.uint16),
-        np.empty(pairs, np.int32),
-        np.empty(pairs, np.int32),
-        np.empty(pairs, np.float32),
-    )
 
 
 def buffer_length(k: int) -> int:
