@@ -105,13 +105,12 @@ def choose_road(dim: int, queries: int) -> str:
 def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> MemoryPlan:
     """Bytes beside the table: its arranged copy, the filter's table, waiting candidates, the lists."""
     others = 0 if queries == words else queries
+    filter_bytes = 1 if choose_road(dim, queries) == "int8" else 4
     return MemoryPlan(
         f"cosine_topk of {queries} among {words} rows, {dim} dimensions",
         {
             "arranged rows": (words + others) * (dim + 16) * itemsize,
-            "the filter's rows": (words + others)
-            * (dim + 4)
-            * (1 if choose_road(dim, queries) == "int8" else 4),
+            "the filter's rows": (words + others) * (dim + 4) * filter_bytes,
             "what is kept a row": (words + others) * 64,
             "waiting candidates": queries * buffer_length(k) * 8,
             "lists": queries * k * 12,
@@ -128,7 +127,8 @@ def _contiguous(rows: FloatMatrix) -> FloatMatrix:
 def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: int) -> Search:
     step = _step(len(asked))
     lengths = approximate_lengths(table)
-    centers = centers_of(table, lengths, step)
+    few = len(asked) < FEW_QUERIES  # ordering the table would cost more than it saves
+    centers = centers_of(table, lengths, len(table) if few else step if asked is table else BLOCK)
     arranged = arrange(table, _order(table, lengths, centers), itself if asked is table else None)
     asking = arranged
     if asked is not table:
