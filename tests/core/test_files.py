@@ -281,7 +281,7 @@ def test_only_a_file_is_replaced_by_a_file(tmp_path: Path, place: str) -> None:
     else:
         path.symlink_to(tmp_path, target_is_directory=True)
     before = path.lstat()
-    with pytest.raises(StorageError, match="it is a (folder|device or a pipe)"), replacing(path):
+    with pytest.raises(StorageError, match=r"it is a (folder|device or a pipe)"), replacing(path):
         pass
     assert path.lstat().st_mode == before.st_mode
     assert names(tmp_path) == [place]
