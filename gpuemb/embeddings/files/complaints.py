@@ -16,15 +16,6 @@ SKIP = "on_error='skip' leaves such lines out and counts them."
 JOIN = "To keep them, join such words in the file (area_51)."
 
 
-def empty_file(name: str) -> FileFormatError:
-    """A file without any byte."""
-    return FileFormatError(
-        f"load: {name} is empty",
-        needed="A table holds at least one word and its vector.",
-        remedy="Check how the file came here.",
-    )
-
-
 def line_too_long(name: str, number: int, piece: Piece) -> FileFormatError:
     """A line beyond the longest one that is read."""
     return FileFormatError(

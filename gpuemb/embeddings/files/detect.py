@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.arrays import MAGIC as NPY
-from gpuemb.embeddings.files.source import ZIP, Source, members
+from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
 from gpuemb.embeddings.files.word2vec import HEADER
 
 HEAD = 1 << 16  # bytes looked at: a row of some thousand numbers
@@ -27,6 +27,8 @@ def format_of(source: Source) -> str:
             converts them.
     """
     head = source.head(HEAD)
+    if not head:
+        raise empty_file(source.name)
     if head.startswith(ZIP):
         return _of_archive(source)
     if head.startswith(NPY):
@@ -47,8 +49,8 @@ def format_of(source: Source) -> str:
         return "word2vec-binary"
     raise FileFormatError(
         f"load: {source.name} begins with {head[:24]!r}, which is no format that is read",
-        needed="GloVe or word2vec text, word2vec binary, .npy, .npz, safetensors or Parquet.",
-        remedy="format=… names one where a file does not show it.",
+        needed="GloVe or word2vec text, word2vec binary, .npy, .npz, safetensors or Parquet; .gz and .zip too.",
+        remedy="Unpack other archives first (.xz, .bz2, .tar); format=… names what a file does not show.",
     )
 
 

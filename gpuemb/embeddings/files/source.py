@@ -117,16 +117,21 @@ def find(path: str | Path) -> Source:
         size = os.fstat(raw.fileno()).st_size
         magic = raw.read(4)
     if size == 0:
-        raise FileFormatError(
-            f"load: {path} is empty",
-            needed="A table holds at least one word and its vector.",
-            remedy="Was its download or conversion cut off?",
-        )
+        raise empty_file(str(path))
     if member is not None or magic == ZIP:
         return _in_archive(file, member)
     if magic.startswith(GZIP):
         return Source(file, "gzip")
     return Source(file, "plain", None, size)
+
+
+def empty_file(name: str) -> FileFormatError:
+    """A file without any byte, or what unpacks to none."""
+    return FileFormatError(
+        f"load: {name} is empty",
+        needed="A table holds at least one word and its vector.",
+        remedy="Was its download or conversion cut off?",
+    )
 
 
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:

@@ -18,7 +18,6 @@ from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Progress
 from gpuemb.embeddings.files.complaints import (
     check_finite_rows,
-    empty_file,
     line_too_long,
     spelled,
     unreadable_line,
@@ -27,6 +26,7 @@ from gpuemb.embeddings.files.complaints import (
 from gpuemb.embeddings.files.growing import GrowingTable
 from gpuemb.embeddings.files.heading import Heading, heading_of
 from gpuemb.embeddings.files.lines import Piece, pieces_of
+from gpuemb.embeddings.files.source import empty_file
 from gpuemb.embeddings.files.table import Table
 from gpuemb.kernels.format_vectors import format_vectors
 from gpuemb.kernels.parse_vectors import BLANK, GOOD, Hashes, ParsedLines, parse_vectors
