@@ -216,14 +216,15 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
         embedding: words and vectors.
         path: its ending chooses the format: ``.txt`` (GloVe), ``.vec`` (fastText, word2vec text), ``.bin``
             (word2vec binary), ``.npy``, ``.npz``, ``.safetensors``, ``.parquet``; ``.gz`` may follow a text.
-            The words of ``.npy`` and ``.safetensors`` stand beside it, in ``<name>.words.txt``.
+            The words of ``.npy`` and ``.safetensors`` stand beside it, in ``<name>.words.txt``: tables of
+            one name and both endings share that list, so it must be the same.
         format: as for :func:`load`, where the ending does not say it.
 
     Raises:
         FileFormatError: a word that the format cannot hold.
         NonFiniteError: a number that float32 cannot hold, where the format holds float32.
         ConfigError: an ending that names no format.
-        StorageError: the folder cannot be written, or the list of words is that of another table.
+        StorageError: the folder cannot be written, or another table of that name has other words.
     """
     file = Path(path)
     name = format_for(file, format)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.lines import LONGEST_LINE, NEWLINE, Piece
+from gpuemb.embeddings.files.table import OnError
 from gpuemb.kernels.parse_vectors import SEPARATORS, Bytes, number_of
 
 BLANKS = SEPARATORS + b"\r"
@@ -36,7 +36,7 @@ class Heading:
 
 
 def heading_of(
-    piece: Piece, *, name: str, header: bool | None, dim: int | None, on_error: Literal["raise", "skip"]
+    piece: Piece, *, name: str, header: bool | None, dim: int | None, on_error: OnError
 ) -> Heading:
     """Read the beginning of a file's first piece.
 
