@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import data
+from benchmarks import data, text_peers
 from benchmarks.race import Case, Rival, Track
 from gpuemb.bench import work
 from gpuemb.core.arrays import Float32
 from gpuemb.embeddings.files import load, save
+from gpuemb.embeddings.files.text import write_text
 from gpuemb.embeddings.model import Embedding
 
 
@@ -25,7 +27,7 @@ def test_a_table_and_its_words(benchmark: Any, track: Track, tmp_path: Path) -> 
 
     def ours() -> tuple[Float32, Any]:
         table = load(tmp_path / "table.npy")
-        return np.array(table.vectors), table.index_to_key
+        return np.array(table.vectors), list(table.index_to_key)
 
     def verify(found: tuple[Float32, Any]) -> str:
         assert np.array_equal(found[0], vectors)
@@ -42,6 +44,95 @@ def test_a_table_and_its_words(benchmark: Any, track: Track, tmp_path: Path) -> 
         verify,
     )
     track.run(benchmark, case, _rivals(tmp_path, vectors, names))
+
+
+def test_text_vectors_are_read(benchmark: Any, track: Track, tmp_path: Path) -> None:
+    words, vectors, path = _text(track, tmp_path)
+
+    def judge(found: tuple[Any, Any]) -> str:
+        assert list(found[0]) == words
+        different = int(np.count_nonzero(found[1] != vectors))
+        assert np.allclose(found[1], vectors, rtol=1e-6, atol=0)
+        return f"{different:,} numbers rounded otherwise" if different else "the same bits"
+
+    def ours() -> tuple[Any, Any]:
+        table = load(path, format="glove")
+        return table.index_to_key, table.vectors
+
+    def verify(found: tuple[Any, Any]) -> str:
+        assert judge(found) == "the same bits"
+        return "every word, every number to the bit"
+
+    peers = {
+        "gensim": text_peers.read_gensim,
+        "polars": text_peers.read_polars,
+        "pandas": text_peers.read_pandas,
+        "pyarrow": text_peers.read_pyarrow,
+    }
+    rivals = [Rival(name, name, lambda read=read: lambda: read(path), judge) for name, read in peers.items()]  # type: ignore[misc]
+    track.run(benchmark, _text_case("read", words, vectors, path, ours, verify), rivals)
+
+
+def test_text_vectors_are_written(benchmark: Any, track: Track, tmp_path: Path) -> None:
+    words, vectors, path = _text(track, tmp_path)
+    out = tmp_path / "out.txt"
+
+    def ours() -> None:
+        with out.open("wb") as file:
+            write_text(words, vectors, file, header=False)
+
+    def judge(_: Any) -> str:
+        found = load(out, format="glove")
+        assert list(found.index_to_key) == words
+        same = np.array_equal(found.vectors, vectors)
+        return f"{out.stat().st_size / 1e6:.0f} MB, {'the same bits back' if same else 'other numbers back'}"
+
+    def verify(result: None) -> str:
+        assert out.read_bytes() == path.read_bytes()
+        return judge(result)
+
+    peers = {
+        "gensim": text_peers.write_gensim,
+        "polars": text_peers.write_polars,
+        "pandas": text_peers.write_pandas,
+    }
+    rivals = [
+        Rival(name, name, lambda write=write: write(words, vectors, out), judge)
+        for name, write in peers.items()
+    ]  # type: ignore[misc]
+    track.run(benchmark, _text_case("write", words, vectors, path, ours, verify), rivals)
+
+
+def _text(track: Track, folder: Path) -> tuple[list[str], Float32, Path]:
+    """GloVe as a text file in the system's cache."""
+    vectors = data.glove(20_000 if track.quick else 400_000)
+    words = [f"word{row}" for row in range(len(vectors))]
+    text = io.BytesIO()
+    write_text(words, vectors, text, header=False)
+    path = folder / "glove.txt"
+    path.write_bytes(text.getbuffer())
+    return words, vectors, path
+
+
+def _text_case(
+    verb: str,
+    words: list[str],
+    vectors: Float32,
+    path: Path,
+    ours: Callable[[], Any],
+    verify: Callable[[Any], str],
+) -> Case:
+    shape = {"words": len(words), "dim": vectors.shape[1], "text_bytes": path.stat().st_size}
+    megabytes = shape["text_bytes"] / 1e6
+    return Case(
+        f"{verb}_text-glove-{len(words)}",
+        f"{verb}_text",
+        f"GloVe {len(words):,} × {vectors.shape[1]} as text, {megabytes:.0f} MB",
+        shape,
+        work.text_vectors(shape),
+        ours,
+        verify,
+    )
 
 
 def _rivals(folder: Path, vectors: Float32, names: list[str]) -> list[Rival]:
@@ -72,7 +163,8 @@ def _parquet(folder: Path, vectors: Float32, names: list[str]) -> Path:
 
 
 def _numpy(folder: Path) -> Callable[[], Any]:
-    return lambda: (np.load(folder / "table.npy"), (folder / "words.txt").read_text("utf-8").split("\n"))
+    words = folder / "table.words.txt"
+    return lambda: (np.load(folder / "table.npy"), words.read_text("utf-8").split("\n"))
 
 
 def _pyarrow(path: Path) -> Callable[[], Any]:

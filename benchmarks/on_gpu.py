@@ -20,6 +20,7 @@ from gpuemb.core.device import Device
 from gpuemb.core.missing import missing_for_cuda
 
 ROOT = Path(__file__).resolve().parents[1]
+ON_A_GPU = "cuda and not cuda-on-host"  # of the tests' devices
 LEAST_SECONDS = 20.0  # less is not enough to import, compile and say anything
 SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PEERS = {"torch": "torch", "CuPy": "cupy", "FlashLib": "flashlib", "cuVS": "cuvs"}
@@ -126,7 +127,7 @@ def _kernel_tests(name: str) -> Check:
 
     def run(left: float, out: Path) -> str:
         return _logged(
-            [sys.executable, "-m", "pytest", "-q", str(test), "-k", "cuda"], f"test-{name}", left, out
+            [sys.executable, "-m", "pytest", "-q", str(test), "-k", ON_A_GPU], f"test-{name}", left, out
         )
 
     return Check(f"{name} against its reference", why_not, run)
@@ -150,7 +151,7 @@ def _sanitizer(tool: str) -> Check:
             "-m",
             "pytest",
         ]
-        return _logged([*command, "-q", "tests/kernels", "-k", "cuda"], f"sanitizer-{tool}", left, out)
+        return _logged([*command, "-q", "tests/kernels", "-k", ON_A_GPU], f"sanitizer-{tool}", left, out)
 
     return Check(f"compute-sanitizer {tool}", why_not, run)
 

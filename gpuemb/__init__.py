@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         CompileError,
         ConfigError,
         DeviceError,
+        DroppedWarning,
         DTypeError,
         FileFormatError,
         GpuembError,
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from gpuemb.corpus.vocabulary import Vocabulary
     from gpuemb.counts.association import ppmi
     from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
+    from gpuemb.embeddings import datasets
     from gpuemb.embeddings.files import load, save
-    from gpuemb.embeddings.model import Embedding, EmbeddingStack, stack
+    from gpuemb.embeddings.model import Embedding, EmbeddingStack
+    from gpuemb.embeddings.stack import stack
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.crossgrams import cross_grams
     from gpuemb.geometry.distances import pip_loss
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from gpuemb.geometry.rsa import rsa
     from gpuemb.geometry.spectrum import spectrum
     from gpuemb.neighbors.exact import nearest_neighbors
+    from gpuemb.neighbors.judgements import similarity_correlation
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
@@ -53,6 +57,7 @@ _ERRORS = (
     "CompileError",
     "ConfigError",
     "DeviceError",
+    "DroppedWarning",
     "DTypeError",
     "FileFormatError",
     "MemoryBudgetError",
@@ -69,7 +74,8 @@ _ROOMS = {
     "counts.association": ("ppmi",),
     "counts.cooccurrence": ("Cooccurrence", "bootstrap_repeats", "count_cooccurrences"),
     "embeddings.files": ("load", "save"),
-    "embeddings.model": ("Embedding", "EmbeddingStack", "stack"),
+    "embeddings.model": ("Embedding", "EmbeddingStack"),
+    "embeddings.stack": ("stack",),
     "geometry.cka": ("cka",),
     "geometry.crossgrams": ("cross_grams",),
     "geometry.distances": ("pip_loss",),
@@ -77,6 +83,7 @@ _ROOMS = {
     "geometry.rsa": ("rsa",),
     "geometry.spectrum": ("spectrum",),
     "neighbors.exact": ("nearest_neighbors",),
+    "neighbors.judgements": ("similarity_correlation",),
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
@@ -89,6 +96,7 @@ _ROOMS = {
     "training.seeds": ("train",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULES = {"datasets": "embeddings.datasets"}
 
 __version__ = version("gpuemb")
 
@@ -101,6 +109,7 @@ __all__ = [
     "DTypeError",
     "Device",
     "DeviceError",
+    "DroppedWarning",
     "Embedding",
     "EmbeddingStack",
     "FileFormatError",
@@ -121,6 +130,7 @@ __all__ = [
     "cka",
     "count_cooccurrences",
     "cross_grams",
+    "datasets",
     "info",
     "load",
     "load_config",
@@ -133,6 +143,7 @@ __all__ = [
     "read_corpus",
     "rsa",
     "save",
+    "similarity_correlation",
     "spectrum",
     "stack",
     "study",
@@ -142,9 +153,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name in _MODULES:
+        value = importlib.import_module(f"gpuemb.{_MODULES[name]}")
+    elif name in _ROOM_OF:
+        value = getattr(importlib.import_module(f"gpuemb.{_ROOM_OF[name]}"), name)
+    else:
         raise AttributeError(f"module 'gpuemb' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"gpuemb.{_ROOM_OF[name]}"), name)
     globals()[name] = value
     return value
 

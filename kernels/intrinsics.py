@@ -12,6 +12,13 @@ from numba.extending import intrinsic
 T = TypeVar("T")
 
 
+def _popcount(typing_context: Any, bits: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
 def _fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         double = ir.DoubleType()
@@ -25,19 +32,54 @@ def _fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 # ``fused_multiply_add(a, b, c)`` is ``a·b + c`` of three float64, rounded once.
 fused_multiply_add = cast(Callable[[Any, Any, Any], float], intrinsic(_fused_multiply_add))
 
+# ``popcount(bits)`` is how many bits of a uint64 are set.
+popcount = cast(Callable[[Any], Any], intrinsic(_popcount))
 
-def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
+
+def _load_eight(typing_context: Any, text: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(64)
-        kind = ir.FunctionType(word, [word, ir.IntType(1)])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.cttz.i64")  # type: ignore[no-untyped-call]
-        return builder.call(function, [*arguments, ir.Constant(ir.IntType(1), 1)])
+        place = _eight_bytes(context, builder, signature, arguments)
+        return builder.load(place, align=1)
 
-    return types.int64(types.uint64), generate
+    return types.uint64(text, types.int64), generate
 
 
-# ``trailing_zeros(bits)`` is the number of the lowest set bit of a uint64 that is not zero.
-trailing_zeros = cast(Callable[[Any], int], intrinsic(_trailing_zeros))
+def _store_eight(typing_context: Any, text: Any, at: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _eight_bytes(context, builder, signature, arguments)
+        builder.store(arguments[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(text, types.int64, types.uint64), generate
+
+
+def _eight_bytes(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Where eight bytes of an array begin, wherever that is: no alignment, no check of bounds."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(64).as_pointer())
+
+
+def _trailing_zeros(typing_context: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+def _leading_zeros(typing_context: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+# ``load_eight(text, at)`` is ``text[at:at + 8]`` of a uint8 array as one uint64, the first byte lowest;
+# ``store_eight(text, at, word)`` writes it back. The caller knows that the eight bytes are there.
+load_eight = cast(Callable[[Any, Any], Any], intrinsic(_load_eight))
+store_eight = cast(Callable[[Any, Any, Any], None], intrinsic(_store_eight))
+# Zero bits below the lowest and above the highest one of a uint64; 64 for 0.
+trailing_zeros = cast(Callable[[Any], Any], intrinsic(_trailing_zeros))
+leading_zeros = cast(Callable[[Any], Any], intrinsic(_leading_zeros))
 
 
 def _prefetch(typing_context: Any, address: Any) -> Any:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from cuda_on_host import compiler, stand_in
+from cuda_on_host.launch import SCHEDULES, Run
 from hypothesis import settings
 
-from gpuemb.core import device as devices
 from gpuemb.core.device import Device
 from gpuemb.core.dispatch import Kernel
+from gpuemb.core.missing import missing_for_cuda
 
 # "house" finds the same examples on every machine; "search" looks for new ones:
 # pytest --hypothesis-profile=search
@@ -15,15 +21,40 @@ settings.register_profile("house", max_examples=80, deadline=None, derandomize=T
 settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile("house")
 
+DEVICES = ("cpu", "cuda")
+ON_HOST = "cuda-on-host-"  # the emulator of tests/cuda_on_host, under each of its schedules
 
-@pytest.fixture(scope="module", params=["cpu", "cuda"])
-def device(request: pytest.FixtureRequest) -> Device:
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has CUDA text."""
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "device" in metafunc.fixturenames and not any("device" in names for names in own):
+        kernel: Kernel[..., object] | None = getattr(metafunc.module, "KERNEL", None)
+        emulated = SCHEDULES if kernel is not None and has_cuda_text(kernel) else ()
+        names = (*DEVICES, *(ON_HOST + schedule for schedule in emulated))
+        metafunc.parametrize("device", names, indirect=True, scope="module")
+
+
+def has_cuda_text(kernel: Kernel[..., object]) -> bool:
+    """Whether a kernel is written in CUDA; one that calls libraries only has nothing to emulate."""
+    folder = Path(str(sys.modules[kernel.reference.__module__].__file__)).parent
+    return any(folder.glob("*.cu"))
+
+
+@pytest.fixture(scope="module")
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """Every device; CUDA is skipped where it is missing, or the module's ``KERNEL`` has no file for it."""
     kernel: Kernel[..., object] | None = getattr(request.module, "KERNEL", None)
+    if request.param.startswith(ON_HOST):
+        if compiler.missing():
+            pytest.skip(f"cuda-on-host: {compiler.missing()}")
+        with stand_in.installed(Run(request.param.removeprefix(ON_HOST))):
+            yield Device("cuda")
+        return
     if request.param == "cuda":
-        missing = devices.missing_for_cuda()
+        missing = missing_for_cuda()
         if missing:
             pytest.skip(f"cuda: {missing}")
         if kernel is not None and not kernel.runs_on("cuda"):
             pytest.skip(f"cuda: {kernel.name} has no file for it")
-    return Device(request.param)
+    yield Device(request.param)

@@ -62,6 +62,18 @@ def polar_error(dim: int, largest: float, smallest: float) -> float:
     return SAFETY * dim * EPS64 * largest / smallest
 
 
+def rotation_error(shape: tuple[int, ...], singular: Any) -> float:
+    """``‖δQ‖₂ ≤ 2‖δC‖/(σ_min + σ_next)`` of a real polar factor (Higham, Functions of Matrices, §8.2).
+
+    ``σ_next`` is the second smallest; where the sides differ it counts as ``σ_min``. Every product adds
+    √d roundings to C, and the walk over the steps is the safety: ``‖δC‖ ≤ 8·√d·eps·σ₁``.
+    """
+    smallest = singular[-1]
+    following = singular[-2] if shape[0] == shape[1] and len(singular) > 1 else smallest
+    change = SAFETY * math.sqrt(max(shape)) * EPS64 * singular[0]
+    return float(2 * change / (smallest + following))
+
+
 def glove_error(dim: int, visits: int, magnitude: float) -> float:
     """Float32 drift of one coordinate in an epoch.
 

@@ -45,12 +45,22 @@ def plot_roofline(records: Sequence[BenchRecord], ceilings: Ceilings, path: Path
         if name in ceilings.found:
             rate = ceilings.found[name].rate
             axes.plot(span, np.minimum(slope, rate), color=ROOF, lw=1.2, zorder=1)
-            axes.annotate(name, (span[-1], rate), ha="right", va="bottom", color=INK, fontsize=8)
+            axes.annotate(
+                name,
+                (span[-1], rate),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
+                fontsize=8,
+            )
     for intensity, rate, name in points:
         axes.plot([intensity], [rate], "o", color=POINT, zorder=2)
         axes.annotate(
             name, (intensity, rate), xytext=(6, -10), textcoords="offset points", color=INK, fontsize=8
         )
+    axes.margins(x=0)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("operations per byte that must move")
     axes.set_ylabel("operations per second")
     axes.set_title(f"{records[0].machine['cpu']}, {records[0].machine['threads']} threads", color=INK)

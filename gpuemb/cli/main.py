@@ -10,6 +10,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
+from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, say_json, shown
 from gpuemb.stability.config import StudyConfig
 
@@ -20,7 +21,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(bench)
+for command in (bench, convert, similarity):
+    app.command()(command)
 
 
 def run() -> None:
@@ -107,19 +109,26 @@ def demo(
 
 
 @app.command()
-def info(json: options.JsonInfo = False) -> None:
-    """Show what this machine has and what gpuemb would use of it.
+def info(tables: InfoTables = None, case: CaseOption = "exact", json: options.JsonResult = False) -> None:
+    """Show what this machine has and what gpuemb would use of it; or what tables of vectors hold.
 
-    The table names the file of each kernel that a device would run: `none` where it has none, in
-    parentheses where the device itself cannot be used.
+    Examples:
+    `gpuemb info` (the file of each kernel that a device would run: `none` where it has none, in
+    parentheses where the device itself cannot be used)
+
+    `gpuemb info glove.npy news.bin --case lower` (how many words they share)
     """
-    import gpuemb
+    with failing_clearly():
+        if tables:
+            say_tables(tables, case, json=json)
+            return
+        import gpuemb
 
-    found = gpuemb.info()
-    if json:
-        say_json(found.as_mapping())
-    else:
-        say(str(found))
+        found = gpuemb.info()
+        if json:
+            say_json(found.as_mapping())
+        else:
+            say(str(found))
 
 
 def _run_study(

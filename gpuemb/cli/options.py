@@ -69,7 +69,7 @@ Threads = Annotated[
     int | None, typer.Option(help="Cores to use; results do not depend on it.", show_default="all")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print summary.json instead of sentences.")]
-JsonInfo = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
+JsonResult = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def say(line: str = "") -> None:
     _output.print(line, markup=False)
 
 
-def say_json(found: Mapping[str, Any]) -> None:
+def say_json(found: Any) -> None:
     """Print a result for programs."""
     typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
 

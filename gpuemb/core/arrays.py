@@ -51,6 +51,11 @@ def device_of(x: Array) -> Device:
     )
 
 
+def is_mapped(x: Array) -> bool:
+    """Whether ``x`` lies in a file and is read only where it is used."""
+    return isinstance(x, np.memmap)
+
+
 def native(x: Array) -> Any:
     """View ``x`` as its device's own library: NumPy on the CPU, CuPy on a GPU; nothing is copied."""
     if isinstance(x, np.ndarray):

@@ -17,9 +17,20 @@ def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = No
     """Return ``x`` if it is a finite floating ``(V, d)`` table, as an array.
 
     Raises:
+        ShapeError, DTypeError: as :func:`check_floats`.
+        NonFiniteError: as :func:`check_finite`.
+    """
+    table = check_floats(where, name, x)
+    check_finite(where, name, table, words)
+    return table
+
+
+def check_floats(where: str, name: str, x: Any) -> Array:
+    """Return ``x`` if it is a floating ``(V, d)`` table, as an array; its numbers are not read.
+
+    Raises:
         ShapeError: not two axes, or one of them empty.
         DTypeError: not floating numbers.
-        NonFiniteError: NaN or infinity; the first row, and its word when known, is named.
     """
     if not hasattr(x, "__dlpack__"):
         x = as_numbers(x, where)
@@ -29,14 +40,12 @@ def check_matrix(where: str, name: str, x: Any, words: Sequence[str] | None = No
             needed="A table is needed: V words in rows, d dimensions in columns, both at least 1.",
             remedy="A single vector becomes a table with x[None, :].",
         )
-    xp = namespace_of(x)
     if _dtype_name(x) not in FLOATS:
         raise DTypeError(
             f"{where}: {name} holds {x.dtype}",
             needed="float16, float32 or float64 is needed.",
             remedy=f"Convert it first, for example with {name}.astype('float32').",
         )
-    _check_finite(where, name, x, words, xp)
     return x
 
 
@@ -46,7 +55,13 @@ def _dtype_name(x: Array) -> str:
     return name.rpartition(".")[2]
 
 
-def _check_finite(where: str, name: str, x: Array, words: Sequence[str] | None, xp: Any) -> None:
+def check_finite(where: str, name: str, x: Array, words: Sequence[str] | None = None) -> None:
+    """Read every number of a table.
+
+    Raises:
+        NonFiniteError: NaN or infinity; the first row, and its word when known, is named.
+    """
+    xp = namespace_of(x)
     for start, stop in tiles(x.shape[0], rows_per_tile(x.shape[1])):
         finite = xp.all(xp.isfinite(x[start:stop, :]), axis=1)
         if not bool(xp.all(finite)):
@@ -138,6 +153,20 @@ def check_at_least(where: str, name: str, value: float, least: float) -> None:
             f"{where}: {name} = {value}",
             needed=f"{name} must be at least {least}.",
             remedy=f"Give {name}={least} or more.",
+        )
+
+
+def check_at_most(where: str, name: str, value: float, most: float) -> None:
+    """A number must not be above ``most``.
+
+    Raises:
+        ConfigError: it is, or it is NaN.
+    """
+    if not value <= most:
+        raise ConfigError(
+            f"{where}: {name} = {value}",
+            needed=f"{name} must be at most {most}.",
+            remedy=f"Give {name}={most} or less.",
         )
 
 

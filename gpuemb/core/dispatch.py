@@ -1,6 +1,6 @@
 """The one switch: a kernel runs where its arrays are.
 
-A kernel is a folder ``kernels/<name>/``. Its ``__init__.py`` holds the contract and, under the
+A kernel is a folder ``kernels/<name>/``. Its ``__init__.py`` holds the contract with its limits and, under a
 decorator below, a slow and right NumPy reference; ``cpu.py`` and ``cuda.py`` hold a function of
 the same name and signature. The file system is the registry: a device exists because its file does.
 """
@@ -11,11 +11,13 @@ import functools
 import importlib
 import importlib.util
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from gpuemb.core.arrays import native
+from gpuemb.core.cuda import cupy
 from gpuemb.core.device import Device
 from gpuemb.core.errors import DeviceError
 
@@ -28,26 +30,32 @@ class Kernel(Generic[P, R]):
 
     Attributes:
         reference: the slow twin, NumPy only; the oracle of every test.
+        limits: raises on arguments that no implementation takes; asked before each of them.
     """
 
-    def __init__(self, reference: Callable[P, R]) -> None:
+    def __init__(self, reference: Callable[P, R], limits: Callable[P, None] | None = None) -> None:
         self.__doc__, self.__module__ = reference.__doc__, reference.__module__
-        self.reference = reference
+        self.limits = limits
+        self.reference: Callable[P, R] = reference if limits is None else self._within(limits, reference)
         self.name = reference.__name__
 
     def on(self, device: Device) -> Callable[P, R]:
         """Return the implementation for ``device``, imported on first use.
 
-        Arrays of other libraries enter through DLPack as the device's own (NumPy, CuPy).
+        What it allocates is on that device. Arrays of other libraries enter through DLPack as the
+        device's own (NumPy, CuPy).
 
         Raises:
             DeviceError: the kernel has no file for this kind of device.
         """
         implementation = self.implementation(device.kind)
+        if self.limits is not None:
+            implementation = self._within(self.limits, implementation)
 
         @functools.wraps(self.reference)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return implementation(*map(_enter, args), **{k: _enter(v) for k, v in kwargs.items()})
+            with nullcontext() if device.kind == "cpu" else cupy().cuda.Device(device.index):
+                return implementation(*map(_enter, args), **{k: _enter(v) for k, v in kwargs.items()})
 
         return call
 
@@ -67,10 +75,24 @@ class Kernel(Generic[P, R]):
         module = importlib.import_module(f"{self.reference.__module__}.{kind}")
         return cast(Callable[..., R], getattr(module, self.name))
 
+    @staticmethod
+    def _within(limits: Callable[..., None], function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> R:
+            limits(*args, **kwargs)
+            return function(*args, **kwargs)
+
+        return call
+
 
 def kernel(reference: Callable[P, R]) -> Kernel[P, R]:
     """Declare the reference function of a kernel folder."""
     return Kernel(reference)
+
+
+def kernel_within(limits: Callable[P, None]) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+    """As :func:`kernel`, for one that refuses what ``limits``, of the same signature, raises on."""
+    return functools.partial(Kernel, limits=limits)
 
 
 def _enter(argument: Any) -> Any:

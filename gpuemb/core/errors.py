@@ -67,3 +67,7 @@ class StorageError(GpuembError, OSError):
 
     def __str__(self) -> str:
         return f"{self.given}\n  {self.needed}\n  {self.remedy}"
+
+
+class DroppedWarning(UserWarning):
+    """Part of what a file holds was left out: words that stood there before, rows that could not be read."""

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from gpuemb.core.arrays import Array, FloatMatrix, Int64, device_of, namespace_of
-from gpuemb.core.checks import check_at_least, check_matrix, check_neighbors, nearest_hint
-from gpuemb.core.errors import ShapeError, VocabularyError
+from gpuemb.core.arrays import Array, FloatMatrix, Int64, device_of, is_mapped, namespace_of
+from gpuemb.core.checks import (
+    check_at_least,
+    check_finite,
+    check_floats,
+    check_matrix,
+    check_neighbors,
+    nearest_hint,
+)
+from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
     """One table of word vectors.
 
+    A table mapped from a file is opened without being read: shapes and kinds of numbers are checked at
+    once, its words when the first is looked up, its numbers when something is first computed on them.
+
     Attributes:
         vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``.
         index_to_key: the ``V`` words.
         counts: ``(V,)`` how often each word occurs in the corpus, where known.
         name: what reports call this table.
+        ranks: ``(V,)`` each word's place by frequency in what the table comes from, from 1, where known.
+        duplicates: rows a reader left out because their word had stood before.
+        skipped: rows a reader left out because they could not be read.
+        proved: given by a reader that has seen to it that all numbers are finite and no word stands twice:
+            neither is looked at again.
 
     Raises:
         ShapeError: the lengths disagree.
@@ -32,16 +47,39 @@ class Embedding:
     index_to_key: Sequence[str]
     counts: Int64 | None = None
     name: str = "embedding"
+    ranks: Int64 | None = None
+    duplicates: int = 0
+    skipped: int = 0
+    proved: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
-        _check_rows(self.name, self.vectors, self.index_to_key, self.counts)
-        check_matrix(self.name, "vectors", self.vectors, self.index_to_key)
-        _check_unique(self.name, self.index_to_key, self.key_to_index)
+    def __post_init__(self, proved: bool) -> None:
+        _check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
+        check_floats(self.name, "vectors", self.vectors)
+        if proved:
+            self.__dict__["_is_finite"] = True
+        elif not is_mapped(self.vectors):
+            self.check()
+
+    def check(self) -> Embedding:
+        """Make sure of every number and every word, once; return the table itself.
+
+        Raises:
+            NonFiniteError, VocabularyError: as the class.
+        """
+        _ = self._is_finite, self.key_to_index
+        return self
+
+    @cached_property
+    def _is_finite(self) -> bool:
+        check_finite(self.name, "vectors", self.vectors, self.index_to_key)
+        return True
 
     @cached_property
     def key_to_index(self) -> dict[str, int]:
         """Row of every word."""
-        return {word: row for row, word in enumerate(self.index_to_key)}
+        rows = dict(zip(self.index_to_key, range(len(self)), strict=True))
+        _check_unique(self.name, self.index_to_key, rows)
+        return rows
 
     @property
     def dim(self) -> int:
@@ -59,11 +97,19 @@ class Embedding:
 
         Raises:
             VocabularyError: the word is not in the table; the closest spellings are named.
+            ConfigError: it is no word but a row number or a list.
         """
         return self.vectors[self.row(word), :]
 
     def row(self, word: str) -> int:
-        """Return the row number of ``word``, or raise VocabularyError with the closest spellings."""
+        """Return the row number of ``word``; errors as ``embedding[word]``."""
+        if not isinstance(word, str):
+            raise ConfigError(
+                f"{self.name}: {word!r} is no word",
+                needed="A table is asked for one word at a time.",
+                remedy="embedding.vectors[row] is a row, embedding.vectors[embedding.rows(words)] are the "
+                "rows of several words, embedding.index_to_key are all words.",
+            )
         if word not in self.key_to_index:
             raise VocabularyError(
                 f"{self.name}: the word {word!r} is not among its {len(self)} words",
@@ -83,7 +129,7 @@ class Embedding:
         """
         from gpuemb.kernels.cosine_topk import cosine_topk
 
-        row = self.row(word)
+        row = self.check().row(word)
         check_neighbors("most_similar", k, len(self) - 1)
         xp = namespace_of(self.vectors)
         itself = xp.asarray([row])
@@ -118,31 +164,44 @@ class EmbeddingStack:
         index_to_key: the ``V`` words.
         counts: ``(V,)`` how often each word occurs, where known.
         runs: the ``S`` names of the runs.
-        dropped: for each run, how many of its words the others lack.
+        ranks: for each run, ``(V,)`` each word's place by frequency in that run's own table, from 1, or
+            None where that is not known.
+        dropped: for each run, those of its words that not all others have, in its own order.
+        folded: for each run, how many rows gave way to an earlier one that differs in case alone.
     """
 
     vectors: Any
     index_to_key: Sequence[str]
     counts: Int64 | None = None
     runs: Sequence[str] = ()
-    dropped: Sequence[int] = field(default=())
+    ranks: Sequence[Int64 | None] = ()
+    dropped: Sequence[Sequence[str]] = ()
+    folded: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        if not self.runs:
-            object.__setattr__(self, "runs", tuple(f"run {s}" for s in range(len(self.vectors))))
-        for name, table in zip(self.runs, self.tables(), strict=True):
-            _check_rows(name, table, self.index_to_key, self.counts)
+        runs = range(len(self))
+        self._default("runs", tuple(f"run {s}" for s in runs))
+        self._default("ranks", (None,) * len(runs))
+        self._default("dropped", ((),) * len(runs))
+        self._default("folded", (0,) * len(runs))
+        for name, table, ranks in zip(self.runs, self.tables(), self.ranks, strict=True):
+            _check_rows(name, table, self.index_to_key, {"counts": self.counts, "ranks": ranks})
             check_matrix(name, "vectors", table, self.index_to_key)
 
+    def _default(self, name: str, value: Sequence[object]) -> None:
+        if not getattr(self, name):
+            object.__setattr__(self, name, value)
+
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.tables())
 
     def __iter__(self) -> Iterator[Embedding]:
         return (self[s] for s in range(len(self)))
 
     def __getitem__(self, run: int) -> Embedding:
         """Return one run as an :class:`Embedding`."""
-        return Embedding(self.tables()[run], self.index_to_key, self.counts, self.runs[run])
+        table, ranks = self.tables()[run], self.ranks[run]
+        return Embedding(table, self.index_to_key, self.counts, self.runs[run], ranks)
 
     def tables(self) -> list[FloatMatrix]:
         """Return the ``S`` matrices, without a copy."""
@@ -151,67 +210,20 @@ class EmbeddingStack:
         return [self.vectors[s, ...] for s in range(self.vectors.shape[0])]
 
 
-def stack(embeddings: Sequence[Embedding]) -> EmbeddingStack:
-    """Line several tables up by word: the words all of them have, in the order of the first.
-
-    Words are compared as they stand, capitals included. When all tables have one ``d`` and one
-    vocabulary the result's ``vectors`` is ``(S, V, d)``; with unequal ``d`` it is a tuple.
-
-    Args:
-        embeddings: one or more tables; the order of the first one's words is kept.
-
-    Raises:
-        VocabularyError: no table, or no word that all tables have.
-
-    Cost: one copy of the shared rows.
-    """
-    if not embeddings:
-        raise VocabularyError(
-            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
-        )
-    first = embeddings[0]
-    shared = [word for word in first.index_to_key if all(word in e for e in embeddings[1:])]
-    if not shared:
-        sizes = ", ".join(str(len(e)) for e in embeddings)
-        raise VocabularyError(
-            f"stack: tables of {sizes} words share none",
-            needed="Words are matched letter by letter, capitals included.",
-            remedy="Compare the first words of each: embedding.index_to_key[:10].",
-        )
-    tables = []
-    for embedding in embeddings:
-        xp = namespace_of(embedding.vectors)
-        rows = xp.asarray(embedding.rows(shared), dtype=xp.int64)
-        tables.append(xp.take(embedding.vectors, rows, axis=0))
-    alike = len({(t.shape, str(t.dtype)) for t in tables}) == 1
-    counts = None if first.counts is None else first.counts[first.rows(shared)]
-    return EmbeddingStack(
-        namespace_of(tables[0]).stack(tables) if alike else tuple(tables),
-        shared,
-        counts,
-        _names(embeddings),
-        tuple(len(e) - len(shared) for e in embeddings),
-    )
-
-
-def _names(embeddings: Sequence[Embedding]) -> tuple[str, ...]:
-    names = [e.name for e in embeddings]
-    return tuple(name if names.count(name) == 1 else f"{name} {s}" for s, name in enumerate(names))
-
-
-def _check_rows(name: str, vectors: Any, words: Sequence[str], counts: Int64 | None) -> None:
+def _check_rows(name: str, vectors: Any, words: Sequence[str], columns: Mapping[str, Int64 | None]) -> None:
     if vectors.ndim == 2 and vectors.shape[0] != len(words):
         raise ShapeError(
             f"{name}: {vectors.shape[0]} vectors but {len(words)} words",
             needed="Row i of the vectors is word i.",
             remedy="Check that the vocabulary belongs to these vectors.",
         )
-    if counts is not None and len(counts) != len(words):
-        raise ShapeError(
-            f"{name}: {len(counts)} counts but {len(words)} words",
-            needed="Every word has one count.",
-            remedy="Leave counts out when they are not known.",
-        )
+    for column, numbers in columns.items():
+        if numbers is not None and len(numbers) != len(words):
+            raise ShapeError(
+                f"{name}: {len(numbers)} {column} but {len(words)} words",
+                needed=f"Every word has one of the {column}.",
+                remedy=f"Leave {column} out when they are not known.",
+            )
 
 
 def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None:
@@ -221,7 +233,7 @@ def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None
     raise VocabularyError(
         f"{name}: the word {twice!r} is listed more than once",
         needed="A word names one row.",
-        remedy="Keep the first of each, or make the names different.",
+        remedy="Keep the first of each; load(path, memory_map=False) does so with a file.",
     )
 
 

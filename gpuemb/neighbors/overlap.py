@@ -11,7 +11,6 @@ import numpy as np
 from gpuemb.core.arrays import Float64, Int32, device_of, to_host
 from gpuemb.core.checks import check_same_rows
 from gpuemb.core.errors import DTypeError, ShapeError
-from gpuemb.kernels.neighbor_overlap import LARGEST_K
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap as overlap_kernel
 
 
@@ -66,7 +65,8 @@ def neighbor_overlap(first: Any, *others: Any) -> NeighborOverlap:
         the longer of the two lists.
 
     Raises:
-        ShapeError: fewer than two runs, or runs over different words or ``k``.
+        ShapeError: fewer than two runs or more than 100, k above 256, or runs over different words
+            or ``k``.
         DTypeError: ids are not integers.
 
     Cost: reads ``4·S·V·k`` bytes once. Source: Wendlandt (2018), Huh (2024); Definitions §3.
@@ -79,10 +79,10 @@ def neighbor_overlap(first: Any, *others: Any) -> NeighborOverlap:
             remedy="Pass the .ids of nearest_neighbors.",
         )
     runs, words, k = ids.shape
-    if runs < 2 or k > LARGEST_K:
+    if runs < 2:
         raise ShapeError(
             f"neighbor_overlap: {runs} runs with k = {k}",
-            needed=f"At least two runs and k of at most {LARGEST_K} are needed.",
+            needed="Overlap compares runs: at least two are needed.",
             remedy="neighbor_overlap(a, b)",
         )
     counts = overlap_kernel.on(device_of(ids))(np.ascontiguousarray(ids, np.int32))

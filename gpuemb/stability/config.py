@@ -7,8 +7,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from gpuemb.core.checks import check_at_least, check_choice
+from gpuemb.core.checks import check_at_least, check_at_most, check_choice
 from gpuemb.core.errors import ConfigError
+from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
 
 
@@ -51,7 +52,7 @@ class ModelConfig:
 
     Attributes:
         recipe: what is trained.
-        seeds: one run each.
+        seeds: one run each, from two to 100.
         vary: what a seed changes: everything random (``seed``), only the ``init`` or the ``order``,
             or which documents are in the corpus (``bootstrap``, resampled with replacement).
         name: what tables and figures call it; default the recipe's kind.
@@ -78,6 +79,12 @@ class ModelConfig:
                 needed="Stability compares runs: at least two different seeds are needed.",
                 remedy="For example seeds = 5, or seeds = [0, 1, 2].",
             )
+        if len(self.seeds) > LARGEST_RUNS:
+            raise ConfigError(
+                f"model {self.name}: {len(self.seeds)} seeds",
+                needed=f"At most {LARGEST_RUNS} runs of one model are compared.",
+                remedy="Leave seeds out, or make two models of it: two names, half of the seeds each.",
+            )
         for seed in self.seeds:
             check_at_least(f"model {self.name}", "seed", seed, 0)
 
@@ -96,7 +103,7 @@ class StudyConfig:
         text: how text becomes tokens.
         counts: how tokens become counts.
         models: what is trained.
-        neighbors: how many nearest neighbors are compared.
+        neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
     """
 
@@ -109,6 +116,7 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         check_at_least("study", "neighbors", self.neighbors, 1)
+        check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
         for name, given in (("corpus", self.corpus), ("models", self.models)):
             if not given:
                 raise ConfigError(

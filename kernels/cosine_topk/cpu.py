@@ -42,7 +42,7 @@ from gpuemb.kernels.cosine_topk.survivors import (
 )
 
 BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 … 2048 measure alike
-FEW_QUERIES = 64  # so few do not pay for quantizing the table
+FEW_QUERIES = 256  # fewer do not pay for ordering and quantizing 400,000 rows
 LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
 BLOCKS_A_WORKER, TASKS_A_WORKER = 8, 4
 
@@ -140,7 +140,12 @@ def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: in
 
 
 def _step(queries: int) -> int:
-    """Rows a block: BLOCK, or less so that every worker has some blocks of a small search."""
+    """Rows a block: BLOCK, or less so that every worker has some blocks of a small search.
+
+    A few queries are one block, and the table's blocks stay large.
+    """
+    if queries < FEW_QUERIES:
+        return BLOCK
     even = -(-queries // (BLOCKS_A_WORKER * threads.count()))
     return max(vnni.SIDE, min(BLOCK, -(-even // vnni.SIDE) * vnni.SIDE))
 

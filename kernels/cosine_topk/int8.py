@@ -257,7 +257,7 @@ def _note(row: int, other: int, passed: int, room: Scratch) -> int:
     for quarter in range(words.size):
         bits = words[quarter]
         while bits != 0:
-            place = SIDE * SIDE // 4 * quarter + trailing_zeros(bits)
+            place = SIDE * SIDE // 4 * quarter + np.int64(trailing_zeros(bits))
             bits &= bits - np.uint64(1)
             room.rows[passed] = row + place // SIDE
             room.columns[passed] = other + place % SIDE

@@ -4,6 +4,9 @@ ids     (S, V, k)  int32   score order, −1 padded; a list names no word twice
 →       shared (P, V)  uint16  |N_s ∩ N_t| for the P = S(S−1)/2 pairs of itertools.combinations
         common (V,)    uint16  |∩_s N_s|, the words in every run's list
         filled (S, V)  uint16  list lengths without the padding
+
+At most ``LARGEST_RUNS`` runs and ``LARGEST_K`` neighbors: a word's lists are to fit the fast memory that a
+group of GPU threads shares. More is refused, on every device alike.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32
-from gpuemb.core.dispatch import kernel
+from gpuemb.core.dispatch import kernel_within
+from gpuemb.core.errors import ShapeError
 
-LARGEST_K = 65_535  # counts are uint16
+LARGEST_RUNS, LARGEST_K = 100, 256
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,29 @@ class SharedNeighbors:
     filled: NDArray[np.uint16]
 
 
-@kernel
+def check_lists(ids: Int32) -> None:
+    """Refuse lists beyond the limits.
+
+    Raises:
+        ShapeError: no run, more than ``LARGEST_RUNS``, or lists longer than ``LARGEST_K``.
+    """
+    runs, _, k = ids.shape
+    if not 1 <= runs <= LARGEST_RUNS or k > LARGEST_K:
+        raise ShapeError(
+            f"neighbor_overlap: {runs} runs with k = {k}",
+            needed=f"From 1 to {LARGEST_RUNS} runs and k of at most {LARGEST_K} are compared at once.",
+            remedy=f"Leave runs out with ids[:{LARGEST_RUNS}], cut the lists with ids[:, :, :{LARGEST_K}].",
+        )
+
+
+@kernel_within(check_lists)
 def neighbor_overlap(ids: Int32) -> SharedNeighbors:
     """Count shared neighbors for every pair of runs.
 
-    Cost: reads ``S·V·k·4`` bytes once; ``P·V·2k`` comparisons.
+    Raises:
+        ShapeError: as :func:`check_lists`.
+
+    Cost: reads ``S·V·k·4`` bytes once, writes ``2·V·(P + S + 1)``.
     """
     runs, words, _ = ids.shape
     pairs = list(combinations(range(runs), 2))

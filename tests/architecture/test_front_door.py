@@ -29,16 +29,26 @@ def run(code: str) -> str:
 
 
 def test_the_listed_names_are_those_of_the_rooms() -> None:
-    assert sorted(gpuemb.__all__) == sorted(name for names in gpuemb._ROOMS.values() for name in names)
+    names = [name for names in gpuemb._ROOMS.values() for name in names] + [*gpuemb._MODULES]
+    assert sorted(gpuemb.__all__) == sorted(names)
     assert len(set(gpuemb.__all__)) == len(gpuemb.__all__)
     assert set(gpuemb.__all__) <= set(dir(gpuemb))
 
 
-@pytest.mark.parametrize("name", gpuemb.__all__)
+@pytest.mark.parametrize("name", sorted(gpuemb._ROOM_OF))
 def test_every_name_loads_from_its_room(name: str) -> None:
     value = getattr(gpuemb, name)
     assert value.__name__ == name
     assert value.__module__ == f"gpuemb.{gpuemb._ROOM_OF[name]}"
+
+
+@pytest.mark.parametrize("name", sorted(gpuemb._MODULES))
+def test_every_module_of_the_front_door_is_one_and_documents_its_functions(name: str) -> None:
+    module = getattr(gpuemb, name)
+    assert module.__name__ == f"gpuemb.{gpuemb._MODULES[name]}"
+    own = [f for _, f in inspect.getmembers(module, inspect.isfunction) if f.__module__ == module.__name__]
+    assert own
+    assert [f.__name__ for f in own if not f.__name__.startswith("_") and not f.__doc__] == []
 
 
 def test_every_name_is_known_to_type_checkers() -> None:

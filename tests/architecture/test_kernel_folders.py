@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,18 @@ def test_every_cuda_file_has_the_signature_of_its_reference(name: str) -> None:
     assert ast.unparse(found.returns or ast.Constant(None)) == ast.unparse(
         expected.returns or ast.Constant(None)
     )
-    assert list((KERNELS / name).glob("*.cu")) != []
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_cuda_source_has_its_launcher(name: str) -> None:
+    assert name in CUDA_FOLDERS or not list((KERNELS / name).glob("*.cu"))
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_index_names_every_kernel_and_its_devices(name: str) -> None:
+    index = (KERNELS / "README.md").read_text("utf-8")
+    (devices,) = re.findall(rf"^\| `{name}` \| [^|]* \| ([^|]*) \|", index, re.MULTILINE)
+    assert devices.split(", ") == ["CPU", "CUDA"][: 1 + (name in CUDA_FOLDERS)]
 
 
 @pytest.mark.parametrize("name", FOLDERS)

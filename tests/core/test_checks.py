@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gpuemb.core import checks
 from gpuemb.core.checks import (
     check_at_least,
+    check_at_most,
     check_choice,
     check_matrix,
     check_neighbors,
@@ -94,6 +95,8 @@ FAILURES: dict[str, tuple[type[GpuembError], Callable[[], Any]]] = {
     "unknown choice": (ConfigError, lambda: check_choice("here", "side", "bth", ("both", "left"))),
     "choice of another type": (ConfigError, lambda: check_choice("here", "side", None, ("both", "left"))),
     "too little": (ConfigError, lambda: check_at_least("here", "window", 0, 1)),
+    "too much": (ConfigError, lambda: check_at_most("here", "window", 3, 2)),
+    "NaN for a small number": (ConfigError, lambda: check_at_most("here", "window", math.nan, 1)),
     "NaN for a number": (ConfigError, lambda: check_at_least("here", "window", math.nan, 1)),
 }
 
@@ -141,6 +144,11 @@ def test_the_nearest_choice_is_named() -> None:
 def test_the_least_number_passes() -> None:
     check_at_least("here", "window", 1, 1)
     check_at_least("here", "window", math.inf, 1)
+
+
+def test_the_most_passes() -> None:
+    check_at_most("here", "window", 1, 1)
+    check_at_most("here", "window", -math.inf, 1)
 
 
 def test_a_hint_is_short() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import device_of
 from gpuemb.core.device import CPU, Device
-from gpuemb.core.dispatch import Kernel
-from gpuemb.core.errors import DeviceError
+from gpuemb.core.dispatch import Kernel, kernel_within
+from gpuemb.core.errors import DeviceError, ShapeError
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.kernels.gram import gram
@@ -41,8 +42,9 @@ IMPLEMENTATION = """def {name}(x, *, more=0):
 
 @pytest.fixture
 def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel[..., Any]]:
-    """Return the maker of kernel folders with the given files."""
+    """Return the maker of kernel folders with the given files, where CuPy seems to be installed."""
     monkeypatch.syspath_prepend(tmp_path)
+    fake_cupy.install(monkeypatch)
 
     def make(name: str, *kinds: str) -> Kernel[..., Any]:
         folder = tmp_path / name
@@ -64,6 +66,33 @@ def test_a_kernel_runs_the_file_of_its_device(made_up: Callable[..., Kernel[...,
     assert kernel.reference(1) == ("reference", 1, 0)
     assert kernel.runs_on("cpu")
     assert kernel.runs_on("cuda")
+
+
+def test_what_is_beyond_the_limits_reaches_no_implementation(
+    made_up: Callable[..., Kernel[..., Any]],
+) -> None:
+    plain = made_up("made_up_with_limits", "cpu", "cuda")
+
+    def limits(x: Any, *, more: int = 0) -> None:
+        if x + more > 3:
+            raise ShapeError("too much", needed="3", remedy="less")
+
+    limited = kernel_within(limits)(plain.reference)
+    for run, who in ((limited.reference, "reference"), (limited.on(CPU), "cpu"), (limited.on(CUDA), "cuda")):
+        assert run(1, more=2) == (who, 1, 2)
+        with pytest.raises(ShapeError, match="too much"):
+            run(2, more=2)
+        assert run.__name__ == "made_up_with_limits"
+        assert inspect.signature(run) == inspect.signature(plain.reference)
+    assert limited.__doc__ == plain.__doc__
+
+
+def test_limits_see_arrays_as_the_implementation_does(made_up: Callable[..., Kernel[..., Any]]) -> None:
+    seen = []
+    kernel_within(lambda x, *, more=0: seen.append(type(x)))(made_up("made_up_to_look", "cpu").reference).on(
+        CPU
+    )(array_api_strict.asarray([1.0]))
+    assert seen == [np.ndarray]
 
 
 def test_an_implementation_is_imported_on_first_use(made_up: Callable[..., Kernel[..., Any]]) -> None:
@@ -130,11 +159,13 @@ class OnGpu:
 def test_arrays_on_a_gpu_go_to_its_file_as_cupy_s_and_never_to_the_host(
     made_up: Callable[..., Kernel[..., Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = fake_cupy.install(monkeypatch)
-    monkeypatch.setattr(fake, "from_dlpack", lambda x: ("as CuPy's", x), raising=False)
     kernel, x = made_up("made_up_for_a_gpu", "cpu", "cuda"), OnGpu()
+    fake: Any = sys.modules["cupy"]
+    monkeypatch.setattr(fake, "from_dlpack", lambda x: (f"CuPy's, on {fake.current}", x), raising=False)
     assert device_of(x) == Device("cuda", 1)
-    assert kernel.on(device_of(x))(x, more=[x]) == ("cuda", ("as CuPy's", x), [("as CuPy's", x)])
+    entered = ("CuPy's, on 1", x)
+    assert kernel.on(device_of(x))(x, more=[x]) == ("cuda", entered, [entered])
+    assert fake.current == 0
 
 
 def strict(x: Any) -> Any:

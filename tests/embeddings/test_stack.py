@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gpuemb.core.errors import NonFiniteError, ShapeError, VocabularyError
-from gpuemb.embeddings.model import Embedding, EmbeddingStack, stack, tables_of
+from gpuemb.core.errors import ConfigError, MemoryBudgetError, NonFiniteError, ShapeError, VocabularyError
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
+from gpuemb.embeddings.stack import shared_words, stack
 
 VOCABULARIES = st.lists(
     st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8, unique=True), min_size=1, max_size=4
@@ -28,12 +29,14 @@ def named(words: list[str], run: int = 0, dim: int = 2, *, dtype: Any = np.float
 def test_shared_words_stand_in_the_order_of_the_first(vocabularies: list[list[str]]) -> None:
     shared = [word for word in vocabularies[0] if all(word in other for other in vocabularies)]
     assume(shared)
-    lined_up = stack([named(words, run) for run, words in enumerate(vocabularies)])
-    assert list(lined_up.index_to_key) == shared
+    tables = [named(words, run) for run, words in enumerate(vocabularies)]
+    lined_up = stack(tables)
+    assert list(lined_up.index_to_key) == shared == shared_words(tables)
     assert lined_up.vectors.shape == (len(vocabularies), len(shared), 2)
     for run, table in enumerate(lined_up):
         np.testing.assert_array_equal(table.vectors, named(shared, run).vectors)
-    assert tuple(lined_up.dropped) == tuple(len(words) - len(shared) for words in vocabularies)
+    lost = [[word for word in words if word not in shared] for words in vocabularies]
+    assert [list(dropped) for dropped in lined_up.dropped] == lost
     assert lined_up.counts.tolist() == [ord(word) for word in shared]
 
 
@@ -49,9 +52,40 @@ def test_tables_of_unequal_dtypes_keep_their_own() -> None:
     assert [table.dtype for table in lined_up.tables()] == [np.float32, np.float64]
 
 
-def test_capitals_are_not_matched() -> None:
+def test_capitals_are_not_matched_unless_asked() -> None:
+    tables = [named(["a", "b"]), named(["A"])]
     with pytest.raises(VocabularyError, match="tables of 2, 1 words share none"):
-        stack([named(["a", "b"]), named(["A"])])
+        stack(tables)
+    assert shared_words(tables) == []
+    assert list(stack(tables, case="lower").index_to_key) == ["a"]
+    with pytest.raises(ConfigError, match="Did you mean lower"):
+        stack(tables, case="lowr")  # type: ignore[arg-type]
+
+
+def test_in_lower_case_the_first_row_of_a_spelling_stays_and_the_others_are_counted() -> None:
+    lined_up = stack([named(["b", "A", "a", "B", "c"], 0), named(["a", "C", "B"], 1)], case="lower")
+    assert list(lined_up.index_to_key) == ["b", "a", "c"]
+    np.testing.assert_array_equal(lined_up.vectors[0], named(["b", "A", "c"], 0).vectors)
+    np.testing.assert_array_equal(lined_up.vectors[1], named(["B", "a", "C"], 1).vectors)
+    assert (tuple(lined_up.folded), tuple(lined_up.dropped)) == ((2, 0), ((), ()))
+
+
+def test_each_table_keeps_its_own_ranks() -> None:
+    first = Embedding(np.eye(3), ["a", "b", "c"], ranks=np.array([1, 2, 3]))
+    second, third = Embedding(np.eye(3), ["c", "b", "x"], ranks=np.array([4, 9, 10])), named(["b", "c"], 2)
+    lined_up = stack([first, second, third])
+    assert [None if ranks is None else ranks.tolist() for ranks in lined_up.ranks] == [[2, 3], [9, 4], None]
+    found = lined_up[1].ranks
+    assert found is not None
+    assert found.tolist() == [9, 4]
+    with pytest.raises(ShapeError, match="2 ranks but 3 words"):
+        Embedding(np.eye(3), ["a", "b", "c"], ranks=np.array([1, 2]))
+
+
+def test_a_stack_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 10)
+    with pytest.raises(MemoryBudgetError, match="stack: needs 16 B"):
+        stack([named(["a"]), named(["a"], 1)])
 
 
 def test_no_table_is_no_stack() -> None:

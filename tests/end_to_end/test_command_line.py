@@ -8,49 +8,20 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 from corpus.texts import random_text
+from end_to_end.command import COMMAND, ENVIRONMENT, FAILED, INTERRUPTED, PATIENCE, USAGE, Outcome, gpuemb
 
 from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
 
-COMMAND = Path(sys.executable).with_name("gpuemb")
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
 SMALL = ("--min-count", "1", "--dim", "4", "--epochs", "2", "--seeds", "3", "--neighbors", "3")
-ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "MPLBACKEND": "agg"}
-PATIENCE = 120  # seconds after which a hanging command fails its test
 
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-def gpuemb(folder: Path, *arguments: str | Path, typed: bytes = b"") -> Outcome:
-    """Run the command in a folder; a traceback is never an answer, nor is a warning."""
-    done = subprocess.run(
-        [COMMAND, *arguments],
-        cwd=folder,
-        input=typed,
-        capture_output=True,
-        check=False,
-        env=ENVIRONMENT,
-        timeout=PATIENCE,
-    )
-    outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
-    assert "Traceback" not in outcome.err, outcome.err
-    assert "Warning" not in outcome.err, outcome.err
-    return outcome
 
 
 def resume_line(output: str, beginning: str) -> list[str]:

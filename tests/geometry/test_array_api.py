@@ -10,7 +10,8 @@ import pytest
 from geometry.definitions import random_rotation, random_table
 
 from gpuemb.core.arrays import to_host
-from gpuemb.embeddings.model import Embedding, stack
+from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.stack import stack
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.distances import pip_loss

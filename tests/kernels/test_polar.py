@@ -17,6 +17,7 @@ from tolerances import (
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, to_device, to_host
 from gpuemb.core.device import CPU, Device
+from gpuemb.core.errors import NonFiniteError
 from gpuemb.kernels.polar import PolarFactors, numerical_rank, polar
 
 KERNEL = polar
@@ -36,7 +37,7 @@ def batches(draw: st.DrawFn, *, full_rank: bool = False, square: bool = False) -
 def factors(device: Device, products: Float64) -> PolarFactors:
     """Run the kernel on the device; bring the factors home."""
     found = polar.on(device)(to_device(products, device))
-    return PolarFactors(to_host(found.rotation), to_host(found.singular), to_host(found.rank))
+    return PolarFactors(*map(to_host, (found.rotation, found.singular, found.rank, found.taken)))
 
 
 def assert_orthogonal(rotation: Float64) -> None:
@@ -157,3 +158,31 @@ def test_any_number_of_threads_gives_the_same_bits(workers: int) -> None:
         found = factors(CPU, products)
     assert_same_bits(found.rotation, expected.rotation)
     assert_same_bits(found.singular, expected.singular)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_matrix_that_is_not_finite_is_refused_by_number(device: Device, bad: float) -> None:
+    products = np.stack([np.eye(3)] * 4)
+    products[2, 1, 0] = bad
+    for refuse in (lambda: factors(device, products), lambda: polar.reference(products)):
+        with pytest.raises(NonFiniteError, match="polar: matrix 2 of 4 holds NaN or infinity"):
+            refuse()
+
+
+def test_what_gesdd_cannot_decompose_gesvd_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    products = np.stack([matrices(shape, rank, 0) for shape, rank in (((5, 3), 3), ((5, 3), 2))])
+    expected = polar.reference(products)
+
+    def fail(*_: object, **__: object) -> None:
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr(np.linalg, "svd", fail)
+    found = factors(CPU, products)
+    assert_within(found.singular, expected.singular, singular_error(5, 4.0))
+    assert_within(found.rotation[0], expected.rotation[0], polar_error(5, 4.0, 0.25))
+    assert_orthogonal(found.rotation)
+    assert found.rank.tolist() == [3, 2]
+
+
+def test_the_cpu_takes_no_products() -> None:
+    assert factors(CPU, np.stack([np.eye(3)] * 2)).taken.tolist() == [0, 0]

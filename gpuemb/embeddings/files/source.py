@@ -1,0 +1,249 @@
+"""The bytes of a file: plain, packed with gzip, or a member of a zip archive."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuemb.core.errors import FileFormatError, GpuembError, StorageError
+from gpuemb.core.memory import readable, tiles
+
+Packing = Literal["plain", "gzip", "zip"]
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+FORMATS_THAT_ARE_ARCHIVES = (".npy", "data.pkl")  # members by which NumPy's and torch's show themselves
+BLOCK = 64 << 20  # bytes of a plain file that are mapped at once
+PIPE = "-"  # how commands call what is piped into them; a file of that name is ./-
+UNPACKED_BLOCK = 4 << 20  # bytes that are unpacked at once
+LARGEST_RATIO = 100  # unpacked bytes a packed byte: tables reach about 3, deflate's own limit is 1032
+UNSUSPECTED = 64 << 20  # unpacked bytes up to which no ratio is suspicious
+_DAMAGED = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    UnicodeDecodeError,
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read.
+
+    Attributes:
+        path: the file on the disk.
+        packing: how its bytes are packed.
+        member: the name inside a zip archive.
+        size: bytes once unpacked, where the file says so.
+    """
+
+    path: Path
+    packing: Packing = "plain"
+    member: str | None = None
+    size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As a person would type it."""
+        return str(self.path) if self.member is None else f"{self.path}:{self.member}"
+
+    @property
+    def stem(self) -> str:
+        """The name without folders, ``.gz`` and ending."""
+        return Path(Path(self.member or self.path).name.removesuffix(".gz")).stem
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Give the unpacked bytes as a file that is read from its beginning to its end.
+
+        Raises:
+            StorageError: it cannot be read.
+            FileFormatError: what is packed is damaged, or a bomb.
+        """
+        with reading(self.name), open(self.path, "rb") as raw:
+            if self.packing == "plain":
+                yield raw
+            elif self.packing == "gzip":
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield _bounded(cast(IO[bytes], unpacked), raw.tell, self.name)
+            else:
+                with zipfile.ZipFile(raw) as archive:
+                    info = archive.getinfo(self.member or "")
+                    with _unlocked(archive, info, self.name) as unpacked:
+                        yield _bounded(unpacked, lambda: info.compress_size, self.name)
+
+    def blocks(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the unpacked bytes in order; those of a plain file are mapped, not copied."""
+        if self.packing == "plain":
+            with self.open() as file:
+                for start, stop in tiles(self.size or 0, BLOCK):
+                    yield np.memmap(file, np.uint8, "r", start, (stop - start,))
+            return
+        with self.open() as file:
+            while block := file.read(UNPACKED_BLOCK):
+                yield np.frombuffer(block, np.uint8)
+
+    def head(self, size: int) -> bytes:
+        """Return the first bytes."""
+        with self.open() as file:
+            return file.read(size)
+
+
+def find(path: str | Path) -> Source:
+    """Find a file by its path; ``archive.zip:member`` names one file of an archive.
+
+    A zip archive that is not an ``.npz`` and holds one file stands for that file.
+
+    Raises:
+        StorageError: missing, unreadable, or not a file.
+        FileFormatError: empty, or an archive of several files and none is named.
+    """
+    file, member = _split(path)
+    with reading(str(path)), open(_regular(file), "rb") as raw:
+        size = os.fstat(raw.fileno()).st_size
+        magic = raw.read(4)
+    if size == 0:
+        raise empty_file(str(path))
+    if member is not None or magic == ZIP:
+        return _in_archive(file, member)
+    if magic.startswith(GZIP):
+        return Source(file, "gzip")
+    return Source(file, "plain", None, size)
+
+
+def empty_file(name: str) -> FileFormatError:
+    """A file without any byte, or what unpacks to none."""
+    return FileFormatError(
+        f"load: {name} is empty",
+        needed="A table holds at least one word and its vector.",
+        remedy="Was its download or conversion cut off?",
+    )
+
+
+def members(path: Path) -> dict[str, zipfile.ZipInfo]:
+    """Return the files of a zip archive by name."""
+    with reading(str(path)), open(path, "rb") as raw, zipfile.ZipFile(raw) as archive:
+        return {info.filename: info for info in archive.infolist() if not info.filename.endswith("/")}
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Say clearly what kept a file from being read."""
+    try:
+        yield
+    except GpuembError:
+        raise
+    except _DAMAGED as error:
+        raise FileFormatError(
+            f"load: {name} is not whole: {error}",
+            needed="What a file packs must unpack without an error.",
+            remedy="Fetch it again, and check it with gzip -t or unzip -t.",
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"load: {name} cannot be read: {error.strerror or error}",
+            needed="A file that exists and that you may read is needed.",
+            remedy="Check the path and its permissions (ls -l).",
+        ) from error
+
+
+def _split(path: str | Path) -> tuple[Path, str | None]:
+    """Tell ``archive.zip:member`` from a file whose own name holds a colon."""
+    text = os.fspath(path)
+    if "\0" in text:
+        raise StorageError(
+            f"load: {text!r} is no path", needed="A path has no zero byte.", remedy="Check the path."
+        )
+    parts = text.split(":")
+    for cut in range(len(parts) - 1, 0, -1):
+        file = Path(":".join(parts[:cut]))
+        if not os.path.lexists(text) and file.is_file():
+            return file, ":".join(parts[cut:])
+    return Path(text), None
+
+
+def _regular(path: Path) -> Path:
+    mode = stat.S_IFIFO if str(path) == PIPE else path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        inside = ", ".join(sorted(entry.name for entry in path.iterdir())[:8])
+        raise StorageError(
+            f"load: {path} is a folder",
+            needed="A table is one file.",
+            remedy=f"Name a file in it; it holds: {inside or 'nothing'}.",
+        )
+    if not stat.S_ISREG(mode):
+        raise StorageError(
+            f"load: {path} is neither a file nor a folder (a pipe, or a device)",
+            needed="A table is read from a file on a disk.",
+            remedy="Write what comes from a pipe to a file first.",
+        )
+    return path
+
+
+def _in_archive(path: Path, member: str | None) -> Source:
+    inside = members(path)
+    if member is None and any(name.endswith(FORMATS_THAT_ARE_ARCHIVES) for name in inside):
+        return Source(path, "plain", None, path.stat().st_size)
+    if member is None and len(inside) == 1:
+        member = next(iter(inside))
+    if member not in inside:
+        names = ", ".join(list(inside)[:8])
+        raise FileFormatError(
+            f"load: {path} is a zip archive of {len(inside)} files"
+            + ("" if member is None else f", none of them {member}"),
+            needed="One file of it must be named.",
+            remedy=f"Write it as {path}:NAME; it holds: {names or 'nothing'}.",
+        )
+    return Source(path, "zip", member, inside[member].file_size)
+
+
+@contextmanager
+def _unlocked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Iterator[IO[bytes]]:
+    if info.flag_bits & 1:
+        raise FileFormatError(
+            f"load: {name} is encrypted", needed="Packed files need no password.", remedy="Unpack it first."
+        )
+    with archive.open(info) as unpacked:
+        yield unpacked
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked, refused once it is too much for what was packed."""
+
+    def __init__(self, unpacked: IO[bytes], packed: Callable[[], int], name: str) -> None:
+        self._unpacked, self._packed, self._name, self._given = unpacked, packed, name, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._unpacked.read(len(buffer))
+        buffer[: len(data)] = data
+        self._given += len(data)
+        packed = max(self._packed(), 1)
+        if self._given > max(UNSUSPECTED, LARGEST_RATIO * packed):
+            raise FileFormatError(
+                f"load: {self._name} unpacks {readable(packed)} to more than {readable(self._given)}",
+                needed=f"Beyond {readable(UNSUSPECTED)}, tables unpack to at most {LARGEST_RATIO} times "
+                "their size.",
+                remedy="If the file is no bomb, unpack it with gzip -d or unzip first.",
+            )
+        return len(data)
+
+
+def _bounded(unpacked: IO[bytes], packed: Callable[[], int], name: str) -> IO[bytes]:
+    return cast(IO[bytes], io.BufferedReader(_Bounded(unpacked, packed, name), UNPACKED_BLOCK))

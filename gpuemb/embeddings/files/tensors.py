@@ -1,0 +1,190 @@
+"""safetensors: a JSON header of names, shapes and places, then raw numbers."""
+
+# The format is read here rather than by its library. The header has a dozen rules, all checked below in
+# bounded memory; the library needs NumPy arrays of bfloat16, which NumPy lacks, or torch; it maps whole
+# files, so a gzip or zip member would have to be unpacked first. Cost: these rules are ours to keep, and
+# the tests read and write with the library where it is installed.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+
+from gpuemb.core.arrays import FloatMatrix
+from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.embeddings.files.rows import (
+    Layout,
+    Numbers,
+    as_stored,
+    from_bfloat16,
+    gather,
+    skip,
+    to_float32,
+)
+from gpuemb.embeddings.files.source import Source
+from gpuemb.embeddings.files.table import Request, Table, select
+from gpuemb.embeddings.files.vocabulary import beside, own_words, read_vocabulary
+
+LARGEST_HEADER = 100_000_000  # bytes, as the format allows
+ALIGNMENT = 8  # bytes; headers are filled up with spaces
+VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.json")
+VECTORS = "vectors"
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2}
+ITEM_BYTES |= {"U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
+# What a table may be stored as: dtype of the bytes, dtype of the result, and how one becomes the other.
+STORED: dict[str, tuple[str, str, Numbers]] = {
+    "F64": ("<f8", "f8", as_stored),
+    "F32": ("<f4", "f4", as_stored),
+    "F16": ("<f2", "f4", to_float32),
+    "BF16": ("<u2", "f4", from_bfloat16),
+}
+WRITTEN = {"float16": "F16", "float32": "F32", "float64": "F64"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One entry of the header.
+
+    Attributes:
+        kind: of its numbers, as the format spells it.
+        shape: its axes.
+        begin: position of its first byte behind the header.
+        end: position behind its last byte.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it can be an embedding."""
+        return len(self.shape) == 2 and self.kind in STORED and 0 not in self.shape
+
+    def __str__(self) -> str:
+        return " × ".join(map(str, self.shape)) + f" {self.kind}"
+
+
+def read_safetensors(source: Source, request: Request) -> Table:
+    """Read one table of a ``.safetensors`` file; float16 and bfloat16 become float32.
+
+    The tensor is the one that ``tensor`` names, or the only table there is. Its words come from
+    ``vocabulary``, or from the list, ``vocab.txt``, ``vocab.json`` or ``tokenizer.json`` beside it. Rows
+    that a tokenizer gives no word to are counted as skipped.
+
+    Raises:
+        FileFormatError: the header is not one, its places overlap, leave gaps or end elsewhere than the
+            file; no such tensor (the tables are named with their shapes); another number of words.
+        StorageError: there is no vocabulary.
+    """
+    with source.open() as file:
+        tensors = read_header(file, source)
+        name, tensor = _chosen(tensors, request.tensor, source.name)
+        stored, result, widen = STORED[tensor.kind]
+        height, dim = tensor.shape
+        words = read_vocabulary(_vocabulary(source, request), height)
+        kept = select(words, request)
+        skip(file, tensor.begin, source.name)
+        layout = Layout(np.dtype(stored), (height, dim), np.dtype(result), widen)
+        label = f"{source.name}, {name}"
+        vectors = gather(file, layout, kept.rows, name=label, progress=request.progress)
+    unnamed = sum(word is None for word in words) if request.is_whole else 0
+    return Table(kept.words, vectors, kept.duplicates, unnamed)
+
+
+def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
+    """Read and check the header; the file then stands at the first tensor's first byte.
+
+    Raises:
+        FileFormatError: any of the format's rules is broken.
+    """
+    length = int.from_bytes(file.read(8), "little")
+    if not 2 <= length <= LARGEST_HEADER or (source.size is not None and 8 + length > source.size):
+        raise _broken(source.name, f"its header would have {length} bytes")
+    try:
+        said = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_once)
+        tensors = {name: _tensor(entry) for name, entry in said.items() if name != "__metadata__"}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _broken(source.name, f"its header is wrong: {error}") from error
+    end = 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if tensor.begin != end:
+            raise _broken(source.name, f"{name} begins at byte {tensor.begin}, the one before ends at {end}")
+        end = tensor.end
+    if source.size is not None and 8 + length + end != source.size:
+        raise _broken(source.name, f"its tensors end at byte {8 + length + end} of {source.size}")
+    return tensors
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("a name stands twice")
+    return named
+
+
+def _tensor(entry: dict[str, Any]) -> Tensor:
+    kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+    if kind not in ITEM_BYTES:
+        raise ValueError(f"the dtype {kind!r} is not known")
+    size = ITEM_BYTES[kind]
+    for number in (*shape, begin, end):
+        if type(number) is not int or not 0 <= number < 2**62:
+            raise ValueError(f"{number!r} is no size")
+    for axis in shape:
+        size *= axis
+    if end - begin != size:
+        raise ValueError(f"shape {shape} of {kind} takes {size} bytes, not {end - begin}")
+    return Tensor(kind, shape, begin, end)
+
+
+def _chosen(tensors: dict[str, Tensor], asked: str | None, name: str) -> tuple[str, Tensor]:
+    tables = {key: tensor for key, tensor in tensors.items() if tensor.is_table}
+    if asked is None and len(tables) == 1:
+        return next(iter(tables.items()))
+    if asked is None or asked not in tables:
+        listed = "; ".join(f"{key} ({tensor})" for key, tensor in list(tables.items())[:12])
+        what = f"holds {len(tables)} tables" if asked is None else f"has no table {asked!r}"
+        raise FileFormatError(
+            f"load: {name} {what}",
+            needed="One tensor with two axes, of F16, BF16, F32 or F64, must be named.",
+            remedy=f"tensor=… is one of: {listed}." if listed else "It holds no such tensor.",
+        )
+    return asked, tables[asked]
+
+
+def _vocabulary(source: Source, request: Request) -> Any:
+    found = request.vocabulary or beside(source.path, VOCABULARIES)
+    if found is None:
+        raise StorageError(
+            f"load: {source.path} has no vocabulary beside it",
+            needed=f"{own_words(source.path).name}, {', '.join(VOCABULARIES[:-1])} or {VOCABULARIES[-1]}.",
+            remedy="Name it with vocabulary=….",
+        )
+    return found
+
+
+def _broken(name: str, why: str) -> FileFormatError:
+    return FileFormatError(
+        f"load: {name} is not a whole safetensors file: {why}",
+        needed="Its header must name each tensor's dtype, shape and place, one behind the other to the end.",
+        remedy="Fetch it again, and compare its size and checksum with those where it is published.",
+    )
+
+
+def write_safetensors(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
+    """Write one tensor ``vectors``; its words stand in a file beside it."""
+    entry = {
+        "dtype": WRITTEN[vectors.dtype.name],
+        "shape": list(vectors.shape),
+        "data_offsets": [0, vectors.nbytes],
+    }
+    header = json.dumps({VECTORS: entry}).encode()
+    header += b" " * (-len(header) % ALIGNMENT)
+    file.write(len(header).to_bytes(8, "little") + header)
+    np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("<")).tofile(file)

@@ -1,0 +1,174 @@
+"""word2vec's binary files: a header ``V d``, then each word, a space, and ``d`` float32."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+import numpy as np
+
+from gpuemb.core.arrays import FloatMatrix
+from gpuemb.core.checks import check_finite
+from gpuemb.core.errors import FileFormatError
+from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.embeddings.files.source import Source
+from gpuemb.embeddings.files.table import Request, Table, check_words, plan
+
+HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,9})[ \t]*\r?\n")
+LONGEST_HEADER = 64
+LONGEST_WORD = 1 << 16  # bytes
+CHUNK = 1 << 20  # bytes read at once
+STEP = 4096  # rows copied at once: a copy a row would cost as much as reading it
+FLOAT_BYTES = 4
+
+
+def read_binary(source: Source, request: Request) -> Table:
+    """Read word2vec's binary format, whether or not rows end in a line break.
+
+    Raises:
+        FileFormatError: the header promises more or fewer rows than there are, or a word is no UTF-8;
+            the row is named. With ``on_error="skip"`` such words, and a cut-off end, are counted.
+        MemoryBudgetError: the rows do not fit the memory.
+    """
+    with source.open() as file:
+        head = file.read(LONGEST_HEADER)
+        count, dim, begin = _header(head, source)
+        plan(source.name, request.most_rows(count), dim * FLOAT_BYTES, CHUNK + dim * FLOAT_BYTES)
+        rows = _Rows(source.name, request, count, dim)
+        stream = _rows(file, head[begin:], dim * FLOAT_BYTES)
+        with request.progress.phase(f"reading {source.name}", count) as task:
+            for number, (word, vector) in enumerate(stream):
+                if number == count:
+                    raise _not_as_promised(source.name, f"{count} rows but more follow")
+                rows.add(number, word, vector)
+                if rows.are_enough:
+                    break
+                if number % STEP == 0:
+                    task.advance(STEP)
+            else:
+                rows.end(count)
+    return rows.table()
+
+
+def _header(head: bytes, source: Source) -> tuple[int, int, int]:
+    """Return ``V``, ``d`` and where the first row begins."""
+    found = HEADER.match(head)
+    if found is None:
+        raise _not_as_promised(source.name, f"{head[:24]!r}, which is no header")
+    count, dim = int(found[1]), int(found[2])
+    least = count * (dim * FLOAT_BYTES + 1)  # a word may be empty, its space may not
+    if count == 0 or dim == 0:
+        raise _not_as_promised(source.name, f"{count} rows of {dim} numbers")
+    if source.size is not None and source.size - found.end() < least:
+        raise _not_as_promised(
+            source.name, f"{count} rows of {dim} numbers but has {source.size - found.end()} bytes for them"
+        )
+    return count, dim, found.end()
+
+
+def _rows(file: IO[bytes], data: bytes, vector_bytes: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the bytes of each word and vector; a last pair that is too short is where the file ends."""
+    at = 0
+    while True:
+        space = data.find(b" ", at, at + LONGEST_WORD)
+        end = space + 1 + vector_bytes
+        if space < 0 or end > len(data):
+            more = file.read(max(CHUNK, vector_bytes)) if space >= 0 or len(data) - at < LONGEST_WORD else b""
+            if more:
+                data, at = data[at:] + more, 0
+                continue
+            if data[at:].strip(b"\n"):
+                yield data[at:][:LONGEST_WORD], b""
+            return
+        yield data[at:space].lstrip(b"\n"), data[space + 1 : end]
+        at = end
+
+
+class _Rows:
+    """The rows that were kept so far."""
+
+    def __init__(self, name: str, request: Request, count: int, dim: int) -> None:
+        self._name, self._request = name, request
+        self._wanted = None if request.words is None else frozenset(request.words)
+        self._vectors = np.empty((request.most_rows(count), dim), np.float32)
+        self._words: dict[str, None] = {}
+        self._parts: list[bytes] = []
+        self._seen = self._duplicates = self._skipped = 0
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether all that was asked for is there."""
+        return not self._request.is_whole and len(self._words) == len(self._vectors)
+
+    def add(self, number: int, word: bytes, vector: bytes) -> None:
+        """Keep one row, if it is wanted."""
+        self._seen += 1
+        if not vector:
+            self._seen -= 1
+            self._spoil(f"ends in the middle of row {number}", "A row is a word, a space and its numbers.")
+            return
+        try:
+            text = word.decode("utf-8")
+        except UnicodeDecodeError:
+            self._spoil(f"row {number}: the word {word[:32]!r} is not UTF-8", "Words are UTF-8 text.")
+            return
+        if self._wanted is not None and text not in self._wanted:
+            return
+        if text in self._words:
+            self._duplicates += 1
+            return
+        self._words[text] = None
+        self._parts.append(vector)
+        if len(self._parts) == STEP:
+            self._copy()
+
+    def end(self, count: int) -> None:
+        """Refuse, or count, rows that the header promised."""
+        if self._seen < count and not self._skipped:
+            self._spoil(f"ends after {self._seen} of {count} rows", "Its header promises more.")
+
+    def table(self) -> Table:
+        """Return what was kept."""
+        self._copy()
+        return Table(list(self._words), self._vectors[: len(self._words)], self._duplicates, self._skipped)
+
+    def _copy(self) -> None:
+        stop, dim = len(self._words), self._vectors.shape[1]
+        numbers = np.frombuffer(b"".join(self._parts), "<f4").reshape(-1, dim)
+        self._vectors[stop - len(self._parts) : stop] = numbers
+        self._parts = []
+
+    def _spoil(self, what: str, needed: str) -> None:
+        if self._request.on_error == "raise":
+            raise FileFormatError(
+                f"load: {self._name} {what}",
+                needed=needed,
+                remedy='Fetch it again, or keep the rest of it with on_error="skip".',
+            )
+        self._skipped += 1
+
+
+def _not_as_promised(name: str, what: str) -> FileFormatError:
+    return FileFormatError(
+        f"load: {name} promises {what}",
+        needed='word2vec\'s binary format begins with a line "V d" and holds V rows of d float32.',
+        remedy="Fetch it again: it was cut off, or its header is wrong.",
+    )
+
+
+def write_binary(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
+    """Write word2vec's binary format, a line break after each row as word2vec itself does.
+
+    Raises:
+        FileFormatError: a word holds a space or a line break.
+        NonFiniteError: a number is beyond float32; its word is named.
+    """
+    check_words(words, " \n", kind="word2vec's binary format")
+    file.write(b"%d %d\n" % vectors.shape)
+    for start, stop in tiles(len(words), rows_per_tile(vectors.shape[1] * FLOAT_BYTES, CHUNK)):
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused by its word
+            rows = vectors[start:stop].astype("<f4")
+        check_finite("save", "the table as float32", rows, words[start:stop])
+        pairs = zip(words[start:stop], rows, strict=True)
+        file.write(b"".join(b"%b %b\n" % (word.encode(), row.tobytes()) for word, row in pairs))

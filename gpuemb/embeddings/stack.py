@@ -1,0 +1,131 @@
+"""Tables of different words, lined up over the words they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from gpuemb.core.arrays import Array, Int64, device_of, namespace_of
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import VocabularyError
+from gpuemb.core.memory import MemoryPlan
+from gpuemb.embeddings.model import Embedding, EmbeddingStack
+
+Case = Literal["exact", "lower"]
+CASES = ("exact", "lower")
+Rows = dict[str, int]
+LARGEST_ITEM = 8  # bytes of a float64, for libraries that do not say how large their numbers are
+
+
+def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> EmbeddingStack:
+    """Line several tables up by word: the words all of them have, in the order of the first.
+
+    When all tables have one ``d`` and one kind of number the result's ``vectors`` is ``(S, V, d)``;
+    else it is a tuple of ``S`` matrices. What each table loses is named in ``dropped``, and counted in
+    ``folded``; each table's own frequency ranks come along.
+
+    Args:
+        embeddings: one or more tables; the order of the first one's words is kept.
+        case: ``exact`` compares words as they stand; ``lower`` compares and names them in lower case, and
+            of several rows of one table that become one word keeps the first (in pretrained files the
+            most frequent).
+
+    Raises:
+        VocabularyError: no table, or no word that all tables have.
+        ConfigError: an unknown case rule.
+        MemoryBudgetError: the shared rows do not fit the memory.
+
+    Cost: one copy of the shared rows.
+    """
+    check_choice("stack", "case", case, CASES)
+    if not embeddings:
+        raise VocabularyError(
+            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
+        )
+    spelled = [_rows(embedding, case) for embedding in embeddings]
+    shared = _shared(spelled)
+    if not shared:
+        raise _nothing_shared(embeddings, case)
+    kept = [[rows[word] for word in shared] for rows in spelled]
+    first = embeddings[0]
+    return EmbeddingStack(
+        _taken(embeddings, kept),
+        shared,
+        _at(first, first.counts, kept[0]),
+        _names(embeddings),
+        tuple(_at(e, e.ranks, rows) for e, rows in zip(embeddings, kept, strict=True)),
+        _dropped(spelled, shared),
+        tuple(len(e) - len(rows) for e, rows in zip(embeddings, spelled, strict=True)),
+    )
+
+
+def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:
+    """Name the words that :func:`stack` would line up, without a look at any vector; there may be none.
+
+    Raises:
+        ConfigError: an unknown case rule.
+    """
+    check_choice("stack", "case", case, CASES)
+    return _shared([_rows(embedding, case) for embedding in embeddings])
+
+
+def _shared(spelled: Sequence[Rows]) -> list[str]:
+    return [word for word in spelled[0] if all(word in rows for rows in spelled[1:])]
+
+
+def _rows(embedding: Embedding, case: Case) -> Rows:
+    """Row of each spelling, the first where case alone tells several apart."""
+    if case == "exact":
+        return embedding.key_to_index
+    rows: Rows = {}
+    for row, word in enumerate(embedding.index_to_key):
+        rows.setdefault(word.lower(), row)
+    return rows
+
+
+def _dropped(spelled: Sequence[Rows], shared: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    known = frozenset(shared)
+    return tuple(tuple(word for word in rows if word not in known) for rows in spelled)
+
+
+def _taken(embeddings: Sequence[Embedding], kept: Sequence[Sequence[int]]) -> Any:
+    """Copy the shared rows: one array where the tables are alike, else one for each."""
+    tables = [e.vectors for e in embeddings]
+    sizes = {
+        f"table {s}": len(rows) * table.shape[1] * getattr(table.dtype, "itemsize", LARGEST_ITEM)
+        for s, (table, rows) in enumerate(zip(tables, kept, strict=True))
+        if device_of(table).kind == "cpu"
+    }
+    MemoryPlan("stack", sizes).require()
+    alike = len({(t.shape[1], str(t.dtype), type(t).__module__) for t in tables}) == 1
+    if not alike:
+        return tuple(_take(table, rows) for table, rows in zip(tables, kept, strict=True))
+    xp = namespace_of(*tables)
+    together = xp.empty((len(tables), len(kept[0]), tables[0].shape[1]), dtype=tables[0].dtype)
+    for s, (table, rows) in enumerate(zip(tables, kept, strict=True)):
+        together[s, ...] = _take(table, rows)
+    return together
+
+
+def _take(table: Array, rows: Sequence[int]) -> Array:
+    xp = namespace_of(table)
+    return xp.take(table, xp.asarray(rows, dtype=xp.int64), axis=0)
+
+
+def _at(embedding: Embedding, numbers: Int64 | None, rows: Sequence[int]) -> Int64 | None:
+    return None if numbers is None else numbers[rows]
+
+
+def _names(embeddings: Sequence[Embedding]) -> tuple[str, ...]:
+    names = [e.name for e in embeddings]
+    return tuple(name if names.count(name) == 1 else f"{name} {s}" for s, name in enumerate(names))
+
+
+def _nothing_shared(embeddings: Sequence[Embedding], case: Case) -> VocabularyError:
+    sizes = ", ".join(str(len(e)) for e in embeddings)
+    alike = "letter by letter, capitals included" if case == "exact" else "in lower case"
+    return VocabularyError(
+        f"stack: tables of {sizes} words share none",
+        needed=f"Words are matched {alike}.",
+        remedy="Compare the first words of each: embedding.index_to_key[:10].",
+    )

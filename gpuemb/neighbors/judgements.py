@@ -1,0 +1,86 @@
+"""How far cosines agree with what people say of pairs of words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuemb.core.arrays import Float64, Int64, to_host
+from gpuemb.core.errors import VocabularyError
+from gpuemb.embeddings.datasets import WordPairs
+from gpuemb.embeddings.model import Embedding
+
+LEAST_PAIRS = 2  # one pair has no order
+
+
+@dataclass(frozen=True)
+class SimilarityCorrelation:
+    """How one table orders pairs of words.
+
+    Attributes:
+        value: Spearman's rank correlation of cosines and judgements, equal values sharing their mean
+            rank; NaN where all of either are equal.
+        covered: how many pairs the table has both words of; only they count.
+        cosines: ``(P,)`` float64; NaN for a pair that is not covered, or a word of length zero.
+        pairs: the judged pairs.
+    """
+
+    value: float
+    covered: int
+    cosines: Float64
+    pairs: WordPairs
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def similarity_correlation(embedding: Embedding, pairs: WordPairs) -> SimilarityCorrelation:
+    """Compare a table's cosines with people's judgements of the same pairs of words.
+
+    A word is looked up as it stands, and in lower case where the table does not have it so.
+
+    Args:
+        embedding: words and vectors.
+        pairs: from ``gpuemb.datasets.word_similarity`` or ``read_word_pairs``.
+
+    Raises:
+        VocabularyError: fewer than two pairs are covered.
+
+    Cost: one dot product a pair, in float64. Source: Spearman (1904), Am. J. Psychol. 15, 72-101.
+    """
+    rows = np.array([[_row(embedding, word) for word in pair] for pair in pairs.pairs], np.int64).reshape(
+        -1, 2
+    )
+    known = (rows >= 0).all(axis=1)
+    cosines = np.full(len(pairs), np.nan)
+    cosines[known] = _cosines(embedding, rows[known])
+    covered = np.isfinite(cosines)
+    if covered.sum() < LEAST_PAIRS:
+        raise VocabularyError(
+            f"{embedding.name}: covers {covered.sum()} of the {len(pairs)} pairs of {pairs.name}",
+            needed=f"At least {LEAST_PAIRS} pairs must have both of their words in the table.",
+            remedy="Is it a table of the same language?",
+        )
+    value = _spearman(cosines[covered], pairs.judgements[covered])
+    return SimilarityCorrelation(value, int(covered.sum()), cosines, pairs)
+
+
+def _row(embedding: Embedding, word: str) -> int:
+    rows = embedding.key_to_index
+    return rows.get(word, rows.get(word.lower(), -1))
+
+
+def _cosines(embedding: Embedding, rows: Int64) -> Float64:
+    sides = [to_host(embedding.vectors[side, :]).astype(np.float64) for side in rows.T]
+    lengths = [np.linalg.norm(side, axis=1) for side in sides]
+    with np.errstate(invalid="ignore"):  # a word of length zero has no cosine: NaN
+        cosines: Float64 = (sides[0] * sides[1]).sum(axis=1) / (lengths[0] * lengths[1])
+    return cosines
+
+
+def _spearman(x: Float64, y: Float64) -> float:
+    from scipy.stats import rankdata
+
+    with np.errstate(invalid="ignore"):  # where all are equal there is no order to compare: NaN
+        return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])

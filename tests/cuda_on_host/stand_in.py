@@ -1,0 +1,90 @@
+"""NumPy under CuPy's names, so that ``kernels/<name>/cuda.py`` itself runs on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_host import compiler, launch
+from cuda_on_host.arguments import DeviceArray
+from cuda_on_host.launch import Run
+
+from gpuemb.core import missing
+
+GARBAGE = 0xA5  # what fresh device memory holds
+
+
+class StandIn(ModuleType):
+    """What ``import cupy`` finds: its own few names, else NumPy's function that returns a device array."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, name)
+        return _on_device(found) if callable(found) and not isinstance(found, type) else found
+
+
+class OneDevice:
+    """The emulator, as CuPy names a device."""
+
+    def __init__(self, index: int = 0) -> None:
+        self.id = index
+
+    def __enter__(self) -> OneDevice:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _on_device(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
+        return made.view(DeviceArray) if isinstance(made, np.ndarray) else made
+
+    return call
+
+
+def _empty(shape: Any, dtype: Any = float) -> DeviceArray:
+    made = np.empty(shape, dtype)
+    made.reshape(-1).view(np.uint8)[:] = GARBAGE
+    return made.view(DeviceArray)
+
+
+def _asarray(x: Any, dtype: Any = None) -> DeviceArray:
+    """Copy what is not on the device yet."""
+    if isinstance(x, DeviceArray):
+        return np.asarray(x, dtype).view(DeviceArray)
+    return np.array(x, dtype).view(DeviceArray)
+
+
+def _make() -> StandIn:
+    made = StandIn("cupy")
+    made.__dict__.update(
+        ndarray=DeviceArray,
+        empty=_empty,
+        asarray=_asarray,
+        asnumpy=np.array,
+        from_dlpack=_asarray,
+        is_available=lambda: True,
+        RawModule=launch.RawModule,
+        cuda=SimpleNamespace(
+            Device=OneDevice,
+            compiler=SimpleNamespace(CompileException=compiler.CompileException),
+        ),
+    )
+    return made
+
+
+@contextmanager
+def installed(run: Run) -> Iterator[None]:
+    """Let ``Device("cuda")`` be this emulator inside the block."""
+    with pytest.MonkeyPatch.context() as patch, launch.running(run):
+        patch.setitem(sys.modules, "cupy", _make())
+        patch.setattr(missing, "lack_of_cuda", lambda: missing.Lack("", ""))
+        yield

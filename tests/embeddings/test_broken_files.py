@@ -1,0 +1,444 @@
+"""Files that lie, break off or want to harm: each is refused in words, before it costs memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from embeddings.tables import FRUIT, archive, entry, npy, npy_claiming, numbers, safetensors, table, word2vec
+
+from gpuemb.core.errors import DroppedWarning, FileFormatError, GpuembError, MemoryBudgetError, StorageError
+from gpuemb.core.memory import peak_bytes
+from gpuemb.embeddings.files import load, save
+from gpuemb.embeddings.files import source as sources
+
+ROW = np.ones(2, np.float32)
+TWO = [(b"a", ROW), (b"b", ROW)]
+HUGE = 10**15
+
+
+class Harm:
+    """Unpickled, it would write a file."""
+
+    def __reduce__(self) -> Any:
+        return (Path("harmed").write_text, ("",))
+
+
+def refused(path: Path, message: str, **options: Any) -> str:
+    with pytest.raises(FileFormatError, match=message) as refusal:
+        load(path, **options)
+    return str(refusal.value)
+
+
+BINARIES = {
+    "fewer rows": (word2vec("3 2\n", TWO), "promises 3 rows of 2 numbers"),
+    "more rows": (word2vec("1 2\n", TWO), "promises 1 rows but more follow"),
+    "longer rows": (word2vec("2 4\n", TWO), "promises 2 rows of 4 numbers"),
+    "no rows": (word2vec("0 2\n", []), "promises 0 rows"),
+    "rows without end": (word2vec(f"{HUGE} 2\n", TWO), "promises 10{15} rows"),
+    "cut off": (word2vec("2 2\n", TWO)[:-4] + b"", "ends in the middle of row 1|promises 2 rows"),
+    "cut off in a word": (word2vec("2 2\n", TWO)[:-10] + b"bbbbbbbbbb", "ends in the middle of row 1"),
+    "no UTF-8": (word2vec("2 2\n", [(b"\xff", ROW), (b"b", ROW)]), "row 0: the word .* is not UTF-8"),
+    "a word without end": (b"2 2\n" + b"a" * 200_000, "ends in the middle of row 0"),
+}
+
+
+@pytest.mark.parametrize("case", BINARIES)
+def test_word2vec_binary(case: str, tmp_path: Path) -> None:
+    data, message = BINARIES[case]
+    (tmp_path / "a.bin").write_bytes(data)
+    refused(tmp_path / "a.bin", message, format="word2vec-binary")
+
+
+@pytest.mark.parametrize("between", [b"", b"\n"])
+def test_word2vec_rows_may_end_in_a_line_break(between: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(
+        word2vec("5 3\n", list(zip(map(str.encode, FRUIT), numbers(5), strict=True)), between)
+    )
+    found = load(tmp_path / "a.bin")
+    assert list(found.index_to_key) == FRUIT
+    np.testing.assert_array_equal(found.vectors, numbers(5))
+
+
+def test_the_whole_rows_of_a_broken_word2vec_file_can_be_kept(tmp_path: Path) -> None:
+    rows = [(b"a", ROW), (b"\xff", ROW), (b"c", ROW), (b"d", ROW)]
+    packed = gzip.compress(word2vec("9 2\n", rows)[:-5])
+    (tmp_path / "a.bin.gz").write_bytes(packed)
+    with pytest.warns(DroppedWarning, match="2 rows that cannot be read"):
+        found = load(tmp_path / "a.bin.gz", on_error="skip")
+    assert (list(found.index_to_key), found.skipped) == (["a", "c"], 2)
+
+
+def test_repeated_words_keep_their_first_row(tmp_path: Path) -> None:
+    rows = [(b"a", ROW), (b"b", 2 * ROW), (b"a", 3 * ROW)]
+    (tmp_path / "a.bin").write_bytes(word2vec("3 2\n", rows))
+    with pytest.warns(DroppedWarning, match="1 rows of words that had stood before"):
+        found = load(tmp_path / "a.bin")
+    assert (list(found.index_to_key), found["a"].tolist(), found.duplicates) == (["a", "b"], [1, 1], 1)
+
+
+ARRAYS = {
+    "objects": npy(np.array([["a", 1]], object), allow_pickle=True),
+    "texts": npy(np.array([["a", "b"], ["c", "d"]])),
+    "integers": npy(np.ones((2, 2), np.int64)),
+    "long doubles": npy(np.ones((2, 2), np.longdouble)),
+    "records": npy(np.ones(2, [("x", "f4"), ("y", "f4")])),
+    "one axis": npy(np.ones(2)),
+    "three axes": npy(np.ones((2, 2, 2))),
+    "no axis": npy(np.float64(1.0)),
+    "no rows": npy(np.ones((0, 2))),
+    "cut off": npy(np.ones((2, 200)))[:-1],
+    "cut off in the header": npy(np.ones((2, 2)))[:40],
+    "a huge shape": npy_claiming(f"({HUGE}, {HUGE})"),
+    "a negative shape": npy_claiming("(-2, -2)", data=bytes(16)),
+    "a shape of floats": npy_claiming("(2.0, 2)", data=bytes(16)),
+    "a shape of truth": npy_claiming("(True, 2)", data=bytes(16)),
+    "a shape that is a number": npy_claiming("2", data=bytes(16)),
+    "no dtype": npy_claiming("(2, 2)", "'x9'", data=bytes(16)),
+    "a nested dtype": npy_claiming("(2, 2)", "[" * 90 + "]" * 90, data=bytes(16)),
+    "a call": npy_claiming("(2, 2)", "__import__('os').getcwd()", data=bytes(16)),
+    "another version": npy(np.ones((2, 2))).replace(b"NUMPY\x01", b"NUMPY\x07"),
+    "a header without end": b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+@pytest.mark.parametrize("limit", [None, 1])
+def test_npy(case: str, limit: int | None, tmp_path: Path) -> None:
+    (tmp_path / "a.words.txt").write_text("a\nb\n")
+    (tmp_path / "a.npy").write_bytes(ARRAYS[case])
+    refused(tmp_path / "a.npy", r"a\.npy", limit=limit)
+
+
+def test_npy_of_another_number_of_words(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a\nb\n")
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    refused(tmp_path / "a.npy", "lists 2 words, but there are 3 vectors")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", ">f8"])
+@pytest.mark.parametrize("name", ["a.npy", "a.npy.gz"])
+def test_npy_in_any_order_comes_out_in_rows_of_this_machines_numbers(
+    order: Any, dtype: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpuemb.embeddings.files.rows.TILE", 64)  # several tiles
+    (tmp_path / "words.txt").write_text("\n".join(FRUIT) + "\n")
+    stored = np.array(numbers(5).astype(dtype), order=order)
+    data = npy(stored)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    for options in ({}, {"limit": 3}, {"words": ["banana", "date"]}):
+        found = load(tmp_path / name, **options)  # type: ignore[arg-type]
+        rows = [FRUIT.index(word) for word in found.index_to_key]
+        assert found.vectors.flags.c_contiguous
+        assert found.vectors.dtype == np.dtype(dtype).newbyteorder("=")
+        np.testing.assert_array_equal(found.vectors, stored[rows])
+
+
+def test_lists_that_are_not_utf8_name_the_byte(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((2, 2)))
+    (tmp_path / "a.words.txt").write_bytes(b"ab\n\xff\n")
+    refused(tmp_path / "a.npy", "not UTF-8 at byte 3")
+
+
+VECTORS = npy(np.ones((2, 2), np.float32))
+NPZ = {
+    "no words": ({"vectors.npy": VECTORS}, "no array 'words'"),
+    "no vectors": (
+        {"words.npy": npy(np.array(["a", "b"])), "x.npy": VECTORS},
+        "no array 'vectors'.* words, x",
+    ),
+    "objects": (
+        {"words.npy": npy(np.array(["a", Harm()], object), allow_pickle=True), "vectors.npy": VECTORS},
+        "pickled objects are never read",
+    ),
+    "too many words": ({"words.npy": npy(np.array(["a"] * 3)), "vectors.npy": VECTORS}, r"shape \(3,\)"),
+    "words that lie": (
+        {"words.npy": npy_claiming("(2,)", "'<U9'", data=bytes(40)), "vectors.npy": VECTORS},
+        "ends after 1 of 2 words",
+    ),
+    "no text": (
+        {"words.npy": npy_claiming("(2,)", "'<U1'", data=b"\xff" * 8), "vectors.npy": VECTORS},
+        "holds what is no text",
+    ),
+    "words without width": (
+        {"words.npy": npy_claiming("(2,)", "'<U0'"), "vectors.npy": VECTORS},
+        "One text a row is needed",
+    ),
+    "vectors that lie": (
+        {"words.npy": npy(np.array(["a", "b"])), "vectors.npy": npy_claiming("(2, 9)", data=bytes(40))},
+        "ends in the middle",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NPZ)
+def test_npz(case: str, tmp_path: Path) -> None:
+    members, message = NPZ[case]
+    refused(archive(tmp_path / "a.npz", members), message)
+    assert not Path("harmed").exists()
+
+
+def test_npz_words_may_be_bytes_of_utf8(tmp_path: Path) -> None:
+    members = {"words.npy": npy(np.array(["ä".encode(), b"b"])), "vectors.npy": VECTORS}
+    assert list(load(archive(tmp_path / "a.npz", members)).index_to_key) == ["ä", "b"]
+
+
+def test_npz_arrays_may_have_other_names(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a\nb\n")
+    np.savez_compressed(tmp_path / "a.npz", emb=2 * np.ones((2, 2)))
+    found = load(tmp_path / "a.npz", tensor="emb", vocabulary=tmp_path / "words.txt")
+    assert (list(found.index_to_key), found["b"].tolist()) == (["a", "b"], [2, 2])
+
+
+HEADERS = {
+    "gaps": ({"x": entry([1, 2], 4, 12)}, 12),
+    "overlaps": ({"x": entry([1, 2], 0, 8), "y": entry([1, 2], 4, 12)}, 12),
+    "an end beyond the file": ({"x": entry([1, 2], 0, 8)}, 7),
+    "bytes behind": ({"x": entry([1, 2], 0, 8)}, 9),
+    "a shape of another size": ({"x": entry([2, 2], 0, 8)}, 8),
+    "a negative place": ({"x": entry([1, 2], -8, 0)}, 8),
+    "a negative shape": ({"x": entry([-1, -2], 0, 8)}, 8),
+    "an overflowing shape": ({"x": entry([2**40, 2**40, 0, 2], 0, 0), "y": entry([2**61, 4], 0, 8)}, 8),
+    "an unknown dtype": ({"x": entry([1, 2], 0, 8, "F31")}, 8),
+    "no place": ({"x": {"dtype": "F32", "shape": [1, 2]}}, 8),
+    "a list": ([1, 2], 0),
+    "no JSON": (b"{no", 0),
+    "a name twice": (b'{"x":{},"x":{}}', 0),
+    "deep": (b'{"x":' + b"[" * 100_000, 0),
+    "no UTF-8": (b'{"\xff":1}', 0),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_safetensors(case: str, tmp_path: Path) -> None:
+    header, data = HEADERS[case]
+    (tmp_path / "vocab.txt").write_text("a\n")
+    (tmp_path / "a.safetensors").write_bytes(safetensors(header, bytes(data)))
+    refused(tmp_path / "a.safetensors", "is not a whole safetensors file", format="safetensors")
+
+
+@pytest.mark.parametrize("length", [0, 1, 10**8, 2**31, 2**63])
+def test_safetensors_with_a_header_of_no_length(length: int, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(length.to_bytes(8, "little") + b"{}")
+    refused(tmp_path / "a.safetensors", "its header would have", format="safetensors")
+
+
+def two_tensors(folder: Path) -> Path:
+    rows = numbers(5)
+    half = rows.astype("<f2")
+    bits = (rows.view(np.uint32) >> 16).astype("<u2")
+    header = {
+        "__metadata__": {"format": "pt"},
+        "half": entry([5, 3], 0, 30, "F16"),
+        "brain": entry([5, 3], 30, 60, "BF16"),
+        "bias": entry([5], 60, 80),
+        "ids": entry([5, 1], 80, 100, "I32"),
+    }
+    path = folder / "model.safetensors"
+    path.write_bytes(safetensors(header, half.tobytes() + bits.tobytes() + bytes(40)))
+    (folder / "vocab.txt").write_text("\n".join(FRUIT) + "\n")
+    return path
+
+
+def test_tables_of_a_model_are_named_with_their_shapes(tmp_path: Path) -> None:
+    path = two_tensors(tmp_path)
+    for asked in (None, "bias", "ids", "nothing"):
+        assert "half (5 × 3 F16); brain (5 × 3 BF16)." in refused(path, "table", tensor=asked)
+
+
+def test_half_and_brain_floats_are_widened_exactly(tmp_path: Path) -> None:
+    path = two_tensors(tmp_path)
+    half, brain = load(path, tensor="half"), load(path, tensor="brain", words=["date"])
+    np.testing.assert_array_equal(half.vectors, numbers(5).astype("<f2").astype(np.float32))
+    expected = (numbers(5).view(np.uint32) & 0xFFFF0000).view(np.float32)
+    np.testing.assert_array_equal(brain.vectors, expected[3:4])
+    assert half.vectors.dtype == brain.vectors.dtype == np.float32
+
+
+VOCABULARIES = {
+    "vocab.json": '{"apple": 0, "cherry": 2, "banana": 1}',
+    "tokenizer.json": '{"model": {"type": "BPE", "vocab": {"apple": 0, "banana": 1}}, '
+    '"added_tokens": [{"id": 2, "content": "cherry"}, {"id": 0, "content": "apple"}]}',
+    "unigram.json": '{"model": {"vocab": [["apple", -1.5], ["banana", -2], ["cherry", -3]]}}',
+}
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_tokenizers_name_rows_and_rows_without_a_name_are_counted(name: str, tmp_path: Path) -> None:
+    path = two_tensors(tmp_path)
+    (tmp_path / name).write_text(VOCABULARIES[name])
+    with pytest.warns(DroppedWarning, match="2 rows"):
+        found = load(path, tensor="brain", vocabulary=tmp_path / name)
+    assert (list(found.index_to_key), found.skipped) == (FRUIT[:3], 2)
+    assert found.ranks is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"apple": 5}', "gives 'apple' row 5, but there are 5 vectors"),
+        ('{"apple": -1}', "row -1"),
+        ('{"apple": "0"}', "the number '0'"),
+        ('{"apple": true}', "the number True"),
+        ('{"apple": 0, "banana": 0}', "to 'apple' and to 'banana'"),
+        ('{"model": {"vocab": 3}}', "its model has no vocabulary"),
+        ('{"model": {"vocab": {}}, "added_tokens": [3]}', "3 is among its added tokens"),
+        ("[1]", "no JSON object"),
+        ("[" * 100_000, "is no vocabulary"),
+        ("{", "is no vocabulary"),
+    ],
+)
+def test_tokenizers_that_are_none(text: str, message: str, tmp_path: Path) -> None:
+    path = two_tensors(tmp_path)
+    (tmp_path / "vocab.json").write_text(text)
+    refused(path, message, tensor="half", vocabulary=tmp_path / "vocab.json")
+
+
+def write_parquet(path: Path, **columns: Any) -> Path:
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+LISTS = pyarrow.list_(pyarrow.float32())
+PARQUET = {
+    "no vector": ({"word": ["a"]}, "its columns are word"),
+    "no word": ({"vector": [[1.0]]}, "its columns are vector"),
+    "words that are numbers": ({"word": [1], "vector": [[1.0]]}, "its columns are word .int64"),
+    "vectors of integers": ({"word": ["a"], "vector": [[1]]}, "its columns are"),
+    "ragged": ({"word": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}, "not every vector has 1 numbers"),
+    "a missing number": ({"word": ["a"], "vector": [[1.0, None]]}, "a number is missing"),
+    "a missing vector": ({"word": ["a", "b"], "vector": [[1.0], None]}, "not every vector has 1"),
+    "a missing word": ({"word": ["a", None], "vector": [[1.0], [1.0]]}, "a word is missing"),
+}
+
+
+@pytest.mark.parametrize("case", PARQUET)
+def test_parquet(case: str, tmp_path: Path) -> None:
+    columns, message = PARQUET[case]
+    refused(write_parquet(tmp_path / "a.parquet", **columns), message)
+
+
+def test_parquet_that_is_damaged_or_packed(tmp_path: Path) -> None:
+    save(table(), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(data[:-5])
+    refused(tmp_path / "b.parquet", "no whole Parquet file")
+    (tmp_path / "c.parquet.gz").write_bytes(gzip.compress(data))
+    refused(tmp_path / "c.parquet.gz", "Parquet inside a gzip file")
+
+
+def test_pickles_and_fasttext_models_are_refused_with_the_line_that_converts_them(tmp_path: Path) -> None:
+    for protocol in (2, 4, 5):
+        (tmp_path / "a.kv").write_bytes(pickle.dumps(Harm(), protocol))
+        said = refused(tmp_path / "a.kv", "is a pickle")
+        assert "save_word2vec_format" in said
+        assert said.endswith(f"{tmp_path / 'a.kv'} a.bin")
+    archive(tmp_path / "torch.pt", {"archive/data.pkl": pickle.dumps(Harm()), "archive/data/0": bytes(8)})
+    refused(tmp_path / "torch.pt", "is a pickle")
+    (tmp_path / "cc.en.300.bin").write_bytes(struct.pack("<ii", 793712314, 12) + bytes(100))
+    assert "load_facebook_vectors" in refused(tmp_path / "cc.en.300.bin", "is a fastText model")
+    assert not Path("harmed").exists()
+
+
+def test_what_is_no_format_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(50))
+    refused(tmp_path / "a.h5", "which is no format that is read")
+
+
+def test_members_of_zip_archives(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(table([f"{name}1", f"{name}2"]), tmp_path / f"{name}.bin")
+    data = {name: (tmp_path / name).read_bytes() for name in ("a.bin", "b.bin")}
+    path = archive(tmp_path / "both.zip", data)
+    found = load(f"{path}:b.bin")
+    assert (list(found.index_to_key), found.name) == (["b1", "b2"], "b")
+    assert "both.zip:NAME; it holds: a.bin, b.bin" in refused(path, "archive of 2 files")
+    refused(Path(f"{path}:c.bin"), "none of them c.bin")
+    alone = archive(tmp_path / "one.zip", {"a.bin": data["a.bin"]})
+    assert list(load(alone).index_to_key) == ["a1", "a2"]
+    with pytest.raises(StorageError, match="cannot be read"):
+        load(tmp_path / "none.zip:a.bin")
+    colon = tmp_path / "a:b.bin"
+    colon.write_bytes(data["a.bin"])
+    assert len(load(colon)) == 2
+
+
+def test_packed_files_that_are_damaged(tmp_path: Path) -> None:
+    data = gzip.compress(word2vec("2 2\n", TWO))
+    for name, broken in (("cut", data[:-9]), ("checksum", data[:-8] + bytes(8)), ("head", data[:5])):
+        (tmp_path / name).write_bytes(broken)
+        refused(tmp_path / name, "is not whole")
+    path = archive(tmp_path / "a.zip", {"a.bin": word2vec("2 2\n", TWO)}, zipfile.ZIP_STORED)
+    spoiled = path.read_bytes().replace(ROW.tobytes() + b"\n" + b"b", ROW.tobytes() + b"\n" + b"c")
+    path.write_bytes(spoiled)
+    refused(path, "is not whole")
+    encrypted = bytearray(archive(tmp_path / "b.zip", {"a.bin": b"1"}).read_bytes())
+    encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "b.zip").write_bytes(encrypted)
+    refused(tmp_path / "b.zip", "is encrypted")
+
+
+def bomb(size: int) -> bytes:
+    """A header that promises as much as follows, and zeros."""
+    rows, block = size // 401, b" " + bytes(400)
+    file = io.BytesIO()
+    with gzip.GzipFile(fileobj=file, mode="wb") as packed:
+        packed.write(b"%d 100\n" % rows)
+        for _ in range(rows // 1000):
+            packed.write(block * 1000)
+        packed.write(block * (rows % 1000))
+    return file.getvalue()
+
+
+def test_a_bomb_is_refused_by_its_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "UNSUSPECTED", 1 << 20)
+    data = bomb(9 << 20)
+    assert len(data) < (9 << 20) / sources.LARGEST_RATIO
+    (tmp_path / "a.bin.gz").write_bytes(data)
+    refused(tmp_path / "a.bin.gz", "unpacks .* to more than .* MB")
+    path = archive(tmp_path / "a.zip", {"a.bin": gzip.decompress(data)})
+    refused(path, "unpacks .* to more than .* MB")
+
+
+@pytest.mark.parametrize("name", ["a.bin.gz", "a.npz", "a.npy.gz"])
+def test_a_promise_beyond_the_memory_is_refused_before_anything_is_unpacked(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vocab.json").write_text("{}")
+    claims = npy_claiming(f"({10**7}, {10**7})", data=bytes(100))
+    if name == "a.npz":
+        archive(tmp_path / name, {"words.npy": npy(np.array(["a"])), "vectors.npy": claims})
+    else:
+        packed = word2vec(f"{10**15} 100\n", []) if name == "a.bin.gz" else claims
+        (tmp_path / name).write_bytes(gzip.compress(packed + bytes(1000)))
+    before = peak_bytes()
+    with pytest.raises(GpuembError) as refusal:
+        load(tmp_path / name, format="word2vec-binary" if name == "a.bin.gz" else None)
+    assert isinstance(refusal.value, (MemoryBudgetError, StorageError, FileFormatError))
+    assert peak_bytes() - before < 64 << 20
+
+
+def test_what_unpacks_to_nothing_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b""))
+    for options in ({}, {"format": "glove"}):
+        refused(tmp_path / "a.txt.gz", "a.txt.gz is empty", **options)
+
+
+def test_an_archive_that_is_not_unpacked_here_is_said_to_be_one(tmp_path: Path) -> None:
+    for name, magic in (
+        ("a.xz", b"\xfd7zXZ\0"),
+        ("a.bz2", b"BZh91AY&SY\x01"),
+        ("a.tar", b"././@PaxHeader\0"),
+    ):
+        (tmp_path / name).write_bytes(magic)
+        assert "Unpack other archives first" in refused(tmp_path / name, "which is no format that is read")
