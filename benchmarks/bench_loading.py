@@ -27,7 +27,7 @@ def test_a_table_and_its_words(benchmark: Any, track: Track, tmp_path: Path) -> 
 
     def ours() -> tuple[Float32, Any]:
         table = load(tmp_path / "table.npy")
-        return np.array(table.vectors), table.index_to_key
+        return np.array(table.vectors), list(table.index_to_key)
 
     def verify(found: tuple[Float32, Any]) -> str:
         assert np.array_equal(found[0], vectors)

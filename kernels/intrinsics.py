@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+T = TypeVar("T")
 
 
 def _popcount(typing_context: Any, bits: Any) -> Any:
@@ -78,3 +80,39 @@ store_eight = cast(Callable[[Any, Any, Any], None], intrinsic(_store_eight))
 # Zero bits below the lowest and above the highest one of a uint64; 64 for 0.
 trailing_zeros = cast(Callable[[Any], Any], intrinsic(_trailing_zeros))
 leading_zeros = cast(Callable[[Any], Any], intrinsic(_leading_zeros))
+
+
+def _prefetch(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        name = "llvm.prefetch.p0i8" if "*" in str(place.type) else "llvm.prefetch.p0"  # until LLVM 16, since
+        function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+        builder.call(function, [place, *(ir.Constant(word, choice) for choice in READ_SOON)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+READ_SOON = 0, 3, 1  # to read, into every cache, data
+# ``prefetch(address)`` asks for a cache line that will be read soon.
+prefetch = cast(Callable[[int], None], intrinsic(_prefetch))
+
+
+def _borrowed(typing_context: Any, arrays: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        members = cgutils.unpack_tuple(builder, arguments[0])  # type: ignore[no-untyped-call]
+        unowned = []
+        for kind, member in zip(arrays, members, strict=True):
+            array = context.make_array(kind)(context, builder, member)
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)  # type: ignore[no-untyped-call]
+            unowned.append(array._getvalue())
+        return context.make_tuple(builder, arrays, unowned)
+
+    return arrays(arrays), generate
+
+
+# ``borrowed(arrays)`` is a named tuple of the same arrays that counts no references to them: the caller holds
+# them. Counting is atomic, and two workers that count the same array wait for each other at every use.
+borrowed = cast(Callable[[T], T], intrinsic(_borrowed))

@@ -46,30 +46,36 @@ class Work:
 
 
 def cosine_topk(shape: Mapping[str, int]) -> Work:
-    """``2·Q·V·d`` flops; every row asks unless ``queries`` is given."""
+    """Products of the filter on the CPU: each pair of words once, blocks on the diagonal whole.
+
+    Given ``queries``, each is multiplied with every word.
+    """
+    from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_road
+
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     queries = shape.get("queries", words)
+    int8 = choose_road(dim, queries) == "int8"
+    pairs = queries * words if "queries" in shape else words * (words + min(BLOCK, words)) // 2
     return Work(
-        2 * queries * words * dim,
+        2 * pairs * dim,
         4 * words * dim + 12 * queries * k,
         (queries, "words"),
-        "sgemm",
+        "int8" if int8 else "sgemm",
         "flops",
-        "2·Q·V·d of the float32 filter; scoring the survivors in float64 is not counted",
+        f"{'int8' if int8 else 'float32'} products executed, 2·d a pair: "
+        + ("Q·V pairs" if "queries" in shape else f"V(V + {BLOCK})/2 pairs, the symmetric half")
+        + "; scoring the survivors in float64 is not counted",
     )
 
 
 def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
-    """The table, its unit rows, the lists, and what building the table takes."""
+    """What building the table takes, and what the kernel plans."""
+    from gpuemb.kernels.cosine_topk.cpu import plan
+
     words, dim, k = shape["words"], shape["dim"], shape["k"]
-    return MemoryPlan(
-        f"cosine_topk with {words} words, {dim} dimensions",
-        {
-            "the table and its draws": buffer((4, words, dim), np.float32),
-            "unit rows": buffer((words, dim), np.float32),
-            "lists": 3 * 12 * words * k,
-        },
-    )
+    planned = plan(words, dim, k, words)
+    draws = {"the table and its draws": buffer((4, words, dim), np.float32)}
+    return MemoryPlan(planned.purpose, {**draws, **planned.buffers})
 
 
 def neighbor_overlap(shape: Mapping[str, int]) -> Work:

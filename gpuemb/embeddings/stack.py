@@ -12,6 +12,7 @@ from gpuemb.core.memory import MemoryPlan
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
 
 Case = Literal["exact", "lower"]
+CASES = ("exact", "lower")
 Rows = dict[str, int]
 LARGEST_ITEM = 8  # bytes of a float64, for libraries that do not say how large their numbers are
 
@@ -36,13 +37,13 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
 
     Cost: one copy of the shared rows.
     """
-    check_choice("stack", "case", case, ("exact", "lower"))
+    check_choice("stack", "case", case, CASES)
     if not embeddings:
         raise VocabularyError(
             "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
         )
     spelled = [_rows(embedding, case) for embedding in embeddings]
-    shared = [word for word in spelled[0] if all(word in rows for rows in spelled[1:])]
+    shared = _shared(spelled)
     if not shared:
         raise _nothing_shared(embeddings, case)
     kept = [[rows[word] for word in shared] for rows in spelled]
@@ -56,6 +57,20 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
         _dropped(spelled, shared),
         tuple(len(e) - len(rows) for e, rows in zip(embeddings, spelled, strict=True)),
     )
+
+
+def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:
+    """Name the words that :func:`stack` would line up, without a look at any vector; there may be none.
+
+    Raises:
+        ConfigError: an unknown case rule.
+    """
+    check_choice("stack", "case", case, CASES)
+    return _shared([_rows(embedding, case) for embedding in embeddings])
+
+
+def _shared(spelled: Sequence[Rows]) -> list[str]:
+    return [word for word in spelled[0] if all(word in rows for rows in spelled[1:])]
 
 
 def _rows(embedding: Embedding, case: Case) -> Rows:

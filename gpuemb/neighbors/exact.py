@@ -23,12 +23,18 @@ class Neighbors:
         scores: ``(Q, k)`` float64 cosines, NaN padded.
         words: the table's words, when it has them.
         without_length: rows of zeros: they have no cosine and are in nobody's list.
+        certified: lists proved by the bound of an int8 filter.
+        refined: lists proved by the bound of a float32 filter.
+        recomputed: lists for which every candidate was scored in float64.
     """
 
     ids: Array
     scores: Array
     words: Sequence[str] | None
     without_length: int
+    certified: int
+    refined: int
+    recomputed: int
 
     def named(self, query: int) -> list[tuple[str, float]]:
         """Return the neighbors of one query as words (or row numbers) with their cosines."""
@@ -67,7 +73,15 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
 
 def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:
     """Give lists back in the library of ``rows``, with the table's words."""
-    return Neighbors(like(found.ids, rows), like(found.scores, rows), words_of(table), zeros)
+    return Neighbors(
+        like(found.ids, rows),
+        like(found.scores, rows),
+        words_of(table),
+        zeros,
+        found.certified,
+        found.refined,
+        found.recomputed,
+    )
 
 
 def asked_of(

@@ -49,20 +49,28 @@ def cosine_search(rows: FloatMatrix, unit: Float32, k: int, queries: FloatMatrix
             first, last = first + columns[part][0], last + columns[part][0]
             approximate = asked_unit[mine] @ unit[first:last].T
             _offer_survivors(
-                approximate, epsilon, first, rows, asked[mine], itself[mine],
-                best[part, mine], ids[part, mine], found,
-            )  # fmt: skip
+                approximate,
+                epsilon,
+                first,
+                rows,
+                asked[mine],
+                itself[mine],
+                best[part, mine],
+                ids[part, mine],
+                found,
+            )
 
     threads.run(search, product(some, range(len(columns))))
-    return _merged(ids, best, k)
+    return _merged(ids, best, k, int(np.count_nonzero(asked_unit.any(axis=1))))
 
 
-def _merged(ids: Int32, scores: Float64, k: int) -> TopK:
+def _merged(ids: Int32, scores: Float64, k: int, asking: int) -> TopK:
     """One list of the parts' lists: higher scores first, equal ones by row."""
     all_ids, all_scores = np.concatenate(list(ids), axis=1), np.concatenate(list(scores), axis=1)
     order = np.lexsort((all_ids, -all_scores), axis=1)[:, :k]
     best = np.take_along_axis(all_ids, order, axis=1)
-    return TopK(best, np.where(best >= 0, np.take_along_axis(all_scores, order, axis=1), np.nan))
+    found = np.take_along_axis(all_scores, order, axis=1)
+    return TopK(best, np.where(best >= 0, found, np.nan), refined=asking)
 
 
 @njit_inline

@@ -28,10 +28,21 @@ VELTKAMP = 134_217_729.0  # 2^27 + 1 splits a float64 into two halves of 26 bits
 
 @dataclass(frozen=True)
 class TopK:
-    """The lists of the module's contract."""
+    """The lists of the module's contract, and how many were proved in which way.
+
+    Attributes:
+        ids: as in the contract.
+        scores: as in the contract.
+        certified: lists whose other candidates the bound of an int8 filter excludes.
+        refined: lists whose other candidates the bound of a float32 filter excludes.
+        recomputed: lists for which every candidate was scored in float64. Rows without length are in none.
+    """
 
     ids: Int32
     scores: Float64
+    certified: int = 0
+    refined: int = 0
+    recomputed: int = 0
 
 
 @kernel
@@ -56,7 +67,8 @@ def cosine_topk(
         cosines = _dots(rows[candidates], query) / (length * np.sqrt(squared[candidates]))
         best = np.lexsort((candidates, -cosines))[:k]
         ids[q, : len(best)], scores[q, : len(best)] = candidates[best], cosines[best]
-    return TopK(ids, scores)
+    asking = int(np.sum(np.any(queries != 0, axis=1)))
+    return TopK(ids, scores, recomputed=asking)
 
 
 def _dots(rows: FloatMatrix, query: FloatMatrix) -> Float64:

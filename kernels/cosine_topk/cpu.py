@@ -1,153 +1,290 @@
-"""Exact cosine neighbors on the CPU: a float32 filter with a proof, float64 answers.
+"""Exact cosine neighbors on the CPU: a low-precision filter with a proof, float64 answers.
 
-Plan      Unit rows in float32. A worker takes a tile of queries; BLAS multiplies it with column tiles; a
-          pair whose float32 score lies more than ε below the query's k-th exact score so far is dropped,
-          any other is scored by definition and offered to the query's sorted list. Nothing is dropped
-          without proof, so the answer is exact for any tile and any number of threads.
-Bound     Rounding a unit row to float32 moves it by at most 2⁻²⁴, float32 BLAS adds at most d·2⁻²⁴:
-          ε = (d + 8)·2⁻²⁴ covers both and the float64 score's own 2⁻⁵³ (d + 8).
-Bound by  float32 matrix products, 2·Q·V·d flops; about k·ln(V/k) pairs a query are scored in float64.
-Weak case tables whose scores all lie within ε of each other run at float64 speed.
+Plan      1 arrange   rows without length leave, similar rows come to lie together (arrange.py).
+          2 filter    int8 products where the processor has them (int8.py), else float32 tiles (float32.py).
+          3 seed      every block against itself: its rows' lists start near their final values.
+          4 cross     pairs of blocks I < J, each once for both sides. In round r block I meets (r − I) mod n:
+                      no two tiles of a round share a block, so workers need no locks.
+          5 settle    candidates wait in a buffer a row, are scored by definition, and raise the row's floor
+                      (survivors.py). What still waits at the end is settled last.
+          Nothing is dropped without proof, so the answer is exact for any block, order and number of threads.
+Bound by  the filter's products: V²·d operations each of multiply and add over the symmetric half.
+Weak case tables whose scores all lie within the bound of each other run at float64 speed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
-from gpuemb.core.jit import njit, njit_inline
-from gpuemb.core.memory import tiles
-from gpuemb.kernels.cosine_topk import LANES, TopK
-from gpuemb.kernels.intrinsics import fused_multiply_add
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int64
+from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.kernels import vnni
+from gpuemb.kernels.cosine_topk import TopK
+from gpuemb.kernels.cosine_topk.arrange import (
+    Arranged,
+    approximate_lengths,
+    arrange,
+    centers_of,
+    nearest_centers,
+)
+from gpuemb.kernels.cosine_topk.room import Scratch, scratch
+from gpuemb.kernels.cosine_topk.survivors import (
+    Error,
+    Lists,
+    buffer_length,
+    empty_lists,
+    offer_pairs,
+    settle,
+)
 
-QUERY_TILE, COLUMN_TILE = 256, 2048  # a float32 tile of scores is 2 MB: it is read back from L2
-FILTER_GROUP = 128  # scores tested at once without a branch
+BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 … 2048 measure alike
+FEW_QUERIES = 256  # fewer do not pay for ordering and quantizing 400,000 rows
+LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
+BLOCKS_A_WORKER, TASKS_A_WORKER = 8, 4
+
+Filter = Callable[[Int64], None]  # works on pairs of blocks, (p, 2)
+
+
+class Search(NamedTuple):
+    """Who asks whom.
+
+    Attributes:
+        asked: the rows that ask.
+        table: their candidates; the same object where every row asks.
+        lists: the answers.
+        dim: columns before padding.
+        step: rows a block.
+    """
+
+    asked: Arranged
+    table: Arranged
+    lists: Lists
+    dim: int
+    step: int
+
+    @property
+    def both(self) -> bool:
+        """Whether columns ask too, so that each pair of blocks is met once."""
+        return self.asked is self.table
+
+    @property
+    def k(self) -> int:
+        """Neighbors a list holds."""
+        return int(self.lists.scores.shape[1])
+
+    def room(self) -> Scratch:
+        """Room of one worker."""
+        return scratch(self.step, self.k)
 
 
 def cosine_topk(
     rows: FloatMatrix, k: int, queries: FloatMatrix | None = None, itself: Int64 | None = None
 ) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_topk`."""
-    table, lengths, unit = _prepare(rows)
-    if queries is None:
-        itself, asked, asked_lengths, asked_unit = np.arange(len(table)), table, lengths, unit
-    else:
-        asked, asked_lengths, asked_unit = _prepare(queries)
-    excluded = np.full(len(asked), -1, np.int64) if itself is None else np.asarray(itself, np.int64)
-    ids = np.full((len(asked), k), -1, np.int32)
-    scores = np.full((len(asked), k), np.nan)
-    epsilon = (table.shape[1] + 8) * 2.0**-24
+    table = _contiguous(rows)
+    asked = table if queries is None else _contiguous(queries)
+    road = choose_road(table.shape[1], len(asked))
+    plan(len(table), table.shape[1], k, len(asked), table.itemsize).require()
+    with threads.single_threaded_blas():
+        search = _arrange(table, asked, np.arange(len(table)) if queries is None else itself, k)
+        seed, cross = ROADS[road](search)
+        _run(search, seed, cross)
+    return _answer(search, road)
 
-    def search(part: tuple[int, int]) -> None:
-        start, stop = part
-        best = np.full((stop - start, k), -np.inf)
-        found = np.zeros(stop - start, np.int64)
-        for first, last in tiles(len(table), COLUMN_TILE):
-            approximate = asked_unit[start:stop] @ unit[first:last].T
-            _offer_survivors(
-                approximate,
-                epsilon,
-                first,
-                table,
-                lengths,
-                asked[start:stop],
-                asked_lengths[start:stop],
-                excluded[start:stop],
-                best,
-                ids[start:stop],
-                found,
+
+def choose_road(dim: int, queries: int) -> str:
+    """Name the filter: ``int8`` where the processor has the products and the queries repay quantizing."""
+    usable = not vnni.missing() and dim <= LARGEST_INT8_DIM and queries >= FEW_QUERIES
+    return "int8" if usable else "float32"
+
+
+def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> MemoryPlan:
+    """Bytes beside the table: its arranged copy, the filter's table, waiting candidates, the lists."""
+    others = 0 if queries == words else queries
+    filter_bytes = 1 if choose_road(dim, queries) == "int8" else 4
+    return MemoryPlan(
+        f"cosine_topk of {queries} among {words} rows, {dim} dimensions",
+        {
+            "arranged rows": (words + others) * (dim + 16) * itemsize,
+            "the filter's rows": (words + others) * (dim + 4) * filter_bytes,
+            "what is kept a row": (words + others) * 64,
+            "waiting candidates": queries * buffer_length(k) * 8,
+            "lists": queries * k * 12,
+            "tiles": threads.count() * buffer((BLOCK, BLOCK), np.float32),
+        },
+    )
+
+
+def _contiguous(rows: FloatMatrix) -> FloatMatrix:
+    """Native order; float16 is widened, exactly."""
+    return np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
+
+
+def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: int) -> Search:
+    step = _step(len(asked))
+    lengths = approximate_lengths(table)
+    few = len(asked) < FEW_QUERIES  # ordering the table would cost more than it saves
+    centers = centers_of(table, lengths, len(table) if few else step if asked is table else BLOCK)
+    arranged = arrange(table, _order(table, lengths, centers), itself if asked is table else None)
+    asking = arranged
+    if asked is not table:
+        lengths = approximate_lengths(asked)
+        asking = arrange(asked, _order(asked, lengths, centers), itself)
+    padded = -(-len(asking.rows) // vnni.SIDE) * vnni.SIDE
+    lists = empty_lists(len(asked), k, len(asking.rows), padded)
+    return Search(asking, arranged, lists, table.shape[1], step)
+
+
+def _step(queries: int) -> int:
+    """Rows a block: BLOCK, or less so that every worker has some blocks of a small search.
+
+    A few queries are one block, and the table's blocks stay large.
+    """
+    if queries < FEW_QUERIES:
+        return BLOCK
+    even = -(-queries // (BLOCKS_A_WORKER * threads.count()))
+    return max(vnni.SIDE, min(BLOCK, -(-even // vnni.SIDE) * vnni.SIDE))
+
+
+def _order(rows: FloatMatrix, lengths: Float64, centers: Float32) -> Int64:
+    """Rows with a length, those of one center together."""
+    present = np.flatnonzero(lengths > 0)
+    nearest = nearest_centers(rows, lengths, centers)[present].astype(np.int16)
+    order: Int64 = present[np.argsort(nearest, kind="stable")]
+    return order
+
+
+def _run(search: Search, seed: Filter, cross: Filter) -> None:
+    """Seed, cross and settle, on our workers."""
+    rows = _blocks(search.asked, search.step)
+    columns = _blocks(search.table, search.step)
+    if rows and columns:
+        starts = np.stack([np.arange(rows), np.arange(rows) * columns // rows], axis=1)
+        _spread(seed, starts)
+        for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
+            _spread(cross, pairs)
+    parts = threads.ranges(len(search.asked.rows), TASKS_A_WORKER * threads.count())
+    threads.run(lambda part: settle(search.asked, search.table, search.lists, search.room(), *part), parts)
+
+
+def _blocks(side: Arranged, step: int) -> int:
+    return -(-len(side.rows) // step)
+
+
+def _rounds(blocks: int) -> Iterator[Int64]:
+    """Pairs I < J of blocks, every one once; the pairs of a round have no block in common."""
+    rows = np.arange(blocks)
+    for turn in range(blocks):
+        columns = (turn - rows) % blocks
+        yield np.stack([rows, columns], axis=1)[rows < columns]
+
+
+def _all_pairs(starts: Int64, columns: int) -> Int64:
+    """Every block of rows with every block of columns but its first, row by row."""
+    rows = np.repeat(starts[:, 0], columns)
+    pairs = np.stack([rows, np.tile(np.arange(columns), len(starts))], axis=1)
+    others: Int64 = pairs[pairs[:, 1] != starts[rows, 1]]
+    return others
+
+
+def _spread(work: Filter, pairs: Int64) -> None:
+    """Give pairs to the workers; pairs with the same block of rows stay together."""
+    firsts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+    ends = [*firsts[1:], len(pairs)]
+    parts = threads.ranges(len(firsts), TASKS_A_WORKER * threads.count())
+    threads.run(lambda part: work(pairs[firsts[part[0]] : ends[part[1] - 1]]), parts)
+
+
+def _int8_road(search: Search) -> tuple[Filter, Filter]:
+    from gpuemb.kernels.cosine_topk.int8 import SLACK, passing_pairs, seed_pairs
+    from gpuemb.kernels.cosine_topk.quantize import quantize
+
+    table = quantize(search.table, search.dim)
+    asked = table if search.both else quantize(search.asked, search.dim)
+    mine, theirs = (Error(side.residual, side.length) for side in (asked, table))
+    offer = _offering(search, mine, theirs, SLACK)
+    k, step, rows, columns = search.k, search.step, len(search.asked.rows), len(search.table.rows)
+
+    def seed(pairs: Int64) -> None:
+        room = search.room()
+        for first, column in (pairs * step).tolist():
+            done, last = first, min(first + step, rows)
+            while done < last:
+                passed, done = seed_pairs(
+                    done, last, column, min(column + step, columns), asked, table, k, room
+                )
+                offer(passed, room, both=False)
+
+    def cross(pairs: Int64) -> None:
+        room, pair, offset = search.room(), 0, 0
+        while pair < len(pairs):
+            passed, pair, offset = passing_pairs(
+                pairs, pair, offset, step, asked, table, search.lists.floor, room, search.both
             )
-        scores[start:stop] = np.where(ids[start:stop] >= 0, best, np.nan)
+            offer(passed, room, both=search.both)
 
-    threads.run(search, tiles(len(asked), QUERY_TILE))
-    return TopK(ids, scores)
-
-
-def _prepare(rows: FloatMatrix) -> tuple[FloatMatrix, Float64, Float32]:
-    """Return contiguous rows (float16 widened, exactly), their lengths, and unit rows in float32."""
-    table = np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
-    lengths = np.empty(len(table))
-    unit = np.empty(table.shape, np.float32)
-    threads.run(lambda part: _normalize(table, lengths, unit, *part), tiles(len(table), 4096))
-    return table, lengths, unit
+    return seed, cross
 
 
-@njit_inline
-def _dot(x: FloatMatrix, y: FloatMatrix) -> float:
-    """The defined dot product: sixteen partial sums, added by halves."""
-    sums = np.zeros(LANES)
-    whole = x.size // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            sums[lane] = fused_multiply_add(
-                np.float64(x[start + lane]), np.float64(y[start + lane]), sums[lane]
-            )
-    for column in range(whole, x.size):
-        lane = column - whole
-        sums[lane] = fused_multiply_add(np.float64(x[column]), np.float64(y[column]), sums[lane])
-    half = LANES // 2
-    while half > 0:
-        for lane in range(half):
-            sums[lane] += sums[lane + half]
-        half //= 2
-    return float(sums[0])
+def _float32_road(search: Search) -> tuple[Filter, Filter]:
+    from gpuemb.kernels.cosine_topk.float32 import passing_pairs, rounding, seed_pairs, unit_rows
+
+    table = unit_rows(search.table, search.dim)
+    asked = table if search.both else unit_rows(search.asked, search.dim)
+    exact = [Error(*np.zeros((2, len(side)))) for side in (asked, table)]
+    margin, step = rounding(search.dim), search.step
+    offer = _offering(search, exact[0], exact[1], margin)
+
+    def products(pairs: Int64) -> Iterator[tuple[Float32, int, int]]:
+        memory = np.empty(step * step, np.float32)
+        for first, column in (pairs * step).tolist():
+            left, right = asked[first : first + step], table[column : column + step]
+            tile = memory[: len(left) * len(right)].reshape(len(left), len(right))
+            yield np.matmul(left, right.T, out=tile), first, column
+
+    def seed(pairs: Int64) -> None:
+        room = search.room()
+        for tile, first, column in products(pairs):
+            done = 0
+            while done < len(tile):
+                passed, done = seed_pairs(tile, done, first, column, margin, search.k, room)
+                offer(passed, room, both=False)
+
+    def cross(pairs: Int64) -> None:
+        room = search.room()
+        for tile, first, column in products(pairs):
+            done = 0
+            while done < len(tile):
+                passed, done = passing_pairs(
+                    tile, done, first, column, margin, search.lists.floor, room, search.both
+                )
+                offer(passed, room, both=search.both)
+
+    return seed, cross
 
 
-@njit
-def _normalize(table: FloatMatrix, lengths: Float64, unit: Float32, first: int, last: int) -> None:
-    for row in range(first, last):
-        lengths[row] = np.sqrt(_dot(table[row], table[row]))
-        for column in range(table.shape[1]):
-            value = np.float64(table[row, column])
-            unit[row, column] = value / lengths[row] if lengths[row] > 0 else 0.0
+def _offering(search: Search, asked: Error, table: Error, slack: float) -> Callable[..., None]:
+    def offer(passed: int, room: Scratch, *, both: bool) -> None:
+        offer_pairs(passed, search.asked, asked, search.table, table, slack, search.lists, room, both)
+
+    return offer
 
 
-@njit
-def _offer_survivors(
-    approximate: Float32,
-    epsilon: float,
-    first: int,
-    table: FloatMatrix,
-    lengths: Float64,
-    asked: FloatMatrix,
-    asked_lengths: Float64,
-    excluded: Int64,
-    best: Float64,
-    ids: Int32,
-    found: Int64,
-) -> None:
-    k, columns = best.shape[1], approximate.shape[1]
-    for query in range(approximate.shape[0]):
-        if asked_lengths[query] == 0:
-            continue
-        row = approximate[query]
-        threshold = np.float32(best[query, k - 1] - epsilon)
-        for start in range(0, columns, FILTER_GROUP):
-            stop = min(start + FILTER_GROUP, columns)
-            passing = 0
-            for column in range(start, stop):
-                passing += row[column] >= threshold
-            if passing == 0:
-                continue
-            for column in range(start, stop):
-                candidate = first + column
-                if row[column] < threshold or candidate == excluded[query] or lengths[candidate] == 0:
-                    continue
-                score = _dot(asked[query], table[candidate]) / (asked_lengths[query] * lengths[candidate])
-                if found[query] < k or score > best[query, k - 1]:
-                    _insert(best[query], ids[query], found[query], score, candidate)
-                    found[query] = min(found[query] + 1, k)
-                    threshold = np.float32(best[query, k - 1] - epsilon)
+ROADS: Mapping[str, Callable[[Search], tuple[Filter, Filter]]] = {
+    "int8": _int8_road,
+    "float32": _float32_road,
+}
 
 
-@njit
-def _insert(best: Float64, ids: Int32, found: int, score: float, candidate: int) -> None:
-    """Insert behind all scores that are not smaller: candidates come in row order, so ties stay in it."""
-    position = min(found, best.size - 1)
-    while position > 0 and best[position - 1] < score:
-        best[position] = best[position - 1]
-        ids[position] = ids[position - 1]
-        position -= 1
-    best[position] = score
-    ids[position] = candidate
+def _answer(search: Search, road: str) -> TopK:
+    """The lists, and how they were proved."""
+    lists, asked = search.lists, search.asked
+    candidates = len(search.table.rows) - (asked.excluded >= 0)
+    recomputed = int(np.sum(lists.scored >= candidates))
+    proved = len(asked.rows) - recomputed
+    by_int8 = road == "int8"
+    return TopK(lists.ids, lists.scores, proved if by_int8 else 0, 0 if by_int8 else proved, recomputed)

@@ -11,12 +11,20 @@ from gpuemb.bench import synthetic, work
 from gpuemb.bench.workloads import SIZES, WORKLOADS, require_memory, selected
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
+from gpuemb.kernels.cosine_topk import cpu
 
 
-def test_neighbors_of_ten_words_in_four_dimensions() -> None:
+@pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
+def test_neighbors_of_ten_words_in_four_dimensions(
+    road: str, ceiling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "choose_road", lambda dim, queries: road)
+    monkeypatch.setattr(cpu, "BLOCK", 2)
     counted = work.cosine_topk({"words": 10, "dim": 4, "k": 2})
-    assert counted.flops == 2 * 10 * 10 * 4
+    blocks = sum(2 * 2 for i in range(5) for j in range(5) if i <= j)  # the diagonal's and those above it
+    assert counted.flops == blocks * 2 * 4
     assert counted.bytes == 10 * 4 * 4 + 10 * 2 * (4 + 8)
+    assert counted.ceiling == ceiling
     assert work.cosine_topk({"words": 10, "dim": 4, "k": 2, "queries": 3}).flops == 2 * 3 * 10 * 4
 
 
@@ -70,7 +78,7 @@ def test_every_workload_runs_on_a_tiny_shape(workload) -> None:
         assert prepared.call() is not None
         counted = workload.work({**shape, **prepared.measured})
     assert counted.amount > 0
-    assert counted.ceiling in ("copy", "sgemm", "dgemm", "adds")
+    assert counted.ceiling in ("copy", "sgemm", "dgemm", "int8", "adds")
 
 
 def test_a_size_that_does_not_fit_is_refused_with_one_that_does() -> None:

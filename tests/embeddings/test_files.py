@@ -178,6 +178,45 @@ def test_a_table_can_be_saved_over_the_file_it_is_mapped_from(tmp_path: Path) ->
     np.testing.assert_array_equal(load(path).vectors, before)
 
 
+@pytest.mark.parametrize("limit", [2.5, float("inf")])
+def test_half_a_row_is_not_a_limit(tmp_path: Path, limit: float) -> None:
+    save(table(), tmp_path / "a.txt")
+    with pytest.raises(ConfigError, match="limit = "):
+        load(tmp_path / "a.txt", limit=limit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ending", "option"),
+    [
+        (".txt", "vocabulary"),
+        (".vec", "tensor"),
+        (".bin", "vocabulary"),
+        (".parquet", "tensor"),
+        (".npy", "tensor"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(tmp_path: Path, ending: str, option: str) -> None:
+    save(table(), tmp_path / f"a{ending}")
+    with pytest.raises(ConfigError, match=f"{option} = 'other'"):
+        load(tmp_path / f"a{ending}", **{option: "other"})  # type: ignore[arg-type]
+
+
+def test_two_tables_do_not_share_a_list_of_different_words(tmp_path: Path) -> None:
+    save(table(["a", "b"]), tmp_path / "run.npy")
+    save(table(["a", "b"]), tmp_path / "run.safetensors")
+    for other in (["b", "a"], ["a", "b", "c"]):
+        with pytest.raises(StorageError, match=r"run\.words\.txt would be read for run\.npy too"):
+            save(table(other), tmp_path / "run.safetensors")
+    assert list(load(tmp_path / "run.npy").index_to_key) == ["a", "b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.npy", "run.safetensors", "run.words.txt"]
+    (tmp_path / "run.safetensors").unlink()
+    save(table(["b", "a"]), tmp_path / "run.npy")
+    assert list(load(tmp_path / "run.npy").index_to_key) == ["b", "a"]
+    (tmp_path / "model.safetensors").touch()  # its words are elsewhere, in vocab.txt or tokenizer.json
+    with pytest.raises(StorageError, match=r"would be read for model\.safetensors too"):
+        save(table(), tmp_path / "model.npy")
+
+
 def test_each_table_of_a_folder_has_its_own_words(tmp_path: Path) -> None:
     save(table(["a", "b"]), tmp_path / "first.npy")
     save(table(["c", "d"]), tmp_path / "second.npy")
@@ -315,3 +354,10 @@ def test_every_failure_is_one_of_the_family(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\x00\x01\x02")
     with pytest.raises(GpuembError):
         load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_numbers_of_another_machine_s_byte_order_are_written(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"table{ending}"
+    save(table(dtype=">f4"), path)
+    np.testing.assert_array_equal(load(path).vectors, numbers(5))

@@ -74,6 +74,16 @@ def test_an_unknown_word_gives_the_nearest_spelling() -> None:
     assert "Did you mean cherry?" in str(refusal.value)
 
 
+@pytest.mark.parametrize("asked", [1, ["apple", "date"], None])
+def test_what_is_no_word_is_told_where_rows_are(asked: Any) -> None:
+    embedding = Embedding(table(), FRUIT, name="fruit")
+    with pytest.raises(ConfigError, match=r"fruit: .* is no word") as refusal:
+        embedding[asked]
+    assert "embedding.vectors[embedding.rows(words)]" in str(refusal.value)
+    with pytest.raises(ConfigError, match="fruit: 0 is no word"):
+        list(embedding)  # type: ignore[call-overload]
+
+
 @settings(deadline=None)
 @given(seed=st.integers(0, 999), words=st.integers(3, 12), dim=st.integers(1, 20))
 def test_the_most_similar_words_are_those_of_highest_cosine(seed: int, words: int, dim: int) -> None:

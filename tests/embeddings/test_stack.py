@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuemb.core.errors import ConfigError, MemoryBudgetError, NonFiniteError, ShapeError, VocabularyError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
-from gpuemb.embeddings.stack import stack
+from gpuemb.embeddings.stack import shared_words, stack
 
 VOCABULARIES = st.lists(
     st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8, unique=True), min_size=1, max_size=4
@@ -29,8 +29,9 @@ def named(words: list[str], run: int = 0, dim: int = 2, *, dtype: Any = np.float
 def test_shared_words_stand_in_the_order_of_the_first(vocabularies: list[list[str]]) -> None:
     shared = [word for word in vocabularies[0] if all(word in other for other in vocabularies)]
     assume(shared)
-    lined_up = stack([named(words, run) for run, words in enumerate(vocabularies)])
-    assert list(lined_up.index_to_key) == shared
+    tables = [named(words, run) for run, words in enumerate(vocabularies)]
+    lined_up = stack(tables)
+    assert list(lined_up.index_to_key) == shared == shared_words(tables)
     assert lined_up.vectors.shape == (len(vocabularies), len(shared), 2)
     for run, table in enumerate(lined_up):
         np.testing.assert_array_equal(table.vectors, named(shared, run).vectors)
@@ -55,6 +56,7 @@ def test_capitals_are_not_matched_unless_asked() -> None:
     tables = [named(["a", "b"]), named(["A"])]
     with pytest.raises(VocabularyError, match="tables of 2, 1 words share none"):
         stack(tables)
+    assert shared_words(tables) == []
     assert list(stack(tables, case="lower").index_to_key) == ["a"]
     with pytest.raises(ConfigError, match="Did you mean lower"):
         stack(tables, case="lowr")  # type: ignore[arg-type]

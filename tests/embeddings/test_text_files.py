@@ -164,7 +164,7 @@ def test_the_header_can_be_settled_by_the_caller() -> None:
         (b"3 2\na 1 2\nb 3 4\n", "says 3 words, but 2 rows follow"),
         (b"1 2\na 1 2\nb 3 4\n", "says 1 words, but 2 rows follow"),
         (b"99999999999999 2\na 1 2\nb 3 4\n", "says 99999999999999 words, but 2 rows"),
-        (b"2 5\na 1 2\nb 3 4\n", "says 5 dimensions, but the first row has 2 numbers"),
+        (b"2 5\na 1 2\nb 3 4\n", "says 5 dimensions, but rows have 2 numbers"),
         (b"2 99999999999999\na 1 2\nb 3 4\n", "says 99999999999999 dimensions"),
     ],
 )
@@ -186,6 +186,15 @@ def test_dim_settles_what_a_row_is() -> None:
 
 
 # Lines that cannot be read.
+
+
+def test_a_first_line_unlike_the_others_is_the_one_that_is_named() -> None:
+    text = b"area 51 1 2\nb 3 4\nc 5 6\n"
+    with pytest.raises(FileFormatError, match="line 1: 3 numbers stand where 2 belong") as refusal:
+        read(text)
+    assert "may be the end of a word with spaces" in str(refusal.value)
+    with pytest.raises(FileFormatError, match="line 2: 3 numbers stand where 2 belong"):
+        read(b"3 2\n" + text)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_a_part_is_converted_and_what_is_left_out_is_said(tmp_path: Path) -> Non
     part = gpuemb(tmp_path, "convert", "b.npy", "c.bin", "--words", "words", "--limit", "1")
     assert part.code == 0, part.err
     assert list(load(tmp_path / "c.bin").index_to_key) == ["banana"]
+    assert "1 of the 3 words are among them." in part.out
     bad = numbers(5)
     bad[1] = np.inf
     np.save(tmp_path / "bad.npy", bad)
@@ -71,6 +72,31 @@ def test_info_says_what_tables_share(tmp_path: Path) -> None:
     assert [one["words"] for one in said["tables"]] == [3, 4]
 
 
+def test_info_says_that_tables_share_nothing(tmp_path: Path) -> None:
+    save(table(["a"]), tmp_path / "a.npy")
+    save(table(["b"]), tmp_path / "b.bin")
+    done = gpuemb(tmp_path, "info", "a.npy", "b.bin")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "0 words are in all 2, compared letter by letter.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["dataset:glove"], "Known: dataset:glove-6b-50d"),
+        (["dataset:glove-6b-50d", "--tensor", "x"], "tensor = 'x', but dataset:glove-6b-50d is a data set"),
+        (["some.whl", "--from", "npy"], "format = 'npy', but some.whl is a data set"),
+    ],
+)
+def test_what_a_data_set_cannot_be_asked_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = gpuemb(tmp_path, "convert", *arguments, "a.npy")
+    assert (done.code, said in done.err) == (USAGE, True)
+
+
+def test_a_pipe_is_not_taken_for_a_missing_file(tmp_path: Path) -> None:
+    done = gpuemb(tmp_path, "convert", "-", "a.npy", typed=b"a 1 2\n")
+    assert (done.code, "Write what comes from a pipe to a file first" in done.err) == (FAILED, True)
+
+
 def test_similarity_says_how_many_pairs_it_could_judge(tmp_path: Path) -> None:
     words = ["a", "b", "c"]
     save(Embedding(np.array([[1.0, 0], [1, 1], [0, 1]]), words), tmp_path / "t.npy")
@@ -81,6 +107,9 @@ def test_similarity_says_how_many_pairs_it_could_judge(tmp_path: Path) -> None:
     said = json.loads(gpuemb(tmp_path, "similarity", "t.npy", "pairs.tsv", "--json").out)
     assert [(one["pairs"], one["covered"], one["of"]) for one in said] == [("pairs", 3, 4)]
     assert said[0]["correlation"] == pytest.approx(1)
+    (tmp_path / "equal.tsv").write_text("a\tb\t3\nb\tc\t3\n")
+    said = json.loads(gpuemb(tmp_path, "similarity", "t.npy", "equal.tsv", "--json").out, parse_constant=str)
+    assert said[0]["correlation"] is None
 
 
 def test_the_help_teaches(tmp_path: Path) -> None:

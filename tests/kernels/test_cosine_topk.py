@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from strategies import FLOATS, KINDS, Table, awkward_rows, tables
 from tolerances import assert_same_bits, cosine_error
 
-from gpuemb.core import threads
-from gpuemb.core.arrays import FloatMatrix, Int64, to_device, to_host
+from gpuemb.core import memory, threads
+from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device, to_host
 from gpuemb.core.device import CPU, Device
-from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+from gpuemb.core.errors import MemoryBudgetError
+from gpuemb.kernels import vnni
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk, float32, int8
 from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
+from gpuemb.kernels.cosine_topk.arrange import Arranged, arrange
+from gpuemb.kernels.cosine_topk.quantize import quantize
 
 KERNEL = cosine_topk
 LARGE = 5000  # rows: more than two column tiles, nearly twenty query tiles
@@ -233,52 +237,147 @@ def test_scores_that_only_ascend_give_the_reference_s_bits(device: Device) -> No
     assert_same_answer(search(device, *arguments), cosine_topk.reference(*arguments))
 
 
-# How the CPU cuts the work.
+# How the CPU cuts the work, and its two roads: both are exact, so both give the reference's bits.
+
+ROADS = [
+    pytest.param("int8", marks=pytest.mark.skipif(bool(vnni.missing()), reason=vnni.missing() or "present")),
+    "float32",
+]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_any_number_of_threads_gives_the_same_bits(workers: int, large: FloatMatrix) -> None:
-    expected = search(CPU, large, 10)
-    with threads.limit(workers):
-        assert_same_answer(search(CPU, large, 10), expected)
+@contextmanager
+def road(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
+    """Force one of the roads, with blocks of at most ``block`` rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_kernel, "choose_road", lambda dim, queries: name)
+        patch.setattr(cpu_kernel, "BLOCK", block)
+        yield
 
 
-@given(
-    case=asked(),
-    query_tile=st.integers(1, 9),
-    column_tile=st.integers(1, 19),
-    workers=st.integers(1, 3),
-)
-def test_any_tiles_give_the_same_bits(case: Asked, query_tile: int, column_tile: int, workers: int) -> None:
+@pytest.mark.parametrize("name", ROADS)
+@given(case=asked(max_words=60), blocks=st.sampled_from([16, 32, 1024]), workers=st.integers(1, 3))
+def test_each_road_gives_the_reference_s_bits_for_any_block_and_workers(
+    name: str, case: Asked, blocks: int, workers: int
+) -> None:
     arguments = case.table.rows, case.k, case.queries, case.itself
-    expected = search(CPU, *arguments)
-    with pytest.MonkeyPatch.context() as patch, threads.limit(workers):
-        patch.setattr(cpu_kernel, "QUERY_TILE", query_tile)
-        patch.setattr(cpu_kernel, "COLUMN_TILE", column_tile)
-        assert_same_answer(search(CPU, *arguments), expected)
+    with road(name, blocks), threads.limit(workers):
+        assert_same_answer(search(CPU, *arguments), cosine_topk.reference(*arguments))
 
 
-@pytest.mark.parametrize("group", [1, 7, 10_000])
-def test_any_filter_group_gives_the_same_bits(
-    group: int, large: FloatMatrix, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("block", [256, 1024])
+def test_each_road_agrees_on_a_table_of_many_blocks(
+    name: str, workers: int, block: int, large: FloatMatrix
 ) -> None:
     expected = search(CPU, large, 10)
-    filtered = cpu_kernel._offer_survivors.py_func  # a constant is frozen when Numba compiles: compile again
-    monkeypatch.setattr(cpu_kernel, "FILTER_GROUP", group)
-    recompiled = numba.njit(nogil=True, error_model="numpy")(
-        filtered
-    )  # uncached: the cache keeps the real one
-    monkeypatch.setattr(cpu_kernel, "_offer_survivors", recompiled)
-    assert_same_answer(search(CPU, large, 10), expected)
+    with road(name, block), threads.limit(workers):
+        assert_same_answer(search(CPU, large, 10), expected)
+        strangers = large[::-1][:999] + np.float32(0.125)
+        assert_same_answer(search(CPU, large, 40, strangers), _searched_alone(large, 40, strangers))
+
+
+def _searched_alone(rows: FloatMatrix, k: int, queries: FloatMatrix) -> TopK:
+    """The same queries in parts too small for int8."""
+    parts = [search(CPU, rows, k, queries[first : first + 50]) for first in range(0, len(queries), 50)]
+    return TopK(np.concatenate([p.ids for p in parts]), np.concatenate([p.scores for p in parts]))
+
+
+@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("dim", [1, 3, 15, 17, 50, 63, 65, 127, 300, 1000, 1024])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_each_road_takes_any_number_of_dimensions(name: str, dim: int, dtype: str) -> None:
+    rows = awkward_rows("gaussian", dtype, 90, dim, seed=dim)
+    with road(name):
+        assert_same_answer(search(CPU, rows, 7), cosine_topk.reference(rows, 7))
+
+
+@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_road_finds_a_sample_of_a_large_awkward_table(name: str, kind: str) -> None:
+    rows = awkward_rows(kind, "float32", 700, 33, seed=11)
+    sample = np.arange(0, 700, 41)
+    with road(name, 64):
+        found = search(CPU, rows, 20)
+    expected = cosine_topk.reference(rows, 20, rows[sample], sample)
+    assert_same_answer(TopK(found.ids[sample], found.scores[sample]), expected)
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_a_table_of_equal_rows_is_all_ties(name: str) -> None:
+    rows = np.tile(awkward_rows("gaussian", "float32", 1, 30, seed=3), (500, 1))
+    with road(name, 64):
+        found = cosine_topk.on(CPU)(rows, 3)
+    assert found.ids[0].tolist() == [1, 2, 3]
+    assert (found.ids[3:] == [0, 1, 2]).all()
+    assert found.recomputed > 0  # nothing separates them: no bound can
+
+
+def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
+    asking = int(np.any(large != 0, axis=1).sum())
+    for name in ("certified", "refined"):
+        if name == "certified" and vnni.missing():
+            continue
+        with road("int8" if name == "certified" else "float32"):
+            found = cosine_topk.on(CPU)(large, 5)
+        assert getattr(found, name) + found.recomputed == asking
+        assert getattr(found, name) > asking // 2
+    few = cosine_topk.reference(large[:30], 5)
+    assert few.recomputed == int(np.any(large[:30] != 0, axis=1).sum())
+
+
+def test_few_queries_do_not_quantize_the_table() -> None:
+    assert cpu_kernel.choose_road(50, 1) == "float32"
+    assert cpu_kernel.choose_road(50, 100_000) == ("float32" if vnni.missing() else "int8")
+    assert cpu_kernel.choose_road(2**17, 100_000) == "float32"  # sums of products leave int32
+
+
+def test_a_search_that_does_not_fit_is_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_host_bytes", lambda: 10_000)
+    with pytest.raises(MemoryBudgetError, match="cosine_topk of 40 among 40 rows"):
+        search(CPU, np.ones((40, 30), np.float32), 3)
+
+
+def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
+    table = 400_000 * 300 * 4
+    assert cpu_kernel.plan(400_000, 300, 10, 400_000).bytes < table + 1e9
+
+
+# The proofs behind the filters.
+
+
+def arranged(rows: FloatMatrix) -> Arranged:
+    table = np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
+    return arrange(table, np.flatnonzero(rows.any(axis=1)), None)
 
 
 @given(table=tables())
-def test_no_pair_is_dropped_by_a_filter_score_beyond_the_stated_error(table: Table) -> None:
-    """The proof behind the filter: float32 scores of unit rows lie within ε of the defined ones."""
-    _, _, unit = cpu_kernel._prepare(table.rows)
-    epsilon = (table.dim + 8) * 2.0**-24
-    found = cosine_topk.reference(table.rows, table.words)
-    approximate = unit @ unit.T
-    for row, (ids, scores) in enumerate(zip(found.ids, found.scores, strict=True)):
-        for other, score in zip(ids[ids >= 0], scores, strict=False):
-            assert math.isclose(approximate[row, other], score, rel_tol=0, abs_tol=epsilon)
+def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -> None:
+    side = arranged(table.rows)
+    unit = float32.unit_rows(side, table.dim)
+    margin = float32.rounding(table.dim)
+    scores = all_scores(table.rows)[np.ix_(side.numbers, side.numbers)]
+    assert (np.abs(unit @ unit.T - scores) <= margin).all()
+
+
+@given(table=tables())
+def test_no_score_is_farther_from_its_int8_filter_than_stated(table: Table) -> None:
+    side = arranged(table.rows)
+    numbers = quantize(side, table.dim)
+    rows = len(side.rows)
+    integers = numbers.panels.transpose(0, 2, 1, 3).reshape(-1, numbers.panels.shape[1] * 4)[:rows]
+    near = integers.astype(np.float64) * numbers.scale[:rows, None].astype(np.float64)
+    residual, length = numbers.residual[:rows], numbers.length[:rows]
+    assert np.array_equal(numbers.start[:rows], -128 * integers.sum(axis=1, dtype=np.int64))
+    bound = residual[:, None] * length + residual + int8.SLACK
+    scores = all_scores(table.rows)[np.ix_(side.numbers, side.numbers)]
+    assert (np.abs(near @ near.T - scores) <= np.minimum(bound, bound.T)).all()
+
+
+def all_scores(rows: FloatMatrix) -> Float64:
+    """The defined score of every pair, a row with itself included."""
+    found = cosine_topk.reference(rows, len(rows), rows, np.full(len(rows), -1))
+    scores = np.full((len(rows), len(rows)), np.nan)
+    for row, (ids, values) in enumerate(zip(found.ids, found.scores, strict=True)):
+        scores[row, ids[ids >= 0]] = values[ids >= 0]
+    return scores

@@ -68,6 +68,7 @@ def test_the_public_door_answers_what_the_definition_says_bit_for_bit(seed: int,
     assert_same_bits(found.ids, expected.ids)
     assert_same_bits(found.scores, expected.scores)
     assert found.without_length == int(zero)
+    assert found.certified + found.refined + found.recomputed == len(rows) - int(zero)
 
 
 @pytest.mark.parametrize("threads_used", [2, 3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,13 @@ import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, to_host
 from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import ConfigError, DroppedWarning, FileFormatError, VocabularyError
+from gpuemb.core.errors import ConfigError, DroppedWarning, FileFormatError, StorageError, VocabularyError
 from gpuemb.core.files import replacing
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.files.arrays import read_npy, read_npz, write_npy, write_npz
 from gpuemb.embeddings.files.detect import format_of
 from gpuemb.embeddings.files.parquet import read_parquet, write_parquet
-from gpuemb.embeddings.files.source import Source, find
+from gpuemb.embeddings.files.source import Source, find, reading
 from gpuemb.embeddings.files.table import OnError, Request, Table, without_bad_rows
 from gpuemb.embeddings.files.tensors import read_safetensors, write_safetensors
 from gpuemb.embeddings.files.text import read_text, write_text
@@ -64,6 +64,7 @@ class Format:
         read: gives what was asked for.
         write: writes words and vectors, or raises for what the format cannot hold.
         ending: of the file names that are written so.
+        options: of :func:`load`, those that mean something to this format alone.
         words_apart: whether the words stand in a file beside the vectors.
         by_frequency: whether such files list words from the most frequent on, as everybody's do.
     """
@@ -71,6 +72,7 @@ class Format:
     read: Reader
     write: Writer
     ending: str
+    options: tuple[str, ...] = ()
     words_apart: bool = False
     by_frequency: bool = True
 
@@ -80,10 +82,15 @@ FORMATS = {
     "word2vec": Format(_reading_text(header=True), _writing_text(header=True), ""),
     "fasttext": Format(_reading_text(header=True), _writing_text(header=True), ".vec"),
     "word2vec-binary": Format(read_binary, write_binary, ".bin"),
-    "npy": Format(read_npy, write_npy, ".npy", words_apart=True),
-    "npz": Format(read_npz, write_npz, ".npz"),
+    "npy": Format(read_npy, write_npy, ".npy", ("vocabulary",), words_apart=True),
+    "npz": Format(read_npz, write_npz, ".npz", ("vocabulary", "tensor")),
     "safetensors": Format(
-        read_safetensors, write_safetensors, ".safetensors", words_apart=True, by_frequency=False
+        read_safetensors,
+        write_safetensors,
+        ".safetensors",
+        ("vocabulary", "tensor"),
+        words_apart=True,
+        by_frequency=False,
     ),
     "parquet": Format(read_parquet, write_parquet, ".parquet"),
 }
@@ -135,7 +142,7 @@ def load(
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: none of ``words`` is in it.
         MemoryBudgetError: it does not fit the memory; ``limit`` and ``words`` read a part.
-        ConfigError: an option with an impossible value.
+        ConfigError: an option with an impossible value, or one that files of this format have no use for.
 
     Cost: one pass over the file, the table and one tile in memory.
     """
@@ -144,7 +151,9 @@ def load(
     apart = None if vocabulary is None else Path(vocabulary)
     request = Request(apart, tensor, limit, words, on_error, memory_map, progress)
     source = find(path)
-    chosen = DETECTED[format or format_of(source)]
+    name = format or format_of(source)
+    chosen = DETECTED[name]
+    _require_use({"vocabulary": vocabulary, "tensor": tensor}, name, source)
     table = chosen.read(source, request)
     if on_error == "skip" and not table.finite:
         table = without_bad_rows(table)
@@ -162,6 +171,18 @@ def load(
         table.skipped,
         proved=table.finite,
     )
+
+
+def _require_use(options: Mapping[str, object], format: str, source: Source) -> None:
+    """Refuse an option that would change nothing: who gives it expects another table."""
+    for option, value in options.items():
+        if value is not None and option not in DETECTED[format].options:
+            raise ConfigError(
+                f"load: {option} = {str(value)!r}, but {source.name} is {format}",
+                needed=f"Only these have a {option}: "
+                f"{', '.join(name for name, one in FORMATS.items() if option in one.options)}.",
+                remedy=f"Leave {option} out: the file holds its words and one table.",
+            )
 
 
 def _require_rows(table: Table, source: Source, request: Request) -> None:
@@ -195,14 +216,15 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
         embedding: words and vectors.
         path: its ending chooses the format: ``.txt`` (GloVe), ``.vec`` (fastText, word2vec text), ``.bin``
             (word2vec binary), ``.npy``, ``.npz``, ``.safetensors``, ``.parquet``; ``.gz`` may follow a text.
-            The words of ``.npy`` and ``.safetensors`` stand beside it, in ``<name>.words.txt``.
+            The words of ``.npy`` and ``.safetensors`` stand beside it, in ``<name>.words.txt``: tables of
+            one name and both endings share that list, so it must be the same.
         format: as for :func:`load`, where the ending does not say it.
 
     Raises:
         FileFormatError: a word that the format cannot hold.
         NonFiniteError: a number that float32 cannot hold, where the format holds float32.
         ConfigError: an ending that names no format.
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or another table of that name has other words.
     """
     file = Path(path)
     name = format_for(file, format)
@@ -213,12 +235,31 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
     with ExitStack() as stack:
         if chosen.words_apart:
             text = lines_of(words)
+            _require_own_list(file, text)
             stack.enter_context(replacing(own_words(file))).write(text)
         part = stack.enter_context(replacing(file))
         if file.suffix == ".gz":
             packed = stack.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, part, mtime=0))
             part = cast(IO[bytes], packed)
         chosen.write(words, vectors, part)
+
+
+def _require_own_list(file: Path, text: bytes) -> None:
+    """Refuse to give another table other words: tables of one name and two endings share their list."""
+    endings = [one.ending for one in FORMATS.values() if one.words_apart]
+    others = [file.with_suffix(ending) for ending in endings if ending != file.suffix]
+    owner = next((other for other in others if other.exists()), None)
+    if owner is None:
+        return
+    listed = own_words(file)
+    with reading(str(listed)):
+        same = listed.exists() and listed.stat().st_size == len(text) and listed.read_bytes() == text
+    if not same:
+        raise StorageError(
+            f"save: {listed.name} would be read for {owner.name} too, whose words are others",
+            needed="Tables of one name share one list of words.",
+            remedy="Choose another name, or remove the older table.",
+        )
 
 
 def format_for(file: Path, format: str | None = None) -> str:

@@ -13,15 +13,7 @@ from gpuemb.embeddings.files.lines import LONGEST_LINE, Piece
 from gpuemb.kernels.parse_vectors import GOOD, NONFINITE, ends_in_a_number, parse_line
 
 SKIP = "on_error='skip' leaves such lines out and counts them."
-
-
-def empty_file(name: str) -> FileFormatError:
-    """A file without any byte."""
-    return FileFormatError(
-        f"load: {name} is empty",
-        needed="A table holds at least one word and its vector.",
-        remedy="Check how the file came here.",
-    )
+JOIN = "To keep them, join such words in the file (area_51)."
 
 
 def line_too_long(name: str, number: int, piece: Piece) -> FileFormatError:
@@ -56,8 +48,13 @@ def unreadable_line(name: str, number: int, line: bytes, dim: int, offset: int) 
     return FileFormatError(
         f"load: {name}, line {number}: {count + (count == dim)} numbers stand where {dim} belong; "
         f"the line is {shown(line)}",
-        needed=f"A line is a word and {dim} numbers, with spaces or tabs between them.",
-        remedy=SKIP,
+        needed=f"A line is a word and {dim} numbers, with spaces or tabs between them"
+        + (
+            "; a number before them may be the end of a word with spaces, or one number too many."
+            if count > dim
+            else "."
+        ),
+        remedy=f"{SKIP} {JOIN if count > dim else ''}".rstrip(),
     )
 
 

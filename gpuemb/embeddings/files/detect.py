@@ -8,12 +8,12 @@ from pathlib import Path
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.arrays import MAGIC as NPY
-from gpuemb.embeddings.files.source import ZIP, Source, members
+from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
 from gpuemb.embeddings.files.word2vec import HEADER
 
 HEAD = 1 << 16  # bytes looked at: a row of some thousand numbers
 SAMPLE = 5  # lines looked at: the first may be broken
-PARQUET, PICKLE, FASTTEXT, HDF5 = b"PAR1", b"\x80", (793712314).to_bytes(4, "little"), b"\x89HDF"
+PARQUET, PICKLE, FASTTEXT = b"PAR1", b"\x80", (793712314).to_bytes(4, "little")
 PICKLE_PROTOCOLS = range(2, 6)
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -27,6 +27,8 @@ def format_of(source: Source) -> str:
             converts them.
     """
     head = source.head(HEAD)
+    if not head:
+        raise empty_file(source.name)
     if head.startswith(ZIP):
         return _of_archive(source)
     if head.startswith(NPY):
@@ -48,7 +50,7 @@ def format_of(source: Source) -> str:
     raise FileFormatError(
         f"load: {source.name} begins with {head[:24]!r}, which is no format that is read",
         needed="GloVe or word2vec text, word2vec binary, .npy, .npz, safetensors or Parquet.",
-        remedy="format=… names one where a file does not show it.",
+        remedy="Unpack other archives first (.xz, .bz2, .tar); format=… names what a file does not show.",
     )
 
 

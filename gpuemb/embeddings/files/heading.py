@@ -5,16 +5,16 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.lines import LONGEST_LINE, NEWLINE, Piece
+from gpuemb.embeddings.files.table import OnError
 from gpuemb.kernels.parse_vectors import SEPARATORS, Bytes, number_of
 
 BLANKS = SEPARATORS + b"\r"
-SAMPLE = 64  # lines that are looked at when some may be skipped
+SAMPLE = 64  # lines that are looked at: any one of them may be broken, the first too
 LARGEST_DIM = LONGEST_LINE // 2  # a number and its separator take two bytes
 
 
@@ -36,7 +36,7 @@ class Heading:
 
 
 def heading_of(
-    piece: Piece, *, name: str, header: bool | None, dim: int | None, on_error: Literal["raise", "skip"]
+    piece: Piece, *, name: str, header: bool | None, dim: int | None, on_error: OnError
 ) -> Heading:
     """Read the beginning of a file's first piece.
 
@@ -44,7 +44,8 @@ def heading_of(
     table may have one dimension, and it is a header only if it says so and counts the lines right.
 
     Raises:
-        FileFormatError: no header though ``header=True``, no numbers, or ``d`` is contradicted.
+        FileFormatError: no header though ``header=True``, no numbers, or a header's ``d`` that no line
+            has of those looked at.
     """
     mark = len(codecs.BOM_UTF8) if piece.text[:3].tobytes() == codecs.BOM_UTF8 else 0
     text = piece.text[mark:]
@@ -54,22 +55,22 @@ def heading_of(
     if header and pair is None:
         raise FileFormatError(
             f"load: {name} has no header: it begins with {shown(begin)}",
-            needed="With header=True the first line holds the number of words and of dimensions.",
-            remedy="Leave header out, or give header=False.",
+            needed="The first line of such a file holds the number of words and of dimensions.",
+            remedy="Leave format=… out, or give format='glove' for a file without a header.",
         )
     if pair is not None and (header or _is_header(pair, rows[1:], text)):
         size, rows = mark + _bytes_of_first_line(text), rows[1:]
     else:
         size, pair = mark, None
-    found = [numbers_in(line) for line in (rows if on_error == "skip" else rows[:1])]
-    if pair is not None and found and pair[1] != found[0] and on_error == "raise":
+    counts = Counter(map(numbers_in, rows)).most_common()
+    usual = next((count for count, _ in counts if count), 0)
+    if pair is not None and rows and pair[1] not in dict(counts) and on_error == "raise":
         raise FileFormatError(
-            f"load: {name}: the header says {pair[1]} dimensions, but the first row has {found[0]} numbers",
+            f"load: {name}: the header says {pair[1]} dimensions, but rows have {usual} numbers",
             needed="A header holds the number of words and of dimensions.",
-            remedy="Correct the header, or give header=False if that line is a word and its number.",
+            remedy="Correct the header, or give format='glove' if that line is a word and its number.",
         )
-    usual = Counter(n for n in found if n).most_common(1)
-    told = dim or (pair[1] if pair else 0) or (usual[0][0] if usual else 0)
+    told = dim or (pair[1] if pair else 0) or usual
     if not 1 <= told <= LARGEST_DIM:
         raise FileFormatError(
             f"load: {name} begins with {shown(begin)}",

@@ -176,7 +176,8 @@ def write_parquet(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -
     packing = {WORD: "zstd", f"{VECTOR}.list.element": "none"}
     with pyarrow.parquet.ParquetWriter(file, schema, use_dictionary=False, compression=packing) as writer:
         for start, stop in tiles(len(words), rows_per_tile(dim * kind.bit_width // 8, TILE)):
-            numbers = pyarrow.array(np.ravel(vectors[start:stop]), kind, safe=False)
+            rows = np.ravel(vectors[start:stop]).astype(vectors.dtype.newbyteorder("="), copy=False)
+            numbers = pyarrow.array(rows, kind, safe=False)
             lists = pyarrow.FixedSizeListArray.from_arrays(numbers, dim)
             batch = pyarrow.record_batch([pyarrow.array(words[start:stop], pyarrow.string()), lists], schema)
             writer.write_batch(batch)

@@ -25,6 +25,7 @@ Packing = Literal["plain", "gzip", "zip"]
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 FORMATS_THAT_ARE_ARCHIVES = (".npy", "data.pkl")  # members by which NumPy's and torch's show themselves
 BLOCK = 64 << 20  # bytes of a plain file that are mapped at once
+PIPE = "-"  # how commands call what is piped into them; a file of that name is ./-
 UNPACKED_BLOCK = 4 << 20  # bytes that are unpacked at once
 LARGEST_RATIO = 100  # unpacked bytes a packed byte: tables reach about 3, deflate's own limit is 1032
 UNSUSPECTED = 64 << 20  # unpacked bytes up to which no ratio is suspicious
@@ -116,16 +117,21 @@ def find(path: str | Path) -> Source:
         size = os.fstat(raw.fileno()).st_size
         magic = raw.read(4)
     if size == 0:
-        raise FileFormatError(
-            f"load: {path} is empty",
-            needed="A table holds at least one word and its vector.",
-            remedy="Was its download or conversion cut off?",
-        )
+        raise empty_file(str(path))
     if member is not None or magic == ZIP:
         return _in_archive(file, member)
     if magic.startswith(GZIP):
         return Source(file, "gzip")
     return Source(file, "plain", None, size)
+
+
+def empty_file(name: str) -> FileFormatError:
+    """A file without any byte, or what unpacks to none."""
+    return FileFormatError(
+        f"load: {name} is empty",
+        needed="A table holds at least one word and its vector.",
+        remedy="Was its download or conversion cut off?",
+    )
 
 
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -171,7 +177,7 @@ def _split(path: str | Path) -> tuple[Path, str | None]:
 
 
 def _regular(path: Path) -> Path:
-    mode = path.stat().st_mode
+    mode = stat.S_IFIFO if str(path) == PIPE else path.stat().st_mode
     if stat.S_ISDIR(mode):
         inside = ", ".join(sorted(entry.name for entry in path.iterdir())[:8])
         raise StorageError(
@@ -181,7 +187,7 @@ def _regular(path: Path) -> Path:
         )
     if not stat.S_ISREG(mode):
         raise StorageError(
-            f"load: {path} is neither a file nor a folder",
+            f"load: {path} is neither a file nor a folder (a pipe, or a device)",
             needed="A table is read from a file on a disk.",
             remedy="Write what comes from a pipe to a file first.",
         )

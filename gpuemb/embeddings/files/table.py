@@ -64,6 +64,12 @@ class Request:
         check_choice("load", "on_error", self.on_error, ("raise", "skip"))
         if self.limit is not None:
             check_at_least("load", "limit", self.limit, 1)
+            if self.limit % 1:
+                raise ConfigError(
+                    f"load: limit = {self.limit}",
+                    needed="A number of rows is whole.",
+                    remedy="Round it: limit=round(…).",
+                )
         if isinstance(self.words, str):
             raise ConfigError(
                 f"load: words = {self.words!r} is one word",

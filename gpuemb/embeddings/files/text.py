@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Progress
 from gpuemb.embeddings.files.complaints import (
     check_finite_rows,
-    empty_file,
     line_too_long,
     spelled,
     unreadable_line,
@@ -27,11 +26,11 @@ from gpuemb.embeddings.files.complaints import (
 from gpuemb.embeddings.files.growing import GrowingTable
 from gpuemb.embeddings.files.heading import Heading, heading_of
 from gpuemb.embeddings.files.lines import Piece, pieces_of
-from gpuemb.embeddings.files.table import Table
+from gpuemb.embeddings.files.source import empty_file
+from gpuemb.embeddings.files.table import OnError, Table
 from gpuemb.kernels.format_vectors import format_vectors
 from gpuemb.kernels.parse_vectors import BLANK, GOOD, Hashes, ParsedLines, parse_vectors
 
-OnError = Literal["raise", "skip"]
 BYTE_ORDER_MARK = "\ufeff"
 TILE = 1 << 18  # bytes of numbers that a worker writes at once: about twice as much text, in its L2
 MARGIN = 1.02  # rows beyond those that the first piece lets expect: room that is not written costs nothing
