@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_text_vectors_are_read(benchmark: Any, track: Track, tmp_path: Path) -> 
         "pandas": text_peers.read_pandas,
         "pyarrow": text_peers.read_pyarrow,
     }
-    rivals = [Rival(name, name, lambda read=read: lambda: read(path), judge) for name, read in peers.items()]  # type: ignore[misc]
+    rivals = [Rival(name, name, partial(partial, read, path), judge) for name, read in peers.items()]
     track.run(benchmark, _text_case("read", words, vectors, path, ours, verify), rivals)
 
 
@@ -96,10 +97,7 @@ def test_text_vectors_are_written(benchmark: Any, track: Track, tmp_path: Path) 
         "polars": text_peers.write_polars,
         "pandas": text_peers.write_pandas,
     }
-    rivals = [
-        Rival(name, name, lambda write=write: write(words, vectors, out), judge)
-        for name, write in peers.items()
-    ]  # type: ignore[misc]
+    rivals = [Rival(name, name, partial(write, words, vectors, out), judge) for name, write in peers.items()]
     track.run(benchmark, _text_case("write", words, vectors, path, ours, verify), rivals)
 
 

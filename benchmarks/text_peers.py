@@ -25,7 +25,7 @@ def read_polars(path: Path) -> tuple[Any, Any]:
     import polars
 
     schema = {name: polars.Float32 if column else polars.String for column, name in enumerate(_columns(path))}
-    table = polars.read_csv(path, separator=" ", has_header=False, quote_char=None, schema=schema)  # type: ignore[arg-type]
+    table = polars.read_csv(path, separator=" ", has_header=False, quote_char=None, schema=schema)
     return table["c0"].to_list(), table[:, 1:].to_numpy()
 
 

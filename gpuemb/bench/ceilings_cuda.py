@@ -7,6 +7,7 @@ Waits for a GPU: nothing in this file has run on one yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def measure_cuda(device: Device) -> Ceilings:
         "copy": _copy,
         "to device": lambda: _transfer("to device"),
         "to host": lambda: _transfer("to host"),
-        **{name: (lambda name=name: _product(name)) for name in PRODUCTS},  # type: ignore[misc]
+        **{name: partial(_product, name) for name in PRODUCTS},
     }
     found, missing = {}, {}
     with cupy().cuda.Device(device.index):
