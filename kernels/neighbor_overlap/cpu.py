@@ -22,6 +22,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.intrinsics import popcount
+from gpuemb.kernels.naming import EMPTY, hold, slot_bits
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors
 
 WORDS_A_TASK = 4096
@@ -30,7 +31,7 @@ WORDS_A_BLOCK = 64  # two cache lines of counts
 # naming, by S × k, on Zen 5: 2 × 256 0.4-0.7, 10 × 10 0.4-0.5, 10 × 25 0.5-0.8, 30 × 10 1.0-1.1,
 # 30 × 25 2.2-2.4, 10 × 100 1.4-2.7, 100 × 10 1.5-1.9, 30 × 256 17-35.
 LARGEST_COMPARED = 256
-UNSHARED, EMPTY = 1, -1
+UNSHARED = 1
 
 
 def neighbor_overlap(ids: Int32) -> SharedNeighbors:
@@ -125,9 +126,7 @@ def _name(
     filled: NDArray[np.uint16],
 ) -> None:
     runs, _, k = ids.shape
-    bits = 4
-    while 1 << bits < 2 * runs * k:
-        bits += 1
+    bits = slot_bits(runs * k)
     keys, holders = np.full(1 << bits, EMPTY, np.int32), np.zeros(1 << bits, np.int32)
     slots, lengths = np.empty((runs, k), np.int32), np.empty(runs, np.int64)
     sets = np.zeros((runs, (runs * k // 2 + 63) // 64), np.uint64)
@@ -135,34 +134,12 @@ def _name(
     for start in range(first, last, WORDS_A_BLOCK):
         stop = min(start + WORDS_A_BLOCK, last)
         for word in range(start, stop):
-            _hold(ids, word, np.uint64(64 - bits), keys, holders, slots, lengths)
+            hold(ids, word, np.uint64(64 - bits), keys, holders, slots, lengths)
             filled[:, word] = lengths
             named, common[word] = _mark(slots, lengths, keys, holders, sets)
             _count_shared_bits(sets, (named + 63) // 64, block, word - start)
         for pair in range(len(shared)):
             shared[pair, start:stop] = block[pair, : stop - start]
-
-
-@njit
-def _hold(
-    ids: Int32, word: int, shift: np.uint64, keys: Int32, holders: Int32, slots: Int32, lengths: Int64
-) -> None:
-    """Find every id its slot, and count the runs that hold it."""
-    last = len(keys) - 1
-    for run in range(len(ids)):
-        length = 0
-        for rank in range(ids.shape[2]):
-            one = ids[run, word, rank]
-            if one >= 0:
-                # Fibonacci hashing: the upper bits of the product with 2^64 over the golden ratio
-                slot = np.int64((np.uint64(one) * np.uint64(0x9E3779B97F4A7C15)) >> shift)
-                while keys[slot] != one and keys[slot] != EMPTY:
-                    slot = (slot + 1) & last
-                keys[slot] = one
-                holders[slot] += 1
-                slots[run, length] = slot
-                length += 1
-        lengths[run] = length
 
 
 @njit

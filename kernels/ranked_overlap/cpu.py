@@ -21,11 +21,12 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int32, Int64
 from gpuemb.core.jit import njit
+from gpuemb.kernels.naming import EMPTY, hold, slot_bits
 from gpuemb.kernels.ranked_overlap import RankedOverlap
 
 WORDS_A_TASK = 4096
 WORDS_A_BLOCK = 16  # two cache lines of float64
-EMPTY, UNSHARED = -1, 0
+UNSHARED = 0
 
 
 class Weights(NamedTuple):
@@ -88,9 +89,7 @@ def _weights(k: int, p: float) -> Weights:
 @njit
 def _compare(ids: Int32, first: int, last: int, weights: Weights, measures: Float64, distinct: Int32) -> None:
     runs, _, k = ids.shape
-    bits = 4
-    while 1 << bits < 2 * runs * k:
-        bits += 1
+    bits = slot_bits(runs * k)
     keys, holders = np.full(1 << bits, EMPTY, np.int32), np.zeros(1 << bits, np.int32)
     slots = np.empty((runs, k), np.int32)
     named = Named(
@@ -102,7 +101,7 @@ def _compare(ids: Int32, first: int, last: int, weights: Weights, measures: Floa
     for start in range(first, last, WORDS_A_BLOCK):
         stop = min(start + WORDS_A_BLOCK, last)
         for word in range(start, stop):
-            distinct[word] = _hold(ids, word, np.uint64(64 - bits), keys, holders, slots, named.lengths)
+            distinct[word] = hold(ids, word, np.uint64(64 - bits), keys, holders, slots, named.lengths)
             _name(slots, keys, holders, named)
             pair = 0
             for run in range(runs):
@@ -113,30 +112,6 @@ def _compare(ids: Int32, first: int, last: int, weights: Weights, measures: Floa
         for measure in range(3):
             for pair in range(measures.shape[1]):
                 measures[measure, pair, start:stop] = block[measure, pair, : stop - start]
-
-
-@njit
-def _hold(
-    ids: Int32, word: int, shift: np.uint64, keys: Int32, holders: Int32, slots: Int32, lengths: Int64
-) -> int:
-    """Find every id its slot, and count the runs that hold it; return how many ids there are."""
-    last, distinct = len(keys) - 1, 0
-    for run in range(len(ids)):
-        length = 0
-        for rank in range(ids.shape[2]):
-            one = ids[run, word, rank]
-            if one >= 0:
-                # Fibonacci hashing: the upper bits of the product with 2^64 over the golden ratio
-                slot = np.int64((np.uint64(one) * np.uint64(0x9E3779B97F4A7C15)) >> shift)
-                while keys[slot] != one and keys[slot] != EMPTY:
-                    slot = (slot + 1) & last
-                distinct += keys[slot] == EMPTY
-                keys[slot] = one
-                holders[slot] += 1
-                slots[run, length] = slot
-                length += 1
-        lengths[run] = length
-    return distinct
 
 
 @njit
