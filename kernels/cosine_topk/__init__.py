@@ -3,13 +3,16 @@
     rows     (V, d)  float16, float32 or float64; finite
     queries  (Q, d)  the same type, or None: every row asks, and is not its own answer
     itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none; or None
+    likely   (Q, m)  int32: rows that may be near, −1 padded, such as another run's lists; or None
+    progress         told of every part of the work that is done
     →        ids    (Q, k)  int32    best first, −1 padded
              scores (Q, k)  float64  their cosines, NaN padded
 
 The score is defined bit for bit: products in float64 (fused multiply-add), sixteen partial sums by
 column mod 16, added by halves (16 → 8 → 4 → 2 → 1); squared norms by the same sum;
 ``score = dot / (√κ_i · √κ_j)``. Higher scores first, equal scores smaller row first. A row without
-length has no cosine: it is in nobody's list and its own list is empty. Source: Definitions §3.
+length has no cosine: it is in nobody's list and its own list is empty. ``likely`` rows only start the
+filter's thresholds higher: the answer does not depend on them. Source: Definitions §3.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64
 from gpuemb.core.dispatch import kernel
+from gpuemb.core.progress import SILENT, Progress
 
 LANES = 16
 VELTKAMP = 134_217_729.0  # 2^27 + 1 splits a float64 into two halves of 26 bits
@@ -33,7 +37,7 @@ class TopK:
     Attributes:
         ids: as in the contract.
         scores: as in the contract.
-        certified: lists whose other candidates the bound of an int8 filter excludes.
+        certified: lists whose other candidates the bound of an int8 or float16 filter excludes.
         refined: lists whose other candidates the bound of a float32 filter excludes.
         recomputed: lists for which every candidate was scored in float64. Rows without length are in none.
     """
@@ -47,7 +51,12 @@ class TopK:
 
 @kernel
 def cosine_topk(
-    rows: FloatMatrix, k: int, queries: FloatMatrix | None = None, itself: Int64 | None = None
+    rows: FloatMatrix,
+    k: int,
+    queries: FloatMatrix | None = None,
+    itself: Int64 | None = None,
+    likely: Int32 | None = None,
+    progress: Progress = SILENT,
 ) -> TopK:
     """Find the ``k`` nearest rows of every query.
 

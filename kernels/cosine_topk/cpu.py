@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int64
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
 from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_topk import TopK
 from gpuemb.kernels.cosine_topk.arrange import (
@@ -82,7 +83,12 @@ class Search(NamedTuple):
 
 
 def cosine_topk(
-    rows: FloatMatrix, k: int, queries: FloatMatrix | None = None, itself: Int64 | None = None
+    rows: FloatMatrix,
+    k: int,
+    queries: FloatMatrix | None = None,
+    itself: Int64 | None = None,
+    likely: Int32 | None = None,
+    progress: Progress = SILENT,
 ) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_topk`."""
     table = _contiguous(rows)
