@@ -1,7 +1,7 @@
 """The k rows of highest cosine with a few queries, exactly, from a table that was prepared once.
 
 rows     (V, d)  float32 or float64; finite
-unit     (V, d)  float32: what ``unit_rows`` makes of them
+unit     (V, d)  float32: what ``filter_of`` makes of them; None: made where it is needed
 queries  (Q, d)  float32 or float64
 itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none
 →        ids (Q, k), scores (Q, k): those of :mod:`gpuemb.kernels.cosine_topk`, bit for bit
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float32, FloatMatrix, Int64
+from gpuemb.core.arrays import Float32, FloatMatrix, Int64, device_of
 from gpuemb.core.dispatch import kernel
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
@@ -36,8 +36,15 @@ def unit_rows(rows: FloatMatrix) -> Float32:
     return unit
 
 
+def filter_of(rows: FloatMatrix) -> Float32 | None:
+    """Return what a search of these rows needs beside them: nothing on a GPU, which reads rows as fast."""
+    return unit_rows(rows) if device_of(rows).kind == "cpu" else None
+
+
 @kernel
-def cosine_search(rows: FloatMatrix, unit: Float32, k: int, queries: FloatMatrix, itself: Int64) -> TopK:
+def cosine_search(
+    rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
+) -> TopK:
     """Find the ``k`` nearest rows of every query.
 
     Cost: ``2·Q·V·d`` flops in float32; reads ``unit`` once for every 256 queries.

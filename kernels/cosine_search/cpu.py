@@ -31,8 +31,11 @@ FILTER_GROUP = 128  # scores tested at once without a branch
 TASKS_A_WORKER = 2
 
 
-def cosine_search(rows: FloatMatrix, unit: Float32, k: int, queries: FloatMatrix, itself: Int64) -> TopK:
+def cosine_search(
+    rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
+) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_search`."""
+    unit = unit_rows(rows) if unit is None else unit
     asked = np.ascontiguousarray(queries)
     asked_unit, width = unit_rows(asked), min(QUERY_TILE, len(asked))
     epsilon = (rows.shape[1] + 8) * 2.0**-24

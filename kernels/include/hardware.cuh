@@ -34,3 +34,18 @@ __device__ __forceinline__ void mma_m16n8k32_s8(int32_t (&c)[4], const uint32_t 
         : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+
+// float32 to float64 without loss. The compiler's own conversion takes numbers below 1.2e-38 for zero: CuPy compiles
+// with -ftz=true.
+__device__ __forceinline__ double widened(float x) {
+    double wide;
+    asm("cvt.f64.f32 %0, %1;" : "=d"(wide) : "f"(x));
+    return wide;
+}
+
+// float64 to the nearest float32, those below 1.2e-38 included.
+__device__ __forceinline__ float narrowed(double x) {
+    float narrow;
+    asm("cvt.rn.f32.f64 %0, %1;" : "=f"(narrow) : "d"(x));
+    return narrow;
+}

@@ -97,6 +97,23 @@ def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str
     return {name: told[lowered[name]] for name in names}
 
 
+def ptx(source: Path, names: Sequence[str]) -> str:
+    """Compile a ``.cu`` file as :func:`gpuemb.core.cuda.load` does, as far as PTX."""
+    from cuda.bindings import nvrtc
+
+    program = _done(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
+    try:
+        for name in names:
+            _done(nvrtc.nvrtcAddNameExpression(program, name.encode()))
+        options = (cuda.STANDARD, f"-I{KERNELS / cuda.HEADERS}", *AS_CUPY, "--gpu-architecture=compute_80")
+        _done(nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options]))
+        text = bytearray(_done(nvrtc.nvrtcGetPTXSize(program)))
+        _done(nvrtc.nvrtcGetPTX(program, text))
+        return text.decode().rstrip("\0")
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
 def _read(log: str) -> dict[str, Resources]:
     """Resources by mangled name."""
     found = {}

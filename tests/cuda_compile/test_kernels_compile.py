@@ -41,6 +41,15 @@ def test_a_kernel_takes_no_more_than_its_limits(source: Path, name: str, archite
     assert not over, f"{name} on {architecture}: {over}"
 
 
+@pytest.mark.parametrize("source", nvrtc.sources(), ids=lambda source: source.stem)
+@needs_nvrtc
+def test_no_kernel_takes_small_float32_numbers_for_zero_on_the_way_to_float64_or_back(source: Path) -> None:
+    """The compiler's conversions do, under CuPy's ``-ftz=true``; those of hardware.cuh do not."""
+    text = nvrtc.ptx(source, nvrtc.instances(source))
+    assert not re.findall(r"cvt[\w.]*\.ftz\.f(?:64\.f32|32\.f64)", text)
+    assert ("cvt.f64.f32" in text) == ("widened(" in source.read_text("utf-8"))
+
+
 def test_the_limits_name_every_kernel_and_no_other() -> None:
     expected = {source.stem: set(nvrtc.instances(source)) for source in nvrtc.sources()}
     assert {stem: set(names) for stem, names in limits().items() if stem != "nvrtc"} == expected

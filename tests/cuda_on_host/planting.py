@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cuda_on_host import stand_in
+from cuda_on_host.arguments import KernelError
+from cuda_on_host.launch import SCHEDULES, Run
+
+from gpuemb import kernels
+
+DEFINED = '#include "defined.cuh"\n'
 FOLDER = Path(__file__).parent / "mutants"
 
 
@@ -38,3 +46,21 @@ def mutants(kernel: str) -> list[Mutant]:
     """Every mutant of a kernel."""
     listed = tomllib.loads((FOLDER / f"{kernel}.toml").read_text("utf-8"))["mutant"]
     return [Mutant(**one) for one in listed]
+
+
+def with_definitions(text: str) -> str:
+    """Put defined.cuh into the kernel's own text, where mistakes can be planted into it too."""
+    header = Path(str(kernels.__file__)).parent / "include" / "defined.cuh"
+    return text.replace(DEFINED, header.read_text("utf-8").replace("#pragma once\n", ""))
+
+
+def betrayals(mutant: Mutant, checks: Mapping[str, Callable[[], None]]) -> Iterator[str]:
+    """Run a mutant through all checks under all schedules; yield whatever betrays it."""
+    for schedule in SCHEDULES:
+        run = Run(schedule, seed=5, edit=lambda text: mutant.plant(with_definitions(text)))
+        for name, check in checks.items():
+            try:
+                with stand_in.installed(run):
+                    check()
+            except (KernelError, AssertionError) as error:
+                yield f"{schedule}, {name}: {error}"

@@ -144,6 +144,7 @@ template <class T> T __reduce_max_sync(unsigned mask, T value, ON_HOST_HERE) {
         return old;                                                                               \
     }
 ON_HOST_ATOMIC(atomicAdd, old + value)
+ON_HOST_ATOMIC(atomicSub, old - value)
 ON_HOST_ATOMIC(atomicMax, max(old, value))
 ON_HOST_ATOMIC(atomicMin, min(old, value))
 ON_HOST_ATOMIC(atomicOr, old | value)
@@ -173,9 +174,12 @@ inline unsigned __float_as_uint(float x) { return static_cast<unsigned>(on_host:
 inline int __float_as_int(float x) { return static_cast<int>(on_host::to_bits(x)); }
 inline float __uint_as_float(unsigned x) { return on_host::from_bits<float>(x); }
 inline float __int_as_float(int x) { return on_host::from_bits<float>(static_cast<unsigned>(x)); }
+inline double __longlong_as_double(long long x) { return on_host::from_bits<double>(static_cast<uint64_t>(x)); }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline double __dadd_rn(double a, double b) { return a + b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
+inline double __ddiv_rn(double a, double b) { return a / b; }
+inline double __dsqrt_rn(double a) { return std::sqrt(a); }

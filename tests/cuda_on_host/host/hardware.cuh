@@ -50,3 +50,7 @@ inline void mma_m16n8k16_f16(float (&c)[4], const uint32_t (&a)[4], const uint32
 inline void mma_m16n8k32_s8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], ON_HOST_HERE) {
     on_host::multiply<1>(c, a, b, on_host::byte_of, here);
 }
+
+inline double widened(float x) { return x; }
+
+inline float narrowed(double x) { return static_cast<float>(x); }

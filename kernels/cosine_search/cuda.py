@@ -1,0 +1,96 @@
+"""Cosine search on a GPU: launches ``cosine_search.cu`` for scores by the definition, then for the best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpuemb.core import cuda
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
+from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.kernels.cosine_topk import TopK
+
+THREADS, HALF_WARP = 256, 16
+QUERIES, ROWS = 8, 4  # of a half-warp
+SEGMENT = 2048  # scores that a block sorts
+LARGEST_K = SEGMENT // 2  # of a block's lists; for more, all scores are sorted
+MOST_QUERIES = 32_768  # at once: a grid has 65 535 blocks that way
+WORDS = {"float32": "float", "float64": "double"}
+INSTANCES = (
+    *(f"{name}<{word}>" for word in WORDS.values() for name in ("widen_queries", "score_rows")),
+    "best",
+)
+
+
+def cosine_search(
+    rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
+) -> TopK:
+    """See :mod:`gpuemb.kernels.cosine_search`."""
+    cupy = cuda.cupy()
+    table, asked = cupy.ascontiguousarray(rows), cupy.ascontiguousarray(queries)
+    excluded = cupy.ascontiguousarray(itself, np.int64)
+    ids, scores = cupy.empty((len(asked), k), np.int32), cupy.empty((len(asked), k), np.float64)
+    search, asking = _Search(cupy, table, asked), 0
+    step = min(MOST_QUERIES, rows_per_tile(8 * len(table), multiple=QUERIES))
+    for start, stop in tiles(len(asked), step):
+        part = slice(start, stop)
+        found, lengths = search.scores(asked[part], excluded[part])
+        ids[part], scores[part] = search.best(found, k) if k <= LARGEST_K else search.sorted(found, k)
+        asking += int((lengths > 0).sum())
+    known = scores > -np.inf
+    return TopK(cupy.where(known, ids, np.int32(-1)), cupy.where(known, scores, np.nan), recomputed=asking)
+
+
+class _Search:
+    """The kernels of the dtypes, and the table."""
+
+    def __init__(self, cupy: Any, table: FloatMatrix, asked: FloatMatrix) -> None:
+        row, query = (WORDS[array.dtype.name] for array in (table, asked))
+        names = (f"widen_queries<{query}>", f"score_rows<{row}>", "best")
+        module = cuda.load(Path(__file__).with_name("cosine_search.cu"), names)
+        self._widen, self._score, self._best = (module.get_function(name) for name in names)
+        self._cupy, self._table = cupy, table
+
+    def scores(self, asked: FloatMatrix, excluded: Int64) -> tuple[Float64, Float64]:
+        """Score every row with every query, −∞ for what is no candidate; and the queries' lengths."""
+        (rows, dim), groups = self._table.shape, -(-len(asked) // QUERIES)
+        slots, count, width = groups * QUERIES, np.int32(len(asked)), np.int32(dim)
+        wide, lengths = self._cupy.empty((slots, dim), np.float64), self._cupy.empty(slots, np.float64)
+        arguments = (asked, wide, lengths, count, np.int32(slots), width)
+        self._widen((-(-slots * HALF_WARP // THREADS),), (THREADS,), arguments)
+        found = self._cupy.empty((len(asked), rows), np.float64)
+        blocks = -(-rows // (ROWS * THREADS // HALF_WARP))
+        told = (self._table, wide, lengths, excluded, found, np.uint64(rows), count, width)
+        self._score((blocks, groups), (THREADS,), told)
+        return found, lengths
+
+    def best(self, scores: Float64, k: int) -> tuple[Int32, Float64]:
+        """Leave the k best of every segment, until one segment is left."""
+        ids, numbered = self._cupy.empty((len(scores), 1), np.int32), True
+        while numbered or scores.shape[1] > k:
+            candidates = scores.shape[1]
+            segments = -(-candidates // SEGMENT)
+            shape = len(scores), segments * k
+            kept, kept_ids = self._cupy.empty(shape, np.float64), self._cupy.empty(shape, np.int32)
+            arguments = (
+                scores,
+                ids,
+                kept,
+                kept_ids,
+                np.uint64(scores.shape[1]),
+                np.int32(k),
+                np.int32(numbered),
+            )
+            self._best((segments, len(scores)), (THREADS,), arguments)
+            scores, ids, numbered = kept, kept_ids, False
+        return ids, scores
+
+    def sorted(self, scores: Float64, k: int) -> tuple[Int32, Float64]:
+        """Sort all scores; equal ones stay in the order of rows."""
+        cupy, some = self._cupy, min(k, scores.shape[1])
+        order = cupy.argsort(-scores, axis=1, kind="stable")[:, :some]
+        ids, best = cupy.zeros((len(scores), k), np.int32), cupy.full((len(scores), k), -np.inf)
+        ids[:, :some], best[:, :some] = order, cupy.take_along_axis(scores, order, axis=1)
+        return ids, best
