@@ -10,7 +10,8 @@ persistence             float    p of rank-biased overlap, 0 < p < 1
 for the P = S(S−1)/2 pairs of itertools.combinations. ``A_d = |N_{1..d} ∩ N'_{1..d}|/d``, ``r`` counts from 1,
 ``m = |N ∩ N'|``, ``H_m = Σ_{i≤m} 1/i``; ``n`` is k, or the longer of the two lists where both are shorter.
 A list that ends before ``d`` gives all it has. NaN where one of the two lists is empty. Swapping two runs
-changes no bit. Source: Webber (2010), Wang (2022, ReSi); Definitions §3.
+changes no bit. At most as many runs and neighbors as :mod:`gpuemb.kernels.neighbor_overlap` takes.
+Source: Webber (2010), Wang (2022, ReSi); Definitions §3.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from itertools import combinations
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int32
-from gpuemb.core.dispatch import kernel
+from gpuemb.core.dispatch import kernel_within
+from gpuemb.kernels.neighbor_overlap import check_lists
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,28 @@ class RankedOverlap:
     distinct: Int32
 
 
-@kernel
+def depth_weights(k: int, persistence: float) -> Float64:
+    """Return ``(3, k + 1)``: 1/d, p^d/d and H_d at place d; place 0 is not asked for."""
+    rank = np.arange(k + 1.0)
+    depth = 1 / np.maximum(rank, 1)
+    return np.stack([depth, persistence**rank * depth, np.concatenate([[0.0], np.cumsum(depth[1:])])])
+
+
+def check_ranked_lists(ids: Int32, persistence: float) -> None:
+    """Refuse lists beyond the limits.
+
+    Raises:
+        ShapeError: as :func:`gpuemb.kernels.neighbor_overlap.check_lists`.
+    """
+    check_lists(ids)
+
+
+@kernel_within(check_ranked_lists)
 def ranked_overlap(ids: Int32, persistence: float) -> RankedOverlap:
     """Compare the order of neighbors for every pair of runs.
+
+    Raises:
+        ShapeError: as :func:`check_ranked_lists`.
 
     Cost: ``P·V·k`` steps; reads ``S·V·k·4`` bytes once, writes ``24·V·P``.
     """

@@ -22,7 +22,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int32, Int64
 from gpuemb.core.jit import njit
 from gpuemb.kernels.naming import EMPTY, hold, slot_bits
-from gpuemb.kernels.ranked_overlap import RankedOverlap
+from gpuemb.kernels.ranked_overlap import RankedOverlap, depth_weights
 
 WORDS_A_TASK = 4096
 WORDS_A_BLOCK = 16  # two cache lines of float64
@@ -81,9 +81,8 @@ def _weights(k: int, p: float) -> Weights:
     apart, together = np.abs(rank[:, None] - rank), rank[:, None] + rank
     near = np.zeros((k + 1, k + 1))
     near[1:, 1:] = 2 / ((1 + apart) * np.maximum(together, 1))[1:, 1:]
-    depth = 1 / np.maximum(rank, 1)
-    harmonic = np.concatenate([[0.0], np.cumsum(depth[1:])])
-    return Weights(near, depth, p**rank * depth, harmonic, (1 - p) / p)
+    depth, biased, harmonic = depth_weights(k, p)
+    return Weights(near, depth, biased, harmonic, (1 - p) / p)
 
 
 @njit
