@@ -22,6 +22,7 @@ KERNEL = (
     "-O1",
     "-fno-strict-aliasing",
     "-ffp-contract=off",
+    "-fno-gnu-unique",  # else the shared memory of one template is that of the library loaded first
     "-Wno-unknown-pragmas",
     "-Wno-sign-compare",  # threadIdx.x is unsigned
     *(f"-fsanitize={kind}" for kind in WATCHED),

@@ -42,6 +42,9 @@ class Mutant:
         return text.replace(self.right, self.wrong)
 
 
+UNCHANGED = Mutant("nothing", '#include "common.cuh"\n', '#include "common.cuh"\n\n')
+
+
 def mutants(kernel: str) -> list[Mutant]:
     """Every mutant of a kernel."""
     listed = tomllib.loads((FOLDER / f"{kernel}.toml").read_text("utf-8"))["mutant"]

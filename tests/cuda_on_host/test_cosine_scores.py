@@ -12,7 +12,7 @@ from cuda_on_host import compiler, stand_in
 from cuda_on_host.arguments import DeviceArray
 from cuda_on_host.cosines import PAIRS, Pairs
 from cuda_on_host.launch import SCHEDULES, Run
-from cuda_on_host.planting import Mutant, betrayals, mutants
+from cuda_on_host.planting import UNCHANGED, Mutant, betrayals, mutants
 from tolerances import assert_same_bits
 
 from gpuemb.core import cuda
@@ -81,3 +81,7 @@ CHECKS = {case: check_of(case) for case in PAIRS}
 @pytest.mark.parametrize("mutant", mutants("cosine_scores"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
     assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
+
+
+def test_without_a_mistake_nothing_is_caught() -> None:
+    assert list(betrayals(UNCHANGED, CHECKS)) == []

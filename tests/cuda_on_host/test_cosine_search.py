@@ -10,7 +10,7 @@ import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.cosines import QUESTIONS, asked, assert_same_lists
 from cuda_on_host.launch import SCHEDULES, Run
-from cuda_on_host.planting import Mutant, betrayals, mutants
+from cuda_on_host.planting import UNCHANGED, Mutant, betrayals, mutants
 
 from gpuemb.kernels.cosine_search import cuda as launcher
 from gpuemb.kernels.cosine_topk import TopK
@@ -63,3 +63,7 @@ CHECKS = {case: check_of(case) for case in QUESTIONS}
 @pytest.mark.parametrize("mutant", mutants("cosine_search"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
     assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
+
+
+def test_without_a_mistake_nothing_is_caught() -> None:
+    assert list(betrayals(UNCHANGED, CHECKS)) == []

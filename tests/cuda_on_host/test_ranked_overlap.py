@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cuda_on_host import adversaries, compiler, stand_in
 from cuda_on_host.launch import MOST_SHARED_BYTES, SCHEDULES, Run
-from cuda_on_host.planting import Mutant, betrayals, mutants
+from cuda_on_host.planting import UNCHANGED, Mutant, betrayals, mutants
 from cuda_on_host.ranks import CASES, assert_as_on_the_cpu, walked
 
 from gpuemb.core.arrays import Int32
@@ -72,3 +72,7 @@ CHECKS = {
 @pytest.mark.parametrize("mutant", mutants("ranked_overlap"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
     assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
+
+
+def test_without_a_mistake_nothing_is_caught() -> None:
+    assert list(betrayals(UNCHANGED, CHECKS)) == []
