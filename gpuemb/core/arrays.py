@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gpuemb.core.cuda import cupy
 from gpuemb.core.device import CPU, Device
@@ -84,6 +84,19 @@ def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
             remedy="Words are looked up with embedding[word].",
         )
     return array
+
+
+def library_of(x: Array) -> Any:
+    """Return the library of native arrays where ``x`` lies: NumPy, or CuPy on a GPU."""
+    return np if device_of(x).kind == "cpu" else cupy()
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike, device: Device) -> Any:
+    """Allocate a native array on ``device``; its numbers are whatever stood there."""
+    if device.kind == "cpu":
+        return np.empty(shape, dtype)
+    with cupy().cuda.Device(device.index):
+        return cupy().empty(shape, dtype)
 
 
 def like(result: Array, x: Array) -> Array:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gpuemb.core.arrays import Array, as_numbers, namespace_of
-from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
+from gpuemb.core.arrays import Array, as_numbers, device_of, namespace_of
+from gpuemb.core.errors import ConfigError, DeviceError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
 
 FLOATS = ("float16", "float32", "float64")
@@ -110,6 +110,22 @@ def check_same_rows(where: str, first: Array, second: Array) -> None:
             needed="Row i must be the same word in both tables.",
             remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.",
         )
+
+
+def check_same_device(where: str, arrays: Mapping[str, Array]) -> None:
+    """Named arrays must lie on one device: gpuemb moves none unasked.
+
+    Raises:
+        DeviceError: two of them do not.
+    """
+    (first, one), *others = arrays.items()
+    for name, other in others:
+        if device_of(other) != device_of(one):
+            raise DeviceError(
+                f"{where}: {first} is on {device_of(one)} but {name} is on {device_of(other)}",
+                needed="Both must be on one device.",
+                remedy="Bring one to the other first: cupy.asarray(x), or cupy.asnumpy(x).",
+            )
 
 
 def check_neighbors(where: str, k: int, candidates: int) -> None:

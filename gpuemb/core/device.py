@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gpuemb.core.cuda import cupy
 from gpuemb.core.errors import ConfigError, DeviceError
-from gpuemb.core.memory import RESERVE, available_host_bytes
+from gpuemb.core.memory import RESERVE, MemoryPlan, available_host_bytes
 from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
 
 CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this machine's cores."
@@ -95,6 +95,15 @@ def free_bytes(device: Device = CPU) -> int:
 def budget(device: Device = CPU) -> int:
     """Bytes that gpuemb plans with: what is free, less a reserve."""
     return int(free_bytes(device) * RESERVE)
+
+
+def require(plan: MemoryPlan, device: Device = CPU) -> MemoryPlan:
+    """Return the plan if what is free on ``device``, less a reserve, holds it.
+
+    Raises:
+        MemoryBudgetError: as :meth:`MemoryPlan.require`.
+    """
+    return plan.require(None if device.kind == "cpu" else budget(device))
 
 
 def describe(device: Device = CPU) -> str:

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, native
-from gpuemb.core.checks import LARGEST_SQUARE, check_at_least, check_matrix, check_range
+from gpuemb.core.arrays import Array, FloatMatrix, device_of, empty, library_of, like, namespace_of, native
+from gpuemb.core.checks import LARGEST_SQUARE, check_at_least, check_matrix, check_range, check_same_device
+from gpuemb.core.device import CPU, Device, require
 from gpuemb.core.errors import DTypeError, MemoryBudgetError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, readable, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, vectors_of, words_of
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
+
+ROWS_AT_ONCE = 32  # at least, where a row has more than 64 MB of scores: a GPU reads Y once for them
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +47,8 @@ def cosine_matrix(
     Args:
         X: an Embedding, or a ``(A, d)`` float16, float32 or float64 array.
         Y: the same with ``B`` rows; X itself when left out.
-        out: ``(A, B)`` float32 or float64 NumPy array, a memory map for instance, that is filled; float32
-            holds the rounded scores.
+        out: ``(A, B)`` float32 or float64 array on X's device, NumPy's (a memory map for instance) or CuPy's,
+            that is filled; float32 holds the rounded scores.
         words: compare these words only, in this order; X and Y must be Embeddings.
         progress: told of every row.
 
@@ -58,7 +61,7 @@ def cosine_matrix(
             does not fit.
         VocabularyError: a word is missing, with the closest spellings.
         ShapeError, DTypeError, NonFiniteError: X, Y or out is not such a table.
-        DeviceError: X is on a GPU, for which there is no kernel yet.
+        DeviceError: X and Y are on different devices.
 
     Cost: ``2·A·B·d`` flops in float64; a copy of Y. Source: Definitions §3.
     """
@@ -72,12 +75,12 @@ def cosine_matrix(
             remedy="Name the words with words=[…], give out=, or take it in blocks from cosine_tiles.",
         )
     held = 0 if out is not None else size
-    scores = _target(where, out, pair.shape)
-    pair.plan(where, {"matrix": held}).require()
-    scores = np.empty(pair.shape) if scores is None else scores
+    scores = _target(where, out, pair)
+    require(pair.plan(where, {"matrix": held}), pair.device)
+    scores = empty(pair.shape, np.float64, pair.device) if scores is None else scores
     panels = panels_of(pair.others)
     with progress.phase("cosines", pair.shape[0]) as task:
-        for start, stop in tiles(pair.shape[0], rows_per_tile(8 * pair.shape[1])):
+        for start, stop in tiles(pair.shape[0], rows_per_tile(8 * pair.shape[1], multiple=ROWS_AT_ONCE)):
             pair.score(panels, start, stop, scores[start:stop])
             task.advance(stop - start)
     return Cosines(like(scores, pair.source) if out is None else out, 0, pair.words, pair.columns)
@@ -107,21 +110,23 @@ def cosine_tiles(
     check_at_least(where, "tile_bytes", tile_bytes, 1)
     pair = _Pair.of(where, X, Y, words)
     step = min(pair.shape[0], rows_per_tile(8 * pair.shape[1], tile_bytes))
-    pair.plan(where, {"block": buffer((step, pair.shape[1]), np.float64)}).require()
+    require(pair.plan(where, {"block": buffer((step, pair.shape[1]), np.float64)}), pair.device)
     return _blocks(pair, step)
 
 
 def _blocks(pair: _Pair, step: int) -> Iterator[Cosines]:
     panels = panels_of(pair.others)
     for start, stop in tiles(pair.shape[0], step):
-        scores = pair.score(panels, start, stop, np.empty((stop - start, pair.shape[1])))
+        scores = pair.score(
+            panels, start, stop, empty((stop - start, pair.shape[1]), np.float64, pair.device)
+        )
         words = None if pair.words is None else pair.words[start:stop]
         yield Cosines(like(scores, pair.source), start, words, pair.columns)
 
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Two checked tables of one d, in NumPy; ``source`` is X as it came."""
+    """Two checked tables of one d and device, in its own library; ``source`` is X as it came."""
 
     rows: FloatMatrix
     others: FloatMatrix
@@ -133,6 +138,7 @@ class _Pair:
     def of(cls, where: str, X: Any, Y: Any, words: Sequence[str] | None) -> _Pair:
         source, rows, names = _table(where, "X", X, words)
         _, others, columns = (source, rows, names) if Y is None else _table(where, "Y", Y, words)
+        check_same_device(where, {"X": rows, "Y": others})
         if rows.shape[1] != others.shape[1]:
             raise ShapeError(
                 f"{where}: X has {rows.shape[1]} dimensions but Y has {others.shape[1]}",
@@ -145,12 +151,16 @@ class _Pair:
     def shape(self) -> tuple[int, int]:
         return len(self.rows), len(self.others)
 
+    @property
+    def device(self) -> Device:
+        return device_of(self.rows)
+
     def plan(self, where: str, buffers: dict[str, int]) -> MemoryPlan:
         width = max(4, self.others.dtype.itemsize)
         return MemoryPlan(where, {"copy of Y": self.others.size * width, **buffers})
 
     def score(self, panels: Any, start: int, stop: int, out: FloatMatrix) -> FloatMatrix:
-        return cosine_scores.on(device_of(self.rows))(self.rows[start:stop], panels, out)
+        return cosine_scores.on(self.device)(self.rows[start:stop], panels, out)
 
 
 def _table(
@@ -179,19 +189,21 @@ def _table(
     return table, native(rows), list(words)
 
 
-def _target(where: str, out: Any, shape: tuple[int, int]) -> FloatMatrix | None:
+def _target(where: str, out: Any, pair: _Pair) -> FloatMatrix | None:
     if out is None:
         return None
-    if not isinstance(out, np.ndarray) or out.shape != shape or not out.flags.writeable:
+    shape, library = pair.shape, library_of(pair.rows)
+    of_the_device = isinstance(out, library.ndarray) and device_of(out) == pair.device
+    if not of_the_device or out.shape != shape or not getattr(out.flags, "writeable", True):
         raise ShapeError(
             f"{where}: out is {type(out).__name__} {getattr(out, 'shape', '')}",
-            needed=f"A NumPy array of shape {shape} that may be written is needed.",
-            remedy=f"numpy.empty({shape}), or numpy.lib.format.open_memmap for a file.",
+            needed=f"A {library.__name__} array {shape} on {pair.device} that may be written is needed.",
+            remedy=f"{library.__name__}.empty({shape}), or for a file numpy.lib.format.open_memmap.",
         )
     if out.dtype not in (np.float32, np.float64):
         raise DTypeError(
             f"{where}: out holds {out.dtype}",
             needed="Scores go into float64, or rounded into float32.",
-            remedy=f"numpy.empty({shape}, 'float32')",
+            remedy=f"{library.__name__}.empty({shape}, 'float32')",
         )
-    return out.view(np.ndarray)
+    return np.asarray(out) if pair.device == CPU else out

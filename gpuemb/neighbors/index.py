@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.core.arrays import FloatMatrix, device_of, native, to_host
+from gpuemb.core.arrays import FloatMatrix, device_of, library_of, native
 from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_range
-from gpuemb.core.memory import MemoryPlan
+from gpuemb.core.device import CPU, require
+from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
 from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.kernels.cosine_search import cosine_search, unit_rows
+from gpuemb.kernels.cosine_search import cosine_search, filter_of
+from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.exact import Neighbors, asked_of, nearest_neighbors, neighbors_of
 
 FEW = 150_000  # multiply-adds a row of the table, Q·d, that do not repay preparing it for every row's lists
@@ -26,10 +28,9 @@ class CosineIndex:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: the table is not a finite float matrix.
-        DeviceError: the table is on a GPU, for which there is no kernel yet.
         MemoryBudgetError: a float32 copy of the table does not fit.
 
-    Cost: one pass over the table, ``4·V·d`` bytes.
+    Cost: one pass over the table, and on the CPU ``4·V·d`` bytes.
     """
 
     def __init__(self, table: Any) -> None:
@@ -37,13 +38,15 @@ class CosineIndex:
         self._table = table
         self._source = check_matrix(where, "the table", vectors_of(table), words_of(table))
         check_range(where, "the table", self._source, LARGEST_SQUARE)
-        self._search = cosine_search.on(device_of(self._source))
-        rows = native(self._source)
+        device, rows = device_of(self._source), native(self._source)
+        self._search = cosine_search.on(device)
+        self._many_are_prepared = cosine_topk.runs_on(device.kind)
         widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
-        MemoryPlan(where, {"rows of length 1": 4 * rows.size, "float16 widened": widened}).require()
+        unit = 4 * rows.size if device == CPU else 0
+        require(MemoryPlan(where, {"rows of length 1": unit, "float16 widened": widened}), device)
         self._rows: FloatMatrix = _wide(rows)
-        self._unit = unit_rows(self._rows)
-        self._zeros = int(np.sum(~rows.any(axis=1)))
+        self._unit = filter_of(self._rows)
+        self._zeros = _zero_rows(self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,13 +75,22 @@ class CosineIndex:
         Cost: ``2·Q·V·d`` flops; many queries, with Q·d above 150,000, go to :func:`nearest_neighbors`.
         """
         asked, itself = asked_of("CosineIndex.search", self._table, self._source, queries, k)
-        if asked is None or asked.shape[0] * asked.shape[1] > FEW:
+        if asked is None or (self._many_are_prepared and asked.shape[0] * asked.shape[1] > FEW):
             return nearest_neighbors(self._table, k, queries=queries)
-        excluded = np.full(asked.shape[0], -1) if itself is None else to_host(itself)
+        none = library_of(self._rows).full(asked.shape[0], -1)
+        excluded = none if itself is None else native(itself)
         found = self._search(self._rows, self._unit, k, _wide(native(asked)), excluded)
         return neighbors_of(found, self._table, self._source, self._zeros)
 
 
 def _wide(rows: FloatMatrix) -> FloatMatrix:
     """Rows in native order, float16 widened, exactly."""
-    return np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
+    wide = np.float64 if rows.dtype.itemsize == 8 else np.float32
+    return library_of(rows).ascontiguousarray(rows, wide)
+
+
+def _zero_rows(rows: FloatMatrix) -> int:
+    """How many rows are all zero, told from the bits: CuPy takes small float32 for zero."""
+    bits = rows.view(f"uint{8 * rows.dtype.itemsize}")
+    parts = tiles(len(bits), rows_per_tile(bits[:1].nbytes))
+    return sum(int((~((bits[a:b] << 1) != 0).any(axis=1)).sum()) for a, b in parts)  # all but the sign

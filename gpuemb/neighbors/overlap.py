@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float64, Int32, Int64, device_of, to_host
-from gpuemb.core.checks import check_same_rows
+from gpuemb.core.arrays import Float64, Int32, Int64, device_of, empty, library_of, native
+from gpuemb.core.checks import check_same_device, check_same_rows
+from gpuemb.core.device import CPU, require
 from gpuemb.core.errors import ConfigError, DTypeError, ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors, check_lists
@@ -97,6 +98,7 @@ def neighbor_overlap(first: Any, *others: Any, persistence: float = PERSISTENCE)
         ShapeError: fewer than two runs or more than 100, k above 256, or runs over different words
             or ``k``.
         DTypeError: ids are not integers.
+        DeviceError: runs are on different devices.
         ConfigError: ``persistence`` is not between 0 and 1.
         MemoryBudgetError: five numbers a word and pair do not fit.
 
@@ -112,10 +114,11 @@ def neighbor_overlap(first: Any, *others: Any, persistence: float = PERSISTENCE)
         )
     runs, words, k = ids.shape
     pairs = np.array(list(combinations(range(runs), 2)))
-    MemoryPlan(
+    plan = MemoryPlan(
         f"neighbor_overlap of {runs} runs, {words} words",
         {"five measures a pair and word": 5 * buffer((len(pairs), words), np.float64)},
-    ).require()
+    )
+    require(plan, device_of(ids))
     counts = overlap_kernel.on(device_of(ids))(ids)
     ranked = ranked_overlap.on(device_of(ids))(ids, persistence)
     overlap, jaccard = _shares(counts, pairs)
@@ -137,7 +140,8 @@ def neighbor_overlap(first: Any, *others: Any, persistence: float = PERSISTENCE)
 
 def _shares(counts: SharedNeighbors, pairs: Int64) -> tuple[Float64, Float64]:
     """Overlap and Jaccard of every pair and word, a pair at a time."""
-    overlap, jaccard = np.empty(counts.shared.shape), np.empty(counts.shared.shape)
+    device = device_of(counts.shared)
+    overlap, jaccard = (empty(counts.shared.shape, np.float64, device) for _ in range(2))
     lengths = counts.filled.astype(np.float64)
 
     def divide(pair: int) -> None:
@@ -146,7 +150,11 @@ def _shares(counts: SharedNeighbors, pairs: Int64) -> tuple[Float64, Float64]:
         np.divide(shared, np.maximum(np.maximum(first, second), 1), out=overlap[pair])
         np.divide(shared, np.maximum(first + second - shared, 1), out=jaccard[pair])
 
-    threads.run(divide, range(len(pairs)))
+    if device == CPU:
+        threads.run(divide, range(len(pairs)))
+    else:  # the GPU's own threads: a launch is in order
+        for pair in range(len(pairs)):
+            divide(pair)
     return overlap, jaccard
 
 
@@ -164,11 +172,12 @@ def _comparable(ids: Any) -> Int32:
             remedy="neighbor_overlap(a, b)",
         )
     check_lists(ids)
-    return np.ascontiguousarray(ids, np.int32)
+    return library_of(ids).ascontiguousarray(ids, np.int32)  # type: ignore[no-any-return]
 
 
 def _stacked(lists: list[Any]) -> Any:
-    arrays = [to_host(getattr(entry, "ids", entry)) for entry in lists]
+    arrays = [native(getattr(entry, "ids", entry)) for entry in lists]
+    check_same_device("neighbor_overlap", {f"run {run}": array for run, array in enumerate(arrays)})
     for array in arrays[1:]:
         check_same_rows("neighbor_overlap", arrays[0], array)
         if array.shape != arrays[0].shape:
@@ -177,7 +186,7 @@ def _stacked(lists: list[Any]) -> Any:
                 needed="Both runs need the same k.",
                 remedy="Cut both with ids[:, :k].",
             )
-    return arrays[0] if len(arrays) == 1 and arrays[0].ndim == 3 else np.stack(arrays)
+    return arrays[0] if len(arrays) == 1 and arrays[0].ndim == 3 else library_of(arrays[0]).stack(arrays)
 
 
 def _mean_of_known(values: Float64, axis: int) -> Float64:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import FloatMatrix, FloatStack
+from gpuemb.core.arrays import FloatMatrix, FloatStack, device_of
+from gpuemb.core.cuda import cupy
 from gpuemb.core.dispatch import kernel
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk import cosine_topk
@@ -26,6 +27,8 @@ def panels_of(rows: FloatMatrix) -> FloatStack:
 
     Cost: a copy of the table.
     """
+    if device_of(rows).kind == "cuda":
+        return _panels_on_a_gpu(rows)
     count, dim = rows.shape
     panels = np.empty(
         (-(-count // WIDTH), dim, WIDTH), np.float64 if rows.dtype.itemsize == 8 else np.float32
@@ -39,6 +42,17 @@ def panels_of(rows: FloatMatrix) -> FloatStack:
             panels[panel, :, len(some) :] = 0
 
     threads.run(turn, tiles(len(panels), 64))
+    return panels
+
+
+def _panels_on_a_gpu(rows: FloatMatrix) -> FloatStack:
+    """The same in two copies: a panel at a time would be thousands of launches."""
+    (count, dim), whole = rows.shape, len(rows) // WIDTH
+    dtype = np.float64 if rows.dtype.itemsize == 8 else np.float32
+    panels = cupy().zeros((-(-count // WIDTH), dim, WIDTH), dtype)
+    panels[:whole] = rows[: whole * WIDTH].reshape(whole, WIDTH, dim).transpose(0, 2, 1)
+    if whole < len(panels):
+        panels[whole, :, : count - whole * WIDTH] = rows[whole * WIDTH :].T
     return panels
 
 

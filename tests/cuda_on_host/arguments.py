@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 ALIGNMENT = RED_ZONE = 256
+DLPACK_CUDA = 2
 LARGEST_COPY = 64 << 20  # larger arrays are handed over as they are
 
 
@@ -16,7 +17,37 @@ class KernelError(RuntimeError):
 
 
 class DeviceArray(np.ndarray[Any, Any]):
-    """An array that a launcher made on the device; a kernel takes no other."""
+    """An array that a launcher made on the device; a kernel takes no other.
+
+    What NumPy's functions make of it is on the device too, and as with CuPy's arrays none of the host
+    may take part.
+    """
+
+    def __dlpack_device__(self) -> Any:
+        return DLPACK_CUDA, 0
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **named: Any) -> Any:
+        for given in (*inputs, *out):
+            if type(given) is np.ndarray and given.ndim:
+                raise TypeError(f"{ufunc.__name__}: Unsupported type {type(given)}")  # CuPy's words
+        if out:
+            named["out"] = tuple(map(_plain, out))
+        made = getattr(ufunc, method)(*map(_plain, inputs), **named)
+        return out[0] if out else on_device(made)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, named: Any) -> Any:
+        return on_device(super().__array_function__(function, types, arguments, named))
+
+
+def on_device(made: Any) -> Any:
+    """Arrays, and tuples of them, as the device's."""
+    if isinstance(made, tuple):
+        return tuple(map(on_device, made))
+    return made.view(DeviceArray) if type(made) is np.ndarray else made
+
+
+def _plain(x: Any) -> Any:
+    return x.view(np.ndarray) if isinstance(x, DeviceArray) else x
 
 
 class Parameter(ctypes.Structure):

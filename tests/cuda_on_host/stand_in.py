@@ -9,22 +9,29 @@ from functools import wraps
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import array_api_compat
+import array_api_compat.numpy
 import numpy as np
 import pytest
 from cuda_on_host import compiler, launch
-from cuda_on_host.arguments import DeviceArray
+from cuda_on_host.arguments import DeviceArray, on_device
 from cuda_on_host.launch import Run
 
 from gpuemb.core import missing
 
+FREE_BYTES = 1 << 30
 GARBAGE = 0xA5  # what fresh device memory holds
 
 
 class StandIn(ModuleType):
-    """What ``import cupy`` finds: its own few names, else NumPy's function that returns a device array."""
+    """A library of the device: its own few names, else NumPy's function that returns a device array."""
+
+    def __init__(self, name: str, library: Any) -> None:
+        super().__init__(name)
+        self._library = library
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(np, name)
+        found = getattr(self._library, name)
         return _on_device(found) if callable(found) and not isinstance(found, type) else found
 
 
@@ -44,8 +51,7 @@ class OneDevice:
 def _on_device(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        made = function(*args, **kwargs)
-        return made.view(DeviceArray) if isinstance(made, np.ndarray) else made
+        return on_device(function(*args, **kwargs))
 
     return call
 
@@ -64,7 +70,7 @@ def _asarray(x: Any, dtype: Any = None) -> DeviceArray:
 
 
 def _make() -> StandIn:
-    made = StandIn("cupy")
+    made = StandIn("cupy", np)
     made.__dict__.update(
         ndarray=DeviceArray,
         empty=_empty,
@@ -76,9 +82,23 @@ def _make() -> StandIn:
         cuda=SimpleNamespace(
             Device=OneDevice,
             compiler=SimpleNamespace(CompileException=compiler.CompileException),
+            runtime=SimpleNamespace(memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
         ),
+        get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
     )
     return made
+
+
+def _namespaces() -> Callable[..., Any]:
+    """Return the function that finds arrays their namespace; device arrays have one, as CuPy's have."""
+    find, of_the_device = array_api_compat.array_namespace, StandIn("namespace", array_api_compat.numpy)
+
+    def namespace(*arrays: Any) -> Any:
+        here = {isinstance(array, DeviceArray) for array in arrays}
+        assert len(here) == 1, "arrays of the host and of the device have no common namespace"
+        return of_the_device if here == {True} else find(*arrays)
+
+    return namespace
 
 
 @contextmanager
@@ -87,4 +107,5 @@ def installed(run: Run) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, launch.running(run):
         patch.setitem(sys.modules, "cupy", _make())
         patch.setattr(missing, "lack_of_cuda", lambda: missing.Lack("", ""))
+        patch.setattr(array_api_compat, "array_namespace", _namespaces())
         yield

@@ -96,7 +96,7 @@ def test_barriers_order_shared_memory(threads: int, right: Callable[[str], Any])
     numbers = np.random.default_rng(0).integers(-100, 100, (4, 3, threads))
     out = device(np.zeros((4, 3)))
     right(f"tree_sum<{threads}>")((4,), (threads,), (device(numbers), out, np.int32(3)))
-    np.testing.assert_array_equal(out, numbers.sum(axis=2))
+    np.testing.assert_array_equal(np.array(out), numbers.sum(axis=2))
 
 
 def test_warp_collectives_exchange_as_cuda_s_do(right: Callable[[str], Any]) -> None:
@@ -120,14 +120,15 @@ def test_warp_collectives_exchange_as_cuda_s_do(right: Callable[[str], Any]) -> 
             for i in range(32)
         ],
     ]
-    np.testing.assert_array_equal(out.view(np.uint32), np.array(expected).astype(np.int64) & 0xFFFFFFFF)
+    found = np.array(out).view(np.uint32)
+    np.testing.assert_array_equal(found, np.array(expected).astype(np.int64) & 0xFFFFFFFF)
 
 
 def test_a_warp_orders_its_own_memory(right: Callable[[str], Any]) -> None:
     x = np.random.default_rng(2).integers(-100, 100, (3, 32))
     out = device(np.zeros(3))
     right("warp_tree")((1,), (96,), (device(x), out), shared_mem=96 * 4)
-    np.testing.assert_array_equal(out, x.sum(axis=1))
+    np.testing.assert_array_equal(np.array(out), x.sum(axis=1))
 
 
 def test_atomics_lose_nothing(right: Callable[[str], Any]) -> None:

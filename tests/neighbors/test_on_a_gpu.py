@@ -1,0 +1,154 @@
+"""The front door with arrays of a GPU: answers stay there, with the bits of the CPU; nothing comes home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_host import compiler, stand_in
+from cuda_on_host.arguments import DeviceArray
+from cuda_on_host.launch import Run
+from strategies import FLOATS, awkward_rows
+from tolerances import assert_same_bits
+
+from gpuemb.core import arrays
+from gpuemb.core.arrays import to_host
+from gpuemb.core.errors import DeviceError, MemoryBudgetError, ShapeError
+from gpuemb.embeddings.model import Embedding
+from gpuemb.neighbors import cosines
+from gpuemb.neighbors.cosines import cosine_matrix, cosine_tiles
+from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.index import CosineIndex
+from gpuemb.neighbors.overlap import neighbor_overlap
+
+pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+WORDS = [f"word{i}" for i in range(70)]
+
+
+def table(dtype: str = "float32", words: int = 70, seed: int = 0) -> Any:
+    """Rows of zeros and rows below what CuPy's own float32 arithmetic takes for zero."""
+    return np.concatenate(
+        [
+            awkward_rows("zero rows", dtype, words - 5, 6, seed),
+            awkward_rows("tiny", dtype, 5, 6, seed),
+        ]
+    )
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Install the emulator, and collect what is brought home from it."""
+    brought: list[str] = []
+    with stand_in.installed(Run()):
+        library = arrays.cupy()
+        monkeypatch.setattr(library, "asnumpy", lambda x: brought.append(str(x.shape)) or np.array(x))
+        yield brought
+
+
+def gpu(x: Any) -> Any:
+    return np.array(x).view(DeviceArray)
+
+
+def assert_on_the_gpu(found: Any, expected: Any) -> None:
+    assert isinstance(found, DeviceArray)
+    assert_same_bits(np.array(found), expected)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_matrix_of_cosines_stays_on_the_gpu(dtype: str, moved: list[str]) -> None:
+    rows, others = table(dtype), table(dtype, 65, seed=1)
+    assert_on_the_gpu(cosine_matrix(gpu(rows), gpu(others)).scores, cosine_matrix(rows, others).scores)
+    found, expected = (cosine_matrix(Embedding(x, WORDS), words=WORDS[:7]) for x in (gpu(rows), rows))
+    assert_on_the_gpu(found.scores, expected.scores)
+    assert found.words == WORDS[:7]
+    assert moved == []
+
+
+@pytest.mark.parametrize("words", [63, 64, 65, 128])
+def test_panels_are_the_cpu_s(words: int, moved: list[str]) -> None:
+    for dtype in FLOATS:
+        found, expected = (cosines.panels_of(x) for x in (gpu(table(dtype, words)), table(dtype, words)))
+        assert_on_the_gpu(found, expected)
+
+
+def test_blocks_of_cosines_stay_on_the_gpu(moved: list[str]) -> None:
+    rows = table()
+    blocks = list(cosine_tiles(gpu(rows), tile_bytes=9 * 70 * 8))
+    assert len(blocks) == 8
+    assert_on_the_gpu(np.concatenate([block.scores for block in blocks]), cosine_matrix(rows).scores)
+    assert moved == []
+
+
+def test_a_matrix_of_the_gpu_is_filled(moved: list[str]) -> None:
+    rows, out = table(), gpu(np.zeros((70, 70), np.float32))
+    assert cosine_matrix(gpu(rows), out=out).scores is out
+    assert_on_the_gpu(out, cosine_matrix(rows, out=np.zeros((70, 70), np.float32)).scores)
+
+
+@pytest.mark.usefixtures("moved")
+def test_arrays_of_two_devices_are_not_mixed() -> None:
+    rows = table()
+    with pytest.raises(DeviceError, match="X is on cuda:0 but Y is on cpu"):
+        cosine_matrix(gpu(rows), rows)
+    with pytest.raises(ShapeError, match=r"A cupy array \(70, 70\) on cuda:0"):
+        cosine_matrix(gpu(rows), out=np.zeros((70, 70)))
+    with pytest.raises(ShapeError, match=r"A numpy array \(70, 70\) on cpu"):
+        cosine_matrix(rows, out=gpu(np.zeros((70, 70))))
+    with pytest.raises(DeviceError, match="run 0 is on cuda:0 but run 1 is on cpu"):
+        neighbor_overlap(gpu(np.zeros((3, 1), np.int32)), np.zeros((3, 1), np.int32))
+
+
+def test_the_gpu_s_memory_is_what_is_planned_with(monkeypatch: pytest.MonkeyPatch, moved: list[str]) -> None:
+    monkeypatch.setattr(arrays.cupy().cuda.runtime, "memGetInfo", lambda: (1000, 1000))
+    refused: list[Any] = [cosine_matrix, cosine_tiles]
+    for door in refused:
+        with pytest.raises(MemoryBudgetError, match=r"may use 800 B"):
+            door(gpu(table()))
+    with pytest.raises(MemoryBudgetError, match=r"neighbor_overlap .* may use 800 B"):
+        neighbor_overlap(gpu(np.zeros((2, 30, 1), np.int32)))
+    with pytest.raises(MemoryBudgetError, match=r"CosineIndex: needs 1\.7 kB but may use 800 B"):
+        CosineIndex(gpu(table("float16")))
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 0)
+    assert len(CosineIndex(gpu(table()))) == 70  # nothing is copied
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_an_index_on_the_gpu_answers_as_on_the_cpu(dtype: str, moved: list[str]) -> None:
+    rows = table(dtype)
+    index = CosineIndex(Embedding(gpu(rows), WORDS))
+    for queries in (["word3", "word69"], [5], rows[:9]):
+        expected = nearest_neighbors(Embedding(rows, WORDS), 12, queries=queries)
+        found = index.search(gpu(queries) if isinstance(queries, np.ndarray) else queries, 12)
+        assert_on_the_gpu(found.ids, expected.ids)
+        assert_on_the_gpu(found.scores, expected.scores)
+        assert found.without_length == expected.without_length
+        assert found.words == WORDS
+    assert moved == []
+    assert found.named(3) == expected.named(3)
+
+
+@pytest.mark.usefixtures("moved")
+def test_every_row_is_asked_of_the_kernel_that_asks_for_all() -> None:
+    index = CosineIndex(gpu(table()))
+    if not index._many_are_prepared:
+        with pytest.raises(DeviceError, match="cosine_topk: no implementation for cuda"):
+            index.search(None, 3)
+
+
+def test_overlap_stays_on_the_gpu(moved: list[str]) -> None:
+    lists = [nearest_neighbors(awkward_rows("zero rows", "float32", 40, 3, seed), 6).ids for seed in range(4)]
+    expected, found = neighbor_overlap(*lists), neighbor_overlap(*map(gpu, lists))
+    for field in fields(expected):
+        one = getattr(expected, field.name)
+        if isinstance(one, np.ndarray):
+            assert_on_the_gpu(getattr(found, field.name), one)
+        else:
+            assert getattr(found, field.name) == one
+    assert_on_the_gpu(found.stability, expected.stability)
+    assert_on_the_gpu(found.lowest, expected.lowest)
+    assert moved == []
+    assert float(found) == float(expected)
+    assert to_host(found.jaccard).shape == (6, 40)
