@@ -11,6 +11,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, Int64, device_of, like, namespace_of
 from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_choice, check_matrix, check_range, check_same_rows
+from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.embeddings.model import tables_of, words_of
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
@@ -150,7 +151,7 @@ def cross_grams(runs: Any, preparation: Preparation = "raw") -> CrossGrams:
         check_same_rows("cross_grams", tables[0], table)
         check_range("cross_grams", f"run {s}", table, LARGEST_FOURTH_POWER)
     edges = np.cumsum([0, *(table.shape[1] for table in tables)])
-    plan_cross_grams(int(edges[-1])).require()
+    require(plan_cross_grams(int(edges[-1])), device_of(tables[0]))
     tables, zeros = _with_length(tables, drop=preparation == "unit")
     scaling: Literal["raw", "unit"] = "unit" if preparation == "unit" else "raw"
     found = gram.on(device_of(tables[0]))(tables, scaling)

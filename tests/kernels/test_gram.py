@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from gram_sums import FIELDS, assert_close_sums, assert_same_sums
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import FLOATS, awkward_rows, table_sets
@@ -18,7 +19,6 @@ from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, RowScaling, gram
 
 KERNEL = gram
 PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")
-FIELDS = ("products", "sums", "norms", "weighted", "zeros")
 
 preparations = st.sampled_from(PREPARATIONS)
 
@@ -27,22 +27,6 @@ def sums(device: Device, tables: Sequence[FloatMatrix], preparation: RowScaling 
     """Run the kernel on the device; bring the sums home."""
     found = gram.on(device)([to_device(table, device) for table in tables], preparation)
     return GramSums(*(to_host(getattr(found, field)) for field in FIELDS))
-
-
-def assert_same_sums(found: GramSums, expected: GramSums) -> None:
-    for field in FIELDS:
-        assert_same_bits(getattr(found, field), getattr(expected, field))
-
-
-def assert_close_sums(found: GramSums, tables: Sequence[FloatMatrix], preparation: RowScaling) -> None:
-    """Each entry may err by the walk of its terms: V rows, and the d squares in a row's length."""
-    expected = gram.reference(tables, preparation)
-    terms = len(tables[0]) + max(table.shape[1] for table in tables)
-    magnitude = gram.reference([np.abs(table) for table in tables], preparation)
-    for field in FIELDS[:-1]:
-        bound = sum_error(terms, getattr(magnitude, field))
-        assert_within(getattr(found, field), getattr(expected, field), bound)
-    assert_same_bits(found.zeros, expected.zeros)
 
 
 @given(tables=table_sets(), preparation=preparations)
