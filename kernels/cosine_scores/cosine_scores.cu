@@ -14,10 +14,10 @@
 //           H200's published 60 TFLOP/s about half. Beside 64 fma a lane and step: 16 reads of 8 bytes from shared
 //           memory (128 bytes a clock at the full rate of fma, what a multiprocessor reads at best; half of them are
 //           the same for both halves of a warp), 4 conversions and 4 reads of global memory. A block reads
-//           64·d·(4 or 8) bytes for 1024 scores: 1.6 or 3.1 TB/s of L2 a 10 TFLOP/s. Writes 8 bytes a score.
+//           64·d·(4 or 8) bytes for 1024 scores: 1.25 or 2.5 TB/s of L2 for every 10 TFLOP/s. Writes 8 bytes a score.
 //           Not measured yet (kernels/README.md).
 // Contract  kernels/cosine_scores/__init__.py, exactly.
-// Rejected  A thread a pair: its 16 sums fill the registers that 64 pairs of one sum do, with a tenth of the reuse.
+// Rejected  A thread a pair: its 16 sums are of one pair, and each fma needs two reads, eight times as many.
 //           Widening in the inner loop: 16 conversions a clock against 64 fma.
 #include "common.cuh"
 #include "defined.cuh"

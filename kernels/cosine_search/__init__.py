@@ -47,6 +47,7 @@ def cosine_search(
 ) -> TopK:
     """Find the ``k`` nearest rows of every query.
 
-    Cost: ``2·Q·V·d`` flops in float32; reads ``unit`` once for every 256 queries.
+    Cost: ``2·Q·V·d`` flops in float32, and ``unit`` is read once for every 256 queries; on a GPU in float64,
+    and ``rows`` once for every 8.
     """
     return cosine_topk.reference(rows, k, queries, itself)

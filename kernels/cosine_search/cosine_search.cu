@@ -13,8 +13,8 @@
 //           for 4 rows. best: a block sorts a segment of 2048 scores (bitonic, in shared memory) and leaves its first
 //           k; launched again on what is left until one segment is. Each round leaves k of 2048.
 // Bound by  reading the table once for every 8 queries, V·d·(4 or 8) bytes: at most 8 queries that is the floor. Beside
-//           it: 9 fma a number, 2.3 a byte of float32 (half of what H200's published 30 TFLOP/s without tensor cores
-//           do at its 4.3 TB/s); 8 bytes a score written and read back, 8/(4 d) of the table a query; sorting
+//           it: 9 fma a number, 2.25 a byte of float32 (at 4.3 TB/s 19 TFLOP/s, of the about 30 that H200's published
+//           60 leave without tensor cores); 8 bytes a score written and read back, 8/(4 d) of the table a query; sorting
 //           a segment takes 66 steps of 1024 comparisons, so short rows and many queries are bound by it.
 //           Not measured yet (kernels/README.md).
 // Limits    best: k <= 1024, else a round would not shrink; the launcher sorts all scores for more.

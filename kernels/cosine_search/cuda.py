@@ -88,9 +88,11 @@ class _Search:
         return ids, scores
 
     def sorted(self, scores: Float64, k: int) -> tuple[Int32, Float64]:
-        """Sort all scores; equal ones stay in the order of rows."""
+        """Sort all scores, a query at a time: higher ones first, equal ones by row."""
         cupy, some = self._cupy, min(k, scores.shape[1])
-        order = cupy.argsort(-scores, axis=1, kind="stable")[:, :some]
         ids, best = cupy.zeros((len(scores), k), np.int32), cupy.full((len(scores), k), -np.inf)
-        ids[:, :some], best[:, :some] = order, cupy.take_along_axis(scores, order, axis=1)
+        rows = cupy.arange(scores.shape[1], dtype=np.float64)
+        for query, one in enumerate(scores):
+            order = cupy.lexsort(cupy.stack([rows, -one]))[:some]
+            ids[query, :some], best[query, :some] = order, one[order]
         return ids, best

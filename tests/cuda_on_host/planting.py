@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +57,11 @@ def with_definitions(text: str) -> str:
     return text.replace(DEFINED, header.read_text("utf-8").replace("#pragma once\n", ""))
 
 
-def betrayals(mutant: Mutant, checks: Mapping[str, Callable[[], None]]) -> Iterator[str]:
-    """Run a mutant through all checks under all schedules; yield whatever betrays it."""
-    for schedule in SCHEDULES:
+def betrayals(
+    mutant: Mutant, checks: Mapping[str, Callable[[], None]], schedules: Sequence[str] = SCHEDULES
+) -> Iterator[str]:
+    """Run a mutant through all checks under the schedules; yield whatever betrays it."""
+    for schedule in schedules:
         run = Run(schedule, seed=5, edit=lambda text: mutant.plant(with_definitions(text)))
         for name, check in checks.items():
             try:

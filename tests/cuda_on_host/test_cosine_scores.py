@@ -84,4 +84,4 @@ def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
 
 
 def test_without_a_mistake_nothing_is_caught() -> None:
-    assert list(betrayals(UNCHANGED, CHECKS)) == []
+    assert list(betrayals(UNCHANGED, CHECKS, ["random"])) == []

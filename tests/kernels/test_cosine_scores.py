@@ -38,7 +38,7 @@ def test_scores_are_the_reference_s_bit_for_bit(device: Device, table: Table, ro
     assert_same_bits(scores(device, asked, table.rows), reference(asked, table.rows))
 
 
-@given(table=tables(max_words=100))
+@given(table=tables(max_words=50))
 def test_scores_are_those_of_the_neighbor_lists(device: Device, table: Table) -> None:
     found = scores(device, table.rows, table.rows)
     lists = cosine_topk.reference(table.rows, table.words)
@@ -55,7 +55,7 @@ def test_tables_of_two_dtypes_are_compared_without_rounding(device: Device, tabl
     assert_same_bits(scores(device, table.rows, few), scores(device, *wide))
 
 
-@given(table=tables(max_words=80))
+@given(table=tables(max_words=50))
 def test_the_matrix_is_symmetric_to_the_last_bit(device: Device, table: Table) -> None:
     found = scores(device, table.rows, table.rows)
     assert_same_bits(found, np.ascontiguousarray(found.T))
