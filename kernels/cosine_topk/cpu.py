@@ -2,7 +2,8 @@
 
 Plan      1 arrange   rows without length leave, similar rows come to lie together (arrange.py).
           2 filter    int8 products where the processor has them (int8.py), else float32 tiles (float32.py).
-          3 seed      every block against itself: its rows' lists start near their final values.
+          3 seed      floors from likely rows, where there are any (likely.py); then every block against itself:
+                      its rows' lists start near their final values.
           4 cross     pairs of blocks I < J, each once for both sides. In round r block I meets (r − I) mod n:
                       no two tiles of a round share a block, so workers need no locks.
           5 settle    candidates wait in a buffer a row, are scored by definition, and raise the row's floor
@@ -22,7 +23,7 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_topk import TopK
 from gpuemb.kernels.cosine_topk.arrange import (
@@ -32,6 +33,7 @@ from gpuemb.kernels.cosine_topk.arrange import (
     centers_of,
     nearest_centers,
 )
+from gpuemb.kernels.cosine_topk.likely import raise_floors
 from gpuemb.kernels.cosine_topk.room import Scratch, scratch
 from gpuemb.kernels.cosine_topk.survivors import (
     Error,
@@ -97,8 +99,10 @@ def cosine_topk(
     plan(len(table), table.shape[1], k, len(asked), table.itemsize).require()
     with threads.single_threaded_blas():
         search = _arrange(table, asked, np.arange(len(table)) if queries is None else itself, k)
+        if likely is not None:
+            raise_floors(likely, search.asked, search.table, len(table), search.lists)
         seed, cross = ROADS[road](search)
-        _run(search, seed, cross)
+        _run(search, seed, cross, progress)
     return _answer(search, road)
 
 
@@ -164,15 +168,17 @@ def _order(rows: FloatMatrix, lengths: Float64, centers: Float32) -> Int64:
     return order
 
 
-def _run(search: Search, seed: Filter, cross: Filter) -> None:
-    """Seed, cross and settle, on our workers."""
+def _run(search: Search, seed: Filter, cross: Filter, progress: Progress) -> None:
+    """Seed, cross and settle, on our workers; told in pairs of blocks."""
     rows = _blocks(search.asked, search.step)
     columns = _blocks(search.table, search.step)
-    if rows and columns:
-        starts = np.stack([np.arange(rows), np.arange(rows) * columns // rows], axis=1)
-        _spread(seed, starts)
-        for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
-            _spread(cross, pairs)
+    total = rows * (rows + 1) // 2 if search.both else rows * columns
+    with progress.phase(f"cosines of {len(search.lists.ids):,} rows", total) as task:
+        if total:
+            starts = np.stack([np.arange(rows), np.arange(rows) * columns // rows], axis=1)
+            _spread(seed, starts, task)
+            for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
+                _spread(cross, pairs, task)
     parts = threads.ranges(len(search.asked.rows), TASKS_A_WORKER * threads.count())
     threads.run(lambda part: settle(search.asked, search.table, search.lists, search.room(), *part), parts)
 
@@ -197,12 +203,18 @@ def _all_pairs(starts: Int64, columns: int) -> Int64:
     return others
 
 
-def _spread(work: Filter, pairs: Int64) -> None:
+def _spread(work: Filter, pairs: Int64, task: Task) -> None:
     """Give pairs to the workers; pairs with the same block of rows stay together."""
     firsts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
     ends = [*firsts[1:], len(pairs)]
-    parts = threads.ranges(len(firsts), TASKS_A_WORKER * threads.count())
-    threads.run(lambda part: work(pairs[firsts[part[0]] : ends[part[1] - 1]]), parts)
+
+    def share(part: tuple[int, int]) -> int:
+        mine = pairs[firsts[part[0]] : ends[part[1] - 1]]
+        work(mine)
+        return len(mine)
+
+    for done in threads.stream(share, threads.ranges(len(firsts), TASKS_A_WORKER * threads.count())):
+        task.advance(done)
 
 
 def _int8_road(search: Search) -> tuple[Filter, Filter]:
