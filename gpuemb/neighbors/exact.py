@@ -10,6 +10,7 @@ from typing import Any
 from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, to_host
 from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_neighbors, check_range
 from gpuemb.core.errors import DTypeError, ShapeError
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
@@ -43,7 +44,9 @@ class Neighbors:
         return [(n, float(s)) for n, s, i in zip(names, scores, ids, strict=True) if i >= 0]
 
 
-def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighbors:
+def nearest_neighbors(
+    table: Any, k: int = 10, *, queries: Any = None, likely: Any = None, progress: Progress = SILENT
+) -> Neighbors:
     """Find the ``k`` rows of highest cosine, exactly.
 
     Args:
@@ -51,6 +54,9 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
+        likely: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the :class:`Neighbors` of
+            another run over the same words. Good ones save some time; the lists do not depend on them.
+        progress: told of the parts of the work that are done.
 
     Returns:
         Lists in score order, equal scores by row: the same bits for any tile and number of threads.
@@ -58,17 +64,45 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
     Raises:
         ConfigError: ``k`` is below 1 or there are not so many candidates.
         VocabularyError: an unknown word, with the closest spellings.
-        ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix.
+        ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix, or
+            ``likely`` are not rows of the table for each query.
 
     Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
     """
     rows = check_matrix("nearest_neighbors", "the table", vectors_of(table), words_of(table))
     check_range("nearest_neighbors", "the table", rows, LARGEST_SQUARE)
     asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
-    found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself)
+    near = None if likely is None else _likely_rows(rows, rows if asked is None else asked, likely)
+    found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself, near, progress)
     xp = namespace_of(rows)
     zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
     return neighbors_of(found, table, rows, zeros)
+
+
+def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
+    """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
+    ids = getattr(likely, "ids", likely)
+    if getattr(ids, "ndim", 0) != 2 or ids.shape[0] != asked.shape[0]:
+        raise ShapeError(
+            f"nearest_neighbors: likely is {type(likely).__name__} {getattr(ids, 'shape', '')}",
+            needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
+            remedy="Pass the lists of another run over the same words, or leave it out.",
+        )
+    xp = namespace_of(rows)
+    near = xp.asarray(ids)
+    if not xp.isdtype(near.dtype, "signed integer"):
+        raise DTypeError(
+            f"nearest_neighbors: likely holds {near.dtype}",
+            needed="Rows are signed integers, −1 where a list ends.",
+            remedy="Pass the .ids of nearest_neighbors.",
+        )
+    if near.shape[1] and not -1 <= int(xp.min(near)) <= int(xp.max(near)) < rows.shape[0]:
+        raise ShapeError(
+            f"nearest_neighbors: likely rows run from {int(xp.min(near))} to {int(xp.max(near))}",
+            needed=f"The table's rows run from 0 to {rows.shape[0] - 1}; −1 stands for none.",
+            remedy="Both runs must be over the same words: stack([a, b]) aligns them.",
+        )
+    return xp.astype(near, xp.int32)
 
 
 def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:

@@ -2,8 +2,8 @@
 
 Plan      1 arrange   rows without length leave, similar rows come to lie together (arrange.py).
           2 filter    int8 products where the processor has them (int8.py), else float32 tiles (float32.py).
-          3 seed      floors from likely rows, where there are any (likely.py); then every block against itself:
-                      its rows' lists start near their final values.
+          3 seed      floors from likely rows, if any (likely.py), then every block against itself: its rows'
+                      lists start near their final values.
           4 cross     pairs of blocks I < J, each once for both sides. In round r block I meets (r − I) mod n:
                       no two tiles of a round share a block, so workers need no locks.
           5 settle    candidates wait in a buffer a row, are scored by definition, and raise the row's floor

@@ -107,6 +107,36 @@ def test_neighbors_have_the_names_of_the_words() -> None:
     assert nearest_neighbors(embedding.vectors, 2).named(3)[0][0] == str(found.ids[3, 0])
 
 
+def test_lists_of_another_run_change_nothing() -> None:
+    rows, other = table(700, 20), table(700, 20, seed=1)
+    expected = nearest_neighbors(rows, 10)
+    earlier = nearest_neighbors(rows + 0.1 * other, 10)
+    guesses: list[Any] = [earlier, earlier.ids, earlier.ids.astype(np.int64), np.full((700, 0), -1)]
+    for likely in guesses:
+        found = nearest_neighbors(rows, 10, likely=likely)
+        assert_same_bits(found.ids, expected.ids)
+        assert_same_bits(found.scores, expected.scores)
+    asked = nearest_neighbors(rows, 10, queries=[3, 5], likely=earlier.ids[[3, 5]])
+    assert_same_bits(asked.ids, expected.ids[[3, 5]])
+
+
+@pytest.mark.parametrize(
+    ("likely", "error", "message"),
+    [
+        (np.zeros((8, 2), np.int32), ShapeError, r"likely is ndarray \(8, 2\)"),
+        ([[1]] * 9, ShapeError, "likely is list"),
+        (np.zeros((9, 2)), DTypeError, "likely holds float64"),
+        (np.zeros((9, 2), np.uint8), DTypeError, "likely holds uint8"),
+        (np.full((9, 2), 9), ShapeError, "likely rows run from 9 to 9"),
+        (np.full((9, 2), -2), ShapeError, "likely rows run from -2 to -2"),
+        (np.full((9, 2), 2**32), ShapeError, "likely rows run from 4294967296"),
+    ],
+)
+def test_likely_rows_that_are_no_rows_are_refused(likely: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        nearest_neighbors(table(), 2, likely=likely)
+
+
 def test_rows_without_length_have_no_neighbors_and_are_nobodys() -> None:
     rows = table()
     rows[[2, 6]] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -280,6 +281,34 @@ def test_an_interrupted_study_keeps_what_is_finished_and_resumes_to_the_same_bit
     resumed = Training(monkeypatch)
     study(config, out=folder, threads=1)
     assert resumed.calls == 6 - len(kept)
+    assert_same_study(folder, finished.folder)
+
+
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 1, 2)])
+def test_lists_have_the_same_bits_whether_or_not_the_run_before_has_its_own(
+    finished: StudyResult,
+    config: StudyConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: tuple[int, ...],
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder)
+    ids = finished.models[0].neighbor_ids
+    units = {np.load(path / "ids.npy").tobytes(): path for path in folder.glob("work/neighbors-*")}
+    for run in lost:
+        shutil.rmtree(units[ids[run].tobytes()])
+    starts: list[Any] = []
+
+    def noted(table: Any, k: int, *, likely: Any = None) -> Any:
+        starts.append(likely)
+        return nearest_neighbors(table, k, likely=likely)
+
+    monkeypatch.setattr(study_module, "nearest_neighbors", noted)
+    study(config, out=folder, threads=1)
+    assert len(starts) == len(lost)
+    for run, start in zip(lost, starts, strict=True):
+        assert start is None if run == 0 else np.array_equal(start, ids[run - 1])
     assert_same_study(folder, finished.folder)
 
 
