@@ -112,10 +112,10 @@ def _asked(words: Sequence[str] | None, queries: Path | None) -> list[str]:
 def _found(embedding: Embedding, asked: Sequence[str] | None, k: int) -> Neighbors:
     import gpuemb
 
+    progress = TerminalProgress()
     if asked is not None:
-        return gpuemb.CosineIndex(embedding.check()).search(asked, k)
-    with TerminalProgress().phase(f"neighbors of {len(embedding):,} words"):
-        return gpuemb.nearest_neighbors(embedding, k)
+        return gpuemb.CosineIndex(embedding.check()).search(asked, k, progress=progress)
+    return gpuemb.nearest_neighbors(embedding, k, progress=progress)
 
 
 def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Path) -> None:

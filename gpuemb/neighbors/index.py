@@ -10,6 +10,7 @@ import numpy as np
 from gpuemb.core.arrays import FloatMatrix, device_of, native, to_host
 from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_range
 from gpuemb.core.memory import MemoryPlan
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.kernels.cosine_search import cosine_search, unit_rows
 from gpuemb.neighbors.exact import Neighbors, asked_of, nearest_neighbors, neighbors_of
@@ -53,7 +54,7 @@ class CosineIndex:
         """The table's words, when it has them."""
         return words_of(self._table)
 
-    def search(self, queries: Any, k: int = 10) -> Neighbors:
+    def search(self, queries: Any, k: int = 10, *, progress: Progress = SILENT) -> Neighbors:
         """Find the ``k`` rows of highest cosine of each query.
 
         Args:
@@ -61,6 +62,7 @@ class CosineIndex:
                 ``(Q, d)`` array or another Embedding of the table's dtype, which exclude nothing; None
                 asks for every row.
             k: neighbors a query.
+            progress: told of the parts of the work that are done, where queries are many.
 
         Returns:
             What :func:`nearest_neighbors` returns, bit for bit.
@@ -73,7 +75,7 @@ class CosineIndex:
         """
         asked, itself = asked_of("CosineIndex.search", self._table, self._source, queries, k)
         if asked is None or asked.shape[0] * asked.shape[1] > FEW:
-            return nearest_neighbors(self._table, k, queries=queries)
+            return nearest_neighbors(self._table, k, queries=queries, progress=progress)
         excluded = np.full(asked.shape[0], -1) if itself is None else to_host(itself)
         found = self._search(self._rows, self._unit, k, _wide(native(asked)), excluded)
         return neighbors_of(found, self._table, self._source, self._zeros)

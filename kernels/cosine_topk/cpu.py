@@ -48,6 +48,7 @@ BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 
 FEW_QUERIES = 256  # fewer do not pay for ordering and quantizing 400,000 rows
 LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
 BLOCKS_A_WORKER, TASKS_A_WORKER = 8, 4
+PAIRS_A_TASK = 2048  # about: 0.2 s at d = 50, after which progress is told
 
 Filter = Callable[[Int64], None]  # works on pairs of blocks, (p, 2)
 
@@ -173,7 +174,7 @@ def _run(search: Search, seed: Filter, cross: Filter, progress: Progress) -> Non
     rows = _blocks(search.asked, search.step)
     columns = _blocks(search.table, search.step)
     total = rows * (rows + 1) // 2 if search.both else rows * columns
-    with progress.phase(f"cosines of {len(search.lists.ids):,} rows", total) as task:
+    with progress.phase(f"neighbors of {len(search.lists.ids):,} rows", total) as task:
         if total:
             starts = np.stack([np.arange(rows), np.arange(rows) * columns // rows], axis=1)
             _spread(seed, starts, task)
@@ -204,16 +205,17 @@ def _all_pairs(starts: Int64, columns: int) -> Int64:
 
 
 def _spread(work: Filter, pairs: Int64, task: Task) -> None:
-    """Give pairs to the workers; pairs with the same block of rows stay together."""
+    """Give pairs to the workers, and tell; pairs with the same block of rows stay together."""
     firsts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
     ends = [*firsts[1:], len(pairs)]
+    parts = max(TASKS_A_WORKER * threads.count(), len(pairs) // PAIRS_A_TASK)
 
     def share(part: tuple[int, int]) -> int:
         mine = pairs[firsts[part[0]] : ends[part[1] - 1]]
         work(mine)
         return len(mine)
 
-    for done in threads.stream(share, threads.ranges(len(firsts), TASKS_A_WORKER * threads.count())):
+    for done in threads.stream(share, threads.ranges(len(firsts), parts)):
         task.advance(done)
 
 
