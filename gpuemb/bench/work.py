@@ -54,7 +54,7 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
 
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     queries = shape.get("queries", words)
-    int8 = choose_road(dim, queries) == "int8"
+    int8 = choose_road(dim, queries, k) == "int8"
     pairs = queries * words if "queries" in shape else words * (words + min(BLOCK, words)) // 2
     return Work(
         2 * pairs * dim,

@@ -56,7 +56,7 @@ def nearest_neighbors(
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
         likely: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the :class:`Neighbors` of
             another run over the same words. Good ones save some time; the lists do not depend on them.
-        progress: told of the parts of the work that are done.
+        progress: told of the parts of the work that are done, where queries are many.
 
     Returns:
         Lists in score order, equal scores by row: the same bits for any tile and number of threads.
@@ -69,14 +69,27 @@ def nearest_neighbors(
 
     Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
     """
-    rows = check_matrix("nearest_neighbors", "the table", vectors_of(table), words_of(table))
-    check_range("nearest_neighbors", "the table", rows, LARGEST_SQUARE)
+    rows = checked_rows("nearest_neighbors", table)
     asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
     near = None if likely is None else _likely_rows(rows, rows if asked is None else asked, likely)
     found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself, near, progress)
     xp = namespace_of(rows)
     zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
     return neighbors_of(found, table, rows, zeros)
+
+
+def checked_rows(where: str, table: Any) -> Array:
+    """Return the rows of a table that has cosines; an Embedding's numbers are read once in its life.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: it is no finite float matrix.
+    """
+    if isinstance(table, Embedding):
+        rows = table.check().vectors
+    else:
+        rows = check_matrix(where, "the table", vectors_of(table))
+    check_range(where, "the table", rows, LARGEST_SQUARE)
+    return rows
 
 
 def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:

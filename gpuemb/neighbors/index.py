@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, device_of, native, to_host
-from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_range
 from gpuemb.core.memory import MemoryPlan
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.kernels.cosine_search import cosine_search, unit_rows
-from gpuemb.neighbors.exact import Neighbors, asked_of, nearest_neighbors, neighbors_of
-
-FEW = 150_000  # multiply-adds a row of the table, Q·d, that do not repay preparing it for every row's lists
+from gpuemb.embeddings.model import words_of
+from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, unit_rows
+from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, nearest_neighbors, neighbors_of
 
 
 class CosineIndex:
@@ -36,8 +33,7 @@ class CosineIndex:
     def __init__(self, table: Any) -> None:
         where = "CosineIndex"
         self._table = table
-        self._source = check_matrix(where, "the table", vectors_of(table), words_of(table))
-        check_range(where, "the table", self._source, LARGEST_SQUARE)
+        self._source = checked_rows(where, table)
         self._search = cosine_search.on(device_of(self._source))
         rows = native(self._source)
         widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
@@ -71,10 +67,10 @@ class CosineIndex:
             ConfigError, VocabularyError, ShapeError, DTypeError, NonFiniteError: as
                 :func:`nearest_neighbors`.
 
-        Cost: ``2·Q·V·d`` flops; many queries, with Q·d above 150,000, go to :func:`nearest_neighbors`.
+        Cost: ``2·Q·V·d`` flops; more than 512 queries or 300 neighbors go to :func:`nearest_neighbors`.
         """
         asked, itself = asked_of("CosineIndex.search", self._table, self._source, queries, k)
-        if asked is None or asked.shape[0] * asked.shape[1] > FEW:
+        if asked is None or asked.shape[0] > FEW_QUERIES or k > FEW_NEIGHBORS:
             return nearest_neighbors(self._table, k, queries=queries, progress=progress)
         excluded = np.full(asked.shape[0], -1) if itself is None else to_host(itself)
         found = self._search(self._rows, self._unit, k, _wide(native(asked)), excluded)

@@ -14,9 +14,9 @@ from gpuemb.core.arrays import Float64, Int32
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
-from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
 from gpuemb.kernels.cosine_topk.survivors import Lists
 from gpuemb.kernels.intrinsics import borrowed
+from gpuemb.kernels.scoring import LANES, defined_dot
 
 
 def raise_floors(likely: Int32, asked: Arranged, table: Arranged, words: int, lists: Lists) -> None:

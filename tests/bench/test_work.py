@@ -18,7 +18,7 @@ from gpuemb.kernels.cosine_topk import cpu
 def test_neighbors_of_ten_words_in_four_dimensions(
     road: str, ceiling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu, "choose_road", lambda dim, queries: road)
+    monkeypatch.setattr(cpu, "choose_road", lambda dim, queries, k: road)
     monkeypatch.setattr(cpu, "BLOCK", 2)
     counted = work.cosine_topk({"words": 10, "dim": 4, "k": 2})
     blocks = sum(2 * 2 for i in range(5) for j in range(5) if i <= j)  # the diagonal's and those above it

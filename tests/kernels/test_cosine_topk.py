@@ -310,7 +310,7 @@ ROADS = [
 def road(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
     """Force one of the roads, with blocks of at most ``block`` rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_kernel, "choose_road", lambda dim, queries: name)
+        patch.setattr(cpu_kernel, "choose_road", lambda dim, queries, k: name)
         patch.setattr(cpu_kernel, "BLOCK", block)
         yield
 
@@ -387,10 +387,23 @@ def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
     assert few.recomputed == int(np.any(large[:30] != 0, axis=1).sum())
 
 
-def test_few_queries_do_not_quantize_the_table() -> None:
-    assert cpu_kernel.choose_road(50, 1) == "float32"
-    assert cpu_kernel.choose_road(50, 100_000) == ("float32" if vnni.missing() else "int8")
-    assert cpu_kernel.choose_road(2**17, 100_000) == "float32"  # sums of products leave int32
+def test_few_queries_do_not_pay_for_arranging_the_table() -> None:
+    many = "float32" if vnni.missing() else "int8"
+    assert cpu_kernel.choose_road(50, 1, 10) == "search"
+    assert cpu_kernel.choose_road(50, 100_000, 10) == many
+    assert cpu_kernel.choose_road(50, 1, 100_000) == many  # long lists are not grown one by one
+    assert cpu_kernel.choose_road(2**17, 100_000, 10) == "float32"  # sums of products leave int32
+
+
+@pytest.mark.parametrize("queries", [1, 300])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_few_and_many_queries_get_the_same_bits(large: FloatMatrix, queries: int, dtype: str) -> None:
+    rows = np.clip(large, -6e4, 6e4).astype(dtype)
+    itself = np.linspace(0, LARGE - 1, queries).astype(np.int64)
+    itself[queries // 2] = -1
+    few = search(CPU, rows, 20, rows[itself], itself)
+    with road("float32"):
+        assert_same_answer(few, search(CPU, rows, 20, rows[itself], itself))
 
 
 def test_a_search_that_does_not_fit_is_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
