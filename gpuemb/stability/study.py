@@ -286,6 +286,7 @@ def _result(
             measures.aligned_cosine,
             measures.unaligned_cosine,
             measures.in_all_runs,
+            measures.joint_reliability,
         ),
         spectra=RunSpectra(measures.eigenvalues, numbers[:, 0], numbers[:, 1], numbers[:, 2]),
         recomputed_pairs=int(measures.recomputed[0]),
