@@ -106,7 +106,14 @@ def _asked(words: Sequence[str] | None, queries: Path | None) -> list[str]:
     from gpuemb.embeddings.files.vocabulary import read_words
 
     listed = [] if queries is None else [word for word in read_words(queries) if word]
-    return [*(words or ()), *listed]
+    asked = [*(words or ()), *listed]
+    if not asked:
+        raise ConfigError(
+            f"neighbors: {queries} holds no words",
+            needed="A file of words has one word a line.",
+            remedy="Name a word, or ask for every word with --all --out neighbors.parquet.",
+        )
+    return asked
 
 
 def _found(embedding: Embedding, asked: Sequence[str] | None, k: int) -> Neighbors:

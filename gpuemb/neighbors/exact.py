@@ -5,13 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from os import PathLike
+from typing import Any, SupportsFloat, SupportsIndex
 
 from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, to_host
 from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_neighbors, check_range
 from gpuemb.core.errors import DTypeError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import Embedding, vectors_of, words_of
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 
@@ -82,8 +83,20 @@ def checked_rows(where: str, table: Any) -> Array:
     """Return the rows of a table that has cosines; an Embedding's numbers are read once in its life.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: it is no finite float matrix.
+        ShapeError, DTypeError, NonFiniteError: it is no finite float matrix, or it is several.
     """
+    if isinstance(table, EmbeddingStack):
+        raise ShapeError(
+            f"{where}: the table is a stack of {len(table)} runs",
+            needed="Neighbors are found in one table at a time.",
+            remedy="[nearest_neighbors(run, k) for run in stack], then neighbor_overlap of these.",
+        )
+    if isinstance(table, (str, PathLike)):
+        raise DTypeError(
+            f"{where}: the table is the name {str(table)!r}",
+            needed="An Embedding or an array is needed.",
+            remedy=f"gpuemb.load({str(table)!r})",
+        )
     if isinstance(table, Embedding):
         rows = table.check().vectors
     else:
@@ -152,7 +165,8 @@ def _vectors_and_rows(
     if isinstance(queries, Embedding) or getattr(queries, "ndim", 0) == 2:
         asked = check_matrix(where, "queries", vectors_of(queries), words_of(queries))
         return _matching(where, rows, asked), None
-    if isinstance(queries, str) or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
+    one = isinstance(queries, (str, SupportsIndex, SupportsFloat)) and not hasattr(queries, "ndim")
+    if one or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
         raise ShapeError(
             f"{where}: queries are {type(queries).__name__} {getattr(queries, 'shape', queries)!r}",
             needed="A list of words or row numbers, or a (Q, d) array of vectors is needed.",

@@ -97,6 +97,12 @@ def test_a_missing_word_is_answered_with_the_nearest_spellings(fruit: Path) -> N
     assert done.out == ""
 
 
+def test_a_file_without_words_is_refused(fruit: Path) -> None:
+    (fruit / "words.txt").write_text("\n\n")
+    done = gpuemb(fruit, "neighbors", "fruit.npy", "--queries", "words.txt")
+    assert (done.code, "words.txt holds no words" in done.err) == (USAGE, True), done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

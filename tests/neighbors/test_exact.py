@@ -15,7 +15,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import LARGEST_SQUARE
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError, VocabularyError
-from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.model import Embedding, EmbeddingStack
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.exact import nearest_neighbors
 
@@ -155,6 +155,35 @@ def test_rows_without_length_have_no_neighbors_and_are_nobodys() -> None:
 def test_only_as_many_neighbors_as_there_are_can_be_asked_for(k: int) -> None:
     with pytest.raises(ConfigError, match=f"k = {k} neighbors were asked for among 8 candidates"):
         nearest_neighbors(table(), k)
+
+
+@pytest.mark.parametrize("k", [1.5, "3", None, True])
+def test_k_is_a_whole_number(k: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"k = {k!r} neighbors(.|\n)*whole number"):
+        nearest_neighbors(table(), k)
+    with pytest.raises(ConfigError, match="whole number"):
+        Embedding(table(), WORDS).most_similar("word1", k)
+
+
+def test_what_is_no_table_says_how_to_get_one() -> None:
+    with pytest.raises(DTypeError, match=r"(.|\n)*gpuemb\.load\('glove\.npy'\)"):
+        nearest_neighbors("glove.npy", 2)
+    run = Embedding(table(), WORDS)
+    with pytest.raises(ShapeError, match=r"a stack of 2 runs(.|\n)*for run in stack"):
+        nearest_neighbors(EmbeddingStack((run.vectors, run.vectors), WORDS), 2)
+
+
+@pytest.mark.parametrize("query", [3, 1.5, np.int64(3)])
+def test_one_number_is_no_list_of_queries(query: Any) -> None:
+    with pytest.raises(ShapeError, match="A list of words or row numbers"):
+        nearest_neighbors(table(), 2, queries=query)
+
+
+def test_numbers_beyond_float16_are_named_as_such() -> None:
+    with np.errstate(over="ignore"):
+        rows = (1e5 * table()).astype(np.float16)
+    with pytest.raises(NonFiniteError, match=r"float16 ends at 65,504"):
+        nearest_neighbors(rows, 2)
 
 
 def test_a_vector_has_one_candidate_more_than_a_word() -> None:
