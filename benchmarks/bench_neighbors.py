@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 
 from benchmarks import data
+from benchmarks.brute_force import brute_force
 from benchmarks.race import Case, Rival, Track
 from gpuemb.bench import synthetic, work
-from gpuemb.core.arrays import Float32
+from gpuemb.core.arrays import Float32, Int32
 from gpuemb.core.device import CPU
+from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors, neighbor_overlap
+from gpuemb.kernels.ranked_overlap import ranked_overlap
+from gpuemb.neighbors.overlap import NeighborOverlap
+from gpuemb.neighbors.overlap import neighbor_overlap as measures_of_lists
 
-SAMPLE = 8  # queries that the reference answers: it scores every row in Python
+SAMPLE = 256  # queries that brute force answers
+ROUNDING = 1e-13  # of sums of ten terms below 1, in another order
 TORCH_PAIRS, SLOW_PAIRS = 2e10, 1e9  # of words: beyond it a peer takes minutes a round
 TABLES = [
     ("glove", 20_000, 50, 10),
@@ -90,12 +96,63 @@ def test_overlap_of_every_pair_of_runs(benchmark: Any, track: Track, runs: int, 
     track.run(benchmark, case, [Rival("numpy", "numpy", lambda: broadcast, lambda _: "one thread")])
 
 
+@pytest.mark.parametrize(("runs", "words", "k"), [(10, 400_000, 10)])
+def test_every_measure_of_lists(benchmark: Any, track: Track, runs: int, words: int, k: int) -> None:
+    words = QUICK_WORDS if track.quick else words
+    ids = synthetic.neighbor_lists(runs, words, k)
+    shape = {"runs": runs, "words": words, "k": k}
+
+    def verify(result: NeighborOverlap) -> str:
+        sample = slice(0, 200)
+        counted = neighbor_overlap.reference(ids[:, sample])
+        ranked = ranked_overlap.reference(ids[:, sample], result.persistence)
+        assert np.array_equal(result.per_word[:, sample], counted.shared / k)
+        assert np.array_equal(result.jaccard[:, sample], counted.shared / (2 * k - counted.shared))
+        assert np.array_equal(result.joint_reliability[sample], counted.common / ranked.distinct)
+        for name in ("rank_biased", "average_overlap", "rank_similarity"):
+            mine, expected = getattr(result, name)[:, sample], getattr(ranked, name)
+            assert np.allclose(mine, expected, rtol=0, atol=ROUNDING)
+        return f"the references on 200 words, counts equal, the rest within {ROUNDING:g}"
+
+    case = Case(
+        f"list_measures-{runs}x{words}-k{k}",
+        "list measures",
+        f"six measures of {runs} runs of {words:,} words, every pair, k = {k}",
+        shape,
+        work.list_measures(shape),
+        lambda: measures_of_lists(ids),
+        verify,
+    )
+    track.run(
+        benchmark, case, [Rival("numpy", "numpy", lambda: _broadcast(ids), lambda _: "three of the six")]
+    )
+
+
+def _broadcast(ids: Int32) -> Callable[[], Any]:
+    """Overlap, Jaccard and average overlap as NumPy has them: all k² comparisons of a word and pair."""
+    runs, words, k = ids.shape
+
+    def compare(a: int, b: int) -> list[Any]:
+        found = [np.empty(words) for _ in range(3)]
+        for start, stop in tiles(words, 20_000):
+            part = slice(start, stop)
+            equal = ids[a, part, :, None] == ids[b, part, None, :]
+            depth = np.maximum(np.arange(k)[:, None], np.arange(k))
+            shared = np.stack([(equal & (depth <= d)).sum((1, 2)) for d in range(k)])
+            found[0][part] = shared[-1] / k
+            found[1][part] = shared[-1] / (2 * k - shared[-1])
+            found[2][part] = (shared / np.arange(1, k + 1)[:, None]).mean(axis=0)
+        return found
+
+    return lambda: [compare(a, b) for a, b in combinations(range(runs), 2)]
+
+
 def _verify(rows: Float32, result: TopK, k: int) -> str:
     asked = np.linspace(0, len(rows) - 1, SAMPLE).astype(np.int64)
-    expected = cosine_topk.reference(rows, k, rows[asked], asked)
+    expected = brute_force(rows, asked, k)
     assert np.array_equal(result.ids[asked], expected.ids)
     assert np.array_equal(result.scores[asked], expected.scores)
-    return f"the reference on {SAMPLE} queries, bit for bit"
+    return f"float64 brute force of {SAMPLE} queries, bit for bit"
 
 
 def _rivals(rows: Float32, k: int, threads: int, ours: Callable[[], TopK]) -> list[Rival]:

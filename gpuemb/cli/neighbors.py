@@ -106,16 +106,23 @@ def _asked(words: Sequence[str] | None, queries: Path | None) -> list[str]:
     from gpuemb.embeddings.files.vocabulary import read_words
 
     listed = [] if queries is None else [word for word in read_words(queries) if word]
-    return [*(words or ()), *listed]
+    asked = [*(words or ()), *listed]
+    if not asked:
+        raise ConfigError(
+            f"neighbors: {queries} holds no words",
+            needed="A file of words has one word a line.",
+            remedy="Name a word, or ask for every word with --all --out neighbors.parquet.",
+        )
+    return asked
 
 
 def _found(embedding: Embedding, asked: Sequence[str] | None, k: int) -> Neighbors:
     import gpuemb
 
+    progress = TerminalProgress()
     if asked is not None:
-        return gpuemb.CosineIndex(embedding.check()).search(asked, k)
-    with TerminalProgress().phase(f"neighbors of {len(embedding):,} words"):
-        return gpuemb.nearest_neighbors(embedding, k)
+        return gpuemb.CosineIndex(embedding.check()).search(asked, k, progress=progress)
+    return gpuemb.nearest_neighbors(embedding, k, progress=progress)
 
 
 def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from gpuemb.core.arrays import Array, as_numbers, device_of, namespace_of
 from gpuemb.core.errors import ConfigError, DeviceError, DTypeError, NonFiniteError, ShapeError
@@ -67,9 +67,10 @@ def check_finite(where: str, name: str, x: Array, words: Sequence[str] | None = 
         if not bool(xp.all(finite)):
             row = start + int(xp.argmin(xp.astype(finite, xp.int8)))
             label = f"row {row}" if words is None else f"row {row}, the word {words[row]!r},"
+            narrow = "; float16 ends at 65,504" if _dtype_name(x) == "float16" else ""
             raise NonFiniteError(
                 f"{where}: {name} holds NaN or infinity; {label} is the first",
-                needed="Every number must be finite.",
+                needed=f"Every number must be finite{narrow}.",
                 remedy="Drop or repair these rows: numpy.isfinite(x).all(axis=1) finds them.",
             )
 
@@ -132,8 +133,14 @@ def check_neighbors(where: str, k: int, candidates: int) -> None:
     """``k`` neighbors must exist.
 
     Raises:
-        ConfigError: ``k`` is not between 1 and the number of candidates.
+        ConfigError: ``k`` is no whole number between 1 and the number of candidates.
     """
+    if isinstance(k, bool) or not isinstance(k, SupportsIndex):
+        raise ConfigError(
+            f"{where}: k = {k!r} neighbors were asked for",
+            needed="k is a whole number.",
+            remedy="Ask for k=10.",
+        )
     if not 1 <= k <= candidates:
         raise ConfigError(
             f"{where}: k = {k} neighbors were asked for among {candidates} candidates",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from os import PathLike
+from typing import Any, SupportsFloat, SupportsIndex
 
 from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, to_host
 from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_neighbors, check_range
 from gpuemb.core.errors import DTypeError, ShapeError
-from gpuemb.embeddings.model import Embedding, vectors_of, words_of
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 
@@ -43,7 +45,9 @@ class Neighbors:
         return [(n, float(s)) for n, s, i in zip(names, scores, ids, strict=True) if i >= 0]
 
 
-def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighbors:
+def nearest_neighbors(
+    table: Any, k: int = 10, *, queries: Any = None, likely: Any = None, progress: Progress = SILENT
+) -> Neighbors:
     """Find the ``k`` rows of highest cosine, exactly.
 
     Args:
@@ -51,6 +55,9 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
+        likely: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the :class:`Neighbors` of
+            another run over the same words. Good ones save some time; the lists do not depend on them.
+        progress: told of the parts of the work that are done, where queries are many.
 
     Returns:
         Lists in score order, equal scores by row: the same bits for any tile and number of threads.
@@ -58,17 +65,70 @@ def nearest_neighbors(table: Any, k: int = 10, *, queries: Any = None) -> Neighb
     Raises:
         ConfigError: ``k`` is below 1 or there are not so many candidates.
         VocabularyError: an unknown word, with the closest spellings.
-        ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix.
+        ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix, or
+            ``likely`` are not rows of the table for each query.
 
     Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
     """
-    rows = check_matrix("nearest_neighbors", "the table", vectors_of(table), words_of(table))
-    check_range("nearest_neighbors", "the table", rows, LARGEST_SQUARE)
+    rows = checked_rows("nearest_neighbors", table)
     asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
-    found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself)
+    near = None if likely is None else _likely_rows(rows, rows if asked is None else asked, likely)
+    found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself, near, progress)
     xp = namespace_of(rows)
     zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
     return neighbors_of(found, table, rows, zeros)
+
+
+def checked_rows(where: str, table: Any) -> Array:
+    """Return the rows of a table that has cosines; an Embedding's numbers are read once in its life.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: it is no finite float matrix, or it is several.
+    """
+    if isinstance(table, EmbeddingStack):
+        raise ShapeError(
+            f"{where}: the table is a stack of {len(table)} runs",
+            needed="Neighbors are found in one table at a time.",
+            remedy="[nearest_neighbors(run, k) for run in stack], then neighbor_overlap of these.",
+        )
+    if isinstance(table, (str, PathLike)):
+        raise DTypeError(
+            f"{where}: the table is the name {str(table)!r}",
+            needed="An Embedding or an array is needed.",
+            remedy=f"gpuemb.load({str(table)!r})",
+        )
+    if isinstance(table, Embedding):
+        rows = table.check().vectors
+    else:
+        rows = check_matrix(where, "the table", vectors_of(table))
+    check_range(where, "the table", rows, LARGEST_SQUARE)
+    return rows
+
+
+def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
+    """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
+    ids = getattr(likely, "ids", likely)
+    if getattr(ids, "ndim", 0) != 2 or ids.shape[0] != asked.shape[0]:
+        raise ShapeError(
+            f"nearest_neighbors: likely is {type(likely).__name__} {getattr(ids, 'shape', '')}",
+            needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
+            remedy="Pass the lists of another run over the same words, or leave it out.",
+        )
+    xp = namespace_of(rows)
+    near = xp.asarray(ids)
+    if not xp.isdtype(near.dtype, "signed integer"):
+        raise DTypeError(
+            f"nearest_neighbors: likely holds {near.dtype}",
+            needed="Rows are signed integers, −1 where a list ends.",
+            remedy="Pass the .ids of nearest_neighbors.",
+        )
+    if near.shape[1] and not -1 <= int(xp.min(near)) <= int(xp.max(near)) < rows.shape[0]:
+        raise ShapeError(
+            f"nearest_neighbors: likely rows run from {int(xp.min(near))} to {int(xp.max(near))}",
+            needed=f"The table's rows run from 0 to {rows.shape[0] - 1}; −1 stands for none.",
+            remedy="Both runs must be over the same words: stack([a, b]) aligns them.",
+        )
+    return xp.astype(near, xp.int32)
 
 
 def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:
@@ -105,7 +165,8 @@ def _vectors_and_rows(
     if isinstance(queries, Embedding) or getattr(queries, "ndim", 0) == 2:
         asked = check_matrix(where, "queries", vectors_of(queries), words_of(queries))
         return _matching(where, rows, asked), None
-    if isinstance(queries, str) or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
+    one = isinstance(queries, (str, SupportsIndex, SupportsFloat)) and not hasattr(queries, "ndim")
+    if one or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
         raise ShapeError(
             f"{where}: queries are {type(queries).__name__} {getattr(queries, 'shape', queries)!r}",
             needed="A list of words or row numbers, or a (Q, d) array of vectors is needed.",

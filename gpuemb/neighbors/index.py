@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, device_of, library_of, native
-from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_range
 from gpuemb.core.device import CPU, require
 from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
-from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.kernels.cosine_search import cosine_search, filter_of
-from gpuemb.kernels.cosine_topk import cosine_topk
-from gpuemb.neighbors.exact import Neighbors, asked_of, nearest_neighbors, neighbors_of
-
-FEW = 150_000  # multiply-adds a row of the table, Q·d, that do not repay preparing it for every row's lists
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.model import words_of
+from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_of
+from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, nearest_neighbors, neighbors_of
 
 
 class CosineIndex:
@@ -36,11 +33,9 @@ class CosineIndex:
     def __init__(self, table: Any) -> None:
         where = "CosineIndex"
         self._table = table
-        self._source = check_matrix(where, "the table", vectors_of(table), words_of(table))
-        check_range(where, "the table", self._source, LARGEST_SQUARE)
+        self._source = checked_rows(where, table)
         device, rows = device_of(self._source), native(self._source)
         self._search = cosine_search.on(device)
-        self._many_are_prepared = cosine_topk.runs_on(device.kind)
         widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
         unit = 4 * rows.size if device == CPU else 0
         require(MemoryPlan(where, {"rows of length 1": unit, "float16 widened": widened}), device)
@@ -56,7 +51,7 @@ class CosineIndex:
         """The table's words, when it has them."""
         return words_of(self._table)
 
-    def search(self, queries: Any, k: int = 10) -> Neighbors:
+    def search(self, queries: Any, k: int = 10, *, progress: Progress = SILENT) -> Neighbors:
         """Find the ``k`` rows of highest cosine of each query.
 
         Args:
@@ -64,6 +59,7 @@ class CosineIndex:
                 ``(Q, d)`` array or another Embedding of the table's dtype, which exclude nothing; None
                 asks for every row.
             k: neighbors a query.
+            progress: told of the parts of the work that are done, where queries are many.
 
         Returns:
             What :func:`nearest_neighbors` returns, bit for bit.
@@ -72,11 +68,11 @@ class CosineIndex:
             ConfigError, VocabularyError, ShapeError, DTypeError, NonFiniteError: as
                 :func:`nearest_neighbors`.
 
-        Cost: ``2·Q·V·d`` flops; many queries, with Q·d above 150,000, go to :func:`nearest_neighbors`.
+        Cost: ``2·Q·V·d`` flops; more than 512 queries or 300 neighbors go to :func:`nearest_neighbors`.
         """
         asked, itself = asked_of("CosineIndex.search", self._table, self._source, queries, k)
-        if asked is None or (self._many_are_prepared and asked.shape[0] * asked.shape[1] > FEW):
-            return nearest_neighbors(self._table, k, queries=queries)
+        if asked is None or asked.shape[0] > FEW_QUERIES or k > FEW_NEIGHBORS:
+            return nearest_neighbors(self._table, k, queries=queries, progress=progress)
         none = library_of(self._rows).full(asked.shape[0], -1)
         excluded = none if itself is None else native(itself)
         found = self._search(self._rows, self._unit, k, _wide(native(asked)), excluded)

@@ -7,6 +7,13 @@ from gpuemb.stability.result import PairMeasure
 MEANINGS = {
     "overlap": "Share of a word’s nearest neighbors that both runs list; its mean over all pairs of runs is"
     " the stability of the word.",
+    "jaccard": "Neighbors that both runs list as a share of those that either lists; below the overlap, which"
+    " counts one list.",
+    "rank_biased_overlap": "Overlap of the first 1, 2, 3, … neighbors, each depth weighing 0.9 of the one"
+    " before: agreement on the nearest counts most.",
+    "average_overlap": "Overlap of the first 1, 2, 3, … neighbors, averaged over all depths alike.",
+    "rank_similarity": "How equal the ranks of the shared neighbors are, near ones counting most; 1 where all"
+    " have the same ranks and are the first, 0 where none is shared.",
     "direct_distance": "Length of the difference of the two tables as they stand, without any rotation.",
     "procrustes_distance": "Length of the difference that is left after the best rotation or reflection.",
     "unaligned_cosine": "Mean cosine of a word’s two vectors as they stand, without any rotation.",

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 2.9, 2.75  # inches: a quarter of a page
 LARGEST_ANNOTATED = 12  # runs; above it the cells are too small for numbers
+LIKE_OVERLAP = ("jaccard", "rank_biased_overlap", "average_overlap", "rank_similarity")  # the table has them
 CELL_CHARACTERS = 5  # as many fit a cell in full size
 
 
 def heat_maps(model: ModelResult) -> tuple[Plot, ...]:
-    """Draw every pair measure as an ``S×S`` map; darker is more alike."""
-    return tuple(heat_map(model, measure) for measure in model.pairs)
+    """Draw the pair measures as ``S×S`` maps, but those that look as overlap does; darker is more alike."""
+    return tuple(heat_map(model, measure) for measure in model.pairs if measure.measure not in LIKE_OVERLAP)
 
 
 def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:

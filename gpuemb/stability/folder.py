@@ -18,6 +18,7 @@ from gpuemb.core.files import PARTIAL, replacing, writing
 from gpuemb.corpus.reader import DATASET, fingerprint
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.statistics import mean_of_known
 from gpuemb.stability.toml import config_to, load_config
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CONFIG_FILE = "study.toml"
 WORK_FOLDER = "work"
 STANDARD_INPUT = "standard-input.txt"
+WENDLANDT_NEIGHBORS = 10  # of Wendlandt (2018)
 
 
 def default_folder(config: StudyConfig) -> Path:
@@ -157,6 +159,7 @@ def word_table(result: StudyResult) -> pyarrow.Table:
                 f"overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap),
                 f"lowest_overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap_low),
                 "neighbors_in_all_runs": np.asarray(model.words.neighbors_in_all_runs),
+                "joint_reliability": np.asarray(model.words.joint_reliability),
                 "aligned_cosine": np.asarray(model.words.aligned_cosine),
                 "unaligned_cosine": np.asarray(model.words.unaligned_cosine),
             }
@@ -216,11 +219,20 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
             }
             for pair in model.pairs
         },
+        "joint_reliability": mean_of_known(np.asarray(model.words.joint_reliability)),
+        "wendlandt_stability_percent": _wendlandt(model),
         "words_without_neighbors": int(np.isnan(stability).sum()),
         "participation_ratio": model.spectra.participation_ratio.tolist(),
         "effective_rank": model.spectra.effective_rank.tolist(),
         "pairs_recomputed_from_their_difference": model.recomputed_pairs,
     }
+
+
+def _wendlandt(model: ModelResult) -> float | None:
+    """Mean overlap in percent, which has this name with ten neighbors only."""
+    if model.neighbor_ids.shape[2] != WENDLANDT_NEIGHBORS:
+        return None
+    return 100 * model.pair("overlap").estimate.value
 
 
 def _write_table(table: pyarrow.Table, path: Path) -> None:

@@ -17,6 +17,7 @@ from gpuemb.geometry.procrustes import aligned_cosines
 from gpuemb.geometry.spectrum import Spectrum, spectrum_distance, spectrum_of_gram
 from gpuemb.kernels.polar import polar
 from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.stability.statistics import mean_of_known
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,23 @@ class MeasureKind:
     higher_is_closer: bool
 
 
-MEASURES_OF_LISTS = 5  # that neighbor_overlap takes of each pair and word
+LIST_MEASURES = {  # measure of this study: attribute of NeighborOverlap, one number a pair and word
+    "overlap": "per_word",
+    "jaccard": "jaccard",
+    "rank_biased_overlap": "rank_biased",
+    "average_overlap": "average_overlap",
+    "rank_similarity": "rank_similarity",
+}
 MEASURES: dict[str, MeasureKind] = {
     "direct_distance": MeasureKind("Distance as trained", "raw", False),
     "procrustes_distance": MeasureKind("Distance after the best rotation", "raw", False),
     "unaligned_cosine": MeasureKind("Mean cosine as trained", "unit", True),
     "aligned_cosine": MeasureKind("Mean cosine after the best rotation", "unit", True),
     "overlap": MeasureKind("Overlap of the nearest neighbors", "unit", True),
+    "jaccard": MeasureKind("Jaccard of the nearest neighbors", "unit", True),
+    "rank_biased_overlap": MeasureKind("Rank-biased overlap of the neighbors", "unit", True),
+    "average_overlap": MeasureKind("Average overlap of the neighbors", "unit", True),
+    "rank_similarity": MeasureKind("Rank similarity of the neighbors", "unit", True),
     "rsa": MeasureKind("RSA (Pearson, all word pairs)", "unit", True),
     "cka": MeasureKind("Linear CKA", "centered", True),
     "pip_loss": MeasureKind("PIP loss", "raw", False),
@@ -50,6 +61,7 @@ class ModelMeasures:
         tables: ``(M, S, S)`` the measures of ``MEASURES``, in their order.
         overlap, overlap_low, aligned_cosine, unaligned_cosine: ``(V,)`` float64.
         in_all_runs: ``(V,)`` int32.
+        joint_reliability: ``(V,)`` float64.
         eigenvalues: ``(S, d)``; shape_numbers: ``(S, 3)`` participation ratio, effective rank, IsoScore.
         recomputed: ``(1,)`` pairs taken from their difference.
     """
@@ -60,6 +72,7 @@ class ModelMeasures:
     aligned_cosine: Float64
     unaligned_cosine: Float64
     in_all_runs: Int32
+    joint_reliability: Float64
     eigenvalues: Float64
     shape_numbers: Float64
     recomputed: Int32
@@ -86,7 +99,7 @@ def measure_model(tables: list[FloatMatrix], neighbor_ids: Int32, task: Task) ->
         "procrustes_distance": distances.procrustes,
         "unaligned_cosine": before.table,
         "aligned_cosine": after.table,
-        "overlap": overlap.table,
+        **overlap.tables,
         "rsa": unit.rsa(),
         "cka": centered.cka(),
         "pip_loss": distances.pip,
@@ -100,6 +113,7 @@ def measure_model(tables: list[FloatMatrix], neighbor_ids: Int32, task: Task) ->
         aligned_cosine=after.mean,
         unaligned_cosine=before.mean,
         in_all_runs=overlap.in_all_runs,
+        joint_reliability=overlap.joint_reliability,
         eigenvalues=np.stack([s.eigenvalues for s in spectra]),
         shape_numbers=np.array(numbers),
         recomputed=np.array([distances.recomputed], np.int32),
@@ -108,29 +122,30 @@ def measure_model(tables: list[FloatMatrix], neighbor_ids: Int32, task: Task) ->
 
 @dataclass(frozen=True, eq=False)
 class _Overlaps:
-    table: Float64
+    tables: dict[str, Float64]
     mean: Float64
     lowest: Float64
     in_all_runs: Int32
+    joint_reliability: Float64
 
 
 def _overlaps(ids: Int32) -> _Overlaps:
     """Overlap of every word and pair, a tile of words at a time: P × V numbers never stand at once."""
     runs, words, _ = ids.shape
     pairs = runs * (runs - 1) // 2
-    sums, known = np.zeros((runs, runs)), np.zeros((runs, runs))
+    sums, known = np.zeros((len(LIST_MEASURES), pairs)), np.zeros(pairs)
     parts = []
-    for start, stop in tiles(words, rows_per_tile(MEASURES_OF_LISTS * 8 * pairs)):
+    for start, stop in tiles(words, rows_per_tile(len(LIST_MEASURES) * 8 * pairs)):
         part = neighbor_overlap(ids[:, start:stop])
-        parts.append(part)
-        sums += square(np.nansum(part.per_word, axis=1), runs)
-        known += square(np.isfinite(part.per_word).sum(axis=1), runs)
-    means = [
-        np.concatenate([getattr(p, name) for p in parts]) for name in ("stability", "lowest", "in_all_runs")
-    ]
-    table = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
-    np.fill_diagonal(table, 1.0)
-    return _Overlaps(table, *means)
+        per_word = ("stability", "lowest", "in_all_runs", "joint_reliability")
+        parts.append([getattr(part, name) for name in per_word])
+        sums += [np.nansum(getattr(part, name), axis=1) for name in LIST_MEASURES.values()]
+        known += np.isfinite(part.per_word).sum(axis=1)
+    means = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
+    tables = {name: square(mean, runs) for name, mean in zip(LIST_MEASURES, means, strict=True)}
+    for table in tables.values():
+        np.fill_diagonal(table, 1.0)
+    return _Overlaps(tables, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +173,7 @@ def _cosines(tables: list[FloatMatrix], unit: CrossGrams, task: Task) -> tuple[_
     for pair, both in enumerate(threads.stream(compare, range(len(pairs)))):
         for which, cosines in enumerate(both):
             sums[which] += cosines
-            values[which, pair] = _mean_of_known(cosines)
+            values[which, pair] = mean_of_known(cosines)
         task.advance()
     before, after = (
         _Cosines(square(values[which], runs) + np.eye(runs), sums[which] / len(pairs)) for which in (0, 1)
@@ -172,11 +187,6 @@ def square(values: Float64, runs: int) -> Float64:
     for value, (s, t) in zip(values, combinations(range(runs), 2), strict=True):
         table[s, t] = table[t, s] = value
     return table
-
-
-def _mean_of_known(values: Float64) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def _spectrum_table(spectra: list[Spectrum]) -> Float64:

@@ -49,6 +49,7 @@ class WordMeasures:
         aligned_cosine: cosine of the word's two vectors after the best rotation.
         unaligned_cosine: the same before any rotation.
         neighbors_in_all_runs: how many words are among the k nearest in every run.
+        joint_reliability: the same as a share of the words that are among them in any run.
     """
 
     overlap: Float64
@@ -56,6 +57,7 @@ class WordMeasures:
     aligned_cosine: Float64
     unaligned_cosine: Float64
     neighbors_in_all_runs: Int32
+    joint_reliability: Float64
 
 
 @dataclass(frozen=True)

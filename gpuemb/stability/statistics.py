@@ -64,3 +64,9 @@ def mean_over_pairs(values: Float64, *, confidence: float = 0.95) -> Estimate:
 def _pair_mean(values: Float64) -> float:
     first, second = np.triu_indices(len(values), 1)
     return float(values[first, second].mean())
+
+
+def mean_of_known(values: Float64) -> float:
+    """Mean of the values that are not NaN; NaN where all are."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -205,13 +205,14 @@ class _Study:
     def _neighbors(
         self, model: ModelConfig, keys: Sequence[str], tables: Sequence[Float32]
     ) -> tuple[Int32, Float64]:
+        """Lists of every run. A run starts from those of the run before: that changes no bit."""
         k = self.config.neighbors
-        lists = []
+        lists: list[Arrays] = []
         with self.progress.phase(f"neighbors of {model.name}", len(keys)) as task:
             for key, table in zip(keys, tables, strict=True):
 
                 def compute(table: Float32 = table) -> Arrays:
-                    found = nearest_neighbors(table, k)
+                    found = nearest_neighbors(table, k, likely=lists[-1]["ids"] if lists else None)
                     return {"ids": found.ids, "scores": found.scores}
 
                 lists.append(self.store.unit("neighbors", digest_of(key, k), compute))
@@ -285,6 +286,7 @@ def _result(
             measures.aligned_cosine,
             measures.unaligned_cosine,
             measures.in_all_runs,
+            measures.joint_reliability,
         ),
         spectra=RunSpectra(measures.eigenvalues, numbers[:, 0], numbers[:, 1], numbers[:, 2]),
         recomputed_pairs=int(measures.recomputed[0]),

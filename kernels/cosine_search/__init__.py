@@ -1,7 +1,7 @@
-"""The k rows of highest cosine with a few queries, exactly, from a table that was prepared once.
+"""The k rows of highest cosine with a few queries, exactly, from a table that may have been prepared.
 
 rows     (V, d)  float32 or float64; finite
-unit     (V, d)  float32: what ``filter_of`` makes of them; None: made where it is needed
+unit     (V, d)  float32: what ``filter_of`` makes of them; None: made in parts, every time they are needed
 queries  (Q, d)  float32 or float64
 itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none
 →        ids (Q, k), scores (Q, k): those of :mod:`gpuemb.kernels.cosine_topk`, bit for bit
@@ -14,10 +14,14 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, FloatMatrix, Int64, device_of
 from gpuemb.core.dispatch import kernel
-from gpuemb.core.memory import tiles
+from gpuemb.core.memory import buffer, tiles
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 CHUNK = 4096  # rows that are held in float64 at once
+TILE = 1 << 19  # scores: 2 MB are read back from L2
+UNITS = 1 << 17  # numbers of rows that are scaled at once: 0.5 MB are read back from L2
+TASKS_A_WORKER = 2
+FEW_QUERIES, FEW_NEIGHBORS = 512, 300  # beyond, arranging 20,000 … 400,000 rows as cosine_topk does pays
 
 
 def unit_rows(rows: FloatMatrix) -> Float32:
@@ -41,13 +45,20 @@ def filter_of(rows: FloatMatrix) -> Float32 | None:
     return unit_rows(rows) if device_of(rows).kind == "cpu" else None
 
 
+def buffers_of(queries: int, k: int, dim: int) -> dict[str, int]:
+    """Bytes of a search beside its arrays."""
+    parts = TASKS_A_WORKER * threads.count()
+    tile = buffer((TILE,), np.float32) + buffer((max(UNITS, dim),), np.float32)
+    return {"lists": 2 * parts * queries * k * 12, "tiles": threads.count() * tile}
+
+
 @kernel
 def cosine_search(
     rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
 ) -> TopK:
     """Find the ``k`` nearest rows of every query.
 
-    Cost: ``2·Q·V·d`` flops in float32, and ``unit`` is read once for every 256 queries; on a GPU in float64,
-    and ``rows`` once for every 8.
+    Cost: ``2·Q·V·d`` flops in float32, and ``unit``, or ``rows``, is read once for every 256 queries; on a
+    GPU in float64, and ``rows`` once for every 8.
     """
     return cosine_topk.reference(rows, k, queries, itself)

@@ -3,7 +3,8 @@
 Plan      BLAS multiplies a tile of unit queries with a tile of unit columns; a pair whose float32 score lies
           more than ε below the query's k-th exact score so far is dropped, any other is scored by definition
           and offered to the query's sorted list. Few queries: each worker takes part of the columns, and the
-          lists are merged. Nothing is dropped without proof: the answer is exact for any tiles and threads.
+          lists are merged. Columns that were not prepared are scaled a tile at a time. Nothing is dropped
+          without proof: the answer is exact for any tiles and threads.
 Bound     Rounding a unit row to float32 moves it by at most 2⁻²⁴, float32 BLAS adds at most d·2⁻²⁴:
           ε = (d + 8)·2⁻²⁴ covers both rows and the float64 roundings.
 Bound by  reading ``unit`` where queries are few, else float32 products.
@@ -19,16 +20,14 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
-from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.jit import njit, njit_reassociated
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.cosine_search import unit_rows
-from gpuemb.kernels.cosine_topk import LANES, TopK
-from gpuemb.kernels.intrinsics import fused_multiply_add
+from gpuemb.kernels.cosine_search import TASKS_A_WORKER, TILE, UNITS, unit_rows
+from gpuemb.kernels.cosine_topk import TopK
+from gpuemb.kernels.scoring import LANES, defined_dot
 
 QUERY_TILE = 256
-TILE = 1 << 19  # scores: 2 MB are read back from L2
 FILTER_GROUP = 128  # scores tested at once without a branch
-TASKS_A_WORKER = 2
 
 
 def cosine_search(
@@ -41,6 +40,7 @@ def cosine_search(
     epsilon = (rows.shape[1] + 8) * 2.0**-24
     some = tiles(len(asked), width)
     columns = threads.ranges(len(rows), math.ceil(TASKS_A_WORKER * threads.count() / len(some)))
+    step = TILE // width if unit is not None else max(1, min(TILE // width, UNITS // rows.shape[1]))
     ids = np.full((len(columns), len(asked), k), -1, np.int32)
     best = np.full(ids.shape, -np.inf)
 
@@ -48,11 +48,12 @@ def cosine_search(
         (start, stop), part = task
         mine = slice(start, stop)
         found = np.zeros(stop - start, np.int64)
-        for first, last in tiles(columns[part][1] - columns[part][0], TILE // width):
-            first, last = first + columns[part][0], last + columns[part][0]
-            approximate = asked_unit[mine] @ unit[first:last].T
+        room = np.empty((step, rows.shape[1]) if unit is None else (0, 0), np.float32)
+        begin, end = columns[part]
+        for first in range(begin, end, step):
+            last = min(first + step, end)
             _offer_survivors(
-                approximate,
+                asked_unit[mine] @ _unit_part(rows, unit, first, last, room).T,
                 epsilon,
                 first,
                 rows,
@@ -67,6 +68,26 @@ def cosine_search(
     return _merged(ids, best, k, int(np.count_nonzero(asked_unit.any(axis=1))))
 
 
+def _unit_part(rows: FloatMatrix, unit: Float32 | None, first: int, last: int, room: Float32) -> Float32:
+    """Rows ``first … last`` at length 1: those that were prepared, or made in ``room``."""
+    if unit is not None:
+        return unit[first:last]
+    made = room[: last - first]
+    _scale(rows[first:last], made)
+    return made
+
+
+@njit_reassociated
+def _scale(rows: FloatMatrix, unit: Float32) -> None:
+    for row in range(len(rows)):
+        squared = 0.0
+        for column in range(rows.shape[1]):
+            squared += np.float64(rows[row, column]) * np.float64(rows[row, column])
+        inverse = 1 / np.sqrt(squared) if squared > 0 else 0.0
+        for column in range(rows.shape[1]):
+            unit[row, column] = np.float64(rows[row, column]) * inverse
+
+
 def _merged(ids: Int32, scores: Float64, k: int, asking: int) -> TopK:
     """One list of the parts' lists: higher scores first, equal ones by row."""
     all_ids, all_scores = np.concatenate(list(ids), axis=1), np.concatenate(list(scores), axis=1)
@@ -74,27 +95,6 @@ def _merged(ids: Int32, scores: Float64, k: int, asking: int) -> TopK:
     best = np.take_along_axis(all_ids, order, axis=1)
     found = np.take_along_axis(all_scores, order, axis=1)
     return TopK(best, np.where(best >= 0, found, np.nan), refined=asking)
-
-
-@njit_inline
-def _dot(x: FloatMatrix, y: FloatMatrix, sums: Float64) -> float:
-    """The defined dot product: sixteen partial sums, added by halves."""
-    sums[:] = 0
-    whole = x.size // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            sums[lane] = fused_multiply_add(
-                np.float64(x[start + lane]), np.float64(y[start + lane]), sums[lane]
-            )
-    for column in range(whole, x.size):
-        lane = column - whole
-        sums[lane] = fused_multiply_add(np.float64(x[column]), np.float64(y[column]), sums[lane])
-    half = LANES // 2
-    while half > 0:
-        for lane in range(half):
-            sums[lane] += sums[lane + half]
-        half //= 2
-    return float(sums[0])
 
 
 @njit
@@ -109,9 +109,13 @@ def _offer_survivors(
     ids: Int32,
     found: Int64,
 ) -> None:
-    k, columns, sums = best.shape[1], approximate.shape[1], np.empty(LANES)
+    k, columns, dim = best.shape[1], approximate.shape[1], table.shape[1]
+    groups = -(-dim // LANES)
+    padded = np.zeros((2, groups * LANES), table.dtype)  # a query and a candidate
+    mine, theirs = padded[0].ctypes.data, padded[1].ctypes.data
     for query in range(approximate.shape[0]):
-        length = np.sqrt(_dot(asked[query], asked[query], sums))
+        padded[0, :dim] = asked[query]
+        length = np.sqrt(defined_dot(padded, mine, mine, groups))
         if length == 0:
             continue
         row = approximate[query]
@@ -127,10 +131,11 @@ def _offer_survivors(
                 candidate = first + column
                 if row[column] < threshold or candidate == excluded[query]:
                     continue
-                own = np.sqrt(_dot(table[candidate], table[candidate], sums))
+                padded[1, :dim] = table[candidate]
+                own = np.sqrt(defined_dot(padded, theirs, theirs, groups))
                 if own == 0:
                     continue
-                score = _dot(asked[query], table[candidate], sums) / (length * own)
+                score = defined_dot(padded, mine, theirs, groups) / (length * own)
                 if found[query] < k or score > best[query, k - 1]:
                     _insert(best[query], ids[query], found[query], score, candidate)
                     found[query] = min(found[query] + 1, k)

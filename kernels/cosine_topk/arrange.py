@@ -16,7 +16,7 @@ from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
 from gpuemb.core.jit import njit, njit_reassociated
 from gpuemb.core.memory import tiles
 from gpuemb.core.random import stream
-from gpuemb.kernels.cosine_topk.scoring import LANES, measure_lengths
+from gpuemb.kernels.scoring import LANES, measure_lengths
 
 CHUNK = 4096  # rows a task
 CENTERS, SAMPLE_A_CENTER = 1024, 32  # at most; rows a center is the mean of, on average

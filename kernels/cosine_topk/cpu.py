@@ -1,8 +1,10 @@
 """Exact cosine neighbors on the CPU: a low-precision filter with a proof, float64 answers.
 
-Plan      1 arrange   rows without length leave, similar rows come to lie together (arrange.py).
+Plan      Few queries do not pay for arranging the table: cosine_search answers them. For others:
+          1 arrange   rows without length leave, similar rows come to lie together (arrange.py).
           2 filter    int8 products where the processor has them (int8.py), else float32 tiles (float32.py).
-          3 seed      every block against itself: its rows' lists start near their final values.
+          3 seed      floors from likely rows, if any (likely.py), then every block against itself: its rows'
+                      lists start near their final values.
           4 cross     pairs of blocks I < J, each once for both sides. In round r block I meets (r − I) mod n:
                       no two tiles of a round share a block, so workers need no locks.
           5 settle    candidates wait in a buffer a row, are scored by definition, and raise the row's floor
@@ -21,9 +23,11 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
+from gpuemb.core.device import CPU
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.kernels import vnni
+from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, buffers_of, cosine_search
 from gpuemb.kernels.cosine_topk import TopK
 from gpuemb.kernels.cosine_topk.arrange import (
     Arranged,
@@ -32,6 +36,7 @@ from gpuemb.kernels.cosine_topk.arrange import (
     centers_of,
     nearest_centers,
 )
+from gpuemb.kernels.cosine_topk.likely import raise_floors
 from gpuemb.kernels.cosine_topk.room import Scratch, scratch
 from gpuemb.kernels.cosine_topk.survivors import (
     Error,
@@ -43,9 +48,9 @@ from gpuemb.kernels.cosine_topk.survivors import (
 )
 
 BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 … 2048 measure alike
-FEW_QUERIES = 256  # fewer do not pay for ordering and quantizing 400,000 rows
 LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
 BLOCKS_A_WORKER, TASKS_A_WORKER = 8, 4
+PAIRS_A_TASK = 2048  # about: 0.2 s at d = 50, after which progress is told
 
 Filter = Callable[[Int64], None]  # works on pairs of blocks, (p, 2)
 
@@ -93,27 +98,37 @@ def cosine_topk(
     """See :mod:`gpuemb.kernels.cosine_topk`."""
     table = _contiguous(rows)
     asked = table if queries is None else _contiguous(queries)
-    road = choose_road(table.shape[1], len(asked))
+    itself = np.arange(len(table)) if queries is None else itself
+    road = choose_road(table.shape[1], len(asked), k)
     plan(len(table), table.shape[1], k, len(asked), table.itemsize).require()
+    if road == "search":
+        excluded = np.full(len(asked), -1) if itself is None else itself
+        return cosine_search.on(CPU)(table, None, k, asked, excluded)
     with threads.single_threaded_blas():
-        search = _arrange(table, asked, np.arange(len(table)) if queries is None else itself, k)
+        search = _arrange(table, asked, itself, k)
+        if likely is not None:
+            raise_floors(likely, search.asked, search.table, len(table), search.lists)
         seed, cross = ROADS[road](search)
-        _run(search, seed, cross)
+        _run(search, seed, cross, progress)
     return _answer(search, road)
 
 
-def choose_road(dim: int, queries: int) -> str:
-    """Name the filter: ``int8`` where the processor has the products and the queries repay quantizing."""
-    usable = not vnni.missing() and dim <= LARGEST_INT8_DIM and queries >= FEW_QUERIES
-    return "int8" if usable else "float32"
+def choose_road(dim: int, queries: int, k: int) -> str:
+    """Name the road: ``search`` for few queries, else ``int8`` where the processor has the products."""
+    if queries <= FEW_QUERIES and k <= FEW_NEIGHBORS:
+        return "search"
+    return "int8" if not vnni.missing() and dim <= LARGEST_INT8_DIM else "float32"
 
 
 def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> MemoryPlan:
     """Bytes beside the table: its arranged copy, the filter's table, waiting candidates, the lists."""
-    others = 0 if queries == words else queries
-    filter_bytes = 1 if choose_road(dim, queries) == "int8" else 4
+    others, road = 0 if queries == words else queries, choose_road(dim, queries, k)
+    purpose = f"cosine_topk of {queries} among {words} rows, {dim} dimensions"
+    if road == "search":
+        return MemoryPlan(purpose, buffers_of(queries, k, dim))
+    filter_bytes = 1 if road == "int8" else 4
     return MemoryPlan(
-        f"cosine_topk of {queries} among {words} rows, {dim} dimensions",
+        purpose,
         {
             "arranged rows": (words + others) * (dim + 16) * itemsize,
             "the filter's rows": (words + others) * (dim + 4) * filter_bytes,
@@ -133,8 +148,7 @@ def _contiguous(rows: FloatMatrix) -> FloatMatrix:
 def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: int) -> Search:
     step = _step(len(asked))
     lengths = approximate_lengths(table)
-    few = len(asked) < FEW_QUERIES  # ordering the table would cost more than it saves
-    centers = centers_of(table, lengths, len(table) if few else step if asked is table else BLOCK)
+    centers = centers_of(table, lengths, step if asked is table else BLOCK)
     arranged = arrange(table, _order(table, lengths, centers), itself if asked is table else None)
     asking = arranged
     if asked is not table:
@@ -146,12 +160,7 @@ def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: in
 
 
 def _step(queries: int) -> int:
-    """Rows a block: BLOCK, or less so that every worker has some blocks of a small search.
-
-    A few queries are one block, and the table's blocks stay large.
-    """
-    if queries < FEW_QUERIES:
-        return BLOCK
+    """Rows a block: BLOCK, or less so that every worker has some blocks of a small search."""
     even = -(-queries // (BLOCKS_A_WORKER * threads.count()))
     return max(vnni.SIDE, min(BLOCK, -(-even // vnni.SIDE) * vnni.SIDE))
 
@@ -164,15 +173,17 @@ def _order(rows: FloatMatrix, lengths: Float64, centers: Float32) -> Int64:
     return order
 
 
-def _run(search: Search, seed: Filter, cross: Filter) -> None:
-    """Seed, cross and settle, on our workers."""
+def _run(search: Search, seed: Filter, cross: Filter, progress: Progress) -> None:
+    """Seed, cross and settle, on our workers; told in pairs of blocks."""
     rows = _blocks(search.asked, search.step)
     columns = _blocks(search.table, search.step)
-    if rows and columns:
-        starts = np.stack([np.arange(rows), np.arange(rows) * columns // rows], axis=1)
-        _spread(seed, starts)
-        for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
-            _spread(cross, pairs)
+    total = rows * (rows + 1) // 2 if search.both else rows * columns
+    with progress.phase(f"neighbors of {len(search.lists.ids):,} rows", total) as task:
+        if total:
+            starts = np.stack([np.arange(rows), np.arange(rows) * columns // rows], axis=1)
+            _spread(seed, starts, task)
+            for pairs in _rounds(rows) if search.both else [_all_pairs(starts, columns)]:
+                _spread(cross, pairs, task)
     parts = threads.ranges(len(search.asked.rows), TASKS_A_WORKER * threads.count())
     threads.run(lambda part: settle(search.asked, search.table, search.lists, search.room(), *part), parts)
 
@@ -197,12 +208,19 @@ def _all_pairs(starts: Int64, columns: int) -> Int64:
     return others
 
 
-def _spread(work: Filter, pairs: Int64) -> None:
-    """Give pairs to the workers; pairs with the same block of rows stay together."""
+def _spread(work: Filter, pairs: Int64, task: Task) -> None:
+    """Give pairs to the workers, and tell; pairs with the same block of rows stay together."""
     firsts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
     ends = [*firsts[1:], len(pairs)]
-    parts = threads.ranges(len(firsts), TASKS_A_WORKER * threads.count())
-    threads.run(lambda part: work(pairs[firsts[part[0]] : ends[part[1] - 1]]), parts)
+    parts = max(TASKS_A_WORKER * threads.count(), len(pairs) // PAIRS_A_TASK)
+
+    def share(part: tuple[int, int]) -> int:
+        mine = pairs[firsts[part[0]] : ends[part[1] - 1]]
+        work(mine)
+        return len(mine)
+
+    for done in threads.stream(share, threads.ranges(len(firsts), parts)):
+        task.advance(done)
 
 
 def _int8_road(search: Search) -> tuple[Filter, Filter]:

@@ -17,8 +17,8 @@ from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
 from gpuemb.kernels.cosine_topk.room import Scratch
-from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
 from gpuemb.kernels.intrinsics import borrowed, prefetch
+from gpuemb.kernels.scoring import LANES, defined_dot
 from gpuemb.kernels.vnni import SIDE
 
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner

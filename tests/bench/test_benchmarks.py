@@ -9,12 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from bench.fabricated import record
+from strategies import awkward_rows
+from tolerances import assert_same_bits
 
 from gpuemb.bench.ceilings import Ceiling, Ceilings
 from gpuemb.bench.records import read_records, write_json, write_record
 from gpuemb.bench.work import Work
+from gpuemb.kernels.cosine_topk import cosine_topk
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKED = "# Title\n<!-- benchmarks:begin -->\nold\n<!-- benchmarks:end -->\nend\n"
@@ -207,3 +211,16 @@ def _summary(hook: Any, key: Any, track: Any) -> str:
     reporter = SimpleNamespace(section=lines.append, write_line=lines.append)
     hook(reporter, SimpleNamespace(stash={key: track}))
     return "\n".join(lines)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "tied", "duplicates", "zero rows", "clusters", "huge and tiny"])
+@pytest.mark.parametrize("k", [1, 7, 39])
+def test_brute_force_finds_the_defined_lists(kind: str, k: int) -> None:
+    from benchmarks.brute_force import brute_force
+
+    rows = awkward_rows(kind, "float32", 40, 9, seed=3)
+    asked = np.array([0, 5, 39])
+    found = brute_force(rows, asked, k)
+    expected = cosine_topk.reference(rows, k, rows[asked], asked)
+    assert_same_bits(found.ids, expected.ids)
+    assert_same_bits(found.scores, expected.scores)

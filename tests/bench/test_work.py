@@ -18,7 +18,7 @@ from gpuemb.kernels.cosine_topk import cpu
 def test_neighbors_of_ten_words_in_four_dimensions(
     road: str, ceiling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu, "choose_road", lambda dim, queries: road)
+    monkeypatch.setattr(cpu, "choose_road", lambda dim, queries, k: road)
     monkeypatch.setattr(cpu, "BLOCK", 2)
     counted = work.cosine_topk({"words": 10, "dim": 4, "k": 2})
     blocks = sum(2 * 2 for i in range(5) for j in range(5) if i <= j)  # the diagonal's and those above it
@@ -26,6 +26,25 @@ def test_neighbors_of_ten_words_in_four_dimensions(
     assert counted.bytes == 10 * 4 * 4 + 10 * 2 * (4 + 8)
     assert counted.ceiling == ceiling
     assert work.cosine_topk({"words": 10, "dim": 4, "k": 2, "queries": 3}).flops == 2 * 3 * 10 * 4
+
+
+def test_a_few_queries_read_a_table_and_more_multiply_with_it() -> None:
+    shape = {"words": 10, "dim": 4, "k": 2}
+    one, some = (work.cosine_search({**shape, "queries": queries}) for queries in (1, 100))
+    assert (one.ceiling, one.amount) == ("copy", 10 * 4 * 4)
+    assert (some.ceiling, some.amount) == ("sgemm", 2 * 100 * 10 * 4)
+    many = {**shape, "queries": 10_000}
+    assert work.cosine_search(many) == work.cosine_topk(many)
+
+
+def test_cosines_of_three_rows_have_the_columns_lengths_once() -> None:
+    counted = work.cosine_scores({"words": 10, "dim": 4, "queries": 3})
+    assert counted.flops == 2 * 4 * (3 * 10 + 10)
+    assert counted.bytes == 4 * 4 * 13 + 8 * 30
+
+
+def test_lists_are_read_twice_and_five_numbers_written() -> None:
+    assert work.list_measures({"runs": 3, "words": 5, "k": 4}).bytes == 2 * 3 * 5 * 4 * 4 + 3 * 5 * 5 * 8
 
 
 def test_three_runs_have_six_products_of_pairs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,41 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+def interrupted_at(folder: Path, shown: bytes, *arguments: str | Path) -> Outcome:
+    """Run the command in a terminal; press Ctrl-C once ``shown`` is on the screen, which is ``err``."""
+    screen, terminal = os.openpty()
+    running = subprocess.Popen(
+        [COMMAND, *arguments],
+        cwd=folder,
+        env={**ENVIRONMENT, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    said, pressed = b"", False
+    try:
+        while more := _read(screen):
+            said += more
+            if shown in said and not pressed:
+                running.send_signal(signal.SIGINT)
+                pressed = True
+        printed, _ = running.communicate(timeout=PATIENCE)
+    finally:
+        running.kill()
+        running.wait()
+        os.close(screen)
+    return Outcome(running.returncode, printed.decode(), said.decode())
+
+
+def _read(screen: int) -> bytes:
+    """What comes next; nothing when the other side has closed the terminal."""
+    try:
+        return os.read(screen, 4096)
+    except OSError:
+        return b""
 
 
 def gpuemb(folder: Path, *arguments: str | Path, typed: bytes = b"") -> Outcome:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from embeddings.tables import FRUIT, table
-from end_to_end.command import COMMAND, FAILED, USAGE, gpuemb
+from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, interrupted_at
 
 from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
@@ -70,6 +70,19 @@ def test_the_whole_graph_is_written(tmp_path: Path) -> None:
     assert rows == expected
 
 
+def test_ctrl_c_in_the_whole_graph_leaves_no_file(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).standard_normal((60_000, 20)).astype(np.float32)
+    save(Embedding(vectors, [f"w{i}" for i in range(60_000)]), tmp_path / "t.npy")
+    before = sorted(tmp_path.iterdir())
+    arguments = ("neighbors", "t.npy", "--all", "--out", "n.parquet", "--threads", "1")
+    ended = interrupted_at(tmp_path, b"/1770", *arguments)  # 59 blocks of rows have so many pairs
+    assert ended.code == INTERRUPTED, ended.err
+    assert "neighbors of 60,000 rows" in ended.err
+    assert "Interrupted" in ended.err
+    assert "Traceback" not in ended.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_part_of_the_table_is_asked(fruit: Path) -> None:
     done = gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[0], "-k", "1", "--limit", "2", "--json")
     assert [one["word"] for one in json.loads(done.out)[0]["neighbors"]] == [FRUIT[1]]
@@ -82,6 +95,12 @@ def test_a_missing_word_is_answered_with_the_nearest_spellings(fruit: Path) -> N
     assert f"the word '{FRUIT[1][:-1]}' is not among its 5 words" in done.err
     assert f"Did you mean {FRUIT[1]}" in done.err
     assert done.out == ""
+
+
+def test_a_file_without_words_is_refused(fruit: Path) -> None:
+    (fruit / "words.txt").write_text("\n\n")
+    done = gpuemb(fruit, "neighbors", "fruit.npy", "--queries", "words.txt")
+    assert (done.code, "words.txt holds no words" in done.err) == (USAGE, True), done.err
 
 
 @pytest.mark.parametrize(

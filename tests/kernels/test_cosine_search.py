@@ -20,10 +20,12 @@ KERNEL = cosine_search
 WIDE = ("float32", "float64")
 
 
-def search(device: Device, rows: FloatMatrix, k: int, queries: FloatMatrix, itself: Int64) -> TopK:
+def search(
+    device: Device, rows: FloatMatrix, k: int, queries: FloatMatrix, itself: Int64, *, prepared: bool = True
+) -> TopK:
     """Run the kernel on the device; bring the lists home."""
     arrays = [to_device(x, device) for x in (rows, unit_rows(rows), queries, itself)]
-    found = cosine_search.on(device)(arrays[0], arrays[1], k, arrays[2], arrays[3])
+    found = cosine_search.on(device)(arrays[0], arrays[1] if prepared else None, k, arrays[2], arrays[3])
     return TopK(to_host(found.ids), to_host(found.scores))
 
 
@@ -35,11 +37,13 @@ def assert_as_defined(found: TopK, rows: FloatMatrix, k: int, queries: FloatMatr
 
 @given(table=tables(max_words=50, dtypes=WIDE), k=st.integers(1, 60), data=st.data())
 def test_lists_are_those_of_the_definition(device: Device, table: Table, k: int, data: st.DataObject) -> None:
-    """Words, vectors and strangers; k may pass V."""
+    """Words, vectors and strangers, of a table that was prepared or not; k may pass V."""
     picked = np.array(data.draw(st.lists(st.integers(0, table.words - 1), min_size=1, max_size=6)), np.int64)
     queries = np.concatenate([table.rows[picked], table.rows[picked[:1]], table.like(2)])
     itself = np.concatenate([picked, [-1, -1, -1]])
-    assert_as_defined(search(device, table.rows, k, queries, itself), table.rows, k, queries, itself)
+    for prepared in (True, False):
+        found = search(device, table.rows, k, queries, itself, prepared=prepared)
+        assert_as_defined(found, table.rows, k, queries, itself)
 
 
 @given(table=tables(dtypes=WIDE))
@@ -49,14 +53,16 @@ def test_unit_rows_have_length_one_or_none(table: Table) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize(("query_tile", "tile"), [(1, 16), (3, 999), (256, 1 << 19)])
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize(("query_tile", "tile", "units"), [(1, 16, 5), (3, 999, 60), (256, 1 << 19, 1 << 17)])
 def test_any_tiles_and_threads_give_the_same_bits(
-    query_tile: int, tile: int, workers: int, monkeypatch: pytest.MonkeyPatch
+    query_tile: int, tile: int, units: int, workers: int, monkeypatch: pytest.MonkeyPatch, *, prepared: bool
 ) -> None:
     rows = np.random.default_rng(0).integers(-2, 3, (700, 6)).astype(np.float32)  # ties across all borders
     itself = np.array([5, -1, 699, 0, 350], np.int64)
     monkeypatch.setattr(cpu_kernel, "QUERY_TILE", query_tile)
     monkeypatch.setattr(cpu_kernel, "TILE", tile)
+    monkeypatch.setattr(cpu_kernel, "UNITS", units)
     with threads.limit(workers):
-        found = search(CPU, rows, 12, rows[itself], itself)
+        found = search(CPU, rows, 12, rows[itself], itself, prepared=prepared)
     assert_as_defined(found, rows, 12, rows[itself], itself)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from strategies import FLOATS, KINDS, Table, awkward_rows, tables
 from tolerances import assert_same_bits, cosine_error
 
 from gpuemb.core import memory, threads
-from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device, to_host
+from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64, to_device, to_host
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.kernels import vnni
@@ -63,11 +64,35 @@ def search(
     k: int,
     queries: FloatMatrix | None = None,
     itself: Int64 | None = None,
+    likely: Int32 | None = None,
 ) -> TopK:
     """Run the kernel on the device; bring the answer home."""
-    there = [None if x is None else to_device(x, device) for x in (rows, queries, itself)]
-    found = cosine_topk.on(device)(there[0], k, there[1], there[2])
+    there = [None if x is None else to_device(x, device) for x in (rows, queries, itself, likely)]
+    found = cosine_topk.on(device)(there[0], k, *there[1:])
     return TopK(to_host(found.ids), to_host(found.scores))
+
+
+class Told:
+    """A progress that adds up what it is told, and by whom; it may be interrupted."""
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.done, self.breaks_at = 0, breaks_at
+        self.total: int | None = None
+        self.tellers: set[int] = set()
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Told]:
+        self.total = total
+        yield self
+
+    def advance(self, amount: int = 1) -> None:
+        self.done += amount
+        self.tellers.add(threading.get_ident())
+        if self.breaks_at is not None and self.done >= self.breaks_at:
+            raise KeyboardInterrupt
+
+    def note(self, message: str) -> None:
+        raise AssertionError(message)
 
 
 def assert_same_answer(found: TopK, expected: TopK) -> None:
@@ -205,6 +230,42 @@ def test_columns_of_zeros_change_no_bit(device: Device, case: Asked, dimensions:
     assert_same_answer(padded, found)
 
 
+# Likely rows may save time and never change a bit.
+
+GUESSES = ("right", "some of them", "the farthest", "any", "one row again and again", "itself", "nothing")
+
+
+def likely_rows(guess: str, case: Asked, expected: TopK, seed: int) -> Int32:
+    """Guess ``(Q, m)`` rows that may be near: rightly, or in every way wrongly."""
+    numbers, words = np.random.default_rng(seed), case.table.words
+    queries, shape = len(expected.ids), (len(expected.ids), case.k + 2)
+    own = np.arange(queries) if case.queries is None else case.itself
+    if guess == "right":
+        return expected.ids[:, ::-1]
+    if guess == "some of them":
+        return np.where(numbers.random(expected.ids.shape) < 0.5, expected.ids, -1).astype(np.int32)
+    if guess == "the farthest":
+        everyone = cosine_topk.reference(case.table.rows, words, case.queries, own).ids
+        return np.ascontiguousarray(everyone[:, ::-1])
+    if guess == "any":
+        return numbers.integers(-1, words, shape).astype(np.int32)
+    if guess == "one row again and again":
+        return np.repeat(numbers.integers(0, words, (queries, 1)), shape[1], axis=1).astype(np.int32)
+    if guess == "itself":
+        itself = np.full(queries, -1) if own is None else own
+        return np.concatenate([itself[:, None], expected.ids, itself[:, None]], axis=1).astype(np.int32)
+    return np.full(shape, -1, np.int32)
+
+
+@pytest.mark.parametrize("guess", GUESSES)
+@given(case=asked(), seed=st.integers(0, 99))
+def test_likely_rows_change_no_bit(device: Device, guess: str, case: Asked, seed: int) -> None:
+    arguments = case.table.rows, case.k, case.queries, case.itself
+    expected = cosine_topk.reference(*arguments)
+    likely = likely_rows(guess, case, expected, seed)
+    assert_same_answer(search(device, *arguments, likely), expected)
+
+
 # The large table: more rows than a tile, so that lists are filled from several.
 
 
@@ -249,7 +310,7 @@ ROADS = [
 def road(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
     """Force one of the roads, with blocks of at most ``block`` rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_kernel, "choose_road", lambda dim, queries: name)
+        patch.setattr(cpu_kernel, "choose_road", lambda dim, queries, k: name)
         patch.setattr(cpu_kernel, "BLOCK", block)
         yield
 
@@ -326,10 +387,23 @@ def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
     assert few.recomputed == int(np.any(large[:30] != 0, axis=1).sum())
 
 
-def test_few_queries_do_not_quantize_the_table() -> None:
-    assert cpu_kernel.choose_road(50, 1) == "float32"
-    assert cpu_kernel.choose_road(50, 100_000) == ("float32" if vnni.missing() else "int8")
-    assert cpu_kernel.choose_road(2**17, 100_000) == "float32"  # sums of products leave int32
+def test_few_queries_do_not_pay_for_arranging_the_table() -> None:
+    many = "float32" if vnni.missing() else "int8"
+    assert cpu_kernel.choose_road(50, 1, 10) == "search"
+    assert cpu_kernel.choose_road(50, 100_000, 10) == many
+    assert cpu_kernel.choose_road(50, 1, 100_000) == many  # long lists are not grown one by one
+    assert cpu_kernel.choose_road(2**17, 100_000, 10) == "float32"  # sums of products leave int32
+
+
+@pytest.mark.parametrize("queries", [1, 300])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_few_and_many_queries_get_the_same_bits(large: FloatMatrix, queries: int, dtype: str) -> None:
+    rows = np.clip(large, -6e4, 6e4).astype(dtype)
+    itself = np.linspace(0, LARGE - 1, queries).astype(np.int64)
+    itself[queries // 2] = -1
+    few = search(CPU, rows, 20, rows[itself], itself)
+    with road("float32"):
+        assert_same_answer(few, search(CPU, rows, 20, rows[itself], itself))
 
 
 def test_a_search_that_does_not_fit_is_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +415,50 @@ def test_a_search_that_does_not_fit_is_refused_beforehand(monkeypatch: pytest.Mo
 def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
     table = 400_000 * 300 * 4
     assert cpu_kernel.plan(400_000, 300, 10, 400_000).bytes < table + 1e9
+
+
+@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_lists_of_another_run_change_no_bit_and_save_scores(
+    name: str, workers: int, large: FloatMatrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = large * (
+        1 + np.float32(0.01) * np.random.default_rng(12).standard_normal(large.shape, np.float32)
+    )
+    scored: list[int] = []
+
+    def noted(search: cpu_kernel.Search, road: str) -> TopK:
+        scored.append(int(search.lists.scored.sum()))
+        return answer(search, road)
+
+    answer = cpu_kernel._answer
+    with road(name, 256), threads.limit(workers):
+        likely = search(CPU, earlier, 10).ids
+        monkeypatch.setattr(cpu_kernel, "_answer", noted)
+        cold, warm = search(CPU, large, 10), search(CPU, large, 10, likely=likely)
+        asked = search(CPU, large, 10, large[::3], np.arange(0, LARGE, 3), likely[::3])
+    assert_same_answer(warm, cold)
+    assert_same_answer(asked, TopK(cold.ids[::3], cold.scores[::3]))
+    assert scored[1] < scored[0]
+
+
+@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("queries", [None, 3, 700])
+def test_progress_is_told_of_every_pair_of_blocks_by_the_caller(
+    name: str, queries: int | None, large: FloatMatrix
+) -> None:
+    told = Told()
+    with road(name, 256), threads.limit(3):
+        cosine_topk.on(CPU)(large, 2, None if queries is None else large[:queries], progress=told)
+    assert told.total is not None
+    assert told.done == told.total > 1
+    assert told.tellers == {threading.get_ident()}
+
+
+def test_an_interrupted_search_ends_and_leaves_the_workers_free(large: FloatMatrix) -> None:
+    with road("float32", 256), pytest.raises(KeyboardInterrupt):
+        cosine_topk.on(CPU)(large, 2, progress=Told(breaks_at=30))
+    assert_same_answer(search(CPU, large[:300], 2), cosine_topk.reference(large[:300], 2))
 
 
 # The proofs behind the filters.

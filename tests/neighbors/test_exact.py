@@ -15,7 +15,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import LARGEST_SQUARE
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError, VocabularyError
-from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.model import Embedding, EmbeddingStack
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.exact import nearest_neighbors
 
@@ -107,6 +107,36 @@ def test_neighbors_have_the_names_of_the_words() -> None:
     assert nearest_neighbors(embedding.vectors, 2).named(3)[0][0] == str(found.ids[3, 0])
 
 
+def test_lists_of_another_run_change_nothing() -> None:
+    rows, other = table(700, 20), table(700, 20, seed=1)
+    expected = nearest_neighbors(rows, 10)
+    earlier = nearest_neighbors(rows + 0.1 * other, 10)
+    guesses: list[Any] = [earlier, earlier.ids, earlier.ids.astype(np.int64), np.full((700, 0), -1)]
+    for likely in guesses:
+        found = nearest_neighbors(rows, 10, likely=likely)
+        assert_same_bits(found.ids, expected.ids)
+        assert_same_bits(found.scores, expected.scores)
+    asked = nearest_neighbors(rows, 10, queries=[3, 5], likely=earlier.ids[[3, 5]])
+    assert_same_bits(asked.ids, expected.ids[[3, 5]])
+
+
+@pytest.mark.parametrize(
+    ("likely", "error", "message"),
+    [
+        (np.zeros((8, 2), np.int32), ShapeError, r"likely is ndarray \(8, 2\)"),
+        ([[1]] * 9, ShapeError, "likely is list"),
+        (np.zeros((9, 2)), DTypeError, "likely holds float64"),
+        (np.zeros((9, 2), np.uint8), DTypeError, "likely holds uint8"),
+        (np.full((9, 2), 9), ShapeError, "likely rows run from 9 to 9"),
+        (np.full((9, 2), -2), ShapeError, "likely rows run from -2 to -2"),
+        (np.full((9, 2), 2**32), ShapeError, "likely rows run from 4294967296"),
+    ],
+)
+def test_likely_rows_that_are_no_rows_are_refused(likely: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        nearest_neighbors(table(), 2, likely=likely)
+
+
 def test_rows_without_length_have_no_neighbors_and_are_nobodys() -> None:
     rows = table()
     rows[[2, 6]] = 0
@@ -125,6 +155,35 @@ def test_rows_without_length_have_no_neighbors_and_are_nobodys() -> None:
 def test_only_as_many_neighbors_as_there_are_can_be_asked_for(k: int) -> None:
     with pytest.raises(ConfigError, match=f"k = {k} neighbors were asked for among 8 candidates"):
         nearest_neighbors(table(), k)
+
+
+@pytest.mark.parametrize("k", [1.5, "3", None, True])
+def test_k_is_a_whole_number(k: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"k = {k!r} neighbors(.|\n)*whole number"):
+        nearest_neighbors(table(), k)
+    with pytest.raises(ConfigError, match="whole number"):
+        Embedding(table(), WORDS).most_similar("word1", k)
+
+
+def test_what_is_no_table_says_how_to_get_one() -> None:
+    with pytest.raises(DTypeError, match=r"(.|\n)*gpuemb\.load\('glove\.npy'\)"):
+        nearest_neighbors("glove.npy", 2)
+    run = Embedding(table(), WORDS)
+    with pytest.raises(ShapeError, match=r"a stack of 2 runs(.|\n)*for run in stack"):
+        nearest_neighbors(EmbeddingStack((run.vectors, run.vectors), WORDS), 2)
+
+
+@pytest.mark.parametrize("query", [3, 1.5, np.int64(3)])
+def test_one_number_is_no_list_of_queries(query: Any) -> None:
+    with pytest.raises(ShapeError, match="A list of words or row numbers"):
+        nearest_neighbors(table(), 2, queries=query)
+
+
+def test_numbers_beyond_float16_are_named_as_such() -> None:
+    with np.errstate(over="ignore"):
+        rows = (1e5 * table()).astype(np.float16)
+    with pytest.raises(NonFiniteError, match=r"float16 ends at 65,504"):
+        nearest_neighbors(rows, 2)
 
 
 def test_a_vector_has_one_candidate_more_than_a_word() -> None:

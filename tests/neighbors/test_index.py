@@ -65,7 +65,7 @@ def test_both_roads_and_any_threads_give_the_same_bits(
 ) -> None:
     rows, asked = table(700, 20), table(30, 20, seed=1)
     expected = nearest_neighbors(rows, 10, queries=asked)
-    monkeypatch.setattr(module, "FEW", few)
+    monkeypatch.setattr(module, "FEW_QUERIES", few)
     with threads.limit(workers):
         assert_same_lists(CosineIndex(rows).search(asked, 10), expected)
 

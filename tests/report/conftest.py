@@ -146,7 +146,9 @@ def measured(unit: Float64, tables: Float64, ids: Int32) -> tuple[WordMeasures, 
     everywhere = np.array(
         [len(set.intersection(*map(set, ids[:, i].tolist())) - {-1}) for i in range(size)], np.int32
     )
-    words = WordMeasures(mean_of("overlap"), low, mean_of("aligned"), mean_of("unaligned"), everywhere)
+    anywhere = np.array([len(set(ids[:, i].ravel().tolist()) - {-1}) for i in range(size)])
+    joint = np.where(np.isfinite(low), everywhere / np.maximum(anywhere, 1), np.nan)
+    words = WordMeasures(mean_of("overlap"), low, mean_of("aligned"), mean_of("unaligned"), everywhere, joint)
     rows = (
         ("overlap", f"overlap_at_{k}", f"Overlap of the {k} nearest neighbors", "unit", k / (size - 1), True),
         ("aligned", "aligned_cosine", "Mean aligned cosine", "unit", None, True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -29,10 +30,10 @@ from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.spectrum import spectrum, spectrum_distance
 from gpuemb.neighbors.exact import nearest_neighbors
-from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 from gpuemb.stability import study as study_module
 from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
-from gpuemb.stability.measures import MEASURES
+from gpuemb.stability.measures import LIST_MEASURES, MEASURES
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.study import study
@@ -147,11 +148,17 @@ def test_the_stored_tables_are_loaded_and_are_what_train_trains(finished: StudyR
 
 
 def test_every_pair_has_the_value_of_the_public_function(finished: StudyResult) -> None:
+    def lists(x: Any, y: Any) -> NeighborOverlap:
+        return neighbor_overlap(nearest_neighbors(x, K), nearest_neighbors(y, K))
+
     functions: dict[str, Callable[[Any, Any], float]] = {
         "direct_distance": lambda x, y: float(np.linalg.norm(np.float64(x) - np.float64(y))),
         "procrustes_distance": lambda x, y: procrustes(x, y).distance,
         "unaligned_cosine": lambda x, y: float(np.nanmean(aligned_cosines(x, y))),
-        "overlap": lambda x, y: neighbor_overlap(nearest_neighbors(x, K), nearest_neighbors(y, K)).value,
+        **{
+            name: lambda x, y, of=of: float(np.nanmean(getattr(lists(x, y), of)))
+            for name, of in LIST_MEASURES.items()
+        },
         "rsa": lambda x, y: rsa(x, y).value,
         "cka": lambda x, y: cka(x, y).value,
         "pip_loss": pip_loss,
@@ -177,7 +184,7 @@ def test_aligned_cosines_use_the_rotation_of_unit_rows(finished: StudyResult) ->
 
 
 def test_a_run_agrees_with_itself(finished: StudyResult) -> None:
-    alike = {"unaligned_cosine", "aligned_cosine", "overlap", "rsa", "cka"}
+    alike = {"unaligned_cosine", "aligned_cosine", "rsa", "cka", *LIST_MEASURES}
     for model in finished.models:
         for name in MEASURES:
             diagonal = model.pair(name).values.diagonal()
@@ -197,6 +204,7 @@ def test_words_have_a_row_a_model_with_rank_and_count(finished: StudyResult) -> 
         np.testing.assert_array_equal(table[f"overlap_at_{K}"][part], overlap.stability)
         np.testing.assert_array_equal(table[f"lowest_overlap_at_{K}"][part], overlap.lowest)
         np.testing.assert_array_equal(table["neighbors_in_all_runs"][part], overlap.in_all_runs)
+        np.testing.assert_array_equal(table["joint_reliability"][part], overlap.joint_reliability)
 
 
 def test_pairs_have_a_row_a_model_a_pair_and_a_measure(finished: StudyResult) -> None:
@@ -230,6 +238,15 @@ def test_the_summary_is_strict_json_with_every_measure(finished: StudyResult) ->
                 estimate.high,
             )
         assert entry["measures"]["overlap"]["chance"] == K / (len(finished.vocabulary) - 1)
+        assert entry["joint_reliability"] == np.nanmean(model.words.joint_reliability)
+        assert entry["wendlandt_stability_percent"] is None  # it has ten neighbors
+
+
+def test_ten_neighbors_have_wendlandt_s_stability(config: StudyConfig, tmp_path: Path) -> None:
+    found = study(replace(config, models=MODELS[:1], neighbors=10), out=tmp_path / "ten", threads=1)
+    entry = json.loads((found.folder / "summary.json").read_text("utf-8"))["models"][0]
+    expected = neighbor_overlap(found.models[0].neighbor_ids).wendlandt
+    assert abs(entry["wendlandt_stability_percent"] - expected) <= 100 * 1024 * EPS64
 
 
 def test_the_record_says_what_ran_where_and_for_how_long(finished: StudyResult) -> None:
@@ -280,6 +297,34 @@ def test_an_interrupted_study_keeps_what_is_finished_and_resumes_to_the_same_bit
     resumed = Training(monkeypatch)
     study(config, out=folder, threads=1)
     assert resumed.calls == 6 - len(kept)
+    assert_same_study(folder, finished.folder)
+
+
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 1, 2)])
+def test_lists_have_the_same_bits_whether_or_not_the_run_before_has_its_own(
+    finished: StudyResult,
+    config: StudyConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: tuple[int, ...],
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder)
+    ids = finished.models[0].neighbor_ids
+    units = {np.load(path / "ids.npy").tobytes(): path for path in folder.glob("work/neighbors-*")}
+    for run in lost:
+        shutil.rmtree(units[ids[run].tobytes()])
+    starts: list[Any] = []
+
+    def noted(table: Any, k: int, *, likely: Any = None) -> Any:
+        starts.append(likely)
+        return nearest_neighbors(table, k, likely=likely)
+
+    monkeypatch.setattr(study_module, "nearest_neighbors", noted)
+    study(config, out=folder, threads=1)
+    assert len(starts) == len(lost)
+    for run, start in zip(lost, starts, strict=True):
+        assert start is None if run == 0 else np.array_equal(start, ids[run - 1])
     assert_same_study(folder, finished.folder)
 
 
