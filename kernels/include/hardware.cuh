@@ -34,3 +34,23 @@ __device__ __forceinline__ void mma_m16n8k32_s8(int32_t (&c)[4], const uint32_t 
         : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+
+// The float16 nearest to x, ties to even; subnormal ones too.
+__device__ __forceinline__ uint16_t half_bits(float x) {
+    uint16_t bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+}
+
+__device__ __forceinline__ float half_value(uint16_t bits) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+}
+
+// x as it is: C++'s own conversion takes subnormal numbers for zero under CuPy's -ftz=true.
+__device__ __forceinline__ double exact_double(float x) {
+    double value;
+    asm("cvt.f64.f32 %0, %1;" : "=d"(value) : "f"(x));
+    return value;
+}

@@ -56,8 +56,10 @@ def test_the_limits_are_those_of_the_pinned_nvrtc() -> None:
 
 
 @pytest.mark.parametrize("source", nvrtc.sources(), ids=lambda source: source.stem)
-def test_a_folder_has_one_text_of_its_own_name(source: Path) -> None:
-    assert source.stem == source.parent.name
+def test_a_text_has_the_name_of_its_folder_and_what_it_adds(source: Path) -> None:
+    name = source.parent.name
+    assert source.stem == name or source.stem.startswith(f"{name}_")
+    assert source.with_stem(name).is_file()
 
 
 @needs_nvrtc
@@ -67,6 +69,18 @@ def test_what_the_emulator_is_tested_with_is_cuda(name: str) -> None:
     kernels = re.findall(r"^__global__ void (\w+)\(", source.read_text("utf-8"), re.MULTILINE)
     names = [*kernels, "tree_sum<64>"] if name == "right" else kernels
     assert set(nvrtc.resources(source, names, "sm_80")) == set(names)
+
+
+@needs_nvrtc
+def test_subnormal_numbers_are_not_flushed_where_a_score_is_defined(tmp_path: Path) -> None:
+    """CuPy's ``-ftz=true`` reaches C++'s own conversion of float32, which the host's compiler cannot show."""
+    source = nvrtc.KERNELS / "cosine_topk" / "cosine_topk.cu"
+    assembly = nvrtc.ptx(source, nvrtc.instances(source))
+    assert "cvt.f64.f32" in assembly
+    assert "cvt.ftz.f64.f32" not in assembly
+    plain = tmp_path / "plain.cu"
+    plain.write_text("__global__ void widen(const float* x, double* y) { y[0] = x[0]; }\n")
+    assert "cvt.ftz.f64.f32" in nvrtc.ptx(plain, ["widen"])
 
 
 @needs_nvrtc

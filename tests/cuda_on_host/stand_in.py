@@ -18,6 +18,7 @@ from cuda_on_host.launch import Run
 from gpuemb.core import missing
 
 GARBAGE = 0xA5  # what fresh device memory holds
+MEMORY = 1 << 34  # bytes that the device says are free
 
 
 class StandIn(ModuleType):
@@ -26,6 +27,10 @@ class StandIn(ModuleType):
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
         return _on_device(found) if callable(found) and not isinstance(found, type) else found
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's, under its own name; no test of the emulator itself raises it."""
 
 
 class OneDevice:
@@ -73,9 +78,13 @@ def _make() -> StandIn:
         from_dlpack=_asarray,
         is_available=lambda: True,
         RawModule=launch.RawModule,
+        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0),
         cuda=SimpleNamespace(
             Device=OneDevice,
             compiler=SimpleNamespace(CompileException=compiler.CompileException),
+            get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),  # a launch has ended
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            runtime=SimpleNamespace(memGetInfo=lambda: (MEMORY, MEMORY)),
         ),
     )
     return made
@@ -88,3 +97,8 @@ def installed(run: Run) -> Iterator[None]:
         patch.setitem(sys.modules, "cupy", _make())
         patch.setattr(missing, "lack_of_cuda", lambda: missing.Lack("", ""))
         yield
+
+
+def is_installed() -> bool:
+    """Whether ``Device("cuda")`` is the emulator now."""
+    return isinstance(sys.modules.get("cupy"), StandIn)

@@ -50,3 +50,9 @@ inline void mma_m16n8k16_f16(float (&c)[4], const uint32_t (&a)[4], const uint32
 inline void mma_m16n8k32_s8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], ON_HOST_HERE) {
     on_host::multiply<1>(c, a, b, on_host::byte_of, here);
 }
+
+inline uint16_t half_bits(float x) { return static_cast<uint16_t>(on_host::to_bits(static_cast<_Float16>(x))); }
+
+inline float half_value(uint16_t bits) { return on_host::from_bits<_Float16>(bits); }
+
+inline double exact_double(float x) { return x; }

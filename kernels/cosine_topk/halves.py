@@ -1,0 +1,112 @@
+"""Rows as the GPU's filter sees them: unit rows in float16, in a random order, and what rounding took.
+
+With unit rows ``x``, their float16 neighbors ``h`` and ``δ_i ≥ ‖x_i − h_i‖``, Cauchy and Schwarz give
+``|x_i·x_j − h_i·h_j| = |(x_i − h_i)·x_j + h_i·(x_j − h_j)| ≤ δ_i + (1 + δ_i)·δ_j``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpuemb.core import cuda
+from gpuemb.core.arrays import Array, FloatMatrix
+
+NUMBERS = {"float32": "float", "float64": "double"}  # NumPy's names, and CUDA's
+SOURCES = {"waiting": 0, "likely": 1, "every": 2}
+EXACT_INSTANCES = tuple(
+    f"{kernel}<{number}{source}>"
+    for number in NUMBERS.values()
+    for kernel, sources in (
+        ("measure", [""]),
+        ("halve", [""]),
+        ("settle", [f", {n}" for n in SOURCES.values()]),
+    )
+    for source in sources
+)
+EXACT_THREADS = 128  # a launch of any kernel of cosine_topk.cu
+WARP, LANES = 32, 16
+COLUMNS = 16  # a product's depth on tensor cores: rows are padded to it
+ULP = 2.0**-23  # of float32
+SLACK = 1e-9  # more than all float64 roundings of δ and of the defined score: 65,536 columns take 1e-11
+
+
+@dataclass(frozen=True)
+class Halves:
+    """One side of a search.
+
+    Attributes:
+        rows: ``(V, d)`` float32 or float64, as given.
+        lengths: ``(V,)`` float64 ``√κ``.
+        numbers: ``(n,)`` int32, the rows with a length, in their random order.
+        half: ``(n, padded)`` uint16, the bits of float16.
+        residual: ``(n,)`` float64 ``δ``.
+        largest: the largest of them.
+    """
+
+    rows: FloatMatrix
+    lengths: Array
+    numbers: Array
+    half: Array
+    residual: Array
+    largest: float
+
+
+def exact(name: str) -> Any:
+    """Return a kernel of ``cosine_topk.cu``."""
+    source = Path(__file__).with_name("cosine_topk.cu")
+    return cuda.load(source, EXACT_INSTANCES).get_function(name)
+
+
+def launched(threads: int) -> tuple[tuple[int], tuple[int]]:
+    """Return grid and block of a launch of so many threads."""
+    return (-(-threads // EXACT_THREADS),), (EXACT_THREADS,)
+
+
+def halve(rows: FloatMatrix) -> Halves:
+    """Measure, shuffle and round rows, none of them missing; float16 is widened, exactly.
+
+    Cost: two passes over ``rows``.
+    """
+    xp = cuda.cupy()
+    rows = xp.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
+    (words, dim), number = rows.shape, NUMBERS[str(rows.dtype)]
+    lengths = xp.empty(words, np.float64)
+    exact(f"measure<{number}>")(*launched(words * LANES), (rows, lengths, np.uint64(words), np.int32(dim)))
+    numbers = shuffled(xp.flatnonzero(lengths > 0).astype(np.int32), xp)
+    count, padded = len(numbers), -(-dim // COLUMNS) * COLUMNS
+    half, residual = xp.empty((count, padded), np.uint16), xp.empty(count, np.float64)
+    if count:
+        sizes = np.uint64(count), np.int32(dim), np.int32(padded)
+        arguments = rows, lengths, numbers, half, residual, *sizes
+        exact(f"halve<{number}>")(*launched(count * WARP), arguments)
+    return Halves(rows, lengths, numbers, half, residual, float(xp.max(residual)) if count else 0.0)
+
+
+def shuffled(numbers: Array, xp: Any) -> Array:
+    """Put distinct numbers into the order of their hashes: as good as random, and the same everywhere.
+
+    Source: the bijection ``lowbias32``, Wellons (2018), https://nullprogram.com/blog/2018/07/31/.
+    """
+    key = numbers.astype(np.uint32)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        key = (key ^ (key >> np.uint32(shift))) * np.uint32(factor)
+    return numbers[xp.argsort(key ^ (key >> np.uint32(16)))]
+
+
+def errors(asked: Halves, table: Halves) -> Array:
+    """Bound, for each row that asks, how far a float16 score and a threshold may be from the defined ones.
+
+    ``δ_i·(1 + δ_max) + δ_max`` is the rows' rounding. The product of two float16 numbers is exact in
+    float32. Whatever the order in which tensor cores add ``p`` of them, and even if they cut off what does
+    not fit instead of rounding: each of ``p`` products and at most ``p`` partial sums is cut once when it
+    is aligned or stored, by at most an ulp of the largest sum of magnitudes,
+    ``Σ|h_ik·h_jk| ≤ ‖h_i‖·‖h_j‖ ≤ (1 + δ_max)²``, itself grown by these errors: ``t/(1 − t)`` of it,
+    ``t = 2p·2⁻²³``. One more ulp rounds the threshold to float32.
+    """
+    cut = 2 * table.half.shape[1] * ULP
+    sums = cut / (1 - cut) * (1 + max(asked.largest, table.largest)) ** 2
+    return asked.residual * (1 + table.largest) + (table.largest + sums + ULP + SLACK)
