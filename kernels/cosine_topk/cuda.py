@@ -14,8 +14,6 @@ Limits    at most 65,536 dimensions; sm_80 and later.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,9 +26,18 @@ from gpuemb.core.memory import MemoryPlan, buffer, largest_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.kernels.cosine_topk import TopK
 from gpuemb.kernels.cosine_topk.halves import COLUMNS, EXACT_INSTANCES, WARP
-from gpuemb.kernels.cosine_topk.phases import GROUP, SIDE, Road, Search, answer, begin, run, settle
+from gpuemb.kernels.cosine_topk.phases import (
+    FILTER_INSTANCES,
+    GROUP,
+    SIDE,
+    Road,
+    Search,
+    answer,
+    begin,
+    run,
+    settle,
+)
 
-FILTER_INSTANCES = ("products<true>", "products<false>", "passing")
 INSTANCES = {"cosine_topk": EXACT_INSTANCES, "cosine_topk_filter": FILTER_INSTANCES}
 THREADS = 256  # of cosine_topk_filter.cu
 LARGEST_DIM = 65_536  # the float32 sums of more columns would be known to less than 1/64
@@ -102,11 +109,6 @@ def plan(words: int, dim: int, k: int, queries: int, room: int, itemsize: int = 
     )
 
 
-def _filter(name: str) -> Any:
-    source = Path(__file__).with_name("cosine_topk_filter.cu")
-    return cuda.load(source, FILTER_INSTANCES).get_function(name)
-
-
 def _fused(search: Search, first: int, last: int) -> None:
     """Multiply and compare in one kernel; each pair of blocks once where every row asks."""
     rows, columns = len(search.asked.numbers), len(search.table.numbers)
@@ -123,14 +125,15 @@ def _fused(search: Search, first: int, last: int) -> None:
         *map(np.uint32, (first, last - first)),
     )
     grid = -(-slots // GROUP) * GROUP * (last - first)
-    _filter(f"products<{'true' if search.both else 'false'}>")((grid,), (THREADS,), arguments)
+    kernel = search.filter.get_function(f"products<{'true' if search.both else 'false'}>")
+    kernel((grid,), (THREADS,), arguments)
 
 
 def _by_cublas(search: Search, first: int, last: int) -> None:
     """Multiply tiles that stay in the L2 cache, each read once by the filter."""
     xp = cuda.cupy()
     left, right = (side.half.view(np.float16) for side in (search.asked, search.table))
-    memory = xp.empty(TILE_CELLS, np.float32)
+    memory, passing = xp.empty(TILE_CELLS, np.float32), search.filter.get_function("passing")
     for start, stop in tiles(min(last * SIDE, len(right)) - first * SIDE, TILE_COLUMNS):
         columns = slice(first * SIDE + start, first * SIDE + stop)
         width = stop - start
@@ -139,7 +142,7 @@ def _by_cublas(search: Search, first: int, last: int) -> None:
             row_products("fp16", left[top:bottom], right[columns], tile)
             places = *map(np.uint64, (top, columns.start)), *map(np.uint32, tile.shape), np.int32(search.room)
             arguments = tile, search.need, search.waiting, search.count, *places
-            _filter("passing")((-(-(bottom - top) * WARP // THREADS),), (THREADS,), arguments)
+            passing((-(-(bottom - top) * WARP // THREADS),), (THREADS,), arguments)
 
 
 ROADS: Mapping[str, Road] = {"fused": _fused, "cublas": _by_cublas}

@@ -55,10 +55,9 @@ class Halves:
     largest: float
 
 
-def exact(name: str) -> Any:
-    """Return a kernel of ``cosine_topk.cu``."""
-    source = Path(__file__).with_name("cosine_topk.cu")
-    return cuda.load(source, EXACT_INSTANCES).get_function(name)
+def exact_kernels() -> Any:
+    """Return the module of ``cosine_topk.cu``."""
+    return cuda.load(Path(__file__).with_name("cosine_topk.cu"), EXACT_INSTANCES)
 
 
 def launched(threads: int) -> tuple[tuple[int], tuple[int]]:
@@ -66,8 +65,8 @@ def launched(threads: int) -> tuple[tuple[int], tuple[int]]:
     return (-(-threads // EXACT_THREADS),), (EXACT_THREADS,)
 
 
-def halve(rows: FloatMatrix) -> Halves:
-    """Measure, shuffle and round rows, none of them missing; float16 is widened, exactly.
+def halve(rows: FloatMatrix, exact: Any) -> Halves:
+    """Measure, shuffle and round rows, at least one, with :func:`exact_kernels`; float16 is widened, exactly.
 
     Cost: two passes over ``rows``.
     """
@@ -75,14 +74,15 @@ def halve(rows: FloatMatrix) -> Halves:
     rows = xp.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
     (words, dim), number = rows.shape, NUMBERS[str(rows.dtype)]
     lengths = xp.empty(words, np.float64)
-    exact(f"measure<{number}>")(*launched(words * LANES), (rows, lengths, np.uint64(words), np.int32(dim)))
+    arguments = rows, lengths, np.uint64(words), np.int32(dim)
+    exact.get_function(f"measure<{number}>")(*launched(words * LANES), arguments)
     numbers = shuffled(xp.flatnonzero(lengths > 0).astype(np.int32), xp)
     count, padded = len(numbers), -(-dim // COLUMNS) * COLUMNS
     half, residual = xp.empty((count, padded), np.uint16), xp.empty(count, np.float64)
     if count:
         sizes = np.uint64(count), np.int32(dim), np.int32(padded)
-        arguments = rows, lengths, numbers, half, residual, *sizes
-        exact(f"halve<{number}>")(*launched(count * WARP), arguments)
+        kernel = exact.get_function(f"halve<{number}>")
+        kernel(*launched(count * WARP), (rows, lengths, numbers, half, residual, *sizes))
     return Halves(rows, lengths, numbers, half, residual, float(xp.max(residual)) if count else 0.0)
 
 

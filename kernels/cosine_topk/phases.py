@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +19,12 @@ from gpuemb.kernels.cosine_topk.halves import (
     WARP,
     Halves,
     errors,
-    exact,
+    exact_kernels,
     halve,
     launched,
 )
 
+FILTER_INSTANCES = ("products<true>", "products<false>", "passing")
 SIDE, GROUP = 128, 16  # of cosine_topk_filter.cu
 MOST_BLOCKS = 2**31 - 1  # of a launch
 
@@ -43,6 +46,8 @@ class Search:
         found: ``(n,)`` int32, entries of each list.
         scored: ``(n,)`` int32, candidates scored after the filter.
         lost: ``(n,)`` int32, 1 for rows that must be recomputed.
+        exact: the module of ``cosine_topk.cu``.
+        filter: the module of ``cosine_topk_filter.cu``.
     """
 
     asked: Halves
@@ -57,6 +62,8 @@ class Search:
     found: Array
     scored: Array
     lost: Array
+    exact: Any
+    filter: Any
 
     @property
     def both(self) -> bool:
@@ -75,23 +82,26 @@ Road = Callable[[Search, int, int], None]  # lets the pairs of the table's block
 def begin(rows: FloatMatrix, k: int, queries: FloatMatrix | None, itself: Int64 | None, room: int) -> Search:
     """Prepare both sides, with empty lists."""
     xp = cuda.cupy()
-    table = halve(rows)
-    asked = table if queries is None else halve(queries)
+    exact = exact_kernels()
+    table = halve(rows, exact)
+    asked = table if queries is None else halve(queries, exact)
     count, n = len(asked.rows), len(asked.numbers)
     if queries is None:
         itself = xp.arange(count, dtype=np.int32)
     elif itself is None:
         itself = xp.full(count, -1, np.int32)
     return Search(
-        asked,
-        table,
-        xp.ascontiguousarray(itself, np.int32),
-        xp.full((count, k), -1, np.int32),
-        xp.full((count, k), np.nan),
-        errors(asked, table),
-        xp.full(n, -np.inf, np.float32),
-        xp.empty((n, room), np.int32),
-        *(xp.zeros(n, np.int32) for _ in range(4)),
+        asked=asked,
+        table=table,
+        itself=xp.ascontiguousarray(itself, np.int32),
+        ids=xp.full((count, k), -1, np.int32),
+        scores=xp.full((count, k), np.nan),
+        error=errors(asked, table),
+        need=xp.full(n, -np.inf, np.float32),
+        waiting=xp.empty((n, room), np.int32),
+        **{name: xp.zeros(n, np.int32) for name in ("count", "found", "scored", "lost")},
+        exact=exact,
+        filter=cuda.load(Path(__file__).with_name("cosine_topk_filter.cu"), FILTER_INSTANCES),
     )
 
 
@@ -162,7 +172,8 @@ def settle(search: Search, source: str, candidates: Array) -> None:
         *map(np.int32, (dim, search.ids.shape[1], width)),
     )
     if n:
-        exact(f"settle<{number}, {SOURCES[source]}>")(*launched(n * WARP), arguments)
+        kernel = search.exact.get_function(f"settle<{number}, {SOURCES[source]}>")
+        kernel(*launched(n * WARP), arguments)
 
 
 def answer(search: Search) -> TopK:
