@@ -134,13 +134,13 @@ __global__ void __launch_bounds__(128, 8)
             if (SOURCE == WAITING) mine = number_m[candidate[place * width + start + lane]];
             if (SOURCE == LIKELY) mine = candidate[query * width + start + lane];
             if (SOURCE == EVERY) mine = start + lane;
-            if (mine == itself || (SOURCE != WAITING && mine >= 0 && length_v[mine] == 0.0)) mine = -1;
+            if (mine == itself) mine = -1;
         }
         for (int turn = 0; turn < min(WARP, total - start); turn += 2) {  // each half of the warp scores one of two
             int32_t number = __shfl_sync(EVERY_LANE, mine, turn + lane / LANES);
             size_t row = max(number, 0);
             double dot = defined_dot(asked_qd + query * d, rows_vd + row * d, d);
-            double score = dot / (length * length_v[row]);
+            double score = dot / (length * length_v[row]);  // NaN, which reaches nothing, for a row without length
             uint32_t wanted = __ballot_sync(EVERY_LANE, number >= 0 && score >= list.last);
             for (int half = 0; half < WARP; half += LANES) {
                 if (!(wanted >> half & 1)) continue;

@@ -11,10 +11,11 @@ import pytest
 from strategies import awkward_rows
 from tolerances import assert_same_bits
 
-from gpuemb.core.arrays import FloatMatrix, to_device
+from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device
 from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.phases import Search, begin
+from gpuemb.kernels.cosine_topk.halves import exact_kernels, halve
+from gpuemb.kernels.cosine_topk.phases import SIDE, Search, begin
 
 CUDA = Device("cuda")
 
@@ -58,3 +59,52 @@ def separated(words: int, dim: int, seed: int = 0) -> FloatMatrix:
     rows = awkward_rows("gaussian", "float32", words, dim, seed)
     rows[5::50] = 0
     return rows
+
+
+def crowded() -> tuple[FloatMatrix, Int64]:
+    """A table of mostly equal rows, and three rows to ask for: two of those, and another."""
+    equal = np.tile(awkward_rows("gaussian", "float32", 1, 6, seed=0), (4 * SIDE, 1))
+    return np.concatenate([equal, separated(20, 6)]), np.array([0, 300, len(equal) + 1])
+
+
+def all_products(one: Search) -> Float64:
+    """The filter's scores without their rounding."""
+    halves = (np.asarray(side.half).view(np.float16).astype(float) for side in (one.asked, one.table))
+    left, right = halves
+    product: Float64 = left @ right.T
+    return product
+
+
+def waiting_sets(one: Search) -> list[set[int]]:
+    """What waits with each row; nothing twice."""
+    found = [np.asarray(row)[:count].tolist() for row, count in zip(one.waiting, one.count, strict=True)]
+    assert all(len(row) == len(set(row)) for row in found)
+    return [set(row) for row in found]
+
+
+def assert_passing(one: Search, road: str) -> None:
+    """With needs of every kind, what passes a filter of the first three blocks is what NumPy lets pass."""
+    products = all_products(one)
+    needs = np.random.default_rng(1).choice([-np.inf, -0.3, 0.0, 0.25, 0.5, np.inf], len(products))
+    one.need[:] = needs
+    cuda.ROADS[road](one, 0, 3)
+    border = np.abs(products - needs[:, None]) < 1e-5  # float32 sums may fall on either side of it
+    for row, found in enumerate(waiting_sets(one)):
+        passing = products[row] >= needs[row]
+        sure, possible = (
+            set(np.flatnonzero(x).tolist()) for x in (passing & ~border[row], passing | border[row])
+        )
+        if one.both and road == "fused":  # a row is never offered to itself
+            sure, possible = sure - {row}, possible - {row}
+        assert sure <= found <= possible
+
+
+def assert_measured(rows: FloatMatrix) -> None:
+    """Halves are unit rows, zero beyond their columns, and what rounding took is known."""
+    side, dim = halve(device(rows), exact_kernels()), rows.shape[1]
+    half = np.asarray(side.half).view(np.float16).astype(np.float64)
+    taken = rows[side.numbers].astype(np.float64)
+    unit = taken / np.linalg.norm(taken, axis=1, keepdims=True)
+    np.testing.assert_allclose(side.residual, np.linalg.norm(unit - half[:, :dim], axis=1), rtol=1e-9)
+    assert side.largest == np.max(side.residual) < 5e-4
+    assert not half[:, dim:].any()

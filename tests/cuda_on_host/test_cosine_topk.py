@@ -12,16 +12,28 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import SCHEDULES, Run
-from cuda_on_host.searches import assert_same, begun, cut, device, search, separated
+from cuda_on_host.searches import (
+    all_products,
+    assert_measured,
+    assert_passing,
+    assert_same,
+    begun,
+    crowded,
+    cut,
+    device,
+    search,
+    separated,
+    waiting_sets,
+)
 from strategies import FLOATS, KINDS, awkward_rows
 from tolerances import assert_same_bits
 
-from gpuemb.core.arrays import Float64, FloatMatrix
+from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.errors import MemoryBudgetError, ShapeError
 from gpuemb.core.progress import Progress, Task
 from gpuemb.kernels.cosine_topk import cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.halves import exact_kernels, halve, shuffled
-from gpuemb.kernels.cosine_topk.phases import SIDE, Search, phases, settle
+from gpuemb.kernels.cosine_topk.halves import shuffled
+from gpuemb.kernels.cosine_topk.phases import SIDE, phases, settle
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 ROADS = sorted(cuda.ROADS)
@@ -94,9 +106,7 @@ def test_a_table_of_many_blocks_is_met_once_by_every_row(road: str) -> None:
 @pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize("road", ROADS)
 def test_rows_whose_room_is_full_are_recomputed(road: str) -> None:
-    equal = np.tile(awkward_rows("gaussian", "float32", 1, 6, seed=0), (4 * SIDE, 1))
-    rows = np.concatenate([equal, separated(20, 6)])
-    asked = np.array([0, 300, len(equal) + 1])
+    rows, asked = crowded()
     with cut(road, room=SIDE):
         found = search(rows, 3, rows[asked], asked)
     assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
@@ -237,39 +247,13 @@ def test_phases_take_every_block_once_and_double(blocks: int, room: int, k: int)
 # The filter alone.
 
 
-def all_products(one: Search) -> Float64:
-    left, right = (
-        np.asarray(side.half).view(np.float16).astype(np.float64) for side in (one.asked, one.table)
-    )
-    product: Float64 = left @ right.T
-    return product
-
-
-def waiting_sets(one: Search) -> list[set[int]]:
-    """What waits with each row; nothing twice."""
-    found = [np.asarray(row)[:count].tolist() for row, count in zip(one.waiting, one.count, strict=True)]
-    assert all(len(row) == len(set(row)) for row in found)
-    return [set(row) for row in found]
-
-
 @pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("asking", [None, 5, SIDE + 3])
 def test_what_passes_is_what_numpy_lets_pass(road: str, asking: int | None) -> None:
     rows = awkward_rows("tied", "float32", 2 * SIDE + 37, 23, seed=1)
     queries = None if asking is None else awkward_rows("tied", "float32", asking, 23, seed=2)
-    one = begun(rows, 3, 3 * SIDE, queries)
-    products = all_products(one)
-    near = np.random.default_rng(1).choice([-np.inf, -0.3, 0.0, 0.25, 0.5, np.inf], len(products))
-    one.need[:] = near
-    cuda.ROADS[road](one, 0, 3)
-    border = np.abs(products - near[:, None]) < 1e-5  # float32 sums may fall on either side of it
-    for row, found in enumerate(waiting_sets(one)):
-        sure = set(np.flatnonzero((products[row] >= near[row]) & ~border[row]).tolist())
-        possible = set(np.flatnonzero((products[row] >= near[row]) | border[row]).tolist())
-        if one.both and road == "fused":  # a row is never offered to itself
-            sure, possible = sure - {row}, possible - {row}
-        assert sure <= found <= possible
+    assert_passing(begun(rows, 3, 3 * SIDE, queries), road)
 
 
 @pytest.mark.usefixtures("emulator")
@@ -320,13 +304,7 @@ def test_no_score_is_farther_from_its_float16_product_than_stated(kind: str, dty
 
 @pytest.mark.usefixtures("emulator")
 def test_what_rounding_takes_is_measured() -> None:
-    rows = awkward_rows("gaussian", "float64", 30, 50, seed=4)
-    side = halve(device(rows), exact_kernels())
-    half = np.asarray(side.half).view(np.float16).astype(np.float64)
-    unit = rows[side.numbers] / np.linalg.norm(rows[side.numbers], axis=1, keepdims=True)
-    np.testing.assert_allclose(side.residual, np.linalg.norm(unit - half[:, :50], axis=1), rtol=1e-9)
-    assert side.largest == np.max(side.residual) < 5e-4
-    assert not half[:, 50:].any()
+    assert_measured(awkward_rows("gaussian", "float64", 30, 50, seed=4))
 
 
 def test_hashes_mix_the_rows() -> None:
