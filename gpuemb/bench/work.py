@@ -68,6 +68,27 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
     )
 
 
+def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
+    """Products of the filter on a GPU: each pair of words once where nothing stores them."""
+    from gpuemb.kernels.cosine_topk.cuda import ROAD
+    from gpuemb.kernels.cosine_topk.halves import COLUMNS
+    from gpuemb.kernels.cosine_topk.phases import SIDE
+
+    words, dim, k = shape["words"], shape["dim"], shape["k"]
+    padded = -(-dim // COLUMNS) * COLUMNS
+    once = ROAD == "fused"
+    return Work(
+        2 * padded * (words * (words + SIDE) // 2 if once else words**2),
+        4 * words * dim + 12 * words * k,
+        (words, "words"),
+        "fp16",
+        "flops",
+        f"float16 products executed, 2·{padded} a pair: "
+        + (f"V(V + {SIDE})/2 pairs, the symmetric half" if once else "V² pairs")
+        + "; scoring the survivors in float64 is not counted",
+    )
+
+
 def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
     """What building the table takes, and what the kernel plans."""
     from gpuemb.kernels.cosine_topk.cpu import plan

@@ -38,6 +38,7 @@ class Workload:
         prepare: builds the data on a device and returns what is timed; whatever must be cleaned up
             afterwards is entered into the stack.
         kernel: the folder of ``kernels/`` it times; None for files and text, which are the host's work.
+        cuda_work: as ``work``, where a GPU executes other operations.
     """
 
     name: str
@@ -47,6 +48,13 @@ class Workload:
     plan: Callable[[Shape], MemoryPlan]
     prepare: Callable[[Shape, Device, ExitStack], Prepared]
     kernel: str | None
+    cuda_work: Callable[[Shape], Work] | None = None
+
+    def work_on(self, device: Device, shape: Shape) -> Work:
+        """Operations and bytes of a shape on a device."""
+        if device.kind == "cuda" and self.cuda_work:
+            return self.cuda_work(shape)
+        return self.work(shape)
 
 
 def _three(small: Shape, medium: Shape, large: Shape) -> Mapping[Size, Shape]:
@@ -66,6 +74,7 @@ WORKLOADS = (
         work.plan_cosine_topk,
         prepare.cosine_topk,
         kernel="cosine_topk",
+        cuda_work=work.cosine_topk_cuda,
     ),
     Workload(
         "neighbor_overlap",

@@ -100,13 +100,20 @@ def shuffled(numbers: Array, xp: Any) -> Array:
 def errors(asked: Halves, table: Halves) -> Array:
     """Bound, for each row that asks, how far a float16 score and a threshold may be from the defined ones.
 
-    ``δ_i·(1 + δ_max) + δ_max`` is the rows' rounding. The product of two float16 numbers is exact in
-    float32. Whatever the order in which tensor cores add ``p`` of them, and even if they cut off what does
-    not fit instead of rounding: each of ``p`` products and at most ``p`` partial sums is cut once when it
-    is aligned or stored, by at most an ulp of the largest sum of magnitudes,
-    ``Σ|h_ik·h_jk| ≤ ‖h_i‖·‖h_j‖ ≤ (1 + δ_max)²``, itself grown by these errors: ``t/(1 − t)`` of it,
-    ``t = 2p·2⁻²³``. One more ulp rounds the threshold to float32.
+    ``δ_i·(1 + δ_max) + δ_max`` for the rows' rounding, then the sums', and an ulp for the threshold's.
     """
-    cut = 2 * table.half.shape[1] * ULP
-    sums = cut / (1 - cut) * (1 + max(asked.largest, table.largest)) ** 2
+    sums = sum_error(table.half.shape[1], max(asked.largest, table.largest))
     return asked.residual * (1 + table.largest) + (table.largest + sums + ULP + SLACK)
+
+
+def sum_error(terms: int, largest: float) -> float:
+    """Bound what tensor cores lose when they add ``terms`` products of halves with residuals of ``largest``.
+
+    A product of two float16 numbers is exact in float32. Whatever the order, and even if what does not
+    fit is cut off instead of rounded: each product, and at most as many partial sums, is cut once when it
+    is aligned or stored, by at most an ulp of the largest sum of magnitudes,
+    ``Σ|h_ik·h_jk| ≤ ‖h_i‖·‖h_j‖ ≤ (1 + δ)²``, itself grown by these cuts: ``t/(1 − t)`` of it,
+    ``t = 2·terms·2⁻²³``.
+    """
+    cut = 2 * terms * ULP
+    return cut / (1 - cut) * (1 + largest) ** 2

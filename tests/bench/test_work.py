@@ -9,9 +9,9 @@ import pytest
 
 from gpuemb.bench import synthetic, work
 from gpuemb.bench.workloads import SIZES, WORKLOADS, require_memory, selected
-from gpuemb.core.device import CPU
+from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
-from gpuemb.kernels.cosine_topk import cpu
+from gpuemb.kernels.cosine_topk import cpu, cuda, phases
 
 
 @pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
@@ -26,6 +26,23 @@ def test_neighbors_of_ten_words_in_four_dimensions(
     assert counted.bytes == 10 * 4 * 4 + 10 * 2 * (4 + 8)
     assert counted.ceiling == ceiling
     assert work.cosine_topk({"words": 10, "dim": 4, "k": 2, "queries": 3}).flops == 2 * 3 * 10 * 4
+
+
+@pytest.mark.parametrize(
+    ("road", "pairs"), [("fused", sum(2 * 2 for i in range(5) for j in range(i, 5))), ("cublas", 100)]
+)
+def test_a_gpu_multiplies_padded_rows_and_each_pair_once_where_it_stores_none(
+    road: str, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda, "ROAD", road)
+    monkeypatch.setattr(phases, "SIDE", 2)
+    (workload,) = selected(["cosine_topk"])
+    counted = workload.work_on(Device("cuda"), {"words": 10, "dim": 17, "k": 2})
+    assert counted.flops == pairs * 2 * 32
+    assert counted.bytes == 10 * 17 * 4 + 10 * 2 * (4 + 8)
+    assert counted.ceiling == "fp16"
+    on_cpu = workload.work_on(CPU, {"words": 10, "dim": 17, "k": 2})
+    assert on_cpu == work.cosine_topk({"words": 10, "dim": 17, "k": 2})
 
 
 def test_three_runs_have_six_products_of_pairs() -> None:

@@ -13,8 +13,6 @@ import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import SCHEDULES, Run
 from cuda_on_host.searches import (
-    all_products,
-    assert_measured,
     assert_passing,
     assert_same,
     begun,
@@ -25,7 +23,7 @@ from cuda_on_host.searches import (
     separated,
     waiting_sets,
 )
-from strategies import FLOATS, KINDS, awkward_rows
+from strategies import FLOATS, awkward_rows
 from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import FloatMatrix
@@ -281,30 +279,6 @@ def test_what_has_no_room_is_counted_and_written_nowhere(road: str) -> None:
     itself = 1 if road == "fused" else 0
     assert (np.asarray(one.count) == SIDE + 30 - itself).all()
     assert all(len(set(row.tolist())) == SIDE for row in np.asarray(one.waiting))
-
-
-# What rounding takes.
-
-
-@pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_score_is_farther_from_its_float16_product_than_stated(kind: str, dtype: str) -> None:
-    rows = awkward_rows(kind, dtype, 25, 37, seed=3)
-    one = begun(rows, 1, SIDE)
-    numbers = np.asarray(one.asked.numbers)
-    found = cosine_topk.reference(rows, len(rows), rows, np.full(len(rows), -1))
-    scores = np.full((len(rows), len(rows)), np.nan)
-    for row, (ids, values) in enumerate(zip(found.ids, found.scores, strict=True)):
-        scores[row, ids[ids >= 0]] = values[ids >= 0]
-    apart = np.abs(all_products(one) - scores[np.ix_(numbers, numbers)])
-    assert (apart <= np.asarray(one.error)[:, None]).all()
-    assert sorted(numbers.tolist()) == np.flatnonzero(rows.any(axis=1)).tolist()
-
-
-@pytest.mark.usefixtures("emulator")
-def test_what_rounding_takes_is_measured() -> None:
-    assert_measured(awkward_rows("gaussian", "float64", 30, 50, seed=4))
 
 
 def test_hashes_mix_the_rows() -> None:
