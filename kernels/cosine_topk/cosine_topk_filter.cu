@@ -13,12 +13,13 @@
 // Phases    BOTH: block I meets (s - I) mod n for s = first ... : each s gives every block one partner. Else the blocks
 //           first ... of the right table meet all of the left. Tiles that run together share their panels: 16 blocks
 //           of rows go through the whole phase before the next 16.
-// Bound by  mma.sync: 2*V*V*d operations, half of them with BOTH. Not measured yet (kernels/README.md).
+// Bound by  mma.sync, 2*V*V*d operations, half of them with BOTH; or by the L2 cache: a tile reads 512*d bytes for
+//           32 768*d operations, 64 a byte. Not measured yet (kernels/README.md).
 // Limits    d <= 65 536 (the bound on the sums, halves.py).
 // Contract  each pair (i, j) whose float32 sum reaches need_n[i] waits with i, once; with BOTH also j with i, never a
 //           row with itself. The order is of no matter (cosine_topk.cu).
-// Rejected  Until a GPU says otherwise: cp.async and ldmatrix (stages go through registers: 16 of 128), 128 x 256 tiles
-//           (one block a multiprocessor: nothing would hide its comparison), wgmma.
+// Rejected  Until a GPU says otherwise: cp.async and ldmatrix (stages go through registers: 16 of 128); tiles of
+//           128 x 256 (85 operations a byte, but one block a multiprocessor: nothing hides its comparison); wgmma.
 #include "common.cuh"
 
 constexpr int SIDE = 128, DEPTH = 32, THREADS = 256;  // rows of a tile, columns of a stage

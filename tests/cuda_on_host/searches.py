@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from cuda_on_host import stand_in
+from cuda_on_host.arguments import DeviceArray
+from cuda_on_host.launch import Run
 from strategies import awkward_rows
 from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device
 from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.halves import exact_kernels, halve
-from gpuemb.kernels.cosine_topk.phases import SIDE, Search, begin
+from gpuemb.kernels.cosine_topk.halves import EXACT_THREADS, WARP, exact_kernels, halve
+from gpuemb.kernels.cosine_topk.phases import SIDE, Search, begin, settle
 
 CUDA = Device("cuda")
 
@@ -108,3 +112,36 @@ def assert_measured(rows: FloatMatrix) -> None:
     np.testing.assert_allclose(side.residual, np.linalg.norm(unit - half[:, :dim], axis=1), rtol=1e-9)
     assert side.largest == np.max(side.residual) < 5e-4
     assert not half[:, dim:].any()
+
+
+def assert_far(run: Run) -> None:
+    """Fill and settle the last rows of more places to wait in than 32 bits count.
+
+    Raises:
+        MemoryError: the machine does not lend 9 GB of address space; almost no page of it is touched.
+    """
+    rows, last, room = awkward_rows("gaussian", "float32", 40, 4, seed=2), (1 << 23) + 4, 256
+    with stand_in.installed(run):
+        near = begun(rows, 3, SIDE, rows[:4])
+    numbers, waiting = np.zeros(last, np.int32), np.zeros((last, room), np.int32)
+    numbers[-4:] = np.asarray(near.asked.numbers)
+    cells = {
+        name: np.zeros(last, np.int32).view(DeviceArray) for name in ("count", "found", "scored", "lost")
+    }
+    far = replace(
+        near,
+        asked=replace(near.asked, numbers=numbers.view(DeviceArray)),
+        error=np.zeros(last).view(DeviceArray),
+        need=np.full(last, -np.inf, np.float32).view(DeviceArray),
+        waiting=waiting.view(DeviceArray),
+        **cells,
+    )
+    tile = np.zeros((4, 40), np.float32).view(DeviceArray)
+    places = np.uint64(last - 4), np.uint64(0), np.uint32(4), np.uint32(40), np.int32(room)
+    with stand_in.installed(run):
+        far.filter.get_function("passing")((1,), (128,), (tile, far.need, far.waiting, far.count, *places))
+    blocks = last * WARP // EXACT_THREADS
+    with stand_in.installed(replace(run, blocks=(blocks - 1, blocks))):
+        settle(far, "waiting", far.waiting)
+    expected = cosine_topk.reference(rows, 3, rows[:4])
+    assert_same(TopK(np.array(far.ids), np.array(far.scores)), expected)

@@ -13,6 +13,7 @@ import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import SCHEDULES, Run
 from cuda_on_host.searches import (
+    assert_far,
     assert_passing,
     assert_same,
     begun,
@@ -222,6 +223,13 @@ def test_memory_that_runs_out_halves_the_room_and_changes_no_bit(monkeypatch: py
 
 def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
     assert cuda.plan(400_000, 300, 10, 400_000, cuda.rooms(400_000, 10)).bytes < 1e9
+
+
+def test_places_beyond_32_bits_are_reached() -> None:
+    try:
+        assert_far(Run())
+    except MemoryError:
+        pytest.skip("needs 9 GB of address space")
 
 
 # Phases: every block once, and never more unsure rows than there is room for.
