@@ -12,7 +12,7 @@ import pytest
 from benchmarks import data
 from benchmarks.brute_force import brute_force
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import synthetic, work
+from gpuemb.bench import neighbor_work, synthetic
 from gpuemb.core.arrays import Float32, Int32
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import tiles
@@ -57,7 +57,7 @@ def test_every_words_neighbors(
         "cosine_topk",
         f"{source} {words:,} × {dim}, k = {k}",
         shape,
-        work.cosine_topk(shape),
+        neighbor_work.cosine_topk(shape),
         lambda: cosine_topk.on(CPU)(rows, k),
         verify,
     )
@@ -89,7 +89,7 @@ def test_overlap_of_every_pair_of_runs(benchmark: Any, track: Track, runs: int, 
         "neighbor_overlap",
         f"{runs} runs of {words:,} words, k = {k}",
         shape,
-        work.neighbor_overlap(shape),
+        neighbor_work.neighbor_overlap(shape),
         lambda: neighbor_overlap.on(CPU)(ids),
         verify,
     )
@@ -119,7 +119,7 @@ def test_every_measure_of_lists(benchmark: Any, track: Track, runs: int, words: 
         "list measures",
         f"six measures of {runs} runs of {words:,} words, every pair, k = {k}",
         shape,
-        work.list_measures(shape),
+        neighbor_work.list_measures(shape),
         lambda: measures_of_lists(ids),
         verify,
     )

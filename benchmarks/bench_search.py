@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import work
+from gpuemb.bench import neighbor_work
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.cosines import cosine_matrix
@@ -47,7 +47,7 @@ def test_vectors_asked_of_a_prepared_table(benchmark: Any, track: Track, queries
         "cosine_search",
         f"GloVe {words:,} × {rows.shape[1]}, k = {K}, asked {len(asked):,} at a time",
         shape,
-        work.cosine_search(shape),
+        neighbor_work.cosine_search(shape),
         lambda: index.search(asked, K),
         verify,
     )
@@ -105,7 +105,7 @@ def test_cosines_of_many_pairs(benchmark: Any, track: Track) -> None:
         "cosine_scores",
         f"{queries:,} × {words:,} cosines, {dim} dimensions, into an array",
         shape,
-        work.cosine_scores(shape),
+        neighbor_work.cosine_scores(shape),
         lambda: cosine_matrix(asked, rows, out),
         verify,
     )

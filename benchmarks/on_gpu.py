@@ -107,6 +107,7 @@ def checks() -> list[Check]:
     return [
         *(_kernel_tests(name) for name in kernels()),
         Check("ceilings and workloads", lambda: "", _workloads),
+        Check("roads of cosine_topk", lambda: "", _roads),
         *(_peer(name, module) for name, module in PEERS.items()),
         *(_sanitizer(tool) for tool in SANITIZERS),
     ]
@@ -187,6 +188,12 @@ def _workloads(left: float, out: Path) -> str:
     lines += [f"Not run: {name}: {reason}" for name, reason in run.not_run.items()]
     (out / "table.txt").write_text("\n".join(lines) + "\n", "utf-8")
     return f"{len(run.ceilings[0].found)} ceilings, {len(run.records)} workloads, see table.txt"
+
+
+def _roads(left: float, out: Path) -> str:
+    from benchmarks import gpu_roads
+
+    return gpu_roads.race(out)
 
 
 def _logged(command: Sequence[str], name: str, left: float, out: Path) -> str:

@@ -26,11 +26,15 @@ ON_HOST = "cuda-on-host-"  # the emulator of tests/cuda_on_host, under each of i
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has CUDA text."""
+    """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has CUDA text.
+
+    A module whose tests are slow there names some of the emulator's schedules in ``EMULATED``.
+    """
     own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "device" in metafunc.fixturenames and not any("device" in names for names in own):
         kernel: Kernel[..., object] | None = getattr(metafunc.module, "KERNEL", None)
-        emulated = SCHEDULES if kernel is not None and has_cuda_text(kernel) else ()
+        schedules = getattr(metafunc.module, "EMULATED", SCHEDULES)
+        emulated = schedules if kernel is not None and has_cuda_text(kernel) else ()
         names = (*DEVICES, *(ON_HOST + schedule for schedule in emulated))
         metafunc.parametrize("device", names, indirect=True, scope="module")
 

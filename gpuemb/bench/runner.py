@@ -49,7 +49,7 @@ def bench(
         machine = describe_machine(devices[-1])
         ceilings, records, not_run = [], [], {}
         for device in devices:
-            needed = sorted({w.work(w.shapes[size]).ceiling for w in workloads})
+            needed = sorted({w.work_on(device, w.shapes[size]).ceiling for w in workloads})
             with progress.phase(f"ceilings of {device}") as task:
                 found = measure_ceilings(device, needed if device == CPU and len(workloads) == 1 else ())
                 task.advance()
@@ -97,7 +97,7 @@ def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) 
         taken = time.perf_counter() - began
         known = {workload.name: taken} if taken > COMPILING_SECONDS else {}
         timings = alternate({workload.name: call}, budget_seconds=BUDGET_SECONDS, known=known)
-    done = workload.work(shape)
+    done = workload.work_on(device, shape)
     return BenchRecord(
         name=f"{workload.name}-{size}",
         workload=workload.name,

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gpuemb.bench import prepare, work
+from gpuemb.bench import neighbor_work, prepare, work
 from gpuemb.bench.prepare import Prepared
 from gpuemb.bench.work import Work
 from gpuemb.core.checks import check_choice
@@ -38,6 +38,7 @@ class Workload:
         prepare: builds the data on a device and returns what is timed; whatever must be cleaned up
             afterwards is entered into the stack.
         kernel: the folder of ``kernels/`` it times; None for files and text, which are the host's work.
+        cuda_work: as ``work``, where a GPU executes other operations.
     """
 
     name: str
@@ -47,6 +48,13 @@ class Workload:
     plan: Callable[[Shape], MemoryPlan]
     prepare: Callable[[Shape, Device, ExitStack], Prepared]
     kernel: str | None
+    cuda_work: Callable[[Shape], Work] | None = None
+
+    def work_on(self, device: Device, shape: Shape) -> Work:
+        """Operations and bytes of a shape on a device."""
+        if device.kind == "cuda" and self.cuda_work:
+            return self.cuda_work(shape)
+        return self.work(shape)
 
 
 def _three(small: Shape, medium: Shape, large: Shape) -> Mapping[Size, Shape]:
@@ -62,10 +70,11 @@ WORKLOADS = (
             {"words": 50_000, "dim": 300, "k": 10},
             {"words": 200_000, "dim": 300, "k": 10},
         ),
-        work.cosine_topk,
-        work.plan_cosine_topk,
+        neighbor_work.cosine_topk,
+        neighbor_work.plan_cosine_topk,
         prepare.cosine_topk,
         kernel="cosine_topk",
+        cuda_work=neighbor_work.cosine_topk_cuda,
     ),
     Workload(
         "neighbor_overlap",
@@ -75,8 +84,8 @@ WORKLOADS = (
             {"runs": 10, "words": 100_000, "k": 10},
             {"runs": 10, "words": 400_000, "k": 25},
         ),
-        work.neighbor_overlap,
-        work.plan_neighbor_overlap,
+        neighbor_work.neighbor_overlap,
+        neighbor_work.plan_neighbor_overlap,
         prepare.neighbor_overlap,
         kernel="neighbor_overlap",
     ),

@@ -25,7 +25,7 @@ class Neighbors:
         scores: ``(Q, k)`` float64 cosines, NaN padded.
         words: the table's words, when it has them.
         without_length: rows of zeros: they have no cosine and are in nobody's list.
-        certified: lists proved by the bound of an int8 filter.
+        certified: lists proved by the bound of an int8 filter, or of a GPU's float16 filter.
         refined: lists proved by the bound of a float32 filter.
         recomputed: lists for which every candidate was scored in float64.
     """

@@ -49,3 +49,16 @@ __device__ __forceinline__ float narrowed(double x) {
     asm("cvt.rn.f32.f64 %0, %1;" : "=f"(narrow) : "d"(x));
     return narrow;
 }
+
+// The float16 nearest to x, ties to even; subnormal ones too.
+__device__ __forceinline__ uint16_t half_bits(float x) {
+    uint16_t bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+}
+
+__device__ __forceinline__ float half_value(uint16_t bits) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+}

@@ -12,13 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 from bench.fabricated import record
+from cuda_on_host import compiler, stand_in
+from cuda_on_host.launch import Run
 from strategies import awkward_rows
 from tolerances import assert_same_bits
 
 from gpuemb.bench.ceilings import Ceiling, Ceilings
 from gpuemb.bench.records import read_records, write_json, write_record
 from gpuemb.bench.work import Work
+from gpuemb.core.arrays import to_device
+from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.kernels.cosine_topk.cuda import ROADS
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKED = "# Title\n<!-- benchmarks:begin -->\nold\n<!-- benchmarks:end -->\nend\n"
@@ -186,6 +191,22 @@ def test_every_kernel_is_checked_or_says_why_not() -> None:
     for kernel in on_gpu.kernels():
         assert f"{kernel} against its reference" in names
     assert any(name.startswith("compute-sanitizer") for name in names)
+
+
+@pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+def test_every_road_of_a_gpu_is_verified_and_has_a_goal() -> None:
+    from benchmarks import gpu_roads
+
+    rows = awkward_rows("gaussian", "float32", 30, 9, seed=1)
+    with stand_in.installed(Run("random")):
+        there = to_device(rows, Device("cuda"))
+        calls = gpu_roads.searches(there, 3)
+        assert set(calls) == set(gpu_roads.GOALS)
+        for call in calls.values():
+            assert gpu_roads.verify(rows, call()).startswith("the reference on 8 queries, bit for bit")
+        seconds = gpu_roads.filter_seconds(there, 3)
+    assert set(seconds) == {f"{road}, {part}" for road in ROADS for part in ("filter", "whole")}
+    assert all(0 < seconds[f"{road}, filter"] < seconds[f"{road}, whole"] for road in ROADS)
 
 
 class FakeBenchmark:

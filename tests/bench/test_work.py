@@ -7,11 +7,11 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from gpuemb.bench import synthetic, work
+from gpuemb.bench import neighbor_work, synthetic, work
 from gpuemb.bench.workloads import SIZES, WORKLOADS, require_memory, selected
-from gpuemb.core.device import CPU
+from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
-from gpuemb.kernels.cosine_topk import cpu
+from gpuemb.kernels.cosine_topk import cpu, cuda, phases
 
 
 @pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
@@ -20,31 +20,51 @@ def test_neighbors_of_ten_words_in_four_dimensions(
 ) -> None:
     monkeypatch.setattr(cpu, "choose_road", lambda dim, queries, k: road)
     monkeypatch.setattr(cpu, "BLOCK", 2)
-    counted = work.cosine_topk({"words": 10, "dim": 4, "k": 2})
+    counted = neighbor_work.cosine_topk({"words": 10, "dim": 4, "k": 2})
     blocks = sum(2 * 2 for i in range(5) for j in range(5) if i <= j)  # the diagonal's and those above it
     assert counted.flops == blocks * 2 * 4
     assert counted.bytes == 10 * 4 * 4 + 10 * 2 * (4 + 8)
     assert counted.ceiling == ceiling
-    assert work.cosine_topk({"words": 10, "dim": 4, "k": 2, "queries": 3}).flops == 2 * 3 * 10 * 4
+    assert neighbor_work.cosine_topk({"words": 10, "dim": 4, "k": 2, "queries": 3}).flops == 2 * 3 * 10 * 4
 
 
 def test_a_few_queries_read_a_table_and_more_multiply_with_it() -> None:
     shape = {"words": 10, "dim": 4, "k": 2}
-    one, some = (work.cosine_search({**shape, "queries": queries}) for queries in (1, 100))
+    one, some = (neighbor_work.cosine_search({**shape, "queries": queries}) for queries in (1, 100))
     assert (one.ceiling, one.amount) == ("copy", 10 * 4 * 4)
     assert (some.ceiling, some.amount) == ("sgemm", 2 * 100 * 10 * 4)
     many = {**shape, "queries": 10_000}
-    assert work.cosine_search(many) == work.cosine_topk(many)
+    assert neighbor_work.cosine_search(many) == neighbor_work.cosine_topk(many)
 
 
 def test_cosines_of_three_rows_have_the_columns_lengths_once() -> None:
-    counted = work.cosine_scores({"words": 10, "dim": 4, "queries": 3})
+    counted = neighbor_work.cosine_scores({"words": 10, "dim": 4, "queries": 3})
     assert counted.flops == 2 * 4 * (3 * 10 + 10)
     assert counted.bytes == 4 * 4 * 13 + 8 * 30
 
 
 def test_lists_are_read_twice_and_five_numbers_written() -> None:
-    assert work.list_measures({"runs": 3, "words": 5, "k": 4}).bytes == 2 * 3 * 5 * 4 * 4 + 3 * 5 * 5 * 8
+    assert (
+        neighbor_work.list_measures({"runs": 3, "words": 5, "k": 4}).bytes
+        == 2 * 3 * 5 * 4 * 4 + 3 * 5 * 5 * 8
+    )
+
+
+@pytest.mark.parametrize(
+    ("road", "pairs"), [("fused", sum(2 * 2 for i in range(5) for j in range(i, 5))), ("cublas", 100)]
+)
+def test_a_gpu_multiplies_padded_rows_and_each_pair_once_where_it_stores_none(
+    road: str, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda, "ROAD", road)
+    monkeypatch.setattr(phases, "SIDE", 2)
+    (workload,) = selected(["cosine_topk"])
+    counted = workload.work_on(Device("cuda"), {"words": 10, "dim": 17, "k": 2})
+    assert counted.flops == pairs * 2 * 32
+    assert counted.bytes == 10 * 17 * 4 + 10 * 2 * (4 + 8)
+    assert counted.ceiling == "fp16"
+    on_cpu = workload.work_on(CPU, {"words": 10, "dim": 17, "k": 2})
+    assert on_cpu == neighbor_work.cosine_topk({"words": 10, "dim": 17, "k": 2})
 
 
 def test_three_runs_have_six_products_of_pairs() -> None:
@@ -54,7 +74,7 @@ def test_three_runs_have_six_products_of_pairs() -> None:
 
 
 def test_three_runs_have_three_pairs_of_lists() -> None:
-    counted = work.neighbor_overlap({"runs": 3, "words": 5, "k": 4})
+    counted = neighbor_work.neighbor_overlap({"runs": 3, "words": 5, "k": 4})
     assert counted.flops == 3 * 5 * 2 * 4
     assert counted.bytes == 3 * 5 * 4 * 4 + 2 * 5 * (3 + 1 + 3)
 

@@ -70,10 +70,10 @@ def sources() -> list[Path]:
 
 
 def instances(source: Path) -> tuple[str, ...]:
-    """Every kernel of a text that its launcher asks for."""
+    """Every kernel of a text that its launcher asks for; a launcher of several texts lists them by text."""
     launcher = importlib.import_module(f"gpuemb.kernels.{source.parent.name}.cuda")
-    found: tuple[str, ...] = launcher.INSTANCES
-    return found
+    found: tuple[str, ...] | dict[str, tuple[str, ...]] = launcher.INSTANCES
+    return found[source.stem] if isinstance(found, dict) else found
 
 
 def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str, Resources]:
@@ -82,14 +82,7 @@ def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str
     Raises:
         NvrtcError: it does not compile, or NVRTC's log does not tell a kernel's resources.
     """
-    options = (
-        cuda.STANDARD,
-        f"-I{KERNELS / cuda.HEADERS}",
-        *AS_CUPY,
-        f"--gpu-architecture={architecture}",
-        "--ptxas-options=-v",
-    )
-    log, lowered = _compile(source, names, options)
+    log, lowered, _ = _compile(source, names, architecture)
     told = _read(log)
     absent = [name for name in names if lowered[name] not in told]
     if absent:
@@ -98,20 +91,8 @@ def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str
 
 
 def ptx(source: Path, names: Sequence[str]) -> str:
-    """Compile a ``.cu`` file as :func:`gpuemb.core.cuda.load` does, as far as PTX."""
-    from cuda.bindings import nvrtc
-
-    program = _done(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
-    try:
-        for name in names:
-            _done(nvrtc.nvrtcAddNameExpression(program, name.encode()))
-        options = (cuda.STANDARD, f"-I{KERNELS / cuda.HEADERS}", *AS_CUPY, "--gpu-architecture=compute_80")
-        _done(nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options]))
-        text = bytearray(_done(nvrtc.nvrtcGetPTXSize(program)))
-        _done(nvrtc.nvrtcGetPTX(program, text))
-        return text.decode().rstrip("\0")
-    finally:
-        nvrtc.nvrtcDestroyProgram(program)
+    """Return what NVRTC makes of a ``.cu`` file before a device's own assembler sees it."""
+    return _compile(source, names, "compute_80")[2]
 
 
 def _read(log: str) -> dict[str, Resources]:
@@ -125,10 +106,17 @@ def _read(log: str) -> dict[str, Resources]:
     return found
 
 
-def _compile(source: Path, names: Sequence[str], options: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return the log, and each name as the compiler spells it."""
+def _compile(source: Path, names: Sequence[str], architecture: str) -> tuple[str, dict[str, str], str]:
+    """Return the log, each name as the compiler spells it, and the PTX."""
     from cuda.bindings import nvrtc
 
+    options = (
+        cuda.STANDARD,
+        f"-I{KERNELS / cuda.HEADERS}",
+        *AS_CUPY,
+        f"--gpu-architecture={architecture}",
+        "--ptxas-options=-v",
+    )
     program = _done(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
     try:
         for name in names:
@@ -139,9 +127,10 @@ def _compile(source: Path, names: Sequence[str], options: Sequence[str]) -> tupl
         text = log.decode(errors="replace").rstrip("\0")
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
             raise NvrtcError(text)
-        return text, {
-            name: _done(nvrtc.nvrtcGetLoweredName(program, name.encode())).decode() for name in names
-        }
+        assembly = bytearray(_done(nvrtc.nvrtcGetPTXSize(program)))
+        _done(nvrtc.nvrtcGetPTX(program, assembly))
+        lowered = {name: _done(nvrtc.nvrtcGetLoweredName(program, name.encode())).decode() for name in names}
+        return text, lowered, assembly.decode().rstrip("\0")
     finally:
         nvrtc.nvrtcDestroyProgram(program)
 

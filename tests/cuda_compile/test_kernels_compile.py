@@ -65,8 +65,10 @@ def test_the_limits_are_those_of_the_pinned_nvrtc() -> None:
 
 
 @pytest.mark.parametrize("source", nvrtc.sources(), ids=lambda source: source.stem)
-def test_a_folder_has_one_text_of_its_own_name(source: Path) -> None:
-    assert source.stem == source.parent.name
+def test_a_text_has_the_name_of_its_folder_and_what_it_adds(source: Path) -> None:
+    name = source.parent.name
+    assert source.stem == name or source.stem.startswith(f"{name}_")
+    assert source.with_stem(name).is_file()
 
 
 @needs_nvrtc
@@ -76,6 +78,14 @@ def test_what_the_emulator_is_tested_with_is_cuda(name: str) -> None:
     kernels = re.findall(r"^__global__ void (\w+)\(", source.read_text("utf-8"), re.MULTILINE)
     names = [*kernels, "tree_sum<64>"] if name == "right" else kernels
     assert set(nvrtc.resources(source, names, "sm_80")) == set(names)
+
+
+@needs_nvrtc
+def test_the_compilers_own_conversion_flushes(tmp_path: Path) -> None:
+    """Else the test above could not fail."""
+    plain = tmp_path / "plain.cu"
+    plain.write_text("__global__ void widen(const float* x, double* y) { y[0] = x[0]; }\n")
+    assert "cvt.ftz.f64.f32" in nvrtc.ptx(plain, ["widen"])
 
 
 @needs_nvrtc

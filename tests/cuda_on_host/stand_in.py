@@ -19,7 +19,7 @@ from cuda_on_host.launch import Run
 
 from gpuemb.core import missing
 
-FREE_BYTES = 1 << 30
+FREE_BYTES = 1 << 34  # that the device says it has
 GARBAGE = 0xA5  # what fresh device memory holds
 
 
@@ -33,6 +33,10 @@ class StandIn(ModuleType):
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._library, name)
         return _on_device(found) if callable(found) and not isinstance(found, type) else found
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's, under its own name; no test of the emulator itself raises it."""
 
 
 class OneDevice:
@@ -79,12 +83,14 @@ def _make() -> StandIn:
         from_dlpack=_asarray,
         is_available=lambda: True,
         RawModule=launch.RawModule,
+        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0),
         cuda=SimpleNamespace(
             Device=OneDevice,
             compiler=SimpleNamespace(CompileException=compiler.CompileException),
+            get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),  # a launch has ended
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=SimpleNamespace(memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
         ),
-        get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
     )
     return made
 
@@ -109,3 +115,8 @@ def installed(run: Run) -> Iterator[None]:
         patch.setattr(missing, "lack_of_cuda", lambda: missing.Lack("", ""))
         patch.setattr(array_api_compat, "array_namespace", _namespaces())
         yield
+
+
+def is_installed() -> bool:
+    """Whether ``Device("cuda")`` is the emulator now."""
+    return isinstance(sys.modules.get("cupy"), StandIn)

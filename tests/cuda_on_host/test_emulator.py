@@ -200,6 +200,20 @@ def test_bits_are_counted_as_cuda_counts_them(right: Callable[[str], Any]) -> No
     assert out[:, 4].tolist() == [n & 0x3FFFFFFF for n in numbers]
 
 
+def test_numbers_are_converted_as_ieee_754_says(right: Callable[[str], Any]) -> None:
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    numbers = every[np.isfinite(every)].astype(np.float32)
+    between = (numbers[:-1] + numbers[1:]) / 2  # ties, subnormal ones too
+    x = np.concatenate([numbers, between, np.nextafter(between, np.float32(9)), np.float32([1e-45, 1e-39])])
+    half, back, exact = device(x, np.uint16), device(x, np.float32), device(x, np.float64)
+    right("conversions")((1,), (64,), (device(x, np.float32), half, back, exact, np.int32(len(x))))
+    with np.errstate(under="ignore"):
+        expected = x.astype(np.float16)
+    np.testing.assert_array_equal(np.asarray(half), expected.view(np.uint16))
+    np.testing.assert_array_equal(np.asarray(back), expected.astype(np.float32))
+    np.testing.assert_array_equal(np.asarray(exact), x.astype(np.float64))
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -54,3 +54,7 @@ inline void mma_m16n8k32_s8(int32_t (&c)[4], const uint32_t (&a)[4], const uint3
 inline double widened(float x) { return x; }
 
 inline float narrowed(double x) { return static_cast<float>(x); }
+
+inline uint16_t half_bits(float x) { return static_cast<uint16_t>(on_host::to_bits(static_cast<_Float16>(x))); }
+
+inline float half_value(uint16_t bits) { return on_host::from_bits<_Float16>(bits); }

@@ -96,3 +96,11 @@ __global__ void bits(const unsigned* in, int* out, int count) {
         out[5 * i + 4] = __float_as_int(__uint_as_float(x & 0x3fffffffu));
     }
 }
+
+__global__ void conversions(const float* in, uint16_t* half, float* back, double* exact, int count) {
+    for (int i = threadIdx.x; i < count; i += blockDim.x) {
+        half[i] = half_bits(in[i]);
+        back[i] = half_value(half[i]);
+        exact[i] = widened(in[i]);
+    }
+}

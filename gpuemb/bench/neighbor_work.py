@@ -1,0 +1,137 @@
+"""How much work finding and comparing neighbors is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gpuemb.bench.work import Work
+from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.kernels.cosine_search import FEW_QUERIES
+
+MEMORY_BOUND_QUERIES = 4  # up to so many, reading a table takes longer than multiplying with it
+
+
+def cosine_topk(shape: Mapping[str, int]) -> Work:
+    """Products of the filter on the CPU: each pair of words once, blocks on the diagonal whole.
+
+    Given ``queries``, each is multiplied with every word.
+    """
+    from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_road
+
+    words, dim, k = shape["words"], shape["dim"], shape["k"]
+    queries = shape.get("queries", words)
+    int8 = choose_road(dim, queries, k) == "int8"
+    pairs = queries * words if "queries" in shape else words * (words + min(BLOCK, words)) // 2
+    return Work(
+        2 * pairs * dim,
+        4 * words * dim + 12 * queries * k,
+        (queries, "words"),
+        "int8" if int8 else "sgemm",
+        "flops",
+        f"{'int8' if int8 else 'float32'} products executed, 2·d a pair: "
+        + ("Q·V pairs" if "queries" in shape else f"V(V + {BLOCK})/2 pairs, the symmetric half")
+        + "; scoring the survivors in float64 is not counted",
+    )
+
+
+def cosine_search(shape: Mapping[str, int]) -> Work:
+    """Queries in a prepared table: each is multiplied with every word; many take the road of every word."""
+    words, dim, queries = shape["words"], shape["dim"], shape["queries"]
+    if queries > FEW_QUERIES:
+        return cosine_topk(shape)
+    few = queries <= MEMORY_BOUND_QUERIES
+    return Work(
+        2 * queries * words * dim,
+        4 * words * dim,
+        (queries, "queries"),
+        "copy" if few else "sgemm",
+        "bytes" if few else "flops",
+        "bytes: V·d·4 read once; operations: 2·Q·V·d float32; scoring in float64 is not counted",
+    )
+
+
+def cosine_scores(shape: Mapping[str, int]) -> Work:
+    """Every pair's product, and the length of every column once, in float64."""
+    words, dim, queries = shape["words"], shape["dim"], shape["queries"]
+    return Work(
+        2 * (queries + 1) * words * dim,
+        4 * (words + queries) * dim + 8 * queries * words,
+        (queries * words, "pairs"),
+        "dgemm",
+        "flops",
+        "2·(Q + 1)·V·d float64, lengths of the columns included",
+    )
+
+
+def list_measures(shape: Mapping[str, int]) -> Work:
+    """Two kernels read every list once each; five numbers a pair and word are written."""
+    runs, words, k = shape["runs"], shape["words"], shape["k"]
+    pairs = runs * (runs - 1) // 2
+    return Work(
+        4 * pairs * words * k,
+        8 * runs * words * k + 40 * words * pairs,
+        (words, "words"),
+        "copy",
+        "bytes",
+        "bytes: S·V·k·4 read twice, 40·P·V written; operations: two walks of P·V·2k steps",
+    )
+
+
+def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
+    """Products of the filter on a GPU: each pair of words once where nothing stores them."""
+    from gpuemb.kernels.cosine_topk.cuda import ROAD
+    from gpuemb.kernels.cosine_topk.halves import COLUMNS
+    from gpuemb.kernels.cosine_topk.phases import SIDE
+
+    words, dim, k = shape["words"], shape["dim"], shape["k"]
+    padded = -(-dim // COLUMNS) * COLUMNS
+    once = ROAD == "fused"
+    return Work(
+        2 * padded * (words * (words + SIDE) // 2 if once else words**2),
+        4 * words * dim + 12 * words * k,
+        (words, "words"),
+        "fp16",
+        "flops",
+        f"float16 products executed, 2·{padded} a pair: "
+        + (f"V(V + {SIDE})/2 pairs, the symmetric half" if once else "V² pairs")
+        + "; scoring the survivors in float64 is not counted",
+    )
+
+
+def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
+    """What building the table takes, and what the kernel plans."""
+    from gpuemb.kernels.cosine_topk.cpu import plan
+
+    words, dim, k = shape["words"], shape["dim"], shape["k"]
+    planned = plan(words, dim, k, words)
+    draws = {"the table and its draws": buffer((4, words, dim), np.float32)}
+    return MemoryPlan(planned.purpose, {**draws, **planned.buffers})
+
+
+def neighbor_overlap(shape: Mapping[str, int]) -> Work:
+    """Every list is read once, every count written once; operations as a merge of sorted lists has them."""
+    runs, words, k = shape["runs"], shape["words"], shape["k"]
+    pairs = runs * (runs - 1) // 2
+    return Work(
+        2 * pairs * words * k,
+        4 * runs * words * k + 2 * words * (pairs + 1 + runs),
+        (words, "words"),
+        "copy",
+        "bytes",
+        "bytes: S·V·k·4 read, 2·V·(P+1+S) written; operations: P·V·2k, a merge's comparisons",
+    )
+
+
+def plan_neighbor_overlap(shape: Mapping[str, int]) -> MemoryPlan:
+    """The lists and the random numbers they are drawn with."""
+    runs, words, k = shape["runs"], shape["words"], shape["k"]
+    return MemoryPlan(
+        f"neighbor_overlap of {runs} runs, {words} words",
+        {
+            "lists": buffer((runs, words, k), np.int32),
+            "draws": buffer((4, words, 2 * k), np.float64),
+            "counts": 2 * words * (runs * (runs - 1) // 2 + 1 + runs),
+        },
+    )

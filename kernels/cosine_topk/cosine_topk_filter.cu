@@ -1,0 +1,220 @@
+// cosine_topk_filter.cu: which pairs of rows may be among the k best, by their products in float16.
+//
+//   left_n, right_m  (n, padded), (m, padded)  float16 unit rows, eight numbers at once
+//   need_n           (n)        float32  what a product must reach to wait with a row; +inf: none does
+//   waiting_nw       (n, room)  int32    positions that wait; beyond the room they are counted and lost
+//   count_n          (n)        int32
+//
+// Plan      `products`: a block multiplies 128 rows with 128 on tensor cores (mma.sync, 8 warps of 64 x 32, float32
+//           sums in registers), 32 columns at a time through two stages of shared memory. The sums are compared in
+//           registers, a bit each; only positions that pass leave. With BOTH, rows ask each other: a tile is computed
+//           once, for blocks I <= J, and compared with the needs of its rows and of its columns.
+//           `passing`: the same comparison for a tile that cuBLAS has written.
+// Phases    BOTH: block I meets (s - I) mod n for s = first ... : each s gives every block one partner. Else the blocks
+//           first ... of the right table meet all of the left. Tiles that run together share their panels: 16 blocks
+//           of rows go through the whole phase before the next 16.
+// Bound by  mma.sync, 2*V*V*d operations, half of them with BOTH; or by the L2 cache: a tile reads 512*d bytes for
+//           32 768*d operations, 64 a byte. Not measured yet (kernels/README.md).
+// Limits    d <= 65 536 (the bound on the sums, halves.py).
+// Contract  each pair (i, j) whose float32 sum reaches need_n[i] waits with i, once; with BOTH also j with i, never a
+//           row with itself. The order is of no matter (cosine_topk.cu).
+// Rejected  Until a GPU says otherwise: cp.async and ldmatrix (stages go through registers: 16 of 128); tiles of
+//           128 x 256 (85 operations a byte, but one block a multiprocessor: nothing hides its comparison); wgmma.
+#include "common.cuh"
+
+constexpr int SIDE = 128, DEPTH = 32, THREADS = 256;  // rows of a tile, columns of a stage
+constexpr int GROUP = 16;                             // blocks of rows that go through a phase together
+constexpr int PARTS = DEPTH / 8;                      // of a row in a stage
+
+struct __align__(16) Eight {  // numbers of float16
+    uint32_t pairs[4];
+};
+
+// A stage of both panels. Part p of row r lies at p ^ (r / 2 % 4): what eight lanes store at once, and what the 32
+// lanes of a fragment load at once, is in 32 different banks.
+struct Panels {
+    Eight left[SIDE][PARTS], right[SIDE][PARTS];
+};
+
+__device__ int swizzled(int row, int part) { return part ^ (row / 2 % PARTS); }
+
+// A thread's share of a stage: a part of rows r and r + 64 of each panel.
+struct Share {
+    Eight left[2], right[2];
+};
+
+__device__ Eight eight_of(const Eight* table, size_t row, size_t rows, int part, int parts) {
+    if (row < rows && part < parts) return table[row * parts + part];
+    return {};
+}
+
+__device__ Share fetch(const Eight* left_n, const Eight* right_m, size_t first_row, size_t first_column, size_t rows,
+                       size_t columns, int stage, int parts) {
+    Share share;
+    int part = stage * PARTS + threadIdx.x % PARTS;
+    for (int i = 0; i < 2; ++i) {
+        size_t offset = threadIdx.x / PARTS + i * (SIDE / 2);
+        share.left[i] = eight_of(left_n, first_row + offset, rows, part, parts);
+        share.right[i] = eight_of(right_m, first_column + offset, columns, part, parts);
+    }
+    return share;
+}
+
+__device__ void store(Panels& panels, const Share& share) {
+    for (int i = 0; i < 2; ++i) {
+        int row = threadIdx.x / PARTS + i * (SIDE / 2), part = swizzled(row, threadIdx.x % PARTS);
+        panels.left[row][part] = share.left[i];
+        panels.right[row][part] = share.right[i];
+    }
+}
+
+// A warp's 64 x 32 sums; lane 4g + t holds rows g + 8i and columns 2t + 8j, 2t + 8j + 1 of it.
+struct Sums {
+    float at[4][4][4];  // [16 rows][8 columns][the fragment's]
+};
+
+__device__ void multiply(Sums& sums, const Panels& panels, int warp_row, int warp_column, int depth) {
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int step = 0; step < DEPTH / 16; ++step) {
+        if (step * 16 >= depth) break;
+        int low = swizzled(g, 2 * step), high = swizzled(g, 2 * step + 1);  // the same for rows g + 8i
+        uint32_t a[4][4], b[4][2];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            int row = warp_row + 16 * i + g;
+            a[i][0] = panels.left[row][low].pairs[t];
+            a[i][1] = panels.left[row + 8][low].pairs[t];
+            a[i][2] = panels.left[row][high].pairs[t];
+            a[i][3] = panels.left[row + 8][high].pairs[t];
+        }
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            int column = warp_column + 8 * j + g;
+            b[j][0] = panels.right[column][low].pairs[t];
+            b[j][1] = panels.right[column][high].pairs[t];
+        }
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+#pragma unroll
+            for (int j = 0; j < 4; ++j) mma_m16n8k16_f16(sums.at[i][j], a[i], b[j]);
+    }
+}
+
+// Lets a candidate wait with a row.
+__device__ void let_wait(int32_t* waiting_nw, int32_t* count_n, size_t row, size_t candidate, int room) {
+    int place = atomicAdd(count_n + row, 1);
+    if (place < room) waiting_nw[row * room + place] = static_cast<int32_t>(candidate);
+}
+
+__device__ float need_of(const float* need_n, size_t row, size_t rows) {
+    return row < rows ? need_n[row] : __int_as_float(0x7f800000);
+}
+
+// Row and column of bit `bit` of this lane's comparisons.
+__device__ int row_of(int bit) { return 16 * (bit / 16) + 8 * (bit / 2 % 2) + threadIdx.x % WARP / 4; }
+__device__ int column_of(int bit) { return 8 * (bit / 4 % 4) + 2 * (threadIdx.x % 4) + bit % 2; }
+
+// Compares a warp's sums with the needs of its rows and, with BOTH, of its columns.
+template <bool BOTH>
+__device__ void offer(const Sums& sums, const float* need_n, int32_t* waiting_nw, int32_t* count_n, size_t first_row,
+                      size_t first_column, size_t rows, size_t columns, int room) {
+    uint64_t by_row = 0, by_column = 0;
+    float column_need[4][2];
+#pragma unroll
+    for (int j = 0; j < 8; ++j)
+        if (BOTH) column_need[j / 2][j % 2] = need_of(need_n, first_column + column_of(4 * (j / 2) + j % 2), columns);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        float row_need[2];
+#pragma unroll
+        for (int e = 0; e < 2; ++e) row_need[e] = need_of(need_n, first_row + row_of(16 * i + 2 * e), rows);
+#pragma unroll
+        for (int j = 0; j < 4; ++j)
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                uint64_t bit = uint64_t{1} << (16 * i + 4 * j + e);
+                if (sums.at[i][j][e] >= row_need[e / 2]) by_row |= bit;
+                if (BOTH && sums.at[i][j][e] >= column_need[j][e % 2]) by_column |= bit;
+            }
+    }
+    for (; by_row | by_column; by_row &= by_row - 1, by_column &= by_column - 1) {
+        for (int side = 0; side < 2; ++side) {
+            uint64_t bits = side ? by_column : by_row;
+            if (!bits) continue;
+            int bit = __ffsll(static_cast<long long>(bits)) - 1;
+            size_t row = first_row + row_of(bit), column = first_column + column_of(bit);
+            if (column >= columns || (BOTH && row >= column)) continue;
+            if (side) let_wait(waiting_nw, count_n, column, row, room);
+            else let_wait(waiting_nw, count_n, row, column, room);
+        }
+    }
+}
+
+// The tile of this block: blocks I and J of rows; false where there is none.
+template <bool BOTH>
+__device__ bool tile_of(uint32_t blocks, uint32_t first, uint32_t length, uint32_t& row, uint32_t& column) {
+    uint32_t together = GROUP * length;
+    uint32_t slot = blockIdx.x / together * GROUP + blockIdx.x % GROUP;
+    uint32_t s = first + blockIdx.x % together / GROUP;
+    row = slot;
+    column = s;
+    if (!BOTH) return row < blocks;
+    uint32_t low = s / 2;  // I + J = s for I up to s / 2; then I + J = s + blocks, from I = s + 1 on
+    if (slot > low) {
+        row = slot + s - low;
+        s += blocks;
+    }
+    column = s - row;
+    return row <= column && column < blocks;
+}
+
+template <bool BOTH>
+__global__ void __launch_bounds__(THREADS, 2)
+    products(const Eight* left_n, const Eight* right_m, const float* need_n, int32_t* waiting_nw, int32_t* count_n,
+             uint64_t rows, uint64_t columns, int parts, int room, uint32_t first, uint32_t length) {
+    __shared__ Panels panels[2];
+    uint32_t block_row, block_column;
+    uint32_t blocks = static_cast<uint32_t>((rows + SIDE - 1) / SIDE);
+    if (!tile_of<BOTH>(blocks, first, length, block_row, block_column)) return;
+    size_t first_row = static_cast<size_t>(block_row) * SIDE, first_column = static_cast<size_t>(block_column) * SIDE;
+    int warp = threadIdx.x / WARP, warp_row = warp / 4 * 64, warp_column = warp % 4 * 32;
+    bool busy = first_row + warp_row < rows && first_column + warp_column < columns;
+    if (BOTH) busy = busy && first_row + warp_row < first_column + warp_column + 31;  // else no pair i < j
+
+    Sums sums = {};
+    int stages = (parts + PARTS - 1) / PARTS;
+    store(panels[0], fetch(left_n, right_m, first_row, first_column, rows, columns, 0, parts));
+    __syncthreads();
+    for (int stage = 0; stage < stages; ++stage) {
+        Share next;
+        bool more = stage + 1 < stages;
+        if (more) next = fetch(left_n, right_m, first_row, first_column, rows, columns, stage + 1, parts);
+        if (busy) multiply(sums, panels[stage % 2], warp_row, warp_column, 8 * (parts - stage * PARTS));
+        if (more) store(panels[(stage + 1) % 2], next);
+        __syncthreads();
+    }
+    if (busy)
+        offer<BOTH>(sums, need_n, waiting_nw, count_n, first_row + warp_row, first_column + warp_column, rows, columns,
+                    room);
+}
+
+// A warp a row of a tile (rows, columns) whose first row and column are `first_row`, `first_column` of the tables.
+__global__ void passing(const float* tile_rc, const float* need_n, int32_t* waiting_nw, int32_t* count_n,
+                        uint64_t first_row, uint64_t first_column, uint32_t rows, uint32_t columns, int room) {
+    uint32_t row = (blockIdx.x * blockDim.x + threadIdx.x) / WARP;
+    if (row >= rows) return;
+    uint32_t lane = threadIdx.x % WARP;
+    size_t place = first_row + row;
+    float need = need_n[place];
+    for (uint32_t start = 0; start < columns; start += WARP) {
+        uint32_t column = start + lane;
+        bool passes = column < columns && __ldg(tile_rc + static_cast<size_t>(row) * columns + column) >= need;
+        uint32_t votes = __ballot_sync(EVERY_LANE, passes);
+        if (!votes) continue;
+        int taken = 0;
+        if (lane == 0) taken = atomicAdd(count_n + place, __popc(votes));
+        taken = __shfl_sync(EVERY_LANE, taken, 0) + __popc(votes & ((1u << lane) - 1));
+        if (passes && taken < room) waiting_nw[place * room + taken] = static_cast<int32_t>(first_column + column);
+    }
+}

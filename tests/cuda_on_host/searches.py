@@ -1,0 +1,148 @@
+"""Run cosine_topk's launcher on the emulator, whole or step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_host import stand_in
+from cuda_on_host.arguments import DeviceArray
+from cuda_on_host.launch import Run
+from strategies import awkward_rows
+from tolerances import assert_same_bits
+
+from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device
+from gpuemb.core.device import Device
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
+from gpuemb.kernels.cosine_topk.halves import EXACT_THREADS, WARP, exact_kernels, halve
+from gpuemb.kernels.cosine_topk.phases import SIDE, Search, begin, settle
+
+CUDA = Device("cuda")
+
+
+def device(x: Any, dtype: Any = None) -> Any:
+    """Bring an array to the installed emulator; None stays None."""
+    return None if x is None else to_device(np.asarray(x, dtype), CUDA)
+
+
+def search(
+    rows: FloatMatrix, k: int, queries: Any = None, itself: Any = None, likely: Any = None, **more: Any
+) -> TopK:
+    """Search on the installed emulator; the answer's arrays are NumPy's."""
+    found = cosine_topk.on(CUDA)(device(rows), k, device(queries), device(itself), device(likely), **more)
+    return TopK(np.array(found.ids), np.array(found.scores), found.certified, found.refined, found.recomputed)
+
+
+def begun(rows: FloatMatrix, k: int, room: int, queries: Any = None, itself: Any = None) -> Search:
+    """Prepare a search on the installed emulator."""
+    return begin(device(rows), k, device(queries), device(itself), room)
+
+
+def assert_same(found: TopK, expected: TopK) -> None:
+    """Every id and every bit of a score is the same."""
+    assert_same_bits(found.ids, expected.ids)
+    assert_same_bits(found.scores, expected.scores)
+
+
+@contextmanager
+def cut(road: str, room: int | None = None) -> Iterator[None]:
+    """Force a road, and a room if one is given."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "ROAD", road)
+        if room:
+            patch.setattr(cuda, "rooms", lambda words, k: room)
+        yield
+
+
+def separated(words: int, dim: int, seed: int = 0) -> FloatMatrix:
+    """Rows whose scores lie further apart than the filter's bound, a few without length among them."""
+    rows = awkward_rows("gaussian", "float32", words, dim, seed)
+    rows[5::50] = 0
+    return rows
+
+
+def crowded() -> tuple[FloatMatrix, Int64]:
+    """A table of mostly equal rows, and three rows to ask for: two of those, and another."""
+    equal = np.tile(awkward_rows("gaussian", "float32", 1, 6, seed=0), (4 * SIDE, 1))
+    return np.concatenate([equal, separated(20, 6)]), np.array([0, 300, len(equal) + 1])
+
+
+def all_products(one: Search) -> Float64:
+    """The filter's scores without their rounding."""
+    halves = (np.asarray(side.half).view(np.float16).astype(float) for side in (one.asked, one.table))
+    left, right = halves
+    product: Float64 = left @ right.T
+    return product
+
+
+def waiting_sets(one: Search) -> list[set[int]]:
+    """What waits with each row; nothing twice."""
+    found = [np.asarray(row)[:count].tolist() for row, count in zip(one.waiting, one.count, strict=True)]
+    assert all(len(row) == len(set(row)) for row in found)
+    return [set(row) for row in found]
+
+
+def assert_passing(one: Search, road: str) -> None:
+    """With needs of every kind, what passes a filter of the first three blocks is what NumPy lets pass."""
+    products = all_products(one)
+    needs = np.random.default_rng(1).choice([-np.inf, -0.3, 0.0, 0.25, 0.5, np.inf], len(products))
+    one.need[:] = needs
+    cuda.ROADS[road](one, 0, 3)
+    border = np.abs(products - needs[:, None]) < 1e-5  # float32 sums may fall on either side of it
+    for row, found in enumerate(waiting_sets(one)):
+        passing = products[row] >= needs[row]
+        sure, possible = (
+            set(np.flatnonzero(x).tolist()) for x in (passing & ~border[row], passing | border[row])
+        )
+        if one.both and road == "fused":  # a row is never offered to itself
+            sure, possible = sure - {row}, possible - {row}
+        assert sure <= found <= possible
+
+
+def assert_measured(rows: FloatMatrix) -> None:
+    """Halves are unit rows, zero beyond their columns, and what rounding took is known."""
+    side, dim = halve(device(rows), exact_kernels()), rows.shape[1]
+    half = np.asarray(side.half).view(np.float16).astype(np.float64)
+    taken = rows[side.numbers].astype(np.float64)
+    unit = taken / np.linalg.norm(taken, axis=1, keepdims=True)
+    residual = np.asarray(side.residual)
+    np.testing.assert_allclose(residual, np.linalg.norm(unit - half[:, :dim], axis=1), rtol=1e-9)
+    assert side.largest == np.max(residual) < 5e-4
+    assert not half[:, dim:].any()
+
+
+def assert_far(run: Run) -> None:
+    """Fill and settle the last rows of more places to wait in than 32 bits count.
+
+    Raises:
+        MemoryError: the machine does not lend 9 GB of address space; almost no page of it is touched.
+    """
+    rows, last, room = awkward_rows("gaussian", "float32", 40, 4, seed=2), (1 << 23) + 4, 256
+    with stand_in.installed(run):
+        near = begun(rows, 3, SIDE, rows[:4])
+    numbers, waiting = np.zeros(last, np.int32), np.zeros((last, room), np.int32)
+    numbers[-4:] = np.asarray(near.asked.numbers)
+    cells = {
+        name: np.zeros(last, np.int32).view(DeviceArray) for name in ("count", "found", "scored", "lost")
+    }
+    far = replace(
+        near,
+        asked=replace(near.asked, numbers=numbers.view(DeviceArray)),
+        error=np.zeros(last).view(DeviceArray),
+        need=np.full(last, -np.inf, np.float32).view(DeviceArray),
+        waiting=waiting.view(DeviceArray),
+        **cells,
+    )
+    tile = np.zeros((4, 40), np.float32).view(DeviceArray)
+    places = np.uint64(last - 4), np.uint64(0), np.uint32(4), np.uint32(40), np.int32(room)
+    with stand_in.installed(run):
+        far.filter.get_function("passing")((1,), (128,), (tile, far.need, far.waiting, far.count, *places))
+    blocks = last * WARP // EXACT_THREADS
+    with stand_in.installed(replace(run, blocks=(blocks - 1, blocks))):
+        settle(far, "waiting", far.waiting)
+    expected = cosine_topk.reference(rows, 3, rows[:4])
+    assert_same(TopK(np.array(far.ids), np.array(far.scores)), expected)

@@ -1,0 +1,149 @@
+"""What is planted into cosine_topk's texts is found: by the emulator's watch, or by a wrong answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_host import compiler, stand_in
+from cuda_on_host.arguments import KernelError
+from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.planting import Mutant, mutants
+from cuda_on_host.searches import (
+    assert_far,
+    assert_measured,
+    assert_passing,
+    assert_same,
+    begun,
+    crowded,
+    cut,
+    search,
+    separated,
+)
+from strategies import awkward_rows
+
+from gpuemb.core.arrays import FloatMatrix
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
+from gpuemb.kernels.cosine_topk.phases import SIDE
+
+pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+
+TEXTS = [path.read_text("utf-8") for path in sorted(Path(cuda.__file__).parent.glob("*.cu"))]
+
+
+def tied(words: int = 40) -> FloatMatrix:
+    """Many equal scores, and a row without length."""
+    rows = awkward_rows("tied", "float32", words, 21, seed=3)
+    rows[3] = 0
+    return rows
+
+
+@cache
+def expected(name: str, words: int, k: int) -> TopK:
+    rows = tied(words)
+    asked = {"every row": (None, None), "words": (rows[::7], np.arange(0, len(rows), 7))}[name]
+    return cosine_topk.reference(rows, k, *asked)
+
+
+def every_row() -> None:
+    assert_same(search(tied(), 5), expected("every row", 40, 5))
+
+
+def words(road: str) -> None:
+    rows = tied(2 * SIDE + 9)
+    with cut(road):
+        found = search(rows, 4, rows[::7], np.arange(0, len(rows), 7))
+    assert_same(found, expected("words", len(rows), 4))
+
+
+def few_more_than_a_block() -> None:
+    rows = tied(SIDE + 9)
+    assert_same(search(rows, 4), expected("every row", len(rows), 4))
+
+
+def likely() -> None:
+    rows = tied()
+    ids = np.concatenate([expected("every row", 40, 5).ids, np.full((40, 4), 3), np.full((40, 2), 8)], axis=1)
+    assert_same(search(rows, 5, likely=ids.astype(np.int32)), expected("every row", 40, 5))
+
+
+def deep() -> None:
+    """Several stages of columns, and rows whose neighbors are in their own block, the last one."""
+    rows = awkward_rows("gaussian", "float32", SIDE + 40, 100, seed=6)
+    asked = np.arange(0, len(rows), 5)
+    found, right = search(rows, 3), cosine_topk.reference(rows, 3, rows[asked], asked)
+    np.testing.assert_array_equal(found.ids[asked], right.ids)
+
+
+def full(road: str) -> None:
+    rows, asked = crowded()
+    with cut(road, room=SIDE):
+        found = search(rows, 3, rows[asked], asked)
+    assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
+
+
+def proved() -> None:
+    rows = separated(3 * SIDE, 10)
+    found = search(rows, 4, rows[:4])
+    assert (found.certified, found.recomputed) == (4, 0)
+
+
+def passing(road: str) -> None:
+    assert_passing(begun(tied(2 * SIDE + 9), 2, 3 * SIDE), road)
+
+
+TRIALS: Mapping[str, Callable[[], Any]] = {
+    "measured": lambda: assert_measured(awkward_rows("gaussian", "float32", 21, 50, seed=4)),
+    "every row": every_row,
+    "words, cublas": lambda: words("cublas"),
+    "words, fused": lambda: words("fused"),
+    "likely": likely,
+    "deep": deep,
+    "few more than a block": few_more_than_a_block,
+    "passing, fused": lambda: passing("fused"),
+    "passing, cublas": lambda: passing("cublas"),
+    "proved": proved,
+    "full, fused": lambda: full("fused"),
+    "full, cublas": lambda: full("cublas"),
+}
+
+
+def under(run: Run) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Name every trial on an emulator that runs so; the far one takes a second, so one schedule has it."""
+    for name, trial in TRIALS.items():
+
+        def call(trial: Callable[[], Any] = trial) -> None:
+            with stand_in.installed(run):
+                trial()
+
+        yield f"{run.schedule}, {name}", call
+    if run.schedule == SCHEDULES[0]:
+        yield "far", lambda: assert_far(run)
+
+
+def attempts(mutant: Mutant) -> Iterator[str]:
+    """Run a mutant through all trials under all schedules; yield whatever betrays it."""
+
+    def edit(text: str) -> str:
+        return mutant.plant(text) if mutant.right in text else text
+
+    for schedule in SCHEDULES:
+        for name, trial in under(Run(schedule, seed=5, edit=edit)):
+            try:
+                trial()
+            except (KernelError, AssertionError, IndexError) as error:
+                yield f"{name}: {error}"
+
+
+@pytest.mark.parametrize("mutant", mutants("cosine_topk"), ids=lambda mutant: mutant.name)
+def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
+    mutant.plant("\n".join(TEXTS))  # it fits one of the texts, once
+    assert next(attempts(mutant), ""), f"{mutant.name}: every answer is right, and nothing was reported"
+
+
+def test_without_a_mistake_nothing_is_caught() -> None:
+    assert list(attempts(Mutant("nothing", "int found;", "int found;"))) == []
