@@ -19,7 +19,7 @@ from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
 from gpuemb.kernels.cosine_topk.room import Scratch
 from gpuemb.kernels.cosine_topk.scoring import LANES, defined_dot
 from gpuemb.kernels.intrinsics import borrowed, prefetch
-from gpuemb.kernels.vnni import SIDE
+from gpuemb.kernels.panels import SIDE
 
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait

@@ -21,7 +21,6 @@ from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, float32, int8
 from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
 from gpuemb.kernels.cosine_topk.arrange import Arranged, arrange
-from gpuemb.kernels.cosine_topk.quantize import quantize
 
 KERNEL = cosine_topk
 LARGE = 5000  # rows: more than two column tiles, nearly twenty query tiles
@@ -255,7 +254,7 @@ def road(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ROADS)
-@given(case=asked(max_words=60), blocks=st.sampled_from([16, 32, 1024]), workers=st.integers(1, 3))
+@given(case=asked(max_words=60), blocks=st.sampled_from([32, 64, 1024]), workers=st.integers(1, 3))
 def test_each_road_gives_the_reference_s_bits_for_any_block_and_workers(
     name: str, case: Asked, blocks: int, workers: int
 ) -> None:
@@ -313,6 +312,16 @@ def test_a_table_of_equal_rows_is_all_ties(name: str) -> None:
     assert found.recomputed > 0  # nothing separates them: no bound can
 
 
+@given(blocks=st.integers(0, 40))
+def test_every_pair_of_blocks_meets_once_and_no_two_of_a_round_share_a_block(blocks: int) -> None:
+    rounds = [pairs.tolist() for pairs in cpu_kernel._rounds(blocks)]
+    met = sorted(tuple(pair) for pairs in rounds for pair in pairs)
+    assert met == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
+    for pairs in rounds:
+        taking_part = [block for pair in pairs for block in pair]
+        assert len(taking_part) == len(set(taking_part))
+
+
 def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
     asking = int(np.any(large != 0, axis=1).sum())
     for name in ("certified", "refined"):
@@ -354,7 +363,8 @@ def arranged(rows: FloatMatrix) -> Arranged:
 @given(table=tables())
 def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -> None:
     side = arranged(table.rows)
-    unit = float32.unit_rows(side, table.dim)
+    packed = float32.unit_rows(side, table.dim)
+    unit = packed.panels.transpose(0, 2, 1, 3).reshape(-1, table.dim)[: len(side.rows)]
     margin = float32.rounding(table.dim)
     scores = all_scores(table.rows)[np.ix_(side.numbers, side.numbers)]
     assert (np.abs(unit @ unit.T - scores) <= margin).all()
@@ -363,7 +373,7 @@ def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -
 @given(table=tables())
 def test_no_score_is_farther_from_its_int8_filter_than_stated(table: Table) -> None:
     side = arranged(table.rows)
-    numbers = quantize(side, table.dim)
+    numbers = int8.quantize(side, table.dim)
     rows = len(side.rows)
     integers = numbers.panels.transpose(0, 2, 1, 3).reshape(-1, numbers.panels.shape[1] * 4)[:rows]
     near = integers.astype(np.float64) * numbers.scale[:rows, None].astype(np.float64)
