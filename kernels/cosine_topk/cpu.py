@@ -81,7 +81,7 @@ class Search(NamedTuple):
 
     def room(self) -> Scratch:
         """Room of one worker."""
-        return scratch(self.step, self.k)
+        return scratch(self.step)
 
 
 def cosine_topk(
@@ -122,7 +122,7 @@ def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> Memor
             "what is kept a row": (words + others) * 64,
             "waiting candidates": queries * buffer_length(k) * 8,
             "lists": queries * k * 12,
-            "room of the workers": threads.count() * sum(part.nbytes for part in scratch(BLOCK, k)),
+            "room of the workers": threads.count() * sum(part.nbytes for part in scratch(BLOCK)),
         },
     )
 

@@ -16,7 +16,7 @@ from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.cosine_topk.microtile import TALL, WIDE, find_survivors, store_scores
 from gpuemb.kernels.cosine_topk.packed import Packed
 from gpuemb.kernels.cosine_topk.room import Scratch
-from gpuemb.kernels.cosine_topk.survivors import note_best
+from gpuemb.kernels.cosine_topk.seed import note_best
 from gpuemb.kernels.intrinsics import borrowed, trailing_zeros
 from gpuemb.kernels.panels import LINE, SIDE, WORD_BYTES
 
@@ -60,8 +60,8 @@ def seed_pairs(
             )
         for side in range(min(TALL, last - row)):
             margin = asked.residual[row + side] * longest + widest + slack
-            scores = room.tile[side, : end - column]
-            passed = note_best(row + side, scores, column, margin, k, room, passed)
+            scores = room.tile[side]
+            passed = note_best(row + side, scores, end - column, column, margin, k, room, passed)
     return passed, last
 
 
