@@ -21,7 +21,7 @@ LINE = SIDE * WORD_BYTES  # bytes of a step
 WORD = ir.IntType(32)
 WORDS = ir.VectorType(WORD, SIDE)
 FLOATS = ir.VectorType(ir.FloatType(), SIDE)
-WIDE_SUMS, NARROW_SUMS = 16, 6  # accumulators that stay in 32 registers of 512 bits, in 16 of 256 bits
+WIDE_SUMS, NARROW_SUMS = 16, 6  # accumulators a pass: in 32 registers of 512 bits, in 16 of 256 bits
 
 
 class Arithmetic(NamedTuple):
@@ -48,6 +48,11 @@ def features() -> frozenset[str]:
     if named is not None:
         return frozenset(part[1:] for part in named.split(",") if part.startswith("+"))
     return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
+
+
+def wide_registers() -> bool:
+    """Whether there are 32 registers of 512 bits; else 16 of 256 bits are assumed."""
+    return "avx512f" in features()
 
 
 def address(builder: Any, base: Any, offset: int, kind: Any) -> Any:
@@ -109,7 +114,7 @@ def counted_loop(
 
 def products(
     builder: Any, rows: Any, panels: Sequence[Any], steps: Any, starts: Sequence[Any], arithmetic: Arithmetic
-) -> list[Sequence[Any]]:
+) -> list[list[Any]]:
     """Emit the products of some rows of a panel with panels of columns, as many rows a pass as fit.
 
     Args:
@@ -123,25 +128,33 @@ def products(
     Returns:
         for each row, a vector for each panel.
     """
-    sums = WIDE_SUMS if "avx512f" in features() else NARROW_SUMS
-    height = max(1, sums // len(panels))
-    found: list[Sequence[Any]] = []
-    for first in range(0, len(starts), height):
-        some = starts[first : first + height]
-
-        def step(pointers: Sequence[Any], old: Sequence[Any], first: int = first) -> Sequence[Any]:
-            columns = [
-                arithmetic.prepare(builder, load(builder, panel, 0, arithmetic.lanes))
-                for panel in pointers[1:]
-            ]
-            new = []
-            for row in range(len(old) // len(columns)):
-                word = splat(builder, pointers[0], WORD_BYTES * (first + row), arithmetic.lanes)
-                for place, column in enumerate(columns):
-                    new.append(arithmetic.multiply(builder, old[row * len(columns) + place], column, word))
-            return new
-
-        begin = [start for start in some for _ in panels]
-        ended = counted_loop(builder, steps, [rows, *panels], LINE, begin, step)
-        found += [ended[at : at + len(panels)] for at in range(0, len(ended), len(panels))]
+    together = len(panels) if wide_registers() else 1
+    height = (WIDE_SUMS if wide_registers() else NARROW_SUMS) // together
+    found: list[list[Any]] = [[] for _ in starts]
+    for left in range(0, len(panels), together):
+        some = panels[left : left + together]
+        for first in range(0, len(starts), height):
+            rows_here = starts[first : first + height]
+            begin = [start for start in rows_here for _ in some]
+            step = _step(builder, len(some), first, arithmetic)
+            ended = counted_loop(builder, steps, [rows, *some], LINE, begin, step)
+            for place, total in enumerate(ended):
+                found[first + place // len(some)].append(total)
     return found
+
+
+def _step(builder: Any, panels: int, first: int, arithmetic: Arithmetic) -> Callable[..., Sequence[Any]]:
+    """Emit one step of the rows from ``first``, with some panels of columns."""
+
+    def step(pointers: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+        columns = [
+            arithmetic.prepare(builder, load(builder, panel, 0, arithmetic.lanes)) for panel in pointers[1:]
+        ]
+        new = []
+        for row in range(len(sums) // panels):
+            word = splat(builder, pointers[0], WORD_BYTES * (first + row), arithmetic.lanes)
+            for place, column in enumerate(columns):
+                new.append(arithmetic.multiply(builder, sums[row * panels + place], column, word))
+        return new
+
+    return step

@@ -1,8 +1,9 @@
-"""Scores of eight rows with thirty-two columns, and their test, in registers: int8 or float32 words.
+"""Scores of some rows with thirty-two columns, and their test, in registers: int8 or float32 words.
 
 A pair of row i and column j passes where D·s_i·s_j plus its bound reaches the floor of i or of j. Solved for
 D·s_j and D·s_i, the right sides are one number a row and one a column; the test is a maximum over the rows of
-each, two comparisons for sixteen columns and one branch for 256 scores. float32 words carry no scales.
+each, two comparisons for sixteen columns and one branch a micro-tile, which is 8 × 32 scores in wide
+registers. float32 words carry no scales.
 
 Rejected  12 × 2 or 14 × 2 vectors of accumulators: as fast without the test, but they spill with it.
           16 × 1: seventeen loads for sixteen products, 6 % slower where two of each fit in a cycle.
@@ -19,9 +20,22 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from gpuemb.kernels import vnni
-from gpuemb.kernels.panels import FLOATS, LINE, SIDE, WORDS, Arithmetic, address, call, load, products, splat
+from gpuemb.kernels.panels import (
+    FLOATS,
+    LINE,
+    SIDE,
+    WORDS,
+    Arithmetic,
+    address,
+    call,
+    load,
+    products,
+    splat,
+    wide_registers,
+)
 
-TALL, ACROSS = 8, 2  # rows, and panels of columns
+TALL = 8 if wide_registers() else SIDE  # rows; sixteen make 6 + 6 + 4 a pass of 16 registers
+ACROSS = 2  # panels of columns
 WIDE = SIDE * ACROSS
 MASK = ir.IntType(SIDE)
 ADDRESS = types.intp
@@ -44,7 +58,7 @@ class _Tile:
         self.builder, self.exact = builder, panels.dtype == types.float32
         self.raw = FLOATS if self.exact else WORDS
 
-    def dots(self, rows: Any, columns: Any, steps: Any, starts: Any) -> list[Sequence[Any]]:
+    def dots(self, rows: Any, columns: Any, steps: Any, starts: Any) -> list[list[Any]]:
         """D of every pair: exact for int8, whose starts hold −128·Σq of the rows."""
         builder = self.builder
         width = builder.mul(steps, ir.Constant(steps.type, LINE))
@@ -103,8 +117,8 @@ def _store_scores(
 
 
 # ``store_scores(panels, rows, columns, K, starts, row scales, column scales, out, stride)``: D·s_i·s_j of
-# eight rows and two panels as float32, a row every ``stride`` bytes; all but K and the stride are addresses.
-# ``panels`` only says what the words are.
+# ``TALL`` rows and two panels as float32, a row every ``stride`` bytes; all but K and the stride are
+# addresses. ``panels`` only says what the words are.
 store_scores = cast(Callable[..., None], intrinsic(_store_scores))
 
 
@@ -169,7 +183,7 @@ def _find_survivors(
 
 
 # ``find_survivors(panels, rows, columns, K, starts, row scales, −row floors, column scales, column floors,
-# out, out, masks)``: whether D·s_j > floor_i or D·s_i > floor_j for any pair of eight rows and two panels.
-# Only then ``out`` holds D·s_i·s_j ``(8, 32)`` float32 and ``masks`` the lanes ``(8, 2)`` uint16 that pass.
-# LLVM must not know that both arguments are the same ``out``.
+# out, out, masks)``: whether D·s_j > floor_i or D·s_i > floor_j for any of ``TALL`` rows and two panels.
+# Only then ``out`` holds D·s_i·s_j ``(TALL, 32)`` float32 and ``masks`` the lanes ``(TALL, 2)`` uint16 that
+# pass. LLVM must not know that both arguments are the same ``out``.
 find_survivors = cast(Callable[..., bool], intrinsic(_find_survivors))

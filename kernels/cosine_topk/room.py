@@ -22,8 +22,8 @@ class Scratch(NamedTuple):
         ids: ``(c,)`` int32, theirs.
         likely: ``(c,)`` int32, places of a row's first scores that can be among its best.
         floors: ``(2, c)`` float32, of a block's rows and of another's columns.
-        tile: ``(8, c)`` float32, scores.
-        masks: ``(16,)`` uint16, which of a micro-tile's pass.
+        tile: ``(TALL, c)`` float32, scores.
+        masks: ``(TALL · 2,)`` uint16, which of a micro-tile's pass.
         rows: ``(h,)`` int32, of pairs that passed together.
         columns: ``(h,)`` int32, theirs.
         passed: ``(h,)`` float32, their scores.

@@ -79,14 +79,14 @@ def note_best(
     for group in range(groups):
         bits = lanes_reaching(at + LINE * group, low)
         while bits != 0:
-            place = SIDE * group + np.int64(trailing_zeros(bits))
+            place = int(SIDE * group + np.int64(trailing_zeros(bits)))
             bits &= bits - np.uint64(1)
             certain = approximate[place] >= sure
             room.rows[passed], room.passed[passed] = row, approximate[place]
             room.columns[passed] = column + place
             room.likely[possible] = place
-            passed += certain
-            possible += not certain
+            passed += int(certain)
+            possible += int(not certain)
     for entry in range(possible):
         unsure = room.likely[entry]
         room.rows[passed + entry], room.passed[passed + entry] = row, approximate[unsure]

@@ -3,6 +3,10 @@
 A pair is dropped only when its upper bound lies below the row's floor, the k-th exact score found so far.
 A row's waiting candidates are scored when its buffer is full, so nothing ever overflows, and are merged into
 its sorted list; the floor rises. Every list is proved as it grows.
+
+Rejected: to score a pair at once, for both sides, while its rows lie in a cache. What waits is looked at
+again with a higher floor: 100,000 × 50, k = 100 scored 404 instead of 370 candidates a row, in 1.9 instead of
+1.8 s.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -320,6 +323,36 @@ def test_every_pair_of_blocks_meets_once_and_no_two_of_a_round_share_a_block(blo
     for pairs in rounds:
         taking_part = [block for pair in pairs for block in pair]
         assert len(taking_part) == len(set(taking_part))
+
+
+NARROW = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"
+ASK = """
+import sys
+import numpy as np
+from gpuemb.kernels.cosine_topk import cosine_topk, cpu
+assert cpu.choose_road(37, 700) == sys.argv[1], cpu.choose_road(37, 700)
+rows = np.random.default_rng(0).standard_normal((700, 37)).astype(np.float32)
+rows[::7] = rows[3]
+sample = np.arange(0, 700, 23)
+found, expected = cpu.cosine_topk(rows, 9), cosine_topk.reference(rows, 9, rows[sample], sample)
+assert np.array_equal(found.ids[sample], expected.ids)
+assert found.scores[sample].tobytes() == expected.scores.tobytes()
+"""
+
+
+@pytest.mark.parametrize(
+    ("processor", "features", "name"),
+    [("haswell", NARROW, "float32"), ("alderlake", f"{NARROW},+avxvnni", "int8")],
+)
+def test_registers_of_256_bits_give_the_reference_s_bits(processor: str, features: str, name: str) -> None:
+    from llvmlite import binding
+
+    here = binding.get_host_cpu_features()
+    lacking = [part for part in features.split(",") if not here.get(part[1:], False)]
+    if lacking:
+        pytest.skip(f"this processor lacks {' '.join(lacking)}")
+    compiled_for = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": features}
+    subprocess.run([sys.executable, "-c", ASK, name], env=os.environ | compiled_for, check=True)
 
 
 def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
