@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from gpuemb.core.arrays import Float64, FloatMatrix
 from gpuemb.core.jit import njit
-from gpuemb.kernels.vnni import call, counted_loop, load
+from gpuemb.kernels.panels import call, counted_loop, load
 
 LANES = 16  # partial sums: column c adds to sum c mod 16
 HALF = LANES // 2

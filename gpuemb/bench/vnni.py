@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32
-from gpuemb.kernels.vnni import GROUP, SIDE, int8_tile, missing
+from gpuemb.kernels.panels import SIDE
+from gpuemb.kernels.vnni import GROUP, int8_tile, missing
 
 __all__ = ["SIDE", "missing", "pack", "product"]
 Bytes: TypeAlias = NDArray[Any]  # (panels, K, 16, 4) of int8 or uint8

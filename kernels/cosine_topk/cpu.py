@@ -2,11 +2,11 @@
 
 Plan      Few queries do not pay for arranging the table: cosine_search answers them. For others:
           1 arrange   rows without length leave, similar rows come to lie together (arrange.py).
-          2 filter    int8 products where the processor has them (int8.py), else float32 tiles (float32.py).
+          2 filter    int8 products where the processor has them (int8.py), else float32 (float32.py).
           3 seed      floors from likely rows, if any (likely.py), then every block against itself: its rows'
                       lists start near their final values.
-          4 cross     pairs of blocks I < J, each once for both sides. In round r block I meets (r − I) mod n:
-                      no two tiles of a round share a block, so workers need no locks.
+          4 cross     pairs of blocks I < J, each once for both sides, near ones first: floors rise early, as
+                      similar rows lie together. No two tiles of a round share a block: workers need no locks.
           5 settle    candidates wait in a buffer a row, are scored by definition, and raise the row's floor
                       (survivors.py). What still waits at the end is settled last.
           Nothing is dropped without proof, so the answer is exact for any block, order and number of threads.
@@ -24,7 +24,7 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
 from gpuemb.core.device import CPU
-from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.core.memory import MemoryPlan
 from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, buffers_of, cosine_search
@@ -37,6 +37,8 @@ from gpuemb.kernels.cosine_topk.arrange import (
     nearest_centers,
 )
 from gpuemb.kernels.cosine_topk.likely import raise_floors
+from gpuemb.kernels.cosine_topk.microtile import WIDE
+from gpuemb.kernels.cosine_topk.packed import Packed, padded
 from gpuemb.kernels.cosine_topk.room import Scratch, scratch
 from gpuemb.kernels.cosine_topk.survivors import (
     Error,
@@ -47,7 +49,7 @@ from gpuemb.kernels.cosine_topk.survivors import (
     settle,
 )
 
-BLOCK = 1024  # rows: at d = 300 a block of int8 is 300 kB and stays in L2; 512 … 2048 measure alike
+BLOCK = 1024  # rows, a multiple of 32: at d = 300 300 kB of int8, which stay in L2; 512 … 2048 measure alike
 LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
 BLOCKS_A_WORKER, TASKS_A_WORKER = 8, 4
 PAIRS_A_TASK = 2048  # about: 0.2 s at d = 50, after which progress is told
@@ -84,7 +86,7 @@ class Search(NamedTuple):
 
     def room(self) -> Scratch:
         """Room of one worker."""
-        return scratch(self.step, self.k)
+        return scratch(self.step)
 
 
 def cosine_topk(
@@ -135,7 +137,7 @@ def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> Memor
             "what is kept a row": (words + others) * 64,
             "waiting candidates": queries * buffer_length(k) * 8,
             "lists": queries * k * 12,
-            "tiles": threads.count() * buffer((BLOCK, BLOCK), np.float32),
+            "room of the workers": threads.count() * sum(part.nbytes for part in scratch(BLOCK)),
         },
     )
 
@@ -154,15 +156,14 @@ def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: in
     if asked is not table:
         lengths = approximate_lengths(asked)
         asking = arrange(asked, _order(asked, lengths, centers), itself)
-    padded = -(-len(asking.rows) // vnni.SIDE) * vnni.SIDE
-    lists = empty_lists(len(asked), k, len(asking.rows), padded)
+    lists = empty_lists(len(asked), k, len(asking.rows), padded(len(asking.rows)))
     return Search(asking, arranged, lists, table.shape[1], step)
 
 
 def _step(queries: int) -> int:
     """Rows a block: BLOCK, or less so that every worker has some blocks of a small search."""
     even = -(-queries // (BLOCKS_A_WORKER * threads.count()))
-    return max(vnni.SIDE, min(BLOCK, -(-even // vnni.SIDE) * vnni.SIDE))
+    return max(WIDE, min(BLOCK, padded(even)))
 
 
 def _order(rows: FloatMatrix, lengths: Float64, centers: Float32) -> Int64:
@@ -193,11 +194,12 @@ def _blocks(side: Arranged, step: int) -> int:
 
 
 def _rounds(blocks: int) -> Iterator[Int64]:
-    """Pairs I < J of blocks, every one once; the pairs of a round have no block in common."""
-    rows = np.arange(blocks)
-    for turn in range(blocks):
-        columns = (turn - rows) % blocks
-        yield np.stack([rows, columns], axis=1)[rows < columns]
+    """Pairs I < J of blocks, each once, near ones first; the pairs of a round have no block in common."""
+    for distance in range(1, blocks):
+        rows = np.arange(blocks - distance)
+        for turn in range(2):
+            some = rows[rows // distance % 2 == turn]
+            yield np.stack([some, some + distance], axis=1)
 
 
 def _all_pairs(starts: Int64, columns: int) -> Int64:
@@ -224,14 +226,30 @@ def _spread(work: Filter, pairs: Int64, task: Task) -> None:
 
 
 def _int8_road(search: Search) -> tuple[Filter, Filter]:
-    from gpuemb.kernels.cosine_topk.int8 import SLACK, passing_pairs, seed_pairs
-    from gpuemb.kernels.cosine_topk.quantize import quantize
+    from gpuemb.kernels.cosine_topk.int8 import SLACK, quantize
 
     table = quantize(search.table, search.dim)
     asked = table if search.both else quantize(search.asked, search.dim)
+    return _filtering(search, asked, table, SLACK)
+
+
+def _float32_road(search: Search) -> tuple[Filter, Filter]:
+    from gpuemb.kernels.cosine_topk.float32 import rounding, unit_rows
+
+    table = unit_rows(search.table, search.dim)
+    asked = table if search.both else unit_rows(search.asked, search.dim)
+    return _filtering(search, asked, table, rounding(search.dim))
+
+
+def _filtering(search: Search, asked: Packed, table: Packed, slack: float) -> tuple[Filter, Filter]:
+    """Seed and cross with the filter's rows, whose scores may be ``slack`` farther off than they say."""
+    from gpuemb.kernels.cosine_topk.filter import passing_pairs, seed_pairs
+
     mine, theirs = (Error(side.residual, side.length) for side in (asked, table))
-    offer = _offering(search, mine, theirs, SLACK)
     k, step, rows, columns = search.k, search.step, len(search.asked.rows), len(search.table.rows)
+
+    def offer(passed: int, room: Scratch, *, both: bool) -> None:
+        offer_pairs(passed, search.asked, mine, search.table, theirs, slack, search.lists, room, both)
 
     def seed(pairs: Int64) -> None:
         room = search.room()
@@ -239,7 +257,7 @@ def _int8_road(search: Search) -> tuple[Filter, Filter]:
             done, last = first, min(first + step, rows)
             while done < last:
                 passed, done = seed_pairs(
-                    done, last, column, min(column + step, columns), asked, table, k, room
+                    done, last, column, min(column + step, columns), asked, table, slack, k, room
                 )
                 offer(passed, room, both=False)
 
@@ -247,55 +265,11 @@ def _int8_road(search: Search) -> tuple[Filter, Filter]:
         room, pair, offset = search.room(), 0, 0
         while pair < len(pairs):
             passed, pair, offset = passing_pairs(
-                pairs, pair, offset, step, asked, table, search.lists.floor, room, search.both
+                pairs, pair, offset, step, asked, table, slack, search.lists.floor, room, search.both
             )
             offer(passed, room, both=search.both)
 
     return seed, cross
-
-
-def _float32_road(search: Search) -> tuple[Filter, Filter]:
-    from gpuemb.kernels.cosine_topk.float32 import passing_pairs, rounding, seed_pairs, unit_rows
-
-    table = unit_rows(search.table, search.dim)
-    asked = table if search.both else unit_rows(search.asked, search.dim)
-    exact = [Error(*np.zeros((2, len(side)))) for side in (asked, table)]
-    margin, step = rounding(search.dim), search.step
-    offer = _offering(search, exact[0], exact[1], margin)
-
-    def products(pairs: Int64) -> Iterator[tuple[Float32, int, int]]:
-        memory = np.empty(step * step, np.float32)
-        for first, column in (pairs * step).tolist():
-            left, right = asked[first : first + step], table[column : column + step]
-            tile = memory[: len(left) * len(right)].reshape(len(left), len(right))
-            yield np.matmul(left, right.T, out=tile), first, column
-
-    def seed(pairs: Int64) -> None:
-        room = search.room()
-        for tile, first, column in products(pairs):
-            done = 0
-            while done < len(tile):
-                passed, done = seed_pairs(tile, done, first, column, margin, search.k, room)
-                offer(passed, room, both=False)
-
-    def cross(pairs: Int64) -> None:
-        room = search.room()
-        for tile, first, column in products(pairs):
-            done = 0
-            while done < len(tile):
-                passed, done = passing_pairs(
-                    tile, done, first, column, margin, search.lists.floor, room, search.both
-                )
-                offer(passed, room, both=search.both)
-
-    return seed, cross
-
-
-def _offering(search: Search, asked: Error, table: Error, slack: float) -> Callable[..., None]:
-    def offer(passed: int, room: Scratch, *, both: bool) -> None:
-        offer_pairs(passed, search.asked, asked, search.table, table, slack, search.lists, room, both)
-
-    return offer
 
 
 ROADS: Mapping[str, Callable[[Search], tuple[Filter, Filter]]] = {

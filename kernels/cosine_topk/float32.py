@@ -1,11 +1,11 @@
-"""The float32 filter: BLAS tiles, for processors without int8 products and for few queries.
+"""Unit rows in float32, for processors without int8 products and for few queries.
 
-Plan      Unit rows in float32. BLAS multiplies two blocks; one walk over the tile counts, without a branch,
-          the scores of 128 columns that reach the floor of their row or column, and looks closer only there.
-Bound by  float32 products, V²·d flops of the symmetric half; the tile is read back from L2.
-Bound     Rounding a unit row to float32 moves it by at most 2⁻²⁴, float32 BLAS adds at most d·2⁻²⁴:
-          ε = (d + 8)·2⁻²⁴ covers both and the float64 score's own 2⁻⁵³ (d + 8).
-Rejected  Numba's maximum of floats instead of a count: LLVM does not make it a vector.
+Rounding a unit row to float32 moves it by at most 2⁻²⁴, and d products added in float32, in whatever order,
+are wrong by at most d·2⁻²⁴ (Jeannerod & Rump 2013, SIAM J. Matrix Anal. 34, 338-344): ε = (d + 8)·2⁻²⁴ covers
+both rows, the float32 thresholds, and the float64 score's own 2⁻⁵³ (d + 8).
+
+Weak case: registers of 256 bits at d = 300. A micro-tile's panels are 58 kB and are read from L2 in each of
+its six passes: half the speed that the products alone reach from L1. K is not cut into pieces yet.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float32, Float64
-from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.jit import njit
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
-from gpuemb.kernels.cosine_topk.room import Scratch
-from gpuemb.kernels.cosine_topk.survivors import note_best
-from gpuemb.kernels.intrinsics import borrowed
+from gpuemb.kernels.cosine_topk.arrange import Arranged
+from gpuemb.kernels.cosine_topk.packed import Packed, empty_panels
+from gpuemb.kernels.panels import SIDE
 
-WIDE, NARROW = 128, 16  # scores tested at once without a branch, and then again
+PANELS_A_TASK = 256
 
 
 def rounding(dim: int) -> float:
@@ -29,79 +27,22 @@ def rounding(dim: int) -> float:
     return (dim + 8) * 2.0**-24
 
 
-def unit_rows(arranged: Arranged, dim: int) -> Float32:
-    """Rows of length 1 in float32, ``(n, d)``."""
-    unit = np.empty((len(arranged.rows), dim), np.float32)
-    threads.run(lambda part: _normalize(arranged, unit, *part), tiles(len(unit), CHUNK))
-    return unit
+def unit_rows(arranged: Arranged, dim: int) -> Packed:
+    """Pack arranged rows of ``dim`` columns as float32 of length 1; errors are all in :func:`rounding`."""
+    packed = empty_panels(len(arranged.rows), dim, 1, np.float32)
+    parts = tiles(len(packed.panels), PANELS_A_TASK)
+    threads.run(lambda part: _normalize(arranged, dim, packed, *part), parts)
+    packed.scale[: len(arranged.rows)] = 1
+    return packed
 
 
 @njit
-def _normalize(arranged: Arranged, unit: Float32, first: int, last: int) -> None:
-    for row in range(first, last):
-        inverse = 1 / arranged.lengths[row]
-        for column in range(unit.shape[1]):
-            unit[row, column] = np.float64(arranged.rows[row, column]) * inverse
-
-
-@njit
-def seed_pairs(
-    approximate: Float32, done: int, first: int, column: int, margin: float, k: int, room: Scratch
-) -> tuple[int, int]:
-    """Note the best of a tile for each of its rows, from row ``done``; return pairs noted and rows done."""
-    room = borrowed(room)
-    passed, (height, width) = 0, approximate.shape
-    for row in range(done, height):
-        if passed > room.rows.size - width - 1:
-            return passed, row
-        passed = note_best(first + row, approximate[row], column, margin, k, room, passed)
-    return passed, height
-
-
-@njit
-def passing_pairs(
-    approximate: Float32,
-    done: int,
-    first: int,
-    column: int,
-    margin: float,
-    floors: Float64,
-    room: Scratch,
-    both: bool,
-) -> tuple[int, int]:
-    """Note what reaches a floor of its row, or of its column if ``both`` ask, from row ``done`` of a tile.
-
-    Returns:
-        pairs noted, and rows done.
-    """
-    room = borrowed(room)
-    passed, (height, width) = 0, approximate.shape
-    beside = room.floors[1, :width]
-    if both:
-        for place in range(width):
-            beside[place] = floors[column + place] - 2 * margin  # one margin for float32's own rounding
-    for row in range(done, height):
-        if passed > room.rows.size - width - 1:
-            return passed, row
-        scores, own = approximate[row], np.float32(floors[first + row] - 2 * margin)
-        for wide in range(0, width, WIDE):
-            end = min(wide + WIDE, width)
-            if not _any_reaches(scores, beside, wide, end, own):
-                continue
-            for narrow in range(wide, end, NARROW):
-                stop = min(narrow + NARROW, end)
-                if not _any_reaches(scores, beside, narrow, stop, own):
-                    continue
-                for place in range(narrow, stop):
-                    room.rows[passed], room.columns[passed] = first + row, column + place
-                    room.passed[passed] = scores[place]
-                    passed += scores[place] >= min(beside[place], own)
-    return passed, height
-
-
-@njit_inline
-def _any_reaches(scores: Float32, beside: Float32, start: int, stop: int, own: np.float32) -> bool:
-    passing = np.int32(0)
-    for place in range(start, stop):
-        passing += np.int32(scores[place] >= min(beside[place], own))
-    return bool(passing > 0)
+def _normalize(arranged: Arranged, dim: int, packed: Packed, first: int, last: int) -> None:
+    count = len(arranged.rows)
+    for panel in range(first, last):
+        packed.panels[panel] = 0
+        for side in range(min(SIDE, count - SIDE * panel)):
+            row = SIDE * panel + side
+            inverse = 1 / arranged.lengths[row]
+            for column in range(dim):
+                packed.panels[panel, column, side, 0] = np.float64(arranged.rows[row, column]) * inverse

@@ -3,6 +3,10 @@
 A pair is dropped only when its upper bound lies below the row's floor, the k-th exact score found so far.
 A row's waiting candidates are scored when its buffer is full, so nothing ever overflows, and are merged into
 its sorted list; the floor rises. Every list is proved as it grows.
+
+Rejected: to score a pair at once, for both sides, while its rows lie in a cache. What waits is looked at
+again with a higher floor: 100,000 × 50, k = 100 scored 404 instead of 370 candidates a row, in 1.9 instead of
+1.8 s.
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ from gpuemb.kernels.cosine_topk.arrange import CHUNK, Arranged
 from gpuemb.kernels.cosine_topk.room import Scratch
 from gpuemb.kernels.intrinsics import borrowed, prefetch
 from gpuemb.kernels.scoring import LANES, defined_dot
-from gpuemb.kernels.vnni import SIDE
 
 FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
 SHORT_LIST = 32  # neighbors up to which few wait
@@ -214,68 +217,3 @@ def _merge(scores: Float64, ids: Int32, found: int, fresh: Float64, fresh_ids: I
             ids[place] = fresh_ids[new]
             new -= 1
     return total
-
-
-@njit_inline
-def note_best(
-    row: int, approximate: Float32, column: int, margin: float, k: int, room: Scratch, passed: int
-) -> int:
-    """Note what can be among the k best of a row's first scores, the surest first; return the pairs noted.
-
-    Args:
-        row: that asks.
-        approximate: ``(c,)`` its scores of the table's rows ``column …``.
-        column: position of the first.
-        margin: how far any of these may be from the defined score.
-        k: neighbors.
-        room: of this worker.
-        passed: pairs noted before.
-    """
-    count, groups = approximate.size, -(-4 * (k + 1) // SIDE) * SIDE
-    sure, low = np.float32(-np.inf), np.float32(-np.inf)
-    if count >= groups:  # k + 1 groups have a member at least this near; one may be the row itself
-        maxima = room.maxima
-        maxima[:] = approximate[:groups]
-        for start in range(groups, count - groups + 1, groups):
-            for place in range(groups):
-                maxima[place] = max(maxima[place], approximate[start + place])
-        sure = np.float32(_largest(maxima, k))
-        low = np.float32(sure - 2 * margin)
-    certain, possible = passed, 0
-    for place in range(count):  # without a branch: each place is written and kept only if it counts
-        score = approximate[place]
-        room.columns[certain] = place
-        certain += score >= sure
-        room.likely[possible] = place
-        possible += (score >= low) & (score < sure)
-    for entry in range(possible):
-        room.columns[certain + entry] = room.likely[entry]
-    for entry in range(passed, certain + possible):
-        room.rows[entry] = row
-        room.passed[entry] = approximate[room.columns[entry]]
-        room.columns[entry] += column
-    return certain + possible
-
-
-@njit_inline
-def _largest(values: Float32, rank: int) -> float:
-    """The value that ``rank`` others are not smaller than; the values change places (quickselect)."""
-    low, high = 0, values.size - 1
-    while low < high:
-        pivot, left, right = values[(low + high) >> 1], low, high
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if rank <= right:
-            high = right
-        elif rank >= left:
-            low = left
-        else:
-            break
-    return float(values[rank])

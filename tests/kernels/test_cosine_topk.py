@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +26,6 @@ from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, float32, int8
 from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
 from gpuemb.kernels.cosine_topk.arrange import Arranged, arrange
-from gpuemb.kernels.cosine_topk.quantize import quantize
 
 KERNEL = cosine_topk
 EMULATED = ("random",)  # tests/cuda_on_host/test_cosine_topk.py has the other schedules
@@ -327,7 +329,7 @@ def road(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ROADS)
-@given(case=asked(max_words=60), blocks=st.sampled_from([16, 32, 1024]), workers=st.integers(1, 3))
+@given(case=asked(max_words=60), blocks=st.sampled_from([32, 64, 1024]), workers=st.integers(1, 3))
 def test_each_road_gives_the_reference_s_bits_for_any_block_and_workers(
     name: str, case: Asked, blocks: int, workers: int
 ) -> None:
@@ -383,6 +385,46 @@ def test_a_table_of_equal_rows_is_all_ties(name: str) -> None:
     assert found.ids[0].tolist() == [1, 2, 3]
     assert (found.ids[3:] == [0, 1, 2]).all()
     assert found.recomputed > 0  # nothing separates them: no bound can
+
+
+@given(blocks=st.integers(0, 40))
+def test_every_pair_of_blocks_meets_once_and_no_two_of_a_round_share_a_block(blocks: int) -> None:
+    rounds = [pairs.tolist() for pairs in cpu_kernel._rounds(blocks)]
+    met = sorted(tuple(pair) for pairs in rounds for pair in pairs)
+    assert met == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
+    for pairs in rounds:
+        taking_part = [block for pair in pairs for block in pair]
+        assert len(taking_part) == len(set(taking_part))
+
+
+NARROW = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"
+ASK = """
+import sys
+import numpy as np
+from gpuemb.kernels.cosine_topk import cosine_topk, cpu
+assert cpu.choose_road(37, 700) == sys.argv[1], cpu.choose_road(37, 700)
+rows = np.random.default_rng(0).standard_normal((700, 37)).astype(np.float32)
+rows[::7] = rows[3]
+sample = np.arange(0, 700, 23)
+found, expected = cpu.cosine_topk(rows, 9), cosine_topk.reference(rows, 9, rows[sample], sample)
+assert np.array_equal(found.ids[sample], expected.ids)
+assert found.scores[sample].tobytes() == expected.scores.tobytes()
+"""
+
+
+@pytest.mark.parametrize(
+    ("processor", "features", "name"),
+    [("haswell", NARROW, "float32"), ("alderlake", f"{NARROW},+avxvnni", "int8")],
+)
+def test_registers_of_256_bits_give_the_reference_s_bits(processor: str, features: str, name: str) -> None:
+    from llvmlite import binding
+
+    here = binding.get_host_cpu_features()
+    lacking = [part for part in features.split(",") if not here.get(part[1:], False)]
+    if lacking:
+        pytest.skip(f"this processor lacks {' '.join(lacking)}")
+    compiled_for = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": features}
+    subprocess.run([sys.executable, "-c", ASK, name], env=os.environ | compiled_for, check=True)
 
 
 def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
@@ -483,7 +525,8 @@ def arranged(rows: FloatMatrix) -> Arranged:
 @given(table=tables())
 def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -> None:
     side = arranged(table.rows)
-    unit = float32.unit_rows(side, table.dim)
+    packed = float32.unit_rows(side, table.dim)
+    unit = packed.panels.transpose(0, 2, 1, 3).reshape(-1, table.dim)[: len(side.rows)]
     margin = float32.rounding(table.dim)
     scores = all_scores(table.rows)[np.ix_(side.numbers, side.numbers)]
     assert (np.abs(unit @ unit.T - scores) <= margin).all()
@@ -492,7 +535,7 @@ def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -
 @given(table=tables())
 def test_no_score_is_farther_from_its_int8_filter_than_stated(table: Table) -> None:
     side = arranged(table.rows)
-    numbers = quantize(side, table.dim)
+    numbers = int8.quantize(side, table.dim)
     rows = len(side.rows)
     integers = numbers.panels.transpose(0, 2, 1, 3).reshape(-1, numbers.panels.shape[1] * 4)[:rows]
     near = integers.astype(np.float64) * numbers.scale[:rows, None].astype(np.float64)

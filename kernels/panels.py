@@ -1,0 +1,160 @@
+"""Products of two panels in registers: LLVM code that Numba's own does not become.
+
+A panel is sixteen rows, K steps of one 32-bit word each: ``(K, 16)`` words. A word is one float32, or four
+int8. A product keeps one accumulator a row and a panel of columns, whose sixteen lanes are the columns; a
+row's word is broadcast by the instruction's own memory operand. What a word times a word is, is an
+:class:`Arithmetic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba.core import cgutils
+
+SIDE = 16  # rows of a panel
+WORD_BYTES = 4
+LINE = SIDE * WORD_BYTES  # bytes of a step
+WORD = ir.IntType(32)
+WORDS = ir.VectorType(WORD, SIDE)
+FLOATS = ir.VectorType(ir.FloatType(), SIDE)
+WIDE_SUMS, NARROW_SUMS = 16, 6  # accumulators a pass: in 32 registers of 512 bits, in 16 of 256 bits
+
+
+class Arithmetic(NamedTuple):
+    """What is added for a word of a row and sixteen words of columns.
+
+    Attributes:
+        lanes: the vector that is loaded, broadcast and added to.
+        prepare: ``(builder, columns)``: done once to sixteen words of columns.
+        multiply: ``(builder, sums, columns, row)``: the sums with the products added.
+    """
+
+    lanes: Any
+    prepare: Callable[[Any, Any], Any]
+    multiply: Callable[[Any, Any, Any, Any], Any]
+
+
+@cache
+def features() -> frozenset[str]:
+    """What the processor that Numba compiles for can do, in LLVM's words."""
+    from llvmlite import binding
+    from numba.core import config
+
+    named: str | None = getattr(config, "CPU_FEATURES", None)
+    if named is not None:
+        return frozenset(part[1:] for part in named.split(",") if part.startswith("+"))
+    return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
+
+
+def wide_registers() -> bool:
+    """Whether there are 32 registers of 512 bits; else 16 of 256 bits are assumed."""
+    return "avx512f" in features()
+
+
+def address(builder: Any, base: Any, offset: int, kind: Any) -> Any:
+    """Pointer to a ``kind``, ``offset`` bytes behind the integer ``base``."""
+    return builder.inttoptr(builder.add(base, ir.Constant(base.type, offset)), kind.as_pointer())
+
+
+def load(builder: Any, base: Any, offset: int, kind: Any) -> Any:
+    """Read a ``kind`` there; numbers of four bytes or more lie at multiples of four."""
+    return builder.load(address(builder, base, offset, kind), align=4)
+
+
+def splat(builder: Any, base: Any, offset: int, lanes: Any) -> Any:
+    """Read four bytes to all sixteen lanes; LLVM makes it an instruction's memory operand."""
+    one = load(builder, base, offset, lanes.element)
+    undefined = ir.Constant(lanes, ir.Undefined)
+    first = builder.insert_element(undefined, one, ir.Constant(WORD, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(WORDS, [0] * SIDE))
+
+
+def call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Call one of LLVM's own functions."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+    return builder.call(function, arguments)
+
+
+def counted_loop(
+    builder: Any,
+    times: Any,
+    pointers: Sequence[Any],
+    step: int,
+    sums: Sequence[Any],
+    body: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]],
+) -> Sequence[Any]:
+    """Emit ``times`` ≥ 1 passes of ``sums = body(pointers, sums)``; pointers advance by ``step`` bytes.
+
+    All are SSA values with phi nodes: accumulators stay in registers without luck.
+    """
+    before, loop = builder.block, builder.append_basic_block("steps")
+    after = builder.append_basic_block("done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    left = builder.phi(times.type)
+    here = [builder.phi(pointer.type) for pointer in pointers]
+    old = [builder.phi(value.type) for value in sums]
+    new = body(here, old)
+    fewer = builder.sub(left, ir.Constant(times.type, 1))
+    there = [builder.add(pointer, ir.Constant(pointer.type, step)) for pointer in here]
+    for phi, start, following in zip(
+        [left, *here, *old], [times, *pointers, *sums], [fewer, *there, *new], strict=True
+    ):
+        phi.add_incoming(start, before)
+        phi.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("!=", fewer, ir.Constant(times.type, 0)), loop, after)
+    builder.position_at_end(after)
+    return new
+
+
+def products(
+    builder: Any, rows: Any, panels: Sequence[Any], steps: Any, starts: Sequence[Any], arithmetic: Arithmetic
+) -> list[list[Any]]:
+    """Emit the products of some rows of a panel with panels of columns, as many rows a pass as fit.
+
+    Args:
+        builder: of the function that is generated.
+        rows: address of the rows' words of the first step.
+        panels: addresses of the panels whose columns are the lanes.
+        steps: K, at least 1.
+        starts: what the accumulators of each row begin with.
+        arithmetic: of the words.
+
+    Returns:
+        for each row, a vector for each panel.
+    """
+    together = len(panels) if wide_registers() else 1
+    height = (WIDE_SUMS if wide_registers() else NARROW_SUMS) // together
+    found: list[list[Any]] = [[] for _ in starts]
+    for left in range(0, len(panels), together):
+        some = panels[left : left + together]
+        for first in range(0, len(starts), height):
+            rows_here = starts[first : first + height]
+            begin = [start for start in rows_here for _ in some]
+            step = _step(builder, len(some), first, arithmetic)
+            ended = counted_loop(builder, steps, [rows, *some], LINE, begin, step)
+            for place, total in enumerate(ended):
+                found[first + place // len(some)].append(total)
+    return found
+
+
+def _step(builder: Any, panels: int, first: int, arithmetic: Arithmetic) -> Callable[..., Sequence[Any]]:
+    """Emit one step of the rows from ``first``, with some panels of columns."""
+
+    def step(pointers: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+        columns = [
+            arithmetic.prepare(builder, load(builder, panel, 0, arithmetic.lanes)) for panel in pointers[1:]
+        ]
+        new = []
+        for row in range(len(sums) // panels):
+            word = splat(builder, pointers[0], WORD_BYTES * (first + row), arithmetic.lanes)
+            for place, column in enumerate(columns):
+                new.append(arithmetic.multiply(builder, sums[row * panels + place], column, word))
+        return new
+
+    return step
