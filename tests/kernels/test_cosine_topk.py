@@ -402,7 +402,7 @@ ASK = """
 import sys
 import numpy as np
 from gpuemb.kernels.cosine_topk import cosine_topk, cpu
-assert cpu.choose_road(37, 700) == sys.argv[1], cpu.choose_road(37, 700)
+assert cpu.choose_road(37, 700, 9) == sys.argv[1], cpu.choose_road(37, 700, 9)
 rows = np.random.default_rng(0).standard_normal((700, 37)).astype(np.float32)
 rows[::7] = rows[3]
 sample = np.arange(0, 700, 23)

@@ -131,11 +131,12 @@ def test_an_index_on_the_gpu_answers_as_on_the_cpu(dtype: str, moved: list[str])
 
 
 @pytest.mark.usefixtures("moved")
-def test_every_row_is_asked_of_the_kernel_that_asks_for_all() -> None:
-    index = CosineIndex(gpu(table()))
-    if not index._many_are_prepared:
-        with pytest.raises(DeviceError, match="cosine_topk: no implementation for cuda"):
-            index.search(None, 3)
+def test_every_row_is_asked_of_the_kernel_that_asks_for_all(moved: list[str]) -> None:
+    rows = table()
+    found, expected = CosineIndex(gpu(rows)).search(None, 3), nearest_neighbors(rows, 3)
+    assert_on_the_gpu(found.ids, expected.ids)
+    assert_on_the_gpu(found.scores, expected.scores)
+    assert moved == []
 
 
 def test_overlap_stays_on_the_gpu(moved: list[str]) -> None:
