@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from gpuemb.core.errors import (
     ConfigError,
     DroppedWarning,
+    DTypeError,
     FileFormatError,
     GpuembError,
     NonFiniteError,
@@ -183,6 +184,13 @@ def test_half_a_row_is_not_a_limit(tmp_path: Path, limit: float) -> None:
     save(table(), tmp_path / "a.txt")
     with pytest.raises(ConfigError, match="limit = "):
         load(tmp_path / "a.txt", limit=limit)  # type: ignore[arg-type]
+
+
+def test_an_array_has_no_words_to_save(tmp_path: Path) -> None:
+    bare: Any = np.ones((2, 3), np.float32)
+    with pytest.raises(DTypeError, match=r"ndarray is no Embedding[^$]*save\(Embedding\(array, words\)"):
+        save(bare, tmp_path / "run.npy")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, to_host
 from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import ConfigError, DroppedWarning, FileFormatError, StorageError, VocabularyError
+from gpuemb.core.errors import (
+    ConfigError,
+    DroppedWarning,
+    DTypeError,
+    FileFormatError,
+    StorageError,
+    VocabularyError,
+)
 from gpuemb.core.files import replacing
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.files.arrays import read_npy, read_npz, write_npy, write_npz
@@ -221,11 +228,18 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
         format: as for :func:`load`, where the ending does not say it.
 
     Raises:
+        DTypeError: no Embedding: an array has no words.
         FileFormatError: a word that the format cannot hold.
         NonFiniteError: a number that float32 cannot hold, where the format holds float32.
         ConfigError: an ending that names no format.
         StorageError: the folder cannot be written, or another table of that name has other words.
     """
+    if not isinstance(embedding, Embedding):
+        raise DTypeError(
+            f"save: {type(embedding).__name__} is no Embedding",
+            needed="A table is written with its words.",
+            remedy="save(Embedding(array, words), path); numpy.save writes an array alone.",
+        )
     file = Path(path)
     name = format_for(file, format)
     chosen = FORMATS[name]
