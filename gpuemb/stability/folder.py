@@ -15,7 +15,7 @@ import numpy as np
 
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import PARTIAL, replacing, writing
-from gpuemb.corpus.reader import DATASET, fingerprint
+from gpuemb.corpus.sources import DATASET, fingerprint
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.toml import config_to, load_config
