@@ -146,7 +146,7 @@ def check_text(block: Block, line: int, encoding_errors: str) -> None:
         try:
             text.decode("utf-8")
         except UnicodeDecodeError as error:
-            bad, shown = error.start, text[error.start : error.start + 4].split()[0]
+            bad, shown = error.start, text[error.start : error.start + 4]
     end = text.find(b"\n", bad)
     head = HEAD if block.offset <= len(codecs.BOM_UTF8) else 0
     zero = text.find(b"\0", 0, max(head, len(text) if end < 0 else end))

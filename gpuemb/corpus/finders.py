@@ -94,8 +94,13 @@ def check_tokenizer(name: str) -> None:
             re.compile(name.removeprefix(REGEX))
         except re.error as error:
             raise _unknown(name, f"It is no regular expression: {error}.") from error
-    elif name not in (DEFAULT, WHITESPACE) and not name.endswith(".json"):
+    elif name not in (DEFAULT, WHITESPACE) and not is_file(name):
         raise _unknown(name, nearest_hint(name, (DEFAULT, WHITESPACE)))
+
+
+def is_file(name: str) -> bool:
+    """Whether a tokenizer's name is the path of a file."""
+    return name.endswith(".json") and not name.startswith(REGEX)
 
 
 @cache

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import StorageError, VocabularyError
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
 
 PREFIX = 8  # bytes of a word that are compared as one number
 
@@ -70,21 +70,20 @@ def build_vocabulary(
     chosen = counts >= min_count
     if given is not None:
         chosen &= _among(spellings, given, len(counts))
-    rows = np.flatnonzero(chosen)
-    words = _words(joined, chosen)
-    order = _by_count_then_word(words, joined, rows, counts)[:max_words]
-    if len(order) < 2:
+    words, rows = _by_count_then_word(joined, np.flatnonzero(chosen), counts)
+    words, rows = words[:max_words], rows[:max_words]
+    if len(rows) < 2:
         raise VocabularyError(
-            f"vocabulary: {len(order)} of {len(counts)} distinct words "
+            f"vocabulary: {len(rows)} of {len(counts)} distinct words "
             f"{'are in the given list and ' if given is not None else ''}occur at least {min_count} times",
             needed="At least two words are needed: one word has no neighbor.",
             remedy=f"The most frequent word occurs {counts.max(initial=0)} times: lower min_count, "
             f"{'check how the given words are spelled, ' if given is not None else ''}or bring more text.",
         )
     ids = np.full(len(counts), -1, np.int32)
-    ids[rows[order]] = np.arange(len(order), dtype=np.int32)
-    kept = counts[rows[order]]
-    return Vocabulary(tuple([words[i] for i in order]), kept, int(counts.sum() - kept.sum())), ids
+    ids[rows] = np.arange(len(rows), dtype=np.int32)
+    kept = counts[rows]
+    return Vocabulary(tuple(words), kept, int(counts.sum() - kept.sum())), ids
 
 
 def words_of(vocabulary: Vocabulary | Sequence[str] | str | Path) -> Sequence[str]:
@@ -117,17 +116,10 @@ def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np
     return among
 
 
-def _words(joined: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> list[str]:
-    """The chosen spellings as text."""
-    _, lengths = places_of(joined)
-    kept = joined if chosen.all() else joined[np.repeat(chosen, lengths[: len(chosen)] + 1)]
-    return kept.tobytes().decode().split("\n")[:-1]
-
-
 def _by_count_then_word(
-    words: Sequence[str], joined: NDArray[np.uint8], rows: NDArray[np.intp], counts: Int64
-) -> NDArray[np.intp]:
-    """Positions in ``words`` and ``rows``, highest count first, equal counts by word.
+    joined: NDArray[np.uint8], rows: NDArray[np.intp], counts: Int64
+) -> tuple[list[str], NDArray[np.intp]]:
+    """Words and the rows they have, highest count first, equal counts by word.
 
     UTF-8 sorts as its characters do, so eight bytes decide as one number; the few that agree in them are
     compared as text.
@@ -136,10 +128,12 @@ def _by_count_then_word(
     prefixes = np.ndarray(len(joined), ">u8", np.append(joined, np.zeros(PREFIX, np.uint8)), strides=(1,))
     spare = 8 * (PREFIX - np.minimum(lengths, PREFIX)).astype(np.uint64)
     keys = prefixes[starts].astype(np.uint64) >> spare << spare
-    of_rows = counts[rows]
-    order = np.lexsort((keys, -of_rows))
-    tied = (np.diff(keys[order]) == 0) & (np.diff(of_rows[order]) == 0)
+    order = np.lexsort((keys, -counts[rows]))
+    rows, keys = rows[order], keys[order]
+    words = arranged(joined, starts[order], lengths[order]).tobytes().decode().split("\n")[:-1]
+    tied = (np.diff(keys) == 0) & (np.diff(counts[rows]) == 0)
     borders = np.flatnonzero(np.diff(tied.astype(np.int8), prepend=0, append=0))
     for first, last in borders.reshape(-1, 2).tolist():
-        order[first : last + 1] = sorted(order[first : last + 1].tolist(), key=words.__getitem__)
-    return order
+        some = sorted(zip(words[first : last + 1], rows[first : last + 1].tolist(), strict=True))
+        words[first : last + 1], rows[first : last + 1] = zip(*some, strict=True)
+    return words, rows

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit
-from gpuemb.kernels.intrinsics import borrowed
+from gpuemb.kernels.intrinsics import borrowed, prefetch
 from gpuemb.kernels.tokenize import Bytes
 from gpuemb.kernels.tokenize.slots import (
     EIGHT,
@@ -28,6 +28,8 @@ from gpuemb.kernels.tokenize.slots import (
 
 T = TypeVar("T", Bytes, Int64)
 NEWLINE = ord("\n")
+SLOT_BYTES = 16
+AHEAD = 8  # spellings between asking for a slot and looking into it
 
 
 class _Kept(NamedTuple):
@@ -82,6 +84,17 @@ def places_of(joined: Bytes) -> tuple[Int64, Int64]:
     return starts.astype(np.int64), (stops - starts).astype(np.int64)
 
 
+@njit
+def arranged(joined: Bytes, starts: Int64, lengths: Int64) -> Bytes:
+    """Some of the spellings in the order asked for, a newline after each."""
+    found, used = np.empty(lengths.sum() + len(lengths), np.uint8), 0
+    for one in range(len(starts)):
+        for place in range(starts[one], starts[one] + lengths[one] + 1):
+            found[used] = joined[place]
+            used += 1
+    return found
+
+
 def _with_room(array: T, used: int, needed: int) -> T:
     """The same numbers in an array that is at least so long; it grows by half or more."""
     if needed <= len(array):
@@ -95,8 +108,13 @@ def _with_room(array: T, used: int, needed: int) -> T:
 def _number_all(text: Bytes, starts: Int64, lengths: Int64, kept: _Kept, count: int, numbers: Int32) -> int:
     """Fill ``numbers``; return how many spellings there are now."""
     kept = borrowed(kept)
+    slots = kept.slots.ctypes.data
     for one in range(len(starts)):
         at, length = starts[one], lengths[one]
+        if one + AHEAD < len(starts):
+            next_at, next_length = starts[one + AHEAD], lengths[one + AHEAD]
+            asked = first_slot(key_of(text, next_at, next_length), next_length, kept.slots)
+            prefetch(int(slots + SLOT_BYTES * asked))
         key = key_of(text, at, length)
         slot = first_slot(key, length, kept.slots)
         while True:

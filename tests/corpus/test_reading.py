@@ -142,7 +142,7 @@ def test_lower_case_of_all_words_at_once_is_that_of_each() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"one\ntwo \xff\xfe three\nfour", "line 2, byte 8: ff fe is not UTF-8"),
+        (b"one\ntwo \xff\xfe three\nfour", r"line 2, byte 8: ff fe.* is not UTF-8"),
         (b"\xef\xbb\xbfone\ntwo\n\xc3", "line 3, byte 11: c3 is not UTF-8"),
         (b"one two\nthree\nfo\0ur", "not text: line 3 holds a zero byte"),
     ],

@@ -25,7 +25,7 @@ from gpuemb.kernels.tokenize import (
 from gpuemb.kernels.tokenize.cpu import BLOCK
 from gpuemb.kernels.tokenize.cpu import tokenize as fast
 from gpuemb.kernels.tokenize.slots import FIRST_BITS
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
 
 
 def points(belongs: object) -> Bytes:
@@ -157,6 +157,13 @@ def test_spellings_of_many_texts_have_one_number_each(texts: list[str]) -> None:
     starts, lengths = places_of(bytes_of(spellings.joined()))
     assert lengths.tolist() == [len(word.encode()) for word in expected]
     assert spellings.number(bytes_of(spellings.joined()), starts, lengths).tolist() == [*range(len(expected))]
+
+
+def test_spellings_are_arranged_in_any_order() -> None:
+    joined = bytes_of("one\ntwo\nthree\n")
+    starts, lengths = places_of(joined)
+    assert arranged(joined, starts[[2, 0, 2]], lengths[[2, 0, 2]]).tobytes() == b"three\none\nthree\n"
+    assert arranged(joined, starts[:0], lengths[:0]).tobytes() == b""
 
 
 def test_spellings_beyond_the_first_room_keep_their_numbers() -> None:
