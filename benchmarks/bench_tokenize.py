@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from benchmarks import data, stanford
 from benchmarks.race import Case, Rival, Track
@@ -15,21 +16,31 @@ from gpuemb.bench.work import Work
 from gpuemb.corpus.tokenizer import tokenize
 from gpuemb.corpus.tokens import Tokens, read_corpus
 
+SPLITS: dict[str, Callable[[str], list[str]]] = {"default": tokenize, "whitespace": str.split}
+pytestmark = [
+    pytest.mark.parametrize("tokenizer", SPLITS),
+    pytest.mark.filterwarnings("ignore::gpuemb.core.errors.ShortDocumentsWarning"),
+]
 
-def test_conversations(benchmark: Any, track: Track, stanford_glove: Any, tmp_path: Path) -> None:
+
+def test_conversations(
+    benchmark: Any, track: Track, stanford_glove: Any, tmp_path: Path, tokenizer: str
+) -> None:
     tokens = data.conversations(20_000 if track.quick else None)
     text = data.write_lines(tokens, tmp_path / "text.txt")
-    _race(benchmark, track, "conversations", text, stanford_glove)
+    _race(benchmark, track, "conversations", text, stanford_glove, tokenizer)
 
 
-def test_large_corpus(benchmark: Any, track: Track, large_corpus: Path, stanford_glove: Any) -> None:
-    _race(benchmark, track, large_corpus.stem, large_corpus, stanford_glove)
+def test_large_corpus(
+    benchmark: Any, track: Track, large_corpus: Path, stanford_glove: Any, tokenizer: str
+) -> None:
+    _race(benchmark, track, large_corpus.stem, large_corpus, stanford_glove, tokenizer)
 
 
-def _race(benchmark: Any, track: Track, source: str, text: Path, folder: Path | None) -> None:
-    size = text.stat().st_size
+def _race(benchmark: Any, track: Track, source: str, text: Path, folder: Path | None, tokenizer: str) -> None:
+    size, split = text.stat().st_size, SPLITS[tokenizer]
     with text.open(encoding="utf-8") as file:
-        expected = Counter(token for line in file for token in tokenize(line))
+        expected = Counter(token for line in file for token in split(line))
     count = sum(expected.values())
 
     def verify(found: Tokens) -> str:
@@ -40,12 +51,12 @@ def _race(benchmark: Any, track: Track, source: str, text: Path, folder: Path | 
 
     said = "bytes: the text read and 4 bytes a token written; operations: one a byte of text"
     case = Case(
-        f"read_corpus-{source}",
+        f"read_corpus-{tokenizer}-{source}",
         "read_corpus",
-        f"{source}, {size / 1e6:.1f} MB, {count:,} tokens, {len(expected):,} words",
+        f"{tokenizer}, {source}, {size / 1e6:.1f} MB, {count:,} tokens, {len(expected):,} words",
         {"text_bytes": size, "tokens": count, "words": len(expected)},
         Work(size, size + 4 * count, (count, "tokens"), "copy", "bytes", said),
-        lambda: read_corpus(text),
+        lambda: read_corpus(text, tokenizer=tokenizer),
         verify,
     )
     track.run(benchmark, case, _rivals(text, folder))

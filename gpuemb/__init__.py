@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MemoryBudgetError,
         NonFiniteError,
         ShapeError,
+        ShortDocumentsWarning,
         StorageError,
         VocabularyError,
     )
@@ -65,6 +66,7 @@ _ERRORS = (
     "MemoryBudgetError",
     "NonFiniteError",
     "ShapeError",
+    "ShortDocumentsWarning",
     "StorageError",
     "VocabularyError",
 )
@@ -124,6 +126,7 @@ __all__ = [
     "ModelConfig",
     "NonFiniteError",
     "ShapeError",
+    "ShortDocumentsWarning",
     "StorageError",
     "StudyConfig",
     "StudyResult",

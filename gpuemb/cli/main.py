@@ -12,7 +12,7 @@ from gpuemb.cli import options
 from gpuemb.cli.bench import bench
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_claims, say_json, shown
 from gpuemb.stability.config import StudyConfig
 
 app = typer.Typer(
@@ -36,8 +36,8 @@ def study(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Text: files (.gz too), folders, `-` for standard input, or "
-            "`dataset:conversations`. A line is a document.",
+            help="Text: files (packed by gzip, bzip2, zstd or not; .jsonl and .parquet too), folders, "
+            "patterns, `-` for standard input, or `dataset:conversations`.",
             show_default=False,
         ),
     ] = None,
@@ -52,6 +52,9 @@ def study(
     min_count: options.MinCount = None,
     max_words: options.MaxWords = None,
     encoding_errors: options.EncodingErrors = None,
+    tokenizer: options.Tokenizer = None,
+    documents: options.DocumentsOption = None,
+    field: options.Field = None,
     neighbors: options.NeighborsOption = None,
     title: options.Title = None,
     out: options.Out = None,
@@ -87,6 +90,9 @@ def study(
             min_count,
             max_words,
             encoding_errors,
+            tokenizer,
+            documents,
+            field,
             neighbors,
             title,
         )
@@ -149,14 +155,11 @@ def _run_study(
         import gpuemb
         from gpuemb.report.claims import telling_numbers
 
-        result = gpuemb.study(
-            config,
-            out=folder,
-            device=device,
-            threads=threads,
-            extend=extend,
-            progress=TerminalProgress(),
-        )
+        progress = TerminalProgress()
+        with noting(gpuemb.ShortDocumentsWarning, progress):
+            result = gpuemb.study(
+                config, out=folder, device=device, threads=threads, extend=extend, progress=progress
+            )
         report = gpuemb.write_report(result)
         if json:
             say((folder / "summary.json").read_text("utf-8").rstrip())

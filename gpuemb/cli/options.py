@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gpuemb.core.errors import ConfigError
+from gpuemb.corpus.finders import is_file
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.toml import config_from, load_config
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
@@ -51,6 +52,20 @@ EncodingErrors = Annotated[
     str | None,
     typer.Option(help="Bytes that are not UTF-8: strict, replace, ignore.", show_default="strict"),
 ]
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(
+        help="What a word is: default, whitespace, regex:…, or a Hugging Face tokenizer file (.json).",
+        show_default="default",
+    ),
+]
+DocumentsOption = Annotated[
+    str | None,
+    typer.Option("--documents", help="What a document is: line, file, 'blank line'.", show_default="line"),
+]
+Field = Annotated[
+    str | None, typer.Option(help="Field of JSON lines and Parquet that holds the text.", show_default="text")
+]
 NeighborsOption = Annotated[
     int | None, typer.Option("--neighbors", help="Nearest neighbors that are compared.", show_default="10")
 ]
@@ -87,6 +102,9 @@ class StudyFlags:
     min_count: int | None
     max_words: int | None
     encoding_errors: str | None
+    tokenizer: str | None
+    documents: str | None
+    field: str | None
     neighbors: int | None
     title: str | None
 
@@ -118,6 +136,9 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
             "min_count": flags.min_count,
             "max_words": flags.max_words,
             "encoding_errors": flags.encoding_errors,
+            "tokenizer": _tokenizer_from_here(flags.tokenizer),
+            "documents": flags.documents,
+            "field": flags.field,
         },
     )
     mapping["models"] = [_model(entry, flags) for entry in _chosen_models(mapping, flags)]
@@ -165,6 +186,10 @@ def _parse_seeds(text: str) -> int | list[int]:
 
 def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:
     mapping.update({key: value for key, value in values.items() if value is not None})
+
+
+def _tokenizer_from_here(name: str | None) -> str | None:
+    return str(Path(name).resolve()) if name is not None and is_file(name) else name
 
 
 def _from_here(source: str) -> str:

@@ -6,10 +6,11 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console
@@ -91,6 +92,30 @@ class TerminalProgress:
     def note(self, message: str) -> None:
         """Print one line between the bars."""
         self._console.print(message, markup=False)
+
+
+@contextmanager
+def noting(noted: type[Warning], progress: TerminalProgress) -> Iterator[None]:
+    """Tell warnings of one kind as lines between the bars."""
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, noted):
+                progress.note(str(message))
+            else:
+                before(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", noted)
+        yield
 
 
 @contextmanager

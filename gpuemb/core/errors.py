@@ -71,3 +71,7 @@ class StorageError(GpuembError, OSError):
 
 class DroppedWarning(UserWarning):
     """Part of what a file holds was left out: words that stood there before, rows that could not be read."""
+
+
+class ShortDocumentsWarning(UserWarning):
+    """Lines are documents, and most are so short that few words stand near each other."""

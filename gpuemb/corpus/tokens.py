@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.errors import VocabularyError
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import ConfigError, ShortDocumentsWarning, VocabularyError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.corpus.reader import expand, read_documents
-from gpuemb.corpus.tokenizer import UNICODE_VERSION, find_tokens
-from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary
+from gpuemb.corpus.blocks import (
+    DOCUMENTS,
+    ENCODING_ERRORS,
+    Documents,
+    Reading,
+    behind_document,
+    behind_white_space,
+    read_blocks,
+)
+from gpuemb.corpus.finders import DEFAULT, ByteRule, Tokenizer, finder_of, name_of
+from gpuemb.corpus.numbering import Numbering, Piece
+from gpuemb.corpus.records import holds_records
+from gpuemb.corpus.sources import expand, size_of
+from gpuemb.corpus.subsampling import Subsampling, check_threshold
+from gpuemb.corpus.tokenizer import UNICODE_VERSION
+from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
+from gpuemb.kernels.tokenize.spellings import Spellings, places_of
 
-REPORT_EVERY = 10_000  # documents between two reports of progress
+SHORT_LINE = 20  # tokens: two windows of the usual ten to either side
+FEW_LINES = 1000  # too few to say what a line usually is
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +44,16 @@ class Tokens:
     Attributes:
         ids: ``(T,)`` int32.
         starts: ``(D + 1,)`` int64; document ``m`` is ``ids[starts[m]:starts[m + 1]]``.
-        vocabulary: what an id means.
+        vocabulary: what an id means; its counts are of the text, before sub-sampling.
         unicode_version: of the tables that decided what is a letter.
+        tokenizer: what found the words.
     """
 
     ids: Int32
     starts: Int64
     vocabulary: Vocabulary
     unicode_version: str = UNICODE_VERSION
+    tokenizer: str = DEFAULT
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -46,71 +67,169 @@ class Tokens:
 def read_corpus(
     paths: str | Path | Sequence[str | Path],
     *,
+    tokenizer: Tokenizer = DEFAULT,
+    documents: Documents = "line",
+    field: str | None = None,
     min_count: int = 1,
     max_words: int | None = None,
+    vocabulary: Vocabulary | Sequence[str] | str | Path | None = None,
+    subsample: float | None = None,
+    seed: int = 0,
     encoding_errors: str = "strict",
     progress: Progress = SILENT,
 ) -> Tokens:
     """Read text into token ids.
 
+    Files that begin or end as gzip, bzip2 or zstd do are unpacked. ``.jsonl``, ``.ndjson`` and ``.parquet``
+    are records, each a document, as is each message of the conversations.
+
     Args:
-        paths: files (``.gz`` too), folders, ``"-"`` for standard input, ``"dataset:conversations"``.
-            A line is a document; in the conversation corpus a message is.
+        paths: files, folders, patterns (``"texts/**/*.txt"``), ``"-"`` for standard input (JSON lines if
+            ``field`` is given), ``"dataset:conversations"``.
+        tokenizer: ``default`` (Definitions §1), ``whitespace`` (exactly ``str.split``), a compiled regular
+            expression or ``"regex:…"`` (its whole matches), a path ending in ``.json`` (a file of Hugging
+            Face's ``tokenizers``), or a function from a document to its tokens. Only the first puts words in
+            lower case.
+        documents: what a document is in a text file: a ``line``, the ``file``, or what stands between two
+            lines of nothing but ASCII white space (``blank line``). Windows never cross.
+        field: of a record, that holds the text; ``text`` by default.
         min_count: words seen less often are left out before windows are laid.
         max_words: keep at most so many words, the most frequent.
+        vocabulary: keep only these words: a list, a file of one a line, or another corpus's; they are
+            numbered by count like any others, and those that do not occur often enough have no number.
+        subsample: frequency above which tokens of a word are dropped at random, such as 1e-5.
+        seed: of these draws.
         encoding_errors: ``strict``, ``replace`` or ``ignore`` for bytes that are not UTF-8.
-        progress: told every ten thousand documents.
+        progress: told the bytes of the files that were read.
 
     Raises:
-        StorageError: a path is missing or unreadable.
-        FileFormatError: a binary file, or bytes that are not UTF-8 (position named).
+        StorageError: a path is missing or unreadable, or a file changes while it is read.
+        FileFormatError: a binary file, bytes that are not UTF-8 (position named), a token longer than a page,
+            a broken archive, table or record.
         VocabularyError: no words, or fewer than two that are frequent enough.
+        ConfigError: an option is impossible.
 
-    Cost: 4 bytes a token while it reads; one dictionary entry a distinct word.
+    Warns:
+        ShortDocumentsWarning: half of at least a thousand lines have fewer than twenty tokens.
+
+    Cost: 8 bytes a token and about 40 a distinct spelling, beside a few blocks of 4 MB a worker; the default
+    tokenizer and ``whitespace`` use every core, the others one.
+    Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
     """
-    sources = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
-    raw, starts, spellings = _read(expand(sources), encoding_errors, progress)
-    lowered = [word.lower() for word in spellings]
-    counts: dict[str, int] = {}
-    for word, count in zip(lowered, np.bincount(raw, minlength=len(lowered)).tolist(), strict=True):
-        counts[word] = counts.get(word, 0) + count
-    if not counts:
+    given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
+    _check_options(documents, encoding_errors, subsample)
+    rule, reading = finder_of(tokenizer), Reading(documents, field, encoding_errors)
+    chosen = None if vocabulary is None else words_of(vocabulary)
+    sources = expand(given)
+    _check_field(sources, field)
+    numbering = Numbering(reading)
+    with progress.phase("reading text", size_of(sources)) as task:
+        cut = behind_white_space if isinstance(rule, ByteRule) else behind_document(documents)
+        numbering.read(read_blocks(sources, reading, cut, task), rule)
+    if not numbering.counts.size:
         raise VocabularyError(
-            f"corpus: {', '.join(sources)} holds no words",
-            needed="Words are runs of letters and digits.",
+            f"corpus: {', '.join(given)} holds no words",
+            needed="Words are runs of letters and digits, unless you say otherwise.",
             remedy="Check that the files are not empty.",
         )
-    vocabulary = build_vocabulary(counts, min_count=min_count, max_words=max_words)
-    final = np.array([vocabulary.ids.get(word, -1) for word in lowered], np.int32)
-    return _drop_unknown(final[raw], starts, vocabulary)
+    if documents == "line" and not any(holds_records(source, field) for source in sources):
+        _warn_of_short_lines(numbering.pieces)
+    lower = isinstance(rule, ByteRule) and rule.lower
+    words, counts, word_of = _words(numbering, lower=lower)
+    kept, ids = build_vocabulary(words, counts, min_count=min_count, max_words=max_words, given=chosen)
+    draws = None if subsample is None else Subsampling(kept.counts, subsample, seed)
+    numbers, starts = _assemble(numbering.pieces, ids[word_of], int(kept.counts.sum()), draws)
+    return Tokens(numbers, starts, kept, tokenizer=name_of(tokenizer))
 
 
-def _read(sources: Sequence[str], encoding_errors: str, progress: Progress) -> tuple[Int32, Int64, list[str]]:
-    """Number the spellings in order of first sight; return the ids, document starts and spellings."""
-    spellings: dict[str, int] = {}
-    pieces: list[Int32] = []
-    lengths: list[int] = []
-    waiting: list[int] = []
-    with progress.phase("reading text") as task:
-        for source in sources:
-            for document in read_documents(source, encoding_errors=encoding_errors):
-                found = find_tokens(document)
-                waiting += [spellings.setdefault(token, len(spellings)) for token in found]
-                lengths.append(len(found))
-                if len(lengths) % REPORT_EVERY == 0:
-                    pieces.append(np.array(waiting, np.int32))
-                    waiting.clear()
-                    task.advance(REPORT_EVERY)
-        task.advance(len(lengths) % REPORT_EVERY)
-    pieces.append(np.array(waiting, np.int32))
-    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-    return np.concatenate(pieces), starts, list(spellings)
+def _check_options(documents: str, encoding_errors: str, subsample: float | None) -> None:
+    check_choice("corpus", "documents", documents, DOCUMENTS)
+    check_choice("corpus", "encoding_errors", encoding_errors, ENCODING_ERRORS)
+    if subsample is not None:
+        check_threshold(subsample)
 
 
-def _drop_unknown(ids: Int32, starts: Int64, vocabulary: Vocabulary) -> Tokens:
-    """Leave out ids of −1 and documents that became empty."""
-    known = ids >= 0
-    before = np.concatenate([[0], np.cumsum(known, dtype=np.int64)])
-    borders = before[starts]
-    kept = np.concatenate([[True], np.diff(borders) > 0])
-    return Tokens(ids[known], borders[kept], vocabulary)
+def _check_field(sources: Sequence[str], field: str | None) -> None:
+    if field is not None and not any(holds_records(source, field) for source in sources):
+        raise ConfigError(
+            f"corpus: field = {field!r}, but no source holds records",
+            needed="Records are .jsonl, .ndjson and .parquet, packed or not, and '-'.",
+            remedy="Leave field out, or give the files such an ending.",
+        )
+
+
+def _words(numbering: Numbering, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
+    """The distinct words, their counts, and which of them each spelling is.
+
+    All spellings are put in lower case at once: a line's end, which stands between them, is no letter, so
+    each becomes what ``str.lower`` makes of it alone, a final sigma too.
+    """
+    counts, spelled = numbering.counts, numbering.spellings.joined()
+    lowered = spelled.decode().lower().encode() if lower else spelled
+    if lowered == spelled:
+        return numbering.spellings, counts, np.arange(len(counts), dtype=np.int32)
+    words, text = Spellings(), np.frombuffer(lowered, np.uint8)
+    word_of = words.number(text, *places_of(text))
+    of_words = np.zeros(len(words), np.int64)
+    np.add.at(of_words, word_of, counts)
+    return words, of_words, word_of
+
+
+def _assemble(pieces: list[Piece], ids: Int32, tokens: int, draws: Subsampling | None) -> tuple[Int32, Int64]:
+    """All ids in one array, and where documents begin; the pieces are used up.
+
+    Args:
+        pieces: of the text, in order.
+        ids: of each spelling; −1 for those left out.
+        tokens: how many are not.
+        draws: what else is left out.
+    """
+    whole, ends, used = np.empty(tokens, np.int32), [np.zeros(1, np.int64)], 0
+    for found, borders in threads.stream(_renumber(ids), _taken(pieces)):
+        if draws is not None:
+            found, borders = _only(draws.keep(found), found, borders)
+        whole[used : used + len(found)] = found
+        ends.append(used + borders)
+        used += len(found)
+    borders = np.concatenate(ends)
+    return whole[:used], borders[np.diff(borders, prepend=-1) > 0]
+
+
+def _taken(pieces: list[Piece]) -> Iterator[Piece]:
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()
+
+
+def _renumber(ids: Int32) -> Callable[[Piece], tuple[Int32, Int64]]:
+    def of_piece(piece: Piece) -> tuple[Int32, Int64]:
+        known = ids[piece.numbers]
+        found = known[piece.ids]
+        if known.size and known.min() < 0:
+            return _only(found >= 0, found, piece.ends)
+        return found, piece.ends
+
+    return of_piece
+
+
+def _only(kept: NDArray[np.bool_], ids: Int32, ends: Int64) -> tuple[Int32, Int64]:
+    """The kept tokens, and where documents end among them."""
+    before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+    return ids[kept], before[ends]
+
+
+def _warn_of_short_lines(pieces: Sequence[Piece]) -> None:
+    begins = np.cumsum([0, *(len(piece.ids) for piece in pieces)])
+    ends = [begin + piece.ends for begin, piece in zip(begins[:-1], pieces, strict=True)]
+    lengths = np.diff(np.concatenate(ends), prepend=0)
+    lengths = lengths[lengths > 0]
+    if len(lengths) < FEW_LINES:
+        return
+    median = int(np.partition(lengths, len(lengths) // 2)[len(lengths) // 2])
+    if median < SHORT_LINE:
+        warnings.warn(
+            f"corpus: lines are documents, and half of them have {median} tokens or fewer; "
+            "windows do not cross them. If lines are no documents, say documents='file' or 'blank line'.",
+            ShortDocumentsWarning,
+            stacklevel=3,
+        )

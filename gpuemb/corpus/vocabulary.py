@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gpuemb.core.arrays import Int64
+from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.core.errors import VocabularyError
+from gpuemb.core.errors import StorageError, VocabularyError
+from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
+
+PREFIX = 8  # bytes of a word that are compared as one number
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,30 +42,98 @@ class Vocabulary:
 
 
 def build_vocabulary(
-    counts: Mapping[str, int], *, min_count: int = 1, max_words: int | None = None
-) -> Vocabulary:
+    spellings: Spellings,
+    counts: Int64,
+    *,
+    min_count: int = 1,
+    max_words: int | None = None,
+    given: Iterable[str] | None = None,
+) -> tuple[Vocabulary, Int32]:
     """Keep the words seen at least ``min_count`` times, the ``max_words`` most frequent of them.
+
+    Args:
+        spellings: ``U`` distinct words; ``given`` ones may be added to them.
+        counts: ``(U,)`` of each.
+        min_count: smallest count that is kept, at least 1.
+        max_words: most words that are kept, at least 2; None for all.
+        given: keep only words of this list; they too are ordered by count.
+
+    Returns:
+        The vocabulary, and ``(U,)`` the id of each spelling, −1 for those left out.
 
     Raises:
         VocabularyError: fewer than two words are left; the largest count is named.
     """
     check_at_least("vocabulary", "min_count", min_count, 1)
     check_at_least("vocabulary", "max_words", 2 if max_words is None else max_words, 2)
-    kept = sorted(((n, word) for word, n in counts.items() if n >= min_count), key=lambda e: (-e[0], e[1]))
-    kept = kept[:max_words]
-    if len(kept) < 2:
-        most = max(counts.values(), default=0)
+    joined = np.frombuffer(spellings.joined(), np.uint8)
+    chosen = counts >= min_count
+    if given is not None:
+        chosen &= _among(spellings, given, len(counts))
+    words, rows = _by_count_then_word(joined, np.flatnonzero(chosen), counts)
+    words, rows = words[:max_words], rows[:max_words]
+    if len(rows) < 2:
         raise VocabularyError(
-            f"vocabulary: {len(kept)} of {len(counts)} distinct words occur at least {min_count} times",
+            f"vocabulary: {len(rows)} of {len(counts)} distinct words "
+            f"{'are in the given list and ' if given is not None else ''}occur at least {min_count} times",
             needed="At least two words are needed: one word has no neighbor.",
-            remedy=f"The most frequent word occurs {most} times: lower min_count, or bring more text.",
+            remedy=f"The most frequent word occurs {counts.max(initial=0)} times: lower min_count, "
+            f"{'check how the given words are spelled, ' if given is not None else ''}or bring more text.",
         )
-    total = sum(counts.values())
-    numbers = np.array([n for n, _ in kept], np.int64)
-    return Vocabulary(tuple(word for _, word in kept), numbers, total - int(numbers.sum()))
+    ids = np.full(len(counts), -1, np.int32)
+    ids[rows] = np.arange(len(rows), dtype=np.int32)
+    kept = counts[rows]
+    return Vocabulary(tuple(words), kept, int(counts.sum() - kept.sum())), ids
 
 
-def vocabulary_of(words: Sequence[str], counts: Mapping[str, int]) -> Vocabulary:
-    """Use a given list of words, in the given order, with the counts of a corpus."""
-    numbers = np.array([counts.get(word, 0) for word in words], np.int64)
-    return Vocabulary(tuple(words), numbers, sum(counts.values()) - int(numbers.sum()))
+def words_of(vocabulary: Vocabulary | Sequence[str] | str | Path) -> Sequence[str]:
+    """The words of a vocabulary, a list, or a file: the first of each line, as word counts are written.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    if isinstance(vocabulary, Vocabulary):
+        return vocabulary.words
+    if not isinstance(vocabulary, (str, Path)):
+        return vocabulary
+    try:
+        lines = Path(vocabulary).read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(
+            f"vocabulary: {vocabulary} cannot be read: {getattr(error, 'strerror', None) or error}",
+            needed="A file of one word a line, in UTF-8, is needed.",
+            remedy="Check the path, or give the words as a list.",
+        ) from error
+    return [line.split()[0] for line in lines if line.strip()]
+
+
+def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np.bool_]:
+    """Which of the known spellings are given."""
+    text = "".join(f"{word}\n" for word in given if word and "\n" not in word).encode("utf-8", "replace")
+    numbers = spellings.number(np.frombuffer(text, np.uint8), *places_of(np.frombuffer(text, np.uint8)))
+    among = np.zeros(known, bool)
+    among[numbers[numbers < known]] = True
+    return among
+
+
+def _by_count_then_word(
+    joined: NDArray[np.uint8], rows: NDArray[np.intp], counts: Int64
+) -> tuple[list[str], NDArray[np.intp]]:
+    """Words and the rows they have, highest count first, equal counts by word.
+
+    UTF-8 sorts as its characters do, so eight bytes decide as one number; the few that agree in them are
+    compared as text.
+    """
+    starts, lengths = (places[rows] for places in places_of(joined))
+    prefixes = np.ndarray(len(joined), ">u8", np.append(joined, np.zeros(PREFIX, np.uint8)), strides=(1,))
+    spare = 8 * (PREFIX - np.minimum(lengths, PREFIX)).astype(np.uint64)
+    keys = prefixes[starts].astype(np.uint64) >> spare << spare
+    order = np.lexsort((keys, -counts[rows]))
+    rows, keys = rows[order], keys[order]
+    words = arranged(joined, starts[order], lengths[order]).tobytes().decode().split("\n")[:-1]
+    tied = (np.diff(keys) == 0) & (np.diff(counts[rows]) == 0)
+    borders = np.flatnonzero(np.diff(tied.astype(np.int8), prepend=0, append=0))
+    for first, last in borders.reshape(-1, 2).tolist():
+        some = sorted(zip(words[first : last + 1], rows[first : last + 1].tolist(), strict=True))
+        words[first : last + 1], rows[first : last + 1] = zip(*some, strict=True)
+    return words, rows

@@ -9,6 +9,8 @@ from typing import Literal
 
 from gpuemb.core.checks import check_at_least, check_at_most, check_choice
 from gpuemb.core.errors import ConfigError
+from gpuemb.corpus.blocks import DOCUMENTS, ENCODING_ERRORS, Documents
+from gpuemb.corpus.finders import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
 
@@ -21,16 +23,24 @@ class TextConfig:
         min_count: words seen less often are left out.
         max_words: keep at most this many words, the most frequent; 0 keeps all.
         encoding_errors: what to do with bytes that are not UTF-8.
+        tokenizer: ``default``, ``whitespace``, ``regex:…``, or a path ending in ``.json``.
+        documents: what a document is in a text file.
+        field: of JSON lines and Parquet, that holds the text; empty means ``text``.
     """
 
     min_count: int = 10
     max_words: int = 0
     encoding_errors: Literal["strict", "replace", "ignore"] = "strict"
+    tokenizer: str = DEFAULT
+    documents: Documents = "line"
+    field: str = ""
 
     def __post_init__(self) -> None:
         check_at_least("text", "min_count", self.min_count, 1)
         check_at_least("text", "max_words", self.max_words, 0)
-        check_choice("text", "encoding_errors", self.encoding_errors, ("strict", "replace", "ignore"))
+        check_choice("text", "encoding_errors", self.encoding_errors, ENCODING_ERRORS)
+        check_tokenizer(self.tokenizer)
+        check_choice("text", "documents", self.documents, DOCUMENTS)
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class StudyConfig:
     """One study.
 
     Attributes:
-        corpus: files, folders, ``-`` for standard input, or ``dataset:conversations``.
+        corpus: files, folders, patterns, ``-`` for standard input, or ``dataset:conversations``.
         text: how text becomes tokens.
         counts: how tokens become counts.
         models: what is trained.

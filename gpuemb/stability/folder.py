@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from dataclasses import asdict, replace
@@ -15,7 +16,7 @@ import numpy as np
 
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import PARTIAL, replacing, writing
-from gpuemb.corpus.reader import DATASET, fingerprint
+from gpuemb.corpus.sources import DATASET, fingerprint
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import mean_of_known
@@ -28,13 +29,14 @@ CONFIG_FILE = "study.toml"
 WORK_FOLDER = "work"
 STANDARD_INPUT = "standard-input.txt"
 WENDLANDT_NEIGHBORS = 10  # of Wendlandt (2018)
+STANDARD_RECORDS = "standard-input.jsonl"  # where a field is named
 
 
 def default_folder(config: StudyConfig) -> Path:
     """A new folder below ``runs/``, named after the first source."""
     source = config.corpus[0]
     name = "standard-input" if source == "-" else source.removeprefix("dataset:")
-    name = Path(name).name.split(".")[0] or "study"
+    name = re.sub(r"[][*?]", "", Path(name).name.split(".")[0]) or "study"
     number = 1
     while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
         number += 1
@@ -47,17 +49,18 @@ def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
     Raises:
         ConfigError: standard input differs from what this folder's study has read.
     """
-    return replace(config, corpus=tuple(_settled(source, folder) for source in config.corpus))
+    kept = folder / (STANDARD_RECORDS if config.text.field else STANDARD_INPUT)
+    return replace(config, corpus=tuple(_settled(source, kept) for source in config.corpus))
 
 
-def _settled(source: str, folder: Path) -> str:
+def _settled(source: str, kept: Path) -> str:
     if source.startswith(DATASET):
         return source
-    return str(_kept_standard_input(folder) if source == "-" else Path(source).resolve())
+    return str(_kept_standard_input(kept) if source == "-" else Path(source).resolve())
 
 
-def _kept_standard_input(folder: Path) -> Path:
-    path = (folder / STANDARD_INPUT).resolve()
+def _kept_standard_input(path: Path) -> Path:
+    folder, path = path.parent, path.resolve()
     if not path.exists():
         with replacing(path) as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -109,7 +112,7 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
 
 def _ours(name: str) -> bool:
     """Whether a study writes such a file before it writes its configuration."""
-    return name == STANDARD_INPUT or name.startswith(PARTIAL)
+    return name in (STANDARD_INPUT, STANDARD_RECORDS) or name.startswith(PARTIAL)
 
 
 def _has_results(folder: Path) -> bool:

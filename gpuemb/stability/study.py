@@ -15,7 +15,8 @@ from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, choose
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
-from gpuemb.corpus.reader import expand, fingerprint
+from gpuemb.corpus.finders import is_file
+from gpuemb.corpus.sources import expand, fingerprint
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
@@ -96,6 +97,7 @@ class _Study:
             device=str(self.device),
             seeds={model.name: list(model.seeds) for model in self.config.models},
             unicode=UNICODE_VERSION,
+            tokenizer=self.config.text.tokenizer,
         )
         result = StudyResult(
             folder,
@@ -120,13 +122,15 @@ class _Study:
     def _tokens(self) -> tuple[Tokens, str]:
         text = self.config.text
         sources = expand(self.config.corpus)
-        key = digest_of(
-            versions(), UNICODE_VERSION, asdict(text), [fingerprint(source) for source in sources]
-        )
+        files = [*sources, text.tokenizer] if is_file(text.tokenizer) else sources
+        key = digest_of(versions(), UNICODE_VERSION, asdict(text), [fingerprint(file) for file in files])
 
         def compute() -> Arrays:
             tokens = read_corpus(
                 sources,
+                tokenizer=text.tokenizer,
+                documents=text.documents,
+                field=text.field or None,
                 min_count=text.min_count,
                 max_words=text.max_words or None,
                 encoding_errors=text.encoding_errors,
@@ -145,7 +149,7 @@ class _Study:
         kept = self.store.unit("tokens", key, compute)
         words = tuple(kept["words"].tobytes().decode().split("\n"))
         vocabulary = Vocabulary(words, np.asarray(kept["counts"]), int(kept["dropped"][0]))
-        return Tokens(kept["ids"], kept["starts"], vocabulary), key
+        return Tokens(kept["ids"], kept["starts"], vocabulary, tokenizer=text.tokenizer), key
 
     def _model(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> ModelResult:
         with self.record.phase(f"train {model.name}"):

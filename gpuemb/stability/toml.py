@@ -5,13 +5,14 @@ from __future__ import annotations
 import tomllib
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.corpus.finders import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.training.recipes import RECIPES, Recipe
 
@@ -23,8 +24,8 @@ MODEL_KEYS = ("kind", "seeds", "vary", "name")
 def load_config(path: str | Path) -> StudyConfig:
     """Read a study from a TOML file.
 
-    Relative corpus paths are taken from the folder of the file. ``seeds`` is a list, or a number of
-    runs counted from 0.
+    Relative paths of the corpus and of a tokenizer are taken from the folder of the file. ``seeds`` is a
+    list, or a number of runs counted from 0.
 
     Raises:
         StorageError: the file cannot be read.
@@ -64,6 +65,8 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     for name, kind in (("text", TextConfig), ("counts", CountsConfig)):
         if name in given:
             given[name] = _table(name, given[name], kind)
+    if "text" in given:
+        given["text"] = replace(given["text"], tokenizer=_absolute_tokenizer(given["text"].tokenizer, base))
     if "models" in given:
         if not isinstance(given["models"], list):
             raise ConfigError(
@@ -95,6 +98,10 @@ def config_to(config: StudyConfig) -> str:
 
 def _absolute(source: str, base: Path) -> str:
     return source if source == "-" or source.startswith("dataset:") else str((base / source).resolve())
+
+
+def _absolute_tokenizer(name: str, base: Path) -> str:
+    return str((base / name).resolve()) if is_file(name) else name
 
 
 def _model(entry: Any) -> ModelConfig:

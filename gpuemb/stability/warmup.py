@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpuemb.core.device import Device
+from gpuemb.core.device import CPU, Device
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
+from gpuemb.corpus.finders import byte_rule
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap
 from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
+from gpuemb.kernels.tokenize import tokenize
+from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
 from gpuemb.kernels.window_counts import weights_of, window_counts
 
 ROWS = 512  # a kernel takes another road, which a study would not, where fewer ask
@@ -21,11 +24,20 @@ STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, rank
 
 def compile_kernels(device: Device, progress: Progress) -> None:
     """Run each kernel once on a few numbers; what was compiled before is loaded from the disk."""
-    steps = (_window_counts, _glove_epoch, _cosine_topk, _neighbor_overlap, _ranked_overlap)
+    steps = (_tokenize, _window_counts, _glove_epoch, _cosine_topk, _neighbor_overlap, _ranked_overlap)
     with progress.phase("compiling kernels (once, then cached)", len(steps)) as task:
         for step in steps:
             step(device)
             task.advance()
+
+
+def _tokenize(_: Device) -> None:
+    rule, text = byte_rule("whitespace"), np.frombuffer(b"one two\n", np.uint8)
+    found = tokenize.on(CPU)(text, rule.members, rule.inner)  # text is read on the CPU whatever follows
+    spellings = Spellings()
+    spellings.number(text, found.starts, found.lengths)
+    joined = np.frombuffer(spellings.joined(), np.uint8)
+    arranged(joined, *places_of(joined))
 
 
 def _window_counts(device: Device) -> None:

@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import FileFormatError, StorageError, VocabularyError
-from gpuemb.corpus.reader import CONVERSATIONS_PACKAGE, expand, fingerprint, read_documents
+from gpuemb.corpus.blocks import Reading
+from gpuemb.corpus.reader import read_documents
+from gpuemb.corpus.sources import CONVERSATIONS_PACKAGE, expand, fingerprint
 from gpuemb.corpus.tokens import read_corpus
 
 TEXT = "the first line\nthe second line\n\nthe last line"
@@ -25,7 +27,8 @@ BOM = "\ufeff".encode()
 
 def lines_of(source: str | Path, *, encoding_errors: str = "strict") -> list[str]:
     """The documents of a source without their line ends."""
-    return [line.rstrip("\r\n") for line in read_documents(str(source), encoding_errors=encoding_errors)]
+    reading = Reading(encoding_errors=encoding_errors)
+    return [line.rstrip("\r\n") for line in read_documents(str(source), reading)]
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -169,7 +172,7 @@ def test_an_unknown_data_set_names_the_known_one() -> None:
 
 
 def test_a_data_set_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpuemb.corpus.reader.CONVERSATIONS_PACKAGE", "no_such_package")
+    monkeypatch.setattr("gpuemb.corpus.sources.CONVERSATIONS_PACKAGE", "no_such_package")
     with pytest.raises(StorageError, match=r"pip install 'gpuemb\[demo\]'"):
         read_corpus("dataset:conversations")
 

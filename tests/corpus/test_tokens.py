@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus.texts import vocabulary_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gpuemb.corpus import tokens as tokens_module
+from gpuemb.corpus import blocks
 from gpuemb.corpus.tokenizer import tokenize
 from gpuemb.corpus.tokens import read_corpus
-from gpuemb.corpus.vocabulary import build_vocabulary
 
 LINES = st.lists(st.text("aAbBcé '.\r", max_size=12), min_size=1, max_size=12)
 
@@ -31,7 +31,7 @@ def test_ids_spell_the_frequent_words_and_empty_documents_vanish(
 
     tokens = read_corpus(path, min_count=min_count)
 
-    vocabulary = build_vocabulary(counts, min_count=min_count)
+    vocabulary = vocabulary_of(counts, min_count=min_count)
     assert tokens.vocabulary.words == vocabulary.words
     assert tokens.vocabulary.counts.tolist() == vocabulary.counts.tolist()
     kept = [[word for word in tokenize(line) if word in vocabulary.ids] for line in lines]
@@ -53,7 +53,7 @@ def test_starts_begin_at_zero_rise_and_end_with_the_tokens(tmp_path: Path) -> No
 def test_reading_in_pieces_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("".join(f"word{i % 7} and word{i % 3}\n" for i in range(20)))
     whole = read_corpus(tmp_path / "a.txt")
-    monkeypatch.setattr(tokens_module, "REPORT_EVERY", 3)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 7)
     pieces = read_corpus(tmp_path / "a.txt")
     assert pieces.ids.tolist() == whole.ids.tolist()
     assert pieces.starts.tolist() == whole.starts.tolist()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from gpuemb.corpus.tokens import Tokens
-from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary
+from gpuemb.kernels.tokenize.spellings import Spellings, places_of
 
 TOPICS = 4  # groups of words that stand together: without them there is nothing to learn
 
@@ -45,3 +46,19 @@ def random_tokens(documents: int = 300, words: int = 60, *, seed: int = 0) -> To
     """:func:`random_documents` as word ids, in the order of the names."""
     drawn = random_documents(documents, words, seed=seed)
     return tokens_of([[int(name[1:]) for name in document] for document in drawn], words)
+
+
+def vocabulary_of(
+    counts: Mapping[str, int],
+    *,
+    min_count: int = 1,
+    max_words: int | None = None,
+    given: Iterable[str] | None = None,
+) -> Vocabulary:
+    """Build the vocabulary of counted words; check that ids say the same."""
+    spellings, text = Spellings(), np.frombuffer("".join(f"{word}\n" for word in counts).encode(), np.uint8)
+    spellings.number(text, *places_of(text))
+    numbers = np.array(list(counts.values()), np.int64)
+    found, ids = build_vocabulary(spellings, numbers, min_count=min_count, max_words=max_words, given=given)
+    assert ids.tolist() == [found.ids.get(word, -1) for word in counts]
+    return found

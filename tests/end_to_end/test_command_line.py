@@ -112,6 +112,26 @@ def test_folders_and_packed_files_are_texts(desk: Path) -> None:
     assert (desk / "runs/texts/words.parquet").read_bytes() == (desk / "runs/mine/words.parquet").read_bytes()
 
 
+def test_records_from_standard_input_are_cut_by_a_regular_expression(tmp_path: Path) -> None:
+    lines = [json.dumps({"body": line.replace(" ", "_")}) for line in random_text(120, 30).splitlines()]
+    asked = ("--field", "body", "--tokenizer", "regex:[^_]+", *SMALL)
+    done = gpuemb(tmp_path, "study", "-", *asked, "--out", "r", typed="\n".join(lines).encode())
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "r" / "record.json").read_text())["tokenizer"] == "regex:[^_]+"
+    assert "w00" in (tmp_path / "r" / "embeddings" / "words.txt").read_text().split()
+    resumed = gpuemb(tmp_path, *resume_line(done.out, "Resume: "))
+    assert resumed.code == 0, resumed.err
+
+
+def test_short_lines_are_noted_and_are_no_warning(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(random_text(1100, 30))
+    done = gpuemb(tmp_path, "study", "text.txt", *SMALL, "--out", "lines")
+    assert done.code == 0, done.err
+    assert "lines are documents, and half of them have" in done.err
+    asked = gpuemb(tmp_path, "study", "text.txt", *SMALL, "--documents", "blank line", "--out", "whole")
+    assert (asked.code, asked.err) == (0, "")
+
+
 def test_a_study_can_be_asked_in_a_file_and_changed_by_flags(desk: Path) -> None:
     asked = 'corpus = ["text.txt"]\nneighbors = 3\n[text]\nmin_count = 1\n'
     asked += '[[models]]\nkind = "glove"\ndim = 4\nepochs = 2\nseeds = 3\n'

@@ -41,7 +41,14 @@ STUDIES = st.builds(
         min_size=1,
         max_size=3,
     ).map(tuple),
-    text=st.builds(TextConfig, min_count=st.integers(1, 99), max_words=st.integers(0, 99)),
+    text=st.builds(
+        TextConfig,
+        min_count=st.integers(1, 99),
+        max_words=st.integers(0, 99),
+        tokenizer=st.sampled_from(["default", "whitespace", r"regex:\w+", "/nowhere/tokenizer.json"]),
+        documents=st.sampled_from(["line", "file", "blank line"]),
+        field=st.sampled_from(["", "body"]),
+    ),
     counts=st.builds(
         CountsConfig, window=st.integers(1, 25), weighting=st.sampled_from(["harmonic", "flat"])
     ),
@@ -86,6 +93,15 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) ->
     config = read(tmp_path, 'corpus = ["texts/a.txt", "-", "dataset:conversations"]')
     assert config.corpus == (str((tmp_path / "texts/a.txt").resolve()), "-", "dataset:conversations")
     assert read(tmp_path, 'corpus = "a.txt"').corpus == (str((tmp_path / "a.txt").resolve()),)
+
+
+def test_a_relative_tokenizer_file_is_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    for name, expected in (
+        ("bpe.json", str((tmp_path / "bpe.json").resolve())),
+        ("regex:.json", "regex:.json"),
+    ):
+        config = read(tmp_path, f'corpus = "a"\n[text]\ntokenizer = "{name}"')
+        assert config.text.tokenizer == expected
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
@@ -141,6 +157,10 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, text: str, key: str, n
         'corpus = "a"\n[models]\nkind = "glove"',
         'corpus = "a"\n[text]\nmin_count = 0',
         'corpus = "a"\n[text]\nencoding_errors = "loose"',
+        'corpus = "a"\n[text]\ntokenizer = "defalt"',
+        'corpus = "a"\n[text]\ntokenizer = "regex:("',
+        'corpus = "a"\n[text]\ndocuments = "page"',
+        'corpus = "a"\n[text]\nfield = 3',
         'corpus = "a"\n[counts]\nweighting = "harmonical"',
         'corpus = "a"\n[counts]\nwindow = 26',
         'corpus = "a"\n[[models]]\ndim = 3',

@@ -1,0 +1,162 @@
+"""Texts of records: JSON lines, Parquet tables and the conversation data set."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from gpuemb.core.errors import FileFormatError
+from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, Stream, kind_of
+
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = ".parquet"
+FIELD = "text"  # of a record, where none is named
+ROWS = 8192  # of a Parquet table at a time
+
+
+def holds_records(source: str, field: str | None) -> bool:
+    """Whether a source is records, each a document: by its ending; standard input where a field is named."""
+    known = source.startswith(DATASET) or kind_of(source) in (*JSON_LINES, PARQUET)
+    return known or (source == STANDARD_INPUT and field is not None)
+
+
+def read_records(
+    source: str, stream: Stream, size: int, field: str | None, errors: str
+) -> Iterator[list[str]]:
+    """Yield the texts of a source's records in order, some at a time; an absent value is an empty text.
+
+    Args:
+        source: whose ending says what it holds.
+        stream: the same, opened.
+        size: bytes of JSON to read at a time.
+        field: that holds the text.
+        errors: ``strict``, ``replace`` or ``ignore``.
+
+    Raises:
+        FileFormatError: not JSON or not a table, no such field (those there are are named), or no text in it.
+    """
+    if source.startswith(DATASET):
+        pieces = _conversations(stream)
+    elif kind_of(source) == PARQUET:
+        pieces = _parquet(stream, field or FIELD)
+    else:
+        pieces = _json_lines(stream, size, field or FIELD, errors)
+    number = 1
+    for texts in pieces:
+        yield _sound(texts, stream.name, number, errors)
+        number += len(texts)
+
+
+def _sound(texts: list[str], name: str, number: int, errors: str) -> list[str]:
+    """The texts if UTF-8 can spell them: JSON can escape half of a surrogate pair."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return [_spellable(text, f"{name}, record {number + i}", errors) for i, text in enumerate(texts)]
+    return texts
+
+
+def _spellable(text: str, where: str, errors: str) -> str:
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"corpus: {where}: half of a surrogate pair",
+            needed="Text must be Unicode characters.",
+            remedy="Repair it, or use --encoding-errors replace or ignore.",
+        ) from error
+
+
+def _json_lines(stream: Stream, size: int, field: str, errors: str) -> Iterator[list[str]]:
+    """The texts of whole lines; a line of white space is an empty text, so that lines keep their numbers."""
+    number, waiting = 1, b""
+    while chunk := stream.read(size):
+        lines = (waiting + chunk).split(b"\n")
+        waiting = lines.pop()
+        yield _texts(lines, stream.name, number, field, errors)
+        number += len(lines)
+    if waiting:
+        yield _texts([waiting], stream.name, number, field, errors)
+
+
+def _texts(lines: list[bytes], name: str, number: int, field: str, errors: str) -> list[str]:
+    if number == 1 and lines:
+        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+    return [_text(line, f"{name}, line {number + i}", field, errors) for i, line in enumerate(lines)]
+
+
+def _text(line: bytes, where: str, field: str, errors: str) -> str:
+    if not line.strip():
+        return ""
+    try:
+        record = json.loads(line.decode("utf-8", errors))
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(
+            f"corpus: {where} is not JSON: {error}",
+            needed="Each line must be one JSON object, in UTF-8.",
+            remedy="Repair the line, or give the file another ending if it is plain text.",
+        ) from error
+    if not isinstance(record, dict):
+        raise FileFormatError(
+            f"corpus: {where} is no record but {type(record).__name__}",
+            needed="Each line must be one JSON object: {…}.",
+            remedy="Give the file another ending if it is plain text.",
+        )
+    if field not in record:
+        raise _no_field(where, field, list(record))
+    value = record[field]
+    if value is not None and not isinstance(value, str):
+        raise _no_text(where, field, type(value).__name__)
+    return value or ""
+
+
+def _parquet(stream: Stream, field: str) -> Iterator[list[str]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(stream.raw)
+        if field not in table.schema_arrow.names:
+            raise _no_field(stream.name, field, table.schema_arrow.names)
+        kind = table.schema_arrow.field(field).type
+        kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
+        if not any(is_kind(kind) for is_kind in _text_kinds()):
+            raise _no_text(stream.name, field, str(kind))
+        for batch in table.iter_batches(ROWS, columns=[field]):
+            yield [text or "" for text in batch.column(0).to_pylist()]
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(
+            f"corpus: {stream.name} is not a Parquet table: {error}",
+            needed="A name that ends in .parquet must hold a whole table.",
+            remedy="Bring it again, or rename it.",
+        ) from error
+
+
+def _text_kinds() -> list[Any]:
+    from pyarrow import types
+
+    return [types.is_string, types.is_large_string, types.is_string_view]
+
+
+def _no_field(where: str, field: str, present: list[str]) -> FileFormatError:
+    return FileFormatError(
+        f"corpus: {where} has no field {field!r}",
+        needed=f"Its fields are {', '.join(present[:20]) or 'none'}.",
+        remedy=f"Name the one that holds the text: field={present[0] if present else FIELD!r}.",
+    )
+
+
+def _no_text(where: str, field: str, found: str) -> FileFormatError:
+    return FileFormatError(
+        f"corpus: {where}: the field {field!r} holds no text but {found}",
+        needed="The field must hold text in every record.",
+        remedy="Name another with field=….",
+    )
+
+
+def _conversations(stream: Stream) -> Iterator[list[str]]:
+    """The messages of all conversations, in the order of the file."""
+    for dialogue in json.load(stream.raw).values():
+        yield [message["text"] for turn in dialogue["messages"] for message in turn]

@@ -1,0 +1,227 @@
+"""Where text lies: files, folders, patterns, standard input and data sets."""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import hashlib
+import importlib.util
+import io
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from gpuemb.core.errors import FileFormatError, StorageError
+
+DATASET = "dataset:"
+CONVERSATIONS = DATASET + "conversations"
+CONVERSATIONS_PACKAGE = "chitchat_dataset"
+STANDARD_INPUT = "-"
+CHUNK = 1 << 20
+PACKINGS = {".gz": ("gzip", b"\x1f\x8b"), ".bz2": ("bzip2", b"BZh"), ".zst": ("zstd", b"\x28\xb5\x2f\xfd")}
+BZIP2_BLOCK = (b"1AY&SY", b"\x17rE8P\x90")  # what follows "BZh" and a digit, so that text is not taken for it
+
+
+def expand(sources: Sequence[str]) -> tuple[str, ...]:
+    """Replace each folder and pattern by its files, in the order of their paths; check that all exist.
+
+    Raises:
+        StorageError: a path is missing, or a folder or pattern has no file.
+    """
+    found: list[str] = []
+    for source in sources:
+        path = Path(source)
+        if source == STANDARD_INPUT or source.startswith(DATASET):
+            found.append(source)
+        elif path.is_dir():
+            found += _files_of(source, path.rglob("*"), "folder", "A folder is read as all files below it.")
+        elif path.exists():
+            found.append(source)
+        elif glob.has_magic(source):
+            matches = map(Path, glob.glob(source, recursive=True))
+            found += _files_of(source, matches, "pattern", "* is any part of a name, ** any folders.")
+        else:
+            raise StorageError(
+                f"corpus: {source} does not exist",
+                needed="A corpus is files, folders, patterns, '-' or dataset:conversations.",
+                remedy=_nearby(path),
+            )
+    return tuple(found)
+
+
+def fingerprint(source: str) -> str:
+    """Digest of the bytes behind a source: equal text, equal fingerprint, wherever the file lies."""
+    digest = hashlib.blake2b(digest_size=16)
+    with _open(str(conversations_path(source)) if source.startswith(DATASET) else source) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def size_of(sources: Sequence[str]) -> int | None:
+    """Bytes of all files together; None where one has no size before it is read."""
+    paths = [str(conversations_path(s)) if s.startswith(DATASET) else s for s in sources]
+    if not all(os.path.isfile(path) for path in paths):
+        return None
+    return sum(os.path.getsize(path) for path in paths)
+
+
+def kind_of(source: str) -> str:
+    """The ending that says how a file is read, without that of its packing."""
+    path = Path(source)
+    return (Path(path.stem) if path.suffix.lower() in PACKINGS else path).suffix.lower()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The bytes of one source, unpacked.
+
+    Attributes:
+        name: for people.
+        raw: the file as it lies there.
+        unpacked: the file to read; ``raw`` itself where nothing is packed.
+        packing: gzip, bzip2, zstd or nothing.
+        size: bytes that ``raw`` had when it was opened; None where nobody can say.
+    """
+
+    name: str
+    raw: io.BufferedReader
+    unpacked: BinaryIO
+    packing: str
+    size: int | None
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most ``size``; none at the end."""
+        try:
+            found = self.unpacked.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            if not self.packing:
+                raise _unreadable(self.name, error) from error
+            raise FileFormatError(
+                f"corpus: {self.name} is not a whole {self.packing} file: {error}",
+                needed=f"A file that ends or begins as {self.packing} files do must be one.",
+                remedy="Bring it again, or rename it.",
+            ) from error
+        if self.size is not None and self.position() > self.size:  # else one that grows is read for ever
+            raise _changed(self.name)
+        return found
+
+    def position(self) -> int:
+        """Bytes of the file that were read; 0 where nobody can say."""
+        return self.raw.tell() if self.raw.seekable() else 0
+
+
+@contextmanager
+def opened(source: str) -> Iterator[Stream]:
+    """Open a source and unpack what its first bytes or its ending say is gzip, bzip2 or zstd.
+
+    Raises:
+        StorageError: it cannot be read, or it changed meanwhile.
+    """
+    name = "standard input" if source == STANDARD_INPUT else source
+    with _open(source) as raw:
+        before = _state(source, raw)
+        packing = _packing(source, raw)
+        yield Stream(name, raw, _unpacked(raw, packing), packing, before and before[0])
+        if _state(source, raw) != before:
+            raise _changed(name)
+
+
+def conversations_path(source: str) -> Path:
+    """The file of the conversation data set.
+
+    Raises:
+        StorageError: another data set was named, or the package is absent.
+    """
+    if source != CONVERSATIONS:
+        raise StorageError(
+            f"corpus: {source} is not known",
+            needed=f"Known: {CONVERSATIONS}.",
+            remedy="Spell it so, or name a file.",
+        )
+    spec = importlib.util.find_spec(CONVERSATIONS_PACKAGE)  # finds the package without running it
+    if spec is None or spec.origin is None:
+        raise StorageError(
+            "corpus: the conversation data set is not installed",
+            needed="It comes as the package chitchat-dataset.",
+            remedy="pip install 'gpuemb[demo]'",
+        )
+    return Path(spec.origin).with_name("dataset.json")
+
+
+def _files_of(source: str, paths: Iterator[Path], kind: str, needed: str) -> list[str]:
+    inside = sorted(str(p) for p in paths if p.is_file() and not p.name.startswith("."))
+    if not inside:
+        raise StorageError(
+            f"corpus: the {kind} {source} holds no files",
+            needed=needed,
+            remedy="Name what holds the text.",
+        )
+    return inside
+
+
+def _nearby(path: Path) -> str:
+    parent = path.parent if path.parent.is_dir() else Path()
+    names = sorted(p.name for p in parent.iterdir())[:8]
+    return f"The folder {parent.resolve()} holds: {', '.join(names) or 'nothing'}."
+
+
+def _open(source: str) -> io.BufferedReader:
+    if source == STANDARD_INPUT:
+        return io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
+    try:
+        return open(source, "rb")
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"corpus: {name} cannot be read: {getattr(error, 'strerror', None) or error}",
+        needed="A corpus file must exist and be readable by you.",
+        remedy="Check the path and its permissions (ls -l).",
+    )
+
+
+def _changed(name: str) -> StorageError:
+    return StorageError(
+        f"corpus: {name} changed while it was read",
+        needed="A corpus must stay as it is until it is read.",
+        remedy="Read it again when nobody writes to it, or read a copy.",
+    )
+
+
+def _state(source: str, raw: io.BufferedReader) -> tuple[int, int] | None:
+    """What changes when somebody writes to a file."""
+    if source == STANDARD_INPUT:
+        return None
+    status = os.fstat(raw.fileno())
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def _packing(source: str, raw: io.BufferedReader) -> str:
+    head = raw.peek(16)
+    for ending, (packing, magic) in PACKINGS.items():
+        begins = head.startswith(magic) and (packing != "bzip2" or head[4:10] in BZIP2_BLOCK)
+        if begins or source.lower().endswith(ending):
+            return packing
+    return ""
+
+
+def _unpacked(raw: io.BufferedReader, packing: str) -> BinaryIO:
+    if packing == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if packing == "bzip2":
+        return cast(BinaryIO, bz2.BZ2File(raw))
+    if packing == "zstd":
+        import pyarrow
+
+        return cast(BinaryIO, pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), packing))
+    return raw

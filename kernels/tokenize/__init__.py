@@ -1,0 +1,115 @@
+r"""Text to numbered tokens, exactly as its characters say.
+
+    text     (n,)     uint8  UTF-8, whole tokens: the caller cuts where no token can be
+    members  (136 Ki,) uint8  a bit a code point, lowest first: whether tokens are made of it
+    inner    (m,)     int32  code points that stay in a token between two members
+    →        ids      (T,)   int32  each token's spelling, numbered in the order of first sight
+             ends     (L,)   int64  tokens before each ``\n``
+             blank    (L,)   bool   whether that line holds nothing but ASCII white space
+             starts   (U,)   int64  where each spelling first stands
+             lengths  (U,)   int64  its bytes
+
+A token is a maximal run of members, with single ``inner`` characters between two of them. ``\n`` is never a
+member. Equal bytes are one spelling: keys are compared, no hash is trusted. Text that cannot be read is not
+guessed at: ``problem`` says why and ``place`` where, and nothing else is promised then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuemb.core.arrays import Int32, Int64
+from gpuemb.core.dispatch import kernel
+
+Bytes = NDArray[np.uint8]
+Whole: TypeAlias = int | np.int64  # compiled code knows the latter alone
+CODE_POINTS = 0x110000
+LONGEST = 4096  # bytes of a token: a page; longer ones are no words
+NONE, ZERO_BYTE, NOT_UTF8, TOO_LONG = range(4)
+WHITE = frozenset(b" \t\n\r\v\f")
+
+
+@dataclass(frozen=True)
+class FoundTokens:
+    """The arrays of the module's contract.
+
+    Attributes:
+        problem: NONE, or the first of ZERO_BYTE, NOT_UTF8 and TOO_LONG that was met.
+        place: byte at which it was, the token's first for TOO_LONG; the text's size when there is none.
+    """
+
+    ids: Int32
+    ends: Int64
+    blank: NDArray[np.bool_]
+    starts: Int64
+    lengths: Int64
+    problem: int
+    place: int
+
+
+def bits_of(members: NDArray[np.bool_]) -> Bytes:
+    """Pack one truth value a code point as the contract wants them."""
+    return np.packbits(members, bitorder="little")
+
+
+@kernel
+def tokenize(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
+    """Find and number the tokens of a text.
+
+    Cost: reads ``n`` bytes, one look into a hash table a token.
+    """
+    whole = text.tobytes()
+    problem, place = _problem(whole)
+    characters = whole[:place].decode("utf-8")
+    inside = np.unpackbits(members, bitorder="little").astype(bool)
+    between = {chr(point) for point in inner}
+
+    def joins(i: int) -> bool:
+        sides = (i - 1, i + 1)
+        return characters[i] in between and all(0 <= s < len(characters) and belongs(s) for s in sides)
+
+    def belongs(i: int) -> bool:
+        return bool(inside[ord(characters[i])])
+
+    first: dict[bytes, tuple[int, int]] = {}
+    ids, ends, blank, token, line, at, begun = [], [], [], b"", b"", 0, 0
+    for i, character in enumerate(characters + "\n"):
+        spelled = character.encode()
+        if i < len(characters) and (belongs(i) or joins(i)):
+            begun = begun if token else at
+            token += spelled
+        elif token:
+            if len(token) > LONGEST:
+                problem, place = TOO_LONG, begun
+                break
+            ids.append(first.setdefault(token, (len(first), begun))[0])
+            token = b""
+        if i < len(characters) and character == "\n":
+            ends.append(len(ids))
+            blank.append(WHITE.issuperset(line))
+        line = b"" if character == "\n" else line + spelled
+        at += len(spelled)
+    return FoundTokens(
+        np.array(ids, np.int32),
+        np.array(ends, np.int64),
+        np.array(blank, bool),
+        np.array([begin for _, begin in first.values()], np.int64),
+        np.array([len(spelling) for spelling in first], np.int64),
+        problem,
+        place,
+    )
+
+
+def _problem(text: bytes) -> tuple[int, int]:
+    """The first zero byte or byte that is not UTF-8."""
+    zero = text.find(b"\0")
+    sound = text if zero < 0 else text[:zero]
+    try:
+        sound.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return NOT_UTF8, error.start
+    return (NONE, len(text)) if zero < 0 else (ZERO_BYTE, zero)

@@ -1,0 +1,179 @@
+"""Tokens of bytes: equal to the definition, character by character, on any text."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gpuemb.core.arrays import Int32
+from gpuemb.kernels.tokenize import (
+    CODE_POINTS,
+    LONGEST,
+    NONE,
+    NOT_UTF8,
+    TOO_LONG,
+    ZERO_BYTE,
+    Bytes,
+    FoundTokens,
+    bits_of,
+    tokenize,
+)
+from gpuemb.kernels.tokenize.cpu import BLOCK
+from gpuemb.kernels.tokenize.cpu import tokenize as fast
+from gpuemb.kernels.tokenize.slots import FIRST_BITS
+from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
+
+
+def points(belongs: object) -> Bytes:
+    """A bit a code point."""
+    return bits_of(np.array([belongs(chr(point)) for point in range(CODE_POINTS)]))  # type: ignore[operator]
+
+
+LETTERS = points(lambda c: unicodedata.category(c)[0] in "LM" or unicodedata.category(c) == "Nd")
+BLACK = points(lambda c: not c.isspace())
+APOSTROPHES, NO_INNER = np.array([0x27, 0x2019], np.int32), np.zeros(0, np.int32)
+RULES = {"default": (LETTERS, APOSTROPHES), "whitespace": (BLACK, NO_INNER)}
+AWKWARD = st.text(
+    st.sampled_from("aaabAZ09'''’’ \n\n\t\r_-.\x0b\x1c\x7f\x80éßİΣ中हि\u0301\u0903²\u00a0\u2003😀"),
+    max_size=300,
+)
+RULE = pytest.mark.parametrize("rule", RULES)
+
+
+def bytes_of(text: str | bytes) -> Bytes:
+    return np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8)
+
+
+def assert_same(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
+    """Equal arrays of equal types where the text is sound; the same complaint where it is not."""
+    found, expected = fast(text, members, inner), tokenize.reference(text, members, inner)
+    assert (found.problem, found.place) == (expected.problem, expected.place)
+    if expected.problem == NONE:
+        for name in ("ids", "ends", "blank", "starts", "lengths"):
+            one, other = getattr(found, name), getattr(expected, name)
+            assert one.dtype == other.dtype, name
+            assert one.tolist() == other.tolist(), name
+    return found
+
+
+@RULE
+@settings(deadline=None, max_examples=300)
+@given(text=st.one_of(st.text(max_size=200), AWKWARD))
+@example(text="Don't stop! 'Tis the dogs' rock'n'roll, a''b, l’eau don'’t\n\n . \n x")
+@example(text=" " * 63 + "a'b")
+@example(text="a" * 63 + "'b" + " " * 80)
+@example(text="a" * 63 + "'é" + " " * 80)
+@example(text=("x" * 62 + "''y " + "\n" * 70) * 2)
+def test_tokens_are_those_of_the_definition(rule: str, text: str) -> None:
+    assert_same(bytes_of(text), *RULES[rule])
+
+
+@RULE
+@settings(deadline=None, max_examples=200)
+@given(text=st.binary(max_size=300), ascii_before=st.integers(0, 200))
+def test_bytes_that_are_no_text_are_named_by_their_place(rule: str, text: bytes, ascii_before: int) -> None:
+    assert_same(bytes_of(b"ab c" * (ascii_before // 4) + text), *RULES[rule])
+
+
+@RULE
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"\x80",
+        b"\xc0\xaf",
+        b"\xe0\x80\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xff",
+        b"\xe4\xb8",
+        b"\xc3(",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"a", b"a'", b"ok \n" * 40, b"\xc3\xa9"])
+def test_what_is_no_utf8_is_refused_where_python_refuses_it(rule: str, bad: bytes, before: bytes) -> None:
+    found = assert_same(bytes_of(before + bad), *RULES[rule])
+    assert (found.problem, found.place) == (NOT_UTF8, len(before))
+
+
+@RULE
+@pytest.mark.parametrize("place", [0, 1, BLOCK - 1, BLOCK, 3 * BLOCK + 5])
+def test_a_zero_byte_is_refused(rule: str, place: int) -> None:
+    text = bytearray(b"word " * 60)
+    text[place] = 0
+    found = assert_same(bytes_of(bytes(text)), *RULES[rule])
+    assert (found.problem, found.place) == (ZERO_BYTE, place)
+
+
+@RULE
+@pytest.mark.parametrize("length", [LONGEST - 1, LONGEST, LONGEST + 1, 2 * LONGEST])
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_token_longer_than_a_page_is_refused(rule: str, length: int, letter: str) -> None:
+    token = letter * (length // len(letter.encode())) + "x" * (length % len(letter.encode()))
+    found = assert_same(bytes_of(f"a few words {token} and more\n"), *RULES[rule])
+    assert (found.problem, found.place) == ((TOO_LONG, 12) if length > LONGEST else (NONE, found.place))
+
+
+@RULE
+def test_more_spellings_than_slots(rule: str) -> None:
+    words = [f"w{number:x}" for number in range(3 << FIRST_BITS)] * 2
+    found = fast(bytes_of(" ".join(words)), *RULES[rule])
+    assert found.ids.tolist() == [*range(3 << FIRST_BITS)] * 2
+    assert found.lengths.tolist() == [len(word) for word in words[: 3 << FIRST_BITS]]
+
+
+@RULE
+def test_words_that_begin_alike_are_told_apart(rule: str) -> None:
+    stems = ["a" * length for length in range(1, 40)] + ["a" * length + "b" for length in range(40)]
+    assert_same(bytes_of(" ".join(stems + stems[::-1])), *RULES[rule])
+
+
+@RULE
+@pytest.mark.parametrize("text", ["", "\n", "a", "'", "\n\n\n", " \t\n . \n", "'a'", "é"])
+def test_texts_of_almost_nothing(rule: str, text: str) -> None:
+    assert_same(bytes_of(text), *RULES[rule])
+
+
+def test_blank_lines_are_those_of_white_space_alone() -> None:
+    found = fast(bytes_of("word\n\n \t\r\n...\n"), *RULES["default"])
+    assert found.blank.tolist() == [False, True, True, False]
+    assert found.ends.tolist() == [1, 1, 1, 1]
+
+
+@settings(deadline=None)
+@given(texts=st.lists(st.text("abé ", max_size=60), max_size=8))
+def test_spellings_of_many_texts_have_one_number_each(texts: list[str]) -> None:
+    spellings, expected = Spellings(), dict[str, int]()
+    for text in texts:
+        found = fast(bytes_of(text), *RULES["default"])
+        numbers = spellings.number(bytes_of(text), found.starts, found.lengths)
+        words = [expected.setdefault(word, len(expected)) for word in text.split()]
+        assert numbers[found.ids].tolist() == words
+    assert len(spellings) == len(expected)
+    assert spellings.joined().decode().split("\n")[:-1] == list(expected)
+    starts, lengths = places_of(bytes_of(spellings.joined()))
+    assert lengths.tolist() == [len(word.encode()) for word in expected]
+    assert spellings.number(bytes_of(spellings.joined()), starts, lengths).tolist() == [*range(len(expected))]
+
+
+def test_spellings_are_arranged_in_any_order() -> None:
+    joined = bytes_of("one\ntwo\nthree\n")
+    starts, lengths = places_of(joined)
+    assert arranged(joined, starts[[2, 0, 2]], lengths[[2, 0, 2]]).tobytes() == b"three\none\nthree\n"
+    assert arranged(joined, starts[:0], lengths[:0]).tobytes() == b""
+
+
+def test_spellings_beyond_the_first_room_keep_their_numbers() -> None:
+    spellings = Spellings()
+    for turn in range(3):
+        text = bytes_of("".join(f"{turn}-{number:012d}\n" for number in range(2 << FIRST_BITS)))
+        before = len(spellings)
+        assert spellings.number(text, *places_of(text)).tolist() == [
+            *range(before, before + (2 << FIRST_BITS))
+        ]
+        assert spellings.number(text, *places_of(text)).tolist() == [
+            *range(before, before + (2 << FIRST_BITS))
+        ]
