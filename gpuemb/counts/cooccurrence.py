@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gpuemb.core.arrays import Int64
+from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.device import choose
 from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
+from gpuemb.core.memory import bytes_of
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
@@ -245,6 +247,9 @@ def count_cooccurrences(
     side: Side = "both",
     repeats: Int64 | None = None,
     device: str = "auto",
+    memory: str | int | None = None,
+    scratch: str | Path | None = None,
+    progress: Progress = SILENT,
 ) -> Cooccurrence:
     """Count how often words stand within ``window`` tokens of each other, exactly.
 
@@ -255,26 +260,40 @@ def count_cooccurrences(
         side: contexts on ``both`` sides, or only to the ``left`` or ``right`` of a word.
         repeats: ``(D,)`` how often each document counts; default once.
         device: ``auto``, ``cpu`` or ``cuda``.
+        memory: most bytes to hold beside the tokens, such as ``"2GB"``; default all that is free. What could
+            be more is counted in runs of whole documents on the disk and merged, to the same bits; the
+            counts then stay on the disk, mapped, in files that go with the last reference.
+        scratch: folder for those files; default the system's for temporary files.
+        progress: told after every run.
 
     Raises:
         ConfigError: the window is out of range, or a count could overflow 64 bits.
         ShapeError: ``repeats`` does not fit the documents.
+        MemoryBudgetError: not even one document fits ``memory``; what would is named.
+        StorageError: the runs cannot be written.
 
-    Cost: ``2·T·window`` integer additions; ``16·T`` bytes beside the result.
+    Cost: ``2·T·window`` integer additions; ``6·T`` bytes and ``33·V`` a worker beside the result.
     Source: Pennington (2014); Definitions §1.
     """
     check_window(window, weighting)
     check_choice("counts", "side", side, ("both", "left", "right"))
-    if repeats is not None and repeats.shape != (tokens.documents,):
-        raise ShapeError(
-            f"counts: repeats has shape {repeats.shape}",
-            needed=f"One number for each of the {tokens.documents} documents is needed.",
-            remedy="bootstrap_repeats(tokens, seed) draws them.",
-        )
+    _check_repeats(tokens, repeats)
     weights, denominator = weights_of(window, weighting)
     _check_overflow(tokens, weights, repeats, window)
     kernel = window_counts.on(choose(device, [window_counts]))
-    rows = kernel(tokens.ids, tokens.starts, repeats, len(tokens.vocabulary), weights, side)
+    words = len(tokens.vocabulary)
+
+    def count(ids: Int32, starts: Int64, times: Int64 | None) -> CountedRows:
+        return kernel(ids, starts, times, words, weights, side)
+
+    if memory is None:
+        rows = count(tokens.ids, tokens.starts, repeats)
+    else:
+        from gpuemb.counts.runs import RunBudget, count_within
+
+        reach = (2 if side == "both" else 1) * window
+        budget = RunBudget(bytes_of(memory), words, reach, None if scratch is None else Path(scratch))
+        rows = count_within(count, tokens, repeats, budget, progress)
     done = Provenance(window, weighting, side, len(tokens), tokens.documents, repeats is not None)
     return Cooccurrence(rows, Fraction(1, denominator), tokens.vocabulary, done)
 
@@ -290,6 +309,24 @@ def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
     """
     drawn = stream(seed, "bootstrap", "documents").integers(0, tokens.documents, tokens.documents)
     return np.bincount(drawn, minlength=tokens.documents).astype(np.int64)
+
+
+def _check_repeats(tokens: Tokens, repeats: Int64 | None) -> None:
+    """Refuse what does not say how often each document counts."""
+    if repeats is None:
+        return
+    if repeats.shape != (tokens.documents,):
+        raise ShapeError(
+            f"counts: repeats has shape {repeats.shape}",
+            needed=f"One number for each of the {tokens.documents} documents is needed.",
+            remedy="bootstrap_repeats(tokens, seed) draws them.",
+        )
+    if repeats.dtype.kind not in "iu" or int(repeats.min(initial=0)) < 0:
+        raise ConfigError(
+            f"counts: repeats holds {repeats.dtype}, the least {repeats.min(initial=0)}",
+            needed="A document counts a whole number of times, 0 or more.",
+            remedy="bootstrap_repeats(tokens, seed) draws them.",
+        )
 
 
 def _check_overflow(tokens: Tokens, weights: Int64, repeats: Int64 | None, window: int) -> None:

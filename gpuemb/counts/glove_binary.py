@@ -37,6 +37,17 @@ def write_glove_binary(counts: Cooccurrence, path: str | Path) -> None:
             file.write(block.tobytes())
 
 
+def write_glove_vocabulary(vocabulary: Vocabulary, path: str | Path) -> None:
+    """Write a word and its count a line, as ``vocab_count`` does.
+
+    Raises:
+        StorageError: the file cannot be written; what was there stays.
+    """
+    with replacing(Path(path), "w") as file:
+        for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
+            file.write(f"{word} {count}\n")
+
+
 def read_glove_binary(
     path: str | Path, vocabulary: str | Path | Vocabulary, window: int, weighting: Weighting = "harmonic"
 ) -> Cooccurrence:

@@ -27,12 +27,10 @@ from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import available_host_bytes, readable
 from gpuemb.kernels.intrinsics import borrowed, prefetch, trailing_zeros
-from gpuemb.kernels.window_counts import CountedRows, Side
+from gpuemb.kernels.window_counts import CELL_BYTES, RANGE_CELLS, CountedRows, Side
 from gpuemb.kernels.window_counts.grouping import LEFT_MASK, RIGHT_SHIFT, Grouped, group
 
-RANGE_CELLS = 1 << 19  # 6 MB of cells a range: it is still in the cache when it is copied into the result
 AHEAD = 12  # windows between the one that is walked and the one that is asked for
-CELL_BYTES = 12
 WORD, SUMMARY = 6, 12  # a uint64 marks 64 cells, one above it 64 of those
 LOW = np.uint64(63)
 ONE = np.uint64(1)

@@ -25,7 +25,7 @@ EMPTY = count_cooccurrences(tokens_of([[0], [1]], 2), 2)
 
 
 def rounding(largest: float, terms: int = WORDS) -> float:
-    """Sums of ``terms`` products, each of relative error ``eps``, and a logarithm, which makes it absolute."""
+    """Of sums of ``terms`` products, in relative ``eps``, that a logarithm makes absolute."""
     return (2 * terms + 16) * EPS * (1 + largest)
 
 
