@@ -15,14 +15,14 @@ import numpy as np
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.device import choose
-from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
+from gpuemb.core.errors import VocabularyError
 from gpuemb.core.memory import bytes_of
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.counts.limits import check_overflow, check_repeats
 from gpuemb.kernels.window_counts import (
-    INT64_MAX,
     CountedRows,
     Side,
     Weighting,
@@ -277,9 +277,9 @@ def count_cooccurrences(
     """
     check_window(window, weighting)
     check_choice("counts", "side", side, ("both", "left", "right"))
-    _check_repeats(tokens, repeats)
+    check_repeats(tokens, repeats)
     weights, denominator = weights_of(window, weighting)
-    _check_overflow(tokens, weights, repeats, window)
+    check_overflow(tokens, weights, repeats, window)
     kernel = window_counts.on(choose(device, [window_counts]))
     words = len(tokens.vocabulary)
 
@@ -309,32 +309,3 @@ def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
     """
     drawn = stream(seed, "bootstrap", "documents").integers(0, tokens.documents, tokens.documents)
     return np.bincount(drawn, minlength=tokens.documents).astype(np.int64)
-
-
-def _check_repeats(tokens: Tokens, repeats: Int64 | None) -> None:
-    """Refuse what does not say how often each document counts."""
-    if repeats is None:
-        return
-    if repeats.shape != (tokens.documents,):
-        raise ShapeError(
-            f"counts: repeats has shape {repeats.shape}",
-            needed=f"One number for each of the {tokens.documents} documents is needed.",
-            remedy="bootstrap_repeats(tokens, seed) draws them.",
-        )
-    if repeats.dtype.kind not in "iu" or int(repeats.min(initial=0)) < 0:
-        raise ConfigError(
-            f"counts: repeats holds {repeats.dtype}, the least {repeats.min(initial=0)}",
-            needed="A document counts a whole number of times, 0 or more.",
-            remedy="bootstrap_repeats(tokens, seed) draws them.",
-        )
-
-
-def _check_overflow(tokens: Tokens, weights: Int64, repeats: Int64 | None, window: int) -> None:
-    """Prove that no sum can pass 64 bits: the sum of *all* counts does not."""
-    most = 1 if repeats is None else int(repeats.max(initial=1))
-    if 2 * len(tokens) * int(weights.sum()) * most > INT64_MAX or len(tokens) > 2**31 - 1:
-        raise ConfigError(
-            f"counts: {len(tokens)} tokens with window {window}",
-            needed="All counts together must stay below 2⁶³ units, and tokens below 2³¹.",
-            remedy="Use a smaller window, or linear weights.",
-        )

@@ -15,7 +15,6 @@ Rejected  One side of each pair, mirrored: it saves a third of the walk, and mir
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +22,11 @@ from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.core.jit import njit, njit_inline
-from gpuemb.core.memory import available_host_bytes, readable
 from gpuemb.kernels.intrinsics import borrowed, prefetch, trailing_zeros
-from gpuemb.kernels.window_counts import CELL_BYTES, RANGE_CELLS, CountedRows, Side
-from gpuemb.kernels.window_counts.grouping import LEFT_MASK, RIGHT_SHIFT, Grouped, group
+from gpuemb.kernels.window_counts import RANGE_CELLS, CountedRows, Side
+from gpuemb.kernels.window_counts.grouping import LEFT_MASK, RIGHT_SHIFT, Grouped, group, read_only, sides_of
+from gpuemb.kernels.window_counts.result import Result, cut_ranges, most_cells
 
 AHEAD = 12  # windows between the one that is walked and the one that is asked for
 WORD, SUMMARY = 6, 12  # a uint64 marks 64 cells, one above it 64 of those
@@ -73,12 +71,10 @@ def window_counts(
     side: Side = "both",
 ) -> CountedRows:
     """See :mod:`gpuemb.kernels.window_counts`."""
-    window = len(weights) - 1
-    left, right = (window if side in ("both", way) else 0 for way in ("left", "right"))
-    ids, starts = np.asarray(ids).view(), np.asarray(starts).view()
-    ids.flags.writeable = starts.flags.writeable = False  # one compiled kernel for memory maps and for arrays
+    left, right = sides_of(weights, side)
+    ids, starts = read_only(ids), read_only(starts)
     grouped = group(ids, starts, repeats, words, left, right)
-    cells = _Result(_most(grouped.bounds, words, left + right, (0, words)))
+    cells = Result(most_cells(grouped.bounds, words, left + right, (0, words)))
     ends = [np.zeros(1, np.int64)]
     for indptr, indices, data in _count(ids, grouped, words, weights, left + right):
         ends.append(indptr + cells.filled)
@@ -90,8 +86,8 @@ def _count(
     ids: Int32, grouped: Grouped, words: int, weights: Int64, reach: int
 ) -> Iterator[tuple[Int64, Int32, Int64]]:
     """Yield the rows of each range in order; what is yielded holds until the next is asked for."""
-    ranges = _ranges(grouped.bounds, words, reach)
-    most = max((_most(grouped.bounds, words, reach, part) for part in ranges), default=0)
+    ranges = cut_ranges(grouped.bounds, words, reach, RANGE_CELLS)
+    most = max((most_cells(grouped.bounds, words, reach, part) for part in ranges), default=0)
     longest = max((last - first for first, last in ranges), default=0)
     free: list[_Work] = []
 
@@ -116,50 +112,6 @@ def _count(
     for work, rows, filled in threads.stream(count, ranges):
         yield work.ends[:rows], work.indices[:filled], work.data[:filled]
         free.append(work)
-
-
-def _ranges(bounds: Int64, words: int, reach: int) -> list[tuple[int, int]]:
-    """Cut the words so that no range can touch more than RANGE_CELLS cells (a single word may)."""
-    touched = np.cumsum(np.minimum(np.diff(bounds) * reach, words))
-    cuts, first = [0], 0
-    while first < words:
-        reached = touched[first - 1] if first else 0
-        first = max(first + 1, int(np.searchsorted(touched, reached + RANGE_CELLS, side="right")))
-        cuts.append(min(first, words))
-    return list(pairwise(cuts))
-
-
-def _most(bounds: Int64, words: int, reach: int, part: tuple[int, int]) -> int:
-    """Cells that a range may touch."""
-    return int(np.minimum(np.diff(bounds[part[0] : part[1] + 1]) * reach, words).sum())
-
-
-class _Result:
-    """Columns and values of the rows so far, in room for all that there can be.
-
-    Room costs nothing before it is written. It is asked for at once because NumPy gets large arrays in large
-    pages, which the system hands out in a tenth of the time; what is left over is given back.
-    """
-
-    def __init__(self, cells: int) -> None:
-        cells = min(cells, available_host_bytes() // CELL_BYTES)
-        self.indices, self.data, self.filled = np.empty(cells, np.int32), np.empty(cells, np.int64), 0
-
-    def append(self, indices: Int32, data: Int64) -> None:
-        rows = slice(self.filled, self.filled + len(indices))
-        if rows.stop > len(self.indices):
-            raise MemoryBudgetError(
-                f"window_counts: over {readable(CELL_BYTES * len(self.indices))} of counts",
-                needed="No more memory is free.",
-                remedy="count_cooccurrences(…, memory='2GB') uses the disk; a larger min_count counts less.",
-            )
-        self.indices[rows], self.data[rows] = indices, data
-        self.filled = rows.stop
-
-    def finished(self) -> tuple[Int32, Int64]:
-        for array in (self.indices, self.data):
-            array.resize(self.filled, refcheck=False)  # nobody else has seen them
-        return self.indices, self.data
 
 
 @njit

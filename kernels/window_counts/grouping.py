@@ -9,7 +9,7 @@ Memory    6 bytes a token, 14 where documents repeat; 8·V a worker.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit
 from gpuemb.kernels.intrinsics import borrowed
+from gpuemb.kernels.window_counts import Side
 
+Number = TypeVar("Number", np.int32, np.int64)
 RIGHT_SHIFT, LEFT_MASK = 8, 255  # a reach is left + 256·right: windows end long before 255
 
 
@@ -46,6 +48,19 @@ class _Writing(NamedTuple):
     positions: Int32
     reach: NDArray[np.uint16]
     times: Int64
+
+
+def sides_of(weights: Int64, side: Side) -> tuple[int, int]:
+    """The most tokens that a window holds to the left and to the right."""
+    window = len(weights) - 1
+    return (0 if side == "right" else window), (0 if side == "left" else window)
+
+
+def read_only(array: NDArray[Number]) -> NDArray[Number]:
+    """View an array so that one compiled kernel serves memory maps and arrays."""
+    viewed = np.asarray(array).view()
+    viewed.flags.writeable = False
+    return viewed
 
 
 def group(ids: Int32, starts: Int64, repeats: Int64 | None, words: int, left: int, right: int) -> Grouped:

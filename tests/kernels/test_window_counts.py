@@ -17,15 +17,18 @@ from gpuemb.core.arrays import Int64, to_device, to_host
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
 from gpuemb.kernels.window_counts import (
+    CELL_BYTES,
     LARGEST_WINDOW,
     CountedRows,
     Side,
     Weighting,
     check_window,
+    result,
     weights_of,
     window_counts,
 )
 from gpuemb.kernels.window_counts import cpu as cpu_kernel
+from gpuemb.kernels.window_counts.result import cut_ranges
 
 KERNEL = window_counts
 WEIGHTINGS: tuple[Weighting, ...] = ("harmonic", "linear", "flat")
@@ -253,9 +256,7 @@ def test_ranges_cover_every_word_once_and_hold_their_cells(
     occurrences: list[int], window: int, cells: int
 ) -> None:
     words = len(occurrences)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_kernel, "RANGE_CELLS", cells)
-        parts = cpu_kernel._ranges(np.cumsum([0, *occurrences]), words, 2 * window)
+    parts = cut_ranges(np.cumsum([0, *occurrences]), words, 2 * window, cells)
     assert [word for first, last in parts for word in range(first, last)] == list(range(words))
     for first, last in parts:
         touched = sum(min(n * 2 * window, words) for n in occurrences[first:last])
@@ -275,7 +276,7 @@ def test_more_words_than_a_summary_of_marks_come_out_in_order() -> None:
 
 
 def test_counts_that_the_free_memory_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_kernel, "available_host_bytes", lambda: 3 * cpu_kernel.CELL_BYTES)
+    monkeypatch.setattr(result, "available_host_bytes", lambda: 3 * CELL_BYTES)
     weights, _ = weights_of(1, "flat")
     assert len(count(CPU, Corpus([[0, 1, 1]], 2), weights).data) == 3
     with pytest.raises(MemoryBudgetError, match="36 B of counts"):
