@@ -42,7 +42,8 @@ def count_bootstraps(
     Raises:
         ConfigError: no seeds, a window out of range, or counts that could overflow 64 bits.
 
-    Cost: one walk over the tokens for seven samples; all ``S`` results are held at once.
+    Cost: one walk over the tokens for seven samples, in about the time of counting them one by one; all
+    ``S`` results are held at once.
     Source: Antoniak and Mimno (2018).
     """
     check_window(window, weighting)

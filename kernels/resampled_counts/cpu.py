@@ -4,6 +4,8 @@ Plan      As ``window_counts``, but a cell of the dense row is eight int64: one 
           adds to, which says that the cell was touched, and one for each of seven samples. A pair of tokens
           is one cache line and one addition of eight lanes.
 Bound by  the misses of the dense row, 64·V bytes, then the pages of the results.
+Measured  not faster yet than counting seven samples one by one: 0.9 to 1.1 times in processor time, 0.7 to
+          0.9 on the clock (6 million tokens of documentation, two threads).
 Memory    14·T for positions, 64·D for how often documents count, 64·V and eight ranges a worker, the results.
 """
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit, njit_inline
-from gpuemb.kernels.intrinsics import borrowed, prefetch, trailing_zeros
+from gpuemb.kernels.intrinsics import add_scaled_eight, borrowed, prefetch, trailing_zeros
 from gpuemb.kernels.window_counts import RANGE_CELLS, CountedRows, Side
 from gpuemb.kernels.window_counts.grouping import (
     LEFT_MASK,
@@ -166,8 +168,7 @@ def _count_range(work: _Work, first: int, last: int) -> None:
 def _add(work: _Work, context: Any, weight: Any, document: Any, cells: int) -> int:
     work.noted[cells] = context
     cells += work.row[context, 0] == 0
-    for lane in range(LANES):
-        work.row[context, lane] += weight * work.repeats[document, lane]
+    add_scaled_eight(work.row, context, work.repeats, document, weight)
     return cells
 
 
