@@ -18,10 +18,10 @@ from gpuemb.core.device import CPU
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.association import ppmi
 from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.counts.decomposition import TruncatedSVD, truncated_svd
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
 from gpuemb.training.glove import initialize, stratify
 from gpuemb.training.recipes import GloVe
-from gpuemb.training.spectral import TruncatedSVD, truncated_svd
 
 MIN_COUNT = 5
 SAMPLE = 2_000  # nonzeros that the reference visits in Python

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpuemb.core.errors import MemoryBudgetError
+from gpuemb.core.errors import ConfigError, MemoryBudgetError
 
 RESERVE = 0.8  # share of the free memory that gpuemb asks for at most: the rest is the system's
 TILE_BYTES = 64 << 20  # a tile a worker: large enough to feed BLAS, small enough to be many
@@ -121,6 +122,22 @@ def peak_bytes() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def bytes_of(said: str | int) -> int:
+    """``"2GB"`` → 2,000,000,000; a number is bytes already.
+
+    Raises:
+        ConfigError: it is no size.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(said).strip())
+    if found is None:
+        raise ConfigError(
+            f"memory: {said!r} is no size",
+            needed="A size is a number with kB, MB, GB or TB, or a number of bytes.",
+            remedy="Give it as 2GB or 500MB.",
+        )
+    return int(float(found[1]) * 1000 ** " kMGT".index(found[2] or " "))
 
 
 def readable(size: float) -> str:

@@ -2,17 +2,118 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.cooccurrence import Cooccurrence, Word
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-TINY = float(np.finfo(np.float64).tiny)  # divides a sum of no counts
+
+@dataclass(frozen=True, eq=False)
+class PairInformation:
+    """A measure of the pairs that met; all others have one value, which is not the sparse matrix's 0.
+
+    Attributes:
+        matrix: ``(V, V)`` float64 CSR of the pairs that met, zeros among them stored; nats, or a share.
+        absent: what every pair that never met has: −∞ for PMI, −1 for NPMI.
+        name: ``PMI`` or ``NPMI``.
+        counts: the counts it is of.
+    """
+
+    matrix: csr_matrix
+    absent: float
+    name: str
+    counts: Cooccurrence
+
+    def of(self, i: Word, j: Word) -> float:
+        """Return the measure of one pair, words or ids.
+
+        Raises:
+            VocabularyError: a word is not counted.
+        """
+        row, column = self.counts.id_of(i), self.counts.id_of(j)
+        place = self.counts.place(row, column)
+        return self.absent if place is None else float(self.matrix.data[place])
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """How much more often each probe stands near one word than near another; prints as a table.
+
+    Attributes:
+        first, second: the two words.
+        probes: the ``K`` probe words.
+        given_first: ``(K,)`` ``P(probe | first)``; NaN throughout if ``first`` never met a word.
+        given_second: ``(K,)`` the same of ``second``.
+        values: ``(K,)`` their ratios: inf where only ``first`` met the probe, NaN where neither did.
+    """
+
+    first: str
+    second: str
+    probes: tuple[str, ...]
+    given_first: Float64
+    given_second: Float64
+    values: Float64
+
+    def __str__(self) -> str:
+        width = max(map(len, ("probe", *self.probes)))
+        heads = [f"P(·|{self.first})", f"P(·|{self.second})", "ratio"]
+        wide = [max(9, len(head)) for head in heads]
+        lines = [f"{'probe':<{width}}  " + "  ".join(f"{h:>{w}}" for h, w in zip(heads, wide, strict=True))]
+        for probe, *numbers in zip(
+            self.probes, self.given_first, self.given_second, self.values, strict=True
+        ):
+            cells = [f"{number:>{w}.3g}" for number, w in zip(numbers, wide, strict=True)]
+            said = "  neither met it" if math.isnan(numbers[2]) else ""
+            said = f"  {self.second} never met it" if math.isinf(numbers[2]) else said
+            lines.append(f"{probe:<{width}}  " + "  ".join(cells) + said)
+        return "\n".join(lines)
+
+
+def ratios(counts: Cooccurrence, i: Word, j: Word, probes: Sequence[Word]) -> Ratios:
+    """Return ``P(k|i) / P(k|j)`` of every probe ``k``.
+
+    Raises:
+        VocabularyError: a word is not counted.
+
+    Source: Pennington (2014), table 1; Definitions §1.
+    """
+    of_first, of_second = (np.array([counts.conditional(word, k) for k in probes]) for word in (i, j))
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 and x/0 are answers here
+        values = of_first / of_second
+    first, second, *names = (counts.vocabulary.words[counts.id_of(word)] for word in (i, j, *probes))
+    return Ratios(first, second, tuple(names), of_first, of_second, values)
+
+
+def pmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
+    """Pointwise mutual information ``log(P(i,j) / (P(i) P(j)))`` of the pairs that met, in nats.
+
+    Args:
+        counts: symmetric or one-sided counts.
+        smoothing: the context's probability is ``∝ X_·j^smoothing``; 1 changes nothing.
+
+    Cost: one logarithm a stored pair. Source: Levy, Goldberg and Dagan (2015); Definitions §1.
+    """
+    return PairInformation(_with_values(counts, _pmi_of_pairs(counts, smoothing)), -math.inf, "PMI", counts)
+
+
+def npmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
+    """PMI divided by ``−log P(i,j)``: 1 for words that only stand together, −1 for pairs that never met.
+
+    NaN where one pair is all there is (0/0). Arguments and cost as :func:`pmi`. Source: Bouma (2009).
+    """
+    surprise = -np.log(counts.rows.data / counts.total)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a pair that is all there is surprises nobody
+        values = np.where(surprise == 0, np.nan, _pmi_of_pairs(counts, smoothing) / surprise)
+    return PairInformation(_with_values(counts, values), -1.0, "NPMI", counts)
 
 
 def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
@@ -32,12 +133,29 @@ def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) ->
     from scipy.sparse import csr_matrix
 
     check_at_least("ppmi", "shift", shift, 1)
-    matrix = counts.matrix
-    words = np.asarray(matrix.sum(axis=1)).ravel().astype(np.float64)
-    contexts = np.asarray(matrix.sum(axis=0)).ravel().astype(np.float64) ** smoothing
-    contexts /= max(contexts.sum(), TINY)
-    row = np.repeat(np.arange(len(words)), np.diff(matrix.indptr))
-    pmi = np.log(matrix.data / (words[row] * contexts[matrix.indices])) - np.log(shift)
-    positive = pmi > 0
-    kept = np.concatenate([[0], np.cumsum(positive)])[matrix.indptr]
-    return csr_matrix((pmi[positive], matrix.indices[positive], kept), shape=matrix.shape)
+    values = _pmi_of_pairs(counts, smoothing) - np.log(shift)
+    positive = values > 0
+    kept = np.concatenate([[0], np.cumsum(positive)])[counts.rows.indptr]
+    shape = (len(counts.vocabulary),) * 2
+    return csr_matrix((values[positive], counts.rows.indices[positive], kept), shape=shape)
+
+
+def _pmi_of_pairs(counts: Cooccurrence, smoothing: float) -> Float64:
+    """PMI of every stored pair, in the order of the rows."""
+    words = counts.row_sums.astype(np.float64)
+    contexts = counts.column_sums.astype(np.float64) ** smoothing
+    contexts /= contexts.sum() if counts.total else 1.0
+    pmi: Float64 = np.log(counts.rows.data / (words[rows_of(counts)] * contexts[counts.rows.indices]))
+    return pmi
+
+
+def rows_of(counts: Cooccurrence) -> Int64:
+    """Return the row of every stored pair."""
+    return np.repeat(np.arange(len(counts.vocabulary)), np.diff(counts.rows.indptr))
+
+
+def _with_values(counts: Cooccurrence, values: Float64) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
+    shape = (len(counts.vocabulary),) * 2
+    return csr_matrix((values, counts.rows.indices, counts.rows.indptr), shape=shape)

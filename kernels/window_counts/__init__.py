@@ -17,10 +17,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least, check_choice
 from gpuemb.core.dispatch import kernel
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.memory import MemoryPlan
 
 Weighting: TypeAlias = Literal["harmonic", "linear", "flat"]
 Side: TypeAlias = Literal["both", "left", "right"]
@@ -70,6 +72,34 @@ def weights_of(window: int, weighting: Weighting) -> tuple[Int64, int]:
     else:
         unit, weights = 1, [1] * window
     return np.array([0, *weights], np.int64), unit
+
+
+RANGE_CELLS = 1 << 19  # 6 MB of cells a range: it is still in the cache when it is copied into the result
+CELL_BYTES = 12
+
+
+def plan_window_counts(
+    tokens: int, words: int, reach: int, *, resampled: bool = False, workers: int | None = None
+) -> MemoryPlan:
+    """State the most that counting holds beside the tokens, its result included.
+
+    Args:
+        tokens: ``T``.
+        words: ``V``.
+        reach: tokens in a window, the center left out: twice the largest distance for both sides.
+        resampled: whether documents repeat.
+        workers: threads; default those of the context.
+    """
+    cells = tokens * min(reach, words)
+    rooms = 2 * (workers or threads.count()) + 1
+    return MemoryPlan(
+        f"counting {tokens} tokens, {words} words",
+        {
+            "counts, at most": CELL_BYTES * cells + 8 * (words + 1),
+            "positions": (14 if resampled else 6) * tokens + 8 * rooms * words,
+            "rows of workers": rooms * (13 * words + CELL_BYTES * min(max(RANGE_CELLS, words), cells)),
+        },
+    )
 
 
 @kernel

@@ -40,13 +40,23 @@ def counted(
     return table
 
 
-def ppmi(table: Float64, shift: float, smoothing: float) -> Float64:
-    """``max(0, PMI − log shift)`` of a dense table of counts, context probabilities smoothed."""
+def pmi(table: Float64, smoothing: float) -> Float64:
+    """``log(P(i,j) / (P(i) P(j)))`` of a dense table; −∞ for pairs that never met."""
     words, total = table.sum(axis=1), table.sum()
     contexts = table.sum(axis=0) ** smoothing
-    contexts = contexts / contexts.sum()
-    result = np.zeros_like(table)
+    contexts = contexts / (contexts.sum() or 1.0)
+    result = np.full_like(table, -math.inf)
     for i, j in zip(*np.nonzero(table), strict=True):
-        pmi = math.log((table[i, j] / total) / (words[i] / total * contexts[j]))
-        result[i, j] = max(0.0, pmi - math.log(shift))
+        result[i, j] = math.log((table[i, j] / total) / (words[i] / total * contexts[j]))
     return result
+
+
+def ppmi(table: Float64, shift: float, smoothing: float) -> Float64:
+    """``max(0, PMI − log shift)`` of a dense table of counts, context probabilities smoothed."""
+    shifted: Float64 = np.maximum(0.0, pmi(table, smoothing) - math.log(shift))
+    return shifted
+
+
+def entropy(shares: Sequence[float]) -> float:
+    """``−Σ p log p`` in nats; ``0 log 0`` is 0."""
+    return -math.fsum(p * math.log(p) for p in shares if p > 0)

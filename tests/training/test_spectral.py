@@ -13,9 +13,10 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError
 from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.counts.decomposition import DENSE_WORDS, truncated_svd
 from gpuemb.training.recipes import PPMISVD
 from gpuemb.training.seeds import train
-from gpuemb.training.spectral import DENSE_WORDS, train_ppmi_svd, truncated_svd
+from gpuemb.training.spectral import train_ppmi_svd
 
 EPS = float(np.finfo(np.float64).eps)
 EPS32 = float(np.finfo(np.float32).eps)

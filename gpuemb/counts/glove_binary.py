@@ -1,0 +1,138 @@
+"""Stanford GloVe's ``cooccurrence.bin``, which ``cooccur`` writes and ``shuffle`` and ``glove`` read."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from gpuemb.core.arrays import Float64, Int64
+from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.files import replacing
+from gpuemb.core.memory import tiles
+from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.kernels.window_counts import CountedRows, Weighting, check_window, weights_of
+
+RECORD = np.dtype([("word", "<i4"), ("context", "<i4"), ("count", "<f8")])  # ids from 1
+RECORDS_AT_ONCE = 1 << 20
+NEAR = 0.25  # of a unit: a sum of fewer than 10⁷ rounded reciprocals is nearer to its integer than that
+
+
+def write_glove_binary(counts: Cooccurrence, path: str | Path) -> None:
+    """Write counts as 16 bytes a pair: two ids from 1 as int32, the count as float64, row after row.
+
+    Raises:
+        StorageError: the file cannot be written; what was there stays.
+    """
+    rows, unit = counts.rows, float(counts.unit)
+    with replacing(Path(path)) as file:
+        for first, last in tiles(counts.nonzeros, RECORDS_AT_ONCE):
+            block = np.empty(last - first, RECORD)
+            places = np.arange(first, last)
+            block["word"] = np.searchsorted(rows.indptr, places, side="right")
+            block["context"] = rows.indices[first:last] + 1
+            block["count"] = rows.data[first:last] * unit
+            file.write(block.tobytes())
+
+
+def write_glove_vocabulary(vocabulary: Vocabulary, path: str | Path) -> None:
+    """Write a word and its count a line, as ``vocab_count`` does.
+
+    Raises:
+        StorageError: the file cannot be written; what was there stays.
+    """
+    with replacing(Path(path), "w") as file:
+        for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
+            file.write(f"{word} {count}\n")
+
+
+def read_glove_binary(
+    path: str | Path, vocabulary: str | Path | Vocabulary, window: int, weighting: Weighting = "harmonic"
+) -> Cooccurrence:
+    """Read counts back into exact integers; pairs may stand in any order, such as ``shuffle``'s.
+
+    Args:
+        path: the file.
+        vocabulary: its words in order, or the file of ``vocab_count``: a word and its count a line.
+        window: with ``weighting``, what was counted: it says which numbers can be counts.
+        weighting: ``harmonic`` (``-distance-weighting 1``) or ``flat`` (0).
+
+    Raises:
+        StorageError: a file cannot be read.
+        FileFormatError: ids outside the vocabulary, or numbers that are no counts of such a window.
+        ConfigError: an impossible window.
+    """
+    check_window(window, weighting)
+    words = vocabulary if isinstance(vocabulary, Vocabulary) else _read_vocabulary(Path(vocabulary))
+    unit = weights_of(window, weighting)[1]
+    try:
+        size = Path(path).stat().st_size
+        records = np.fromfile(path, RECORD)
+    except OSError as error:
+        raise _unreadable(Path(path), error) from error
+    if size % RECORD.itemsize:
+        raise _no_counts(path, f"{size} bytes are not a whole number of pairs")
+    for name in ("word", "context"):
+        wrong = (records[name] < 1) | (records[name] > len(words))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise _no_counts(path, f"pair {at + 1} has the id {records[name][at]} of {len(words)} words")
+    return Cooccurrence(
+        _sorted_rows(
+            records["word"] - 1, records["context"] - 1, _exact(path, records["count"], unit), words
+        ),
+        Fraction(1, unit),
+        words,
+    )
+
+
+def _exact(path: str | Path, counts: Float64, unit: int) -> Int64:
+    scaled = counts * unit
+    whole = np.rint(scaled)
+    wrong = ~((np.abs(scaled - whole) < NEAR) & (whole >= 1) & (whole < 2.0**53))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise _no_counts(path, f"pair {at + 1} has the count {counts[at]}, no multiple of 1/{unit}")
+    return whole.astype(np.int64)
+
+
+def _sorted_rows(rows: Int64, columns: Int64, data: Int64, words: Vocabulary) -> CountedRows:
+    from scipy.sparse import coo_matrix
+
+    matrix = coo_matrix((data, (rows, columns)), shape=(len(words), len(words))).tocsr()
+    matrix.sort_indices()
+    return CountedRows(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
+
+
+def _read_vocabulary(path: Path) -> Vocabulary:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    pairs = [line.rsplit(" ", 1) for line in lines]
+    wrong = [number for number, pair in enumerate(pairs, 1) if len(pair) != 2 or not pair[1].isdigit()]
+    if wrong:
+        raise FileFormatError(
+            f"counts: {path}, line {wrong[0]}: {lines[wrong[0] - 1]!r}",
+            needed="A line of vocab_count is a word, a space and a count.",
+            remedy="Give the vocabulary that the pairs were counted with.",
+        )
+    return Vocabulary(tuple(word for word, _ in pairs), np.array([int(n) for _, n in pairs], np.int64))
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"counts: {path} cannot be read: {error.strerror}",
+        needed="The file must exist and be readable by you.",
+        remedy="Check the path and its permissions (ls -l).",
+    )
+
+
+def _no_counts(path: str | Path, why: str) -> FileFormatError:
+    return FileFormatError(
+        f"counts: {path} does not fit: {why}",
+        needed="GloVe's cooccurrence.bin with its own vocabulary, window and weighting is needed.",
+        remedy="Give the vocabulary, window and -distance-weighting that cooccur was run with.",
+    )

@@ -1,0 +1,62 @@
+"""Ranges of words that are counted at once, and where their cells go."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from gpuemb.core.arrays import Int32, Int64
+from gpuemb.core.errors import MemoryBudgetError
+from gpuemb.core.memory import available_host_bytes, readable
+from gpuemb.kernels.window_counts import CELL_BYTES
+
+
+def cut_ranges(bounds: Int64, words: int, reach: int, most: int) -> list[tuple[int, int]]:
+    """Cut the words so that no range can touch more than ``most`` cells (a single word may)."""
+    touched = np.cumsum(np.minimum(np.diff(bounds) * reach, words))
+    cuts, first = [0], 0
+    while first < words:
+        reached = touched[first - 1] if first else 0
+        first = max(first + 1, int(np.searchsorted(touched, reached + most, side="right")))
+        cuts.append(min(first, words))
+    return list(pairwise(cuts))
+
+
+def most_cells(bounds: Int64, words: int, reach: int, part: tuple[int, int]) -> int:
+    """Cells that a range may touch."""
+    return int(np.minimum(np.diff(bounds[part[0] : part[1] + 1]) * reach, words).sum())
+
+
+class Result:
+    """Columns and values of the rows so far, in room for all that there can be.
+
+    Room costs nothing before it is written. It is asked for at once because NumPy gets large arrays in large
+    pages, which the system hands out in a tenth of the time; what is left over is given back.
+    """
+
+    def __init__(self, cells: int) -> None:
+        cells = min(cells, available_host_bytes() // CELL_BYTES)
+        self.indices, self.data, self.filled = np.empty(cells, np.int32), np.empty(cells, np.int64), 0
+
+    def append(self, indices: Int32, data: Int64) -> None:
+        """Take the cells of the next rows.
+
+        Raises:
+            MemoryBudgetError: no more memory is free.
+        """
+        rows = slice(self.filled, self.filled + len(indices))
+        if rows.stop > len(self.indices):
+            raise MemoryBudgetError(
+                f"window_counts: over {readable(CELL_BYTES * len(self.indices))} of counts",
+                needed="No more memory is free.",
+                remedy="count_cooccurrences(…, memory='2GB') uses the disk; a larger min_count counts less.",
+            )
+        self.indices[rows], self.data[rows] = indices, data
+        self.filled = rows.stop
+
+    def finished(self) -> tuple[Int32, Int64]:
+        """Give back the room that is left; return columns and values."""
+        for array in (self.indices, self.data):
+            array.resize(self.filled, refcheck=False)  # nobody else has seen them
+        return self.indices, self.data
