@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 
@@ -20,8 +21,8 @@ SIDES = ("both", "left", "right")
 TextArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Text: files (.gz too), folders, `-` for standard input, or `dataset:conversations`. "
-        "A line is a document.",
+        help="Text: files, packed ones too, folders, patterns, `-` for standard input, or "
+        "`dataset:conversations`.",
         metavar="TEXT...",
         show_default=False,
     ),
@@ -64,6 +65,9 @@ def count(
     min_count: MinCount = 1,
     max_words: MaxWords = None,
     encoding_errors: EncodingErrors = "strict",
+    tokenizer: options.Tokenizer = None,
+    documents: options.DocumentsOption = None,
+    field: options.Field = None,
     memory: MemoryOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
@@ -99,10 +103,18 @@ def count(
             bytes_of(memory)
         if out is not None:
             check_new(out)
+        reading = {
+            "min_count": min_count,
+            "max_words": max_words,
+            "encoding_errors": encoding_errors,
+            "tokenizer": tokenizer or "default",
+            "documents": documents or "line",
+            "field": field,
+        }
+        scratch = None if out is None else out.resolve().parent
+        counting = {"window": window, "weighting": weighting, "side": side, "memory": memory}
         with workers.limit(threads):
-            counts = _counted(
-                text, window, weighting, side, min_count, max_words, encoding_errors, memory, device, out
-            )
+            counts = _counted(text, reading, {**counting, "device": device, "scratch": scratch})
         written = _write(counts, out, glove_binary)
         if json:
             say_json({**_facts(counts), "written": written})
@@ -115,38 +127,13 @@ def count(
         say(f"Written: {', '.join(written)}")
 
 
-def _counted(
-    text: list[str],
-    window: int,
-    weighting: str,
-    side: str,
-    min_count: int,
-    max_words: int | None,
-    encoding_errors: str,
-    memory: str | None,
-    device: str,
-    out: Path | None,
-) -> Cooccurrence:
+def _counted(text: list[str], reading: Mapping[str, Any], counting: Mapping[str, Any]) -> Cooccurrence:
     import gpuemb
 
     progress = TerminalProgress()
-    tokens = gpuemb.read_corpus(
-        text,
-        min_count=min_count,
-        max_words=max_words,
-        encoding_errors=encoding_errors,
-        progress=progress,
-    )
-    return gpuemb.count_cooccurrences(
-        tokens,
-        window,
-        weighting,  # type: ignore[arg-type]  # check_window has seen to it
-        side=side,  # type: ignore[arg-type]
-        device=device,
-        memory=memory,
-        scratch=None if out is None else out.resolve().parent,
-        progress=progress,
-    )
+    with noting(gpuemb.ShortDocumentsWarning, progress):
+        tokens = gpuemb.read_corpus(text, progress=progress, **reading)
+    return gpuemb.count_cooccurrences(tokens, progress=progress, **counting)
 
 
 def _write(counts: Cooccurrence, out: Path | None, glove_binary: Path | None) -> list[str]:
