@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal, TypeAlias
 
@@ -31,6 +31,10 @@ class PairSums:
         cross: ``(d, e)`` XᵀY.
         sum_x: ``(d,)`` column sums of X.
         sum_y: ``(e,)`` column sums of Y.
+        norms: ``(2, 2)`` ``[[Σκ², Σκℓ], [Σκℓ, Σℓ²]]``, κ and ℓ the squared lengths of the rows of X and Y;
+            of the raw rows where X and Y are centered.
+        weighted_x: ``(2, d)`` ``Σκ_i x_i`` and ``Σℓ_i x_i``; of the raw rows, as ``norms``.
+        weighted_y: ``(2, e)`` ``Σκ_i y_i`` and ``Σℓ_i y_i``; of the raw rows, as ``norms``.
         zeros: rows without length in some run: left out of ``unit`` sums (they have no cosine), and
             of ``rows``; kept in the others.
     """
@@ -41,6 +45,9 @@ class PairSums:
     cross: Array
     sum_x: Array
     sum_y: Array
+    norms: Array
+    weighted_x: Array
+    weighted_y: Array
     zeros: int
 
 
@@ -54,6 +61,8 @@ class CrossGrams:
         edges: ``(S + 1,)`` columns of run ``s`` are ``edges[s]:edges[s + 1]``.
         products: ``(D, D)`` float64; block ``(s, t)`` is ``E_sᵀ E_t``.
         sums: ``(D,)`` column sums.
+        norms: ``(S, S)`` ``Σ_i κ_i^s κ_i^t``, κ the squared lengths of a run's rows; of raw rows if centered.
+        weighted: ``(S, D)`` ``Σ_i κ_i^s z_i``; of raw rows if centered.
         zeros: rows without length in at least one run; ``unit`` leaves them out of all runs.
     """
 
@@ -62,6 +71,8 @@ class CrossGrams:
     edges: Int64
     products: Array
     sums: Array
+    norms: Array
+    weighted: Array
     zeros: int
 
     @property
@@ -75,13 +86,17 @@ class CrossGrams:
 
     def pair(self, s: int, t: int) -> PairSums:
         """Return the sums of one pair of runs."""
+        both, x, y = [s, t], self._columns(s), self._columns(t)
         return PairSums(
             self.rows,
             self.block(s, s),
             self.block(t, t),
             self.block(s, t),
-            self.sums[self._columns(s)],
-            self.sums[self._columns(t)],
+            self.sums[x],
+            self.sums[y],
+            self._rows_of(self._rows_of(self.norms, both).T, both),
+            self._rows_of(self.weighted, both)[:, x],
+            self._rows_of(self.weighted, both)[:, y],
             self.zeros,
         )
 
@@ -104,7 +119,7 @@ class CrossGrams:
         varies = xp.linalg.diagonal(products) > ROUNDING * xp.linalg.diagonal(self.products)
         kept = xp.astype(varies, products.dtype)
         products = products * kept[:, None] * kept[None, :]
-        return CrossGrams("centered", self.rows, self.edges, products, self.sums * 0.0, self.zeros)
+        return replace(self, preparation="centered", products=products, sums=self.sums * 0.0)
 
     def rsa(self) -> Float64:
         """Return ``(S, S)`` Pearson RSA; needs ``unit``."""
@@ -119,6 +134,10 @@ class CrossGrams:
 
         check_choice("cka", "preparation", self.preparation, ("centered",))
         return self.table(linear_cka)
+
+    @staticmethod
+    def _rows_of(table: Array, rows: list[int]) -> Array:
+        return namespace_of(table).stack([table[row, :] for row in rows])
 
     def _columns(self, s: int) -> slice:
         return slice(int(self.edges[s]), int(self.edges[s + 1]))
@@ -154,8 +173,11 @@ def cross_grams(runs: Any, preparation: Preparation = "raw") -> CrossGrams:
     tables, zeros = _with_length(tables, drop=preparation == "unit")
     scaling: Literal["raw", "unit"] = "unit" if preparation == "unit" else "raw"
     found = gram.on(device_of(tables[0]))(tables, scaling)
-    products, sums = (like(a, tables[0]) for a in (found.products, found.sums))
-    grams = CrossGrams(scaling, tables[0].shape[0], edges, products, sums, zeros)
+    products, sums, norms, weighted = (
+        like(a, tables[0]) for a in (found.products, found.sums, found.norms, found.weighted)
+    )
+    rows = tables[0].shape[0]
+    grams = CrossGrams(scaling, rows, edges, products, sums, norms, weighted, zeros)
     return grams.centered() if preparation == "centered" else grams
 
 
