@@ -6,29 +6,38 @@ import math
 from typing import Any
 
 from gpuemb.core.arrays import namespace_of
-from gpuemb.geometry.crossgrams import PairSums, pair_sums
+from gpuemb.geometry.crossgrams import ROUNDING, PairSums
+from gpuemb.geometry.rows import FAR, checked_tables, grams_near_means, moved_grams
 from gpuemb.geometry.similarity import Similarity
 
+LEAST_WORDS = 4  # the unbiased estimate divides by V(V − 3)
 
-def cka(x: Any, y: Any) -> Similarity:
+
+def cka(x: Any, y: Any, *, debiased: bool = False) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        debiased: the ratio of unbiased estimates ``HSIC₁`` instead: near 0 for unrelated tables however many
+            dimensions they have. At most 1, may be negative, and is never clamped; needs 4 words.
 
     Returns:
-        The alignment in ``.value``; NaN with its reason where a table's rows are all equal.
+        The alignment in ``.value``; NaN with its reason where a table's rows are all equal, and for the
+        debiased one where they are all equally far apart. ``.recomputed`` where the columns' means are so
+        much larger than their spread that the rows were moved there first.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
 
-    Cost: ``V·(d + d')²`` flops. Source: Kornblith (2019); Definitions §4.
+    Cost: ``V·(d + d')²`` flops. Source: Kornblith (2019); Song (2012); Definitions §4.
     """
-    sums = pair_sums(x, y, "centered")
-    value = linear_cka(sums)
+    if debiased:
+        return _debiased(x, y)
+    raw, recomputed = grams_near_means([x, y])
+    value = linear_cka(raw.centered().pair(0, 1))
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, "cka", "centered", sums.zeros, reason)
+    return Similarity(value, "cka", "centered", raw.zeros, reason, recomputed)
 
 
 def linear_cka(sums: PairSums) -> float:
@@ -36,3 +45,62 @@ def linear_cka(sums: PairSums) -> float:
     xp = namespace_of(sums.cross)
     scale = math.sqrt(float(xp.sum(sums.gram_x**2)) * float(xp.sum(sums.gram_y**2)))
     return float(xp.sum(sums.cross**2)) / scale if scale > 0 else math.nan
+
+
+def _debiased(x: Any, y: Any) -> Similarity:
+    raw, recomputed = grams_near_means([x, y])
+    sums, zeros = raw.pair(0, 1), raw.zeros
+    if sums.rows < LEAST_WORDS:
+        reason = f"the unbiased estimate needs {LEAST_WORDS} words"
+        return Similarity(math.nan, "cka_debiased", "centered", zeros, reason)
+    if not recomputed and _smallest_share(sums) < FAR:
+        sums, recomputed = moved_grams(checked_tables("cka", [x, y])).pair(0, 1), True
+    value = debiased_cka(sums)
+    reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
+    return Similarity(value, "cka_debiased", "centered", zeros, reason, recomputed)
+
+
+def debiased_cka(sums: PairSums) -> float:
+    """Return ``HSIC₁(X,Y) / √(HSIC₁(X,X) HSIC₁(Y,Y))`` from the sums of raw rows; NaN below 4 words.
+
+    The estimates are told to ``ROUNDING`` of ``‖G‖²``; one that does not stand out of that does not exist.
+    """
+    if sums.rows < LEAST_WORDS or _smallest_share(sums) <= ROUNDING:
+        return math.nan
+    return _hsic(sums) / math.sqrt(_hsic(_with_itself(sums, 0))) / math.sqrt(_hsic(_with_itself(sums, 1)))
+
+
+def _smallest_share(sums: PairSums) -> float:
+    """The smaller share of ``‖G‖²`` that the unbiased estimate has left of it."""
+    xp = namespace_of(sums.cross)
+    scales = [float(xp.sum(gram**2)) for gram in (sums.gram_x, sums.gram_y)]
+    return min(
+        _hsic(_with_itself(sums, side)) / scale if scale > 0 else 0.0 for side, scale in enumerate(scales)
+    )
+
+
+def _with_itself(sums: PairSums, side: int) -> PairSums:
+    """The sums of one of the two tables and itself."""
+    gram = (sums.gram_x, sums.gram_y)[side]
+    total = (sums.sum_x, sums.sum_y)[side]
+    weighted = (sums.weighted_x, sums.weighted_y)[side][side : side + 1, :]
+    xp = namespace_of(gram)
+    both = xp.concat([weighted, weighted], axis=0)
+    norms = sums.norms[side, side] * xp.ones_like(sums.norms)
+    return PairSums(sums.rows, gram, gram, gram, total, total, norms, both, both, sums.zeros)
+
+
+def _hsic(sums: PairSums) -> float:
+    """``V(V−3)·HSIC₁ = tr K̃L̃ + 1ᵀK̃1·1ᵀL̃1/((V−1)(V−2)) − 2·1ᵀK̃L̃1/(V−2)`` (Definitions §4)."""
+    xp = namespace_of(sums.cross)
+    words, norm = sums.rows, float(sums.norms[0, 1])
+    within_x = float(xp.sum(sums.sum_x**2)) - float(xp.linalg.trace(sums.gram_x))
+    within_y = float(xp.sum(sums.sum_y**2)) - float(xp.linalg.trace(sums.gram_y))
+    joint = (
+        float(xp.sum(sums.sum_x * xp.sum(sums.cross * sums.sum_y, axis=1)))
+        - float(xp.sum(sums.weighted_y[0, :] * sums.sum_y))
+        - float(xp.sum(sums.weighted_x[1, :] * sums.sum_x))
+        + norm
+    )
+    together = float(xp.sum(sums.cross**2)) - norm
+    return together + within_x * within_y / ((words - 1) * (words - 2)) - 2 * joint / (words - 2)

@@ -128,12 +128,12 @@ class CrossGrams:
         check_choice("rsa", "preparation", self.preparation, ("unit",))
         return self.table(pearson_rsa)
 
-    def cka(self) -> Float64:
-        """Return ``(S, S)`` linear CKA; needs ``centered``."""
-        from gpuemb.geometry.cka import linear_cka
+    def cka(self, *, debiased: bool = False) -> Float64:
+        """Return ``(S, S)`` linear CKA; needs ``centered``, or ``raw`` where it is debiased."""
+        from gpuemb.geometry.cka import debiased_cka, linear_cka
 
-        check_choice("cka", "preparation", self.preparation, ("centered",))
-        return self.table(linear_cka)
+        check_choice("cka", "preparation", self.preparation, ("raw" if debiased else "centered",))
+        return self.table(debiased_cka if debiased else linear_cka)
 
     @staticmethod
     def _rows_of(table: Array, rows: list[int]) -> Array:
