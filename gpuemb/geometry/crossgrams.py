@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, Int64, device_of, like, namespace_of
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_choice, check_matrix, check_range, check_same_rows
+from gpuemb.core.checks import (
+    LARGEST_FOURTH_POWER,
+    check_at_least,
+    check_choice,
+    check_matrix,
+    check_range,
+    check_same_rows,
+)
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.embeddings.model import tables_of, words_of
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
+
+if TYPE_CHECKING:
+    from gpuemb.geometry.spectrum import Spectrum
 
 Preparation: TypeAlias = Literal["raw", "unit", "centered"]
 ROUNDING = BLOCK_ROWS * 2.0**-52  # relative error of a sum over a block, at worst
@@ -134,6 +145,102 @@ class CrossGrams:
 
         check_choice("cka", "preparation", self.preparation, ("raw" if debiased else "centered",))
         return self.table(debiased_cka if debiased else linear_cka)
+
+    def conditions(self) -> Float64:
+        """Return ``(S,)`` each run's condition; past 1e5 the subspace measures need its rows."""
+        from gpuemb.geometry.axes import axes_of_runs
+
+        return np.array([axes.condition for axes in axes_of_runs(self)])
+
+    def cca(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` mean canonical correlations; needs ``centered``.
+
+        Args:
+            runs: the tables, read again for pairs with a condition past 1e5.
+
+        Raises:
+            ConfigError: there is such a pair and ``runs`` is None.
+        """
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.cca import mean_correlation
+
+        check_choice("cca", "preparation", self.preparation, ("centered",))
+        return table_of_frames("cca", self, mean_correlation, runs)
+
+    def svcca(self, share: float = 0.99, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.cca import check_share, mean_correlation
+
+        check_choice("svcca", "preparation", self.preparation, ("centered",))
+        check_share(share)
+        return table_of_frames("svcca", self, mean_correlation, runs, share)
+
+    def pwcca(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.cca import weighted_correlation
+
+        check_choice("pwcca", "preparation", self.preparation, ("centered",))
+        return table_of_frames("pwcca", self, weighted_correlation, runs, symmetric=False)
+
+    def eigenspace_overlap(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; ``runs`` and errors as :meth:`cca`."""
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.eigenspace import overlap
+
+        check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
+        return table_of_frames("eigenspace_overlap", self, overlap, runs)
+
+    def eigenspace_instability(self, alpha: float = 3.0, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
+
+        Args:
+            alpha: how much leading axes count.
+            runs: the tables, read again for pairs with a condition past 1e5, or of an instability so small
+                that it cancels; without them such an instability is right to ``64·eps·condition²``.
+
+        Raises:
+            ConfigError: a pair has a condition past 1e5 and ``runs`` is None.
+        """
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.eigenspace import cancels, instability
+
+        check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
+        check_at_least("eigenspace_instability", "alpha", alpha, 0)
+        measure = partial(instability, alpha=alpha)
+        return table_of_frames("eigenspace_instability", self, measure, runs, doubtful=cancels)
+
+    def angular(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.
+
+        ``runs`` are read again for pairs that are nearly equal; without them such an angle is right to 1e-7.
+        """
+        from gpuemb.geometry.shape import shape_table
+
+        check_choice("angular", "preparation", self.preparation, ("centered",))
+        return shape_table(self, "angular", runs)
+
+    def bures(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` Bures distances; needs ``centered``; ``runs`` as :meth:`angular`."""
+        from gpuemb.geometry.shape import shape_table
+
+        check_choice("bures", "preparation", self.preparation, ("centered",))
+        return shape_table(self, "bures", runs)
+
+    def spectra(self, ranks: tuple[int, int] | None = None) -> list[Spectrum]:
+        """Return the spectrum of every run; needs ``centered``; ``ranks`` as :func:`gpuemb.spectrum`."""
+        from gpuemb.geometry.spectrum import spectrum_of_gram
+
+        check_choice("spectra", "preparation", self.preparation, ("centered",))
+        return [spectrum_of_gram(self.block(s, s), ranks) for s in range(self.runs)]
+
+    def spectrum_distance(self, *, correlation: bool = False) -> Float64:
+        """Return ``(S, S)`` distances of the Grams' spectra, or of the correlation matrices'."""
+        from gpuemb.geometry.spectrum import spectrum_distance
+
+        found = [s.correlation or s if correlation else s for s in self.spectra()]
+        return np.array([[spectrum_distance(a, b) for b in found] for a in found])
 
     @staticmethod
     def _rows_of(table: Array, rows: list[int]) -> Array:

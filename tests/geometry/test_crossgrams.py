@@ -14,12 +14,16 @@ from tolerances import EPS64, SAFETY, assert_same_bits, assert_within
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, MemoryBudgetError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
+from gpuemb.geometry.cca import pwcca
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.crossgrams import cross_grams, plan_cross_grams
 from gpuemb.geometry.distances import pip_loss
+from gpuemb.geometry.eigenspace import eigenspace_instability
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
+from gpuemb.geometry.shape import angular, bures
 from gpuemb.geometry.spectrum import spectrum
+from gpuemb.geometry.words import pip_per_word, second_order_cosine
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 
@@ -87,6 +91,16 @@ MEASURES = {
     "transform": lambda x, y: procrustes(x, y).transform(x),
     "rsa": lambda x, y: rsa(x, y).value,
     "cka": lambda x, y: cka(x, y).value,
+    "debiased cka": lambda x, y: cka(x, y, debiased=True).value,
+    "far cka": lambda x, y: cka(x + 1e6, y).value,
+    "pwcca": lambda x, y: pwcca(x, y).value,
+    "pwcca of duplicate columns": lambda x, y: pwcca(np.concatenate([x, x[:, :1]], axis=1), y).value,
+    "instability": lambda x, y: eigenspace_instability(x, y).value,
+    "near instability": lambda x, y: eigenspace_instability(x, x + 1e-7 * y).value,
+    "bures": lambda x, y: bures(x, y).value,
+    "near angle": lambda x, y: angular(x, x + 1e-7 * y).value,
+    "pip per word": pip_per_word,
+    "second-order cosine": second_order_cosine,
     "pip": pip_loss,
     "spectrum": lambda x, y: spectrum(x).eigenvalues,
     "aligned cosines": lambda x, y: aligned_cosines(x, y, ROTATIONS[x.shape[1]]),
