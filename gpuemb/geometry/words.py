@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
-from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.memory import rows_per_tile
 from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.distances import NEARLY_EQUAL
-from gpuemb.geometry.rows import checked_tables, triangles
+from gpuemb.geometry.rows import checked_tables, over_tiles, triangles
+
+T = TypeVar("T")
 
 
-@threads.single_threaded_blas()
 def pip_per_word(x: Any, y: Any) -> Array:
     """Return ``(V,)`` float64 ``‖(XXᵀ − YYᵀ)_i‖``: how far each word's inner products differ.
 
@@ -35,24 +35,30 @@ def pip_per_word(x: Any, y: Any) -> Array:
     sums = cross_grams([x, y]).pair(0, 1)
     tables = checked_tables("pip_per_word", [x, y])
     xp = namespace_of(*tables)
-    pieces, lost = [], False
-    for left, right in _wide_tiles(tables):
+
+    def squares(left: Array, right: Array) -> tuple[Array, bool]:
         size = xp.sum((left @ sums.gram_x) * left, axis=1) + xp.sum((right @ sums.gram_y) * right, axis=1)
         squared = size - 2 * xp.sum((left @ sums.cross) * right, axis=1)
-        lost = lost or bool(xp.any((squared < NEARLY_EQUAL * size) & (size > 0)))
-        pieces.append(xp.sqrt(xp.where(squared > 0, squared, xp.zeros_like(squared))))
-    return _pip_from_triangle(tables) if lost else xp.concat(pieces)
+        return squared, bool(xp.any((squared < NEARLY_EQUAL * size) & (size > 0)))
+
+    pieces, lost = zip(*_of_rows(squares, tables), strict=True)
+    if any(lost):
+        return _pip_from_triangle(tables)
+    squared = xp.concat(list(pieces))
+    return xp.sqrt(xp.where(squared > 0, squared, xp.zeros_like(squared)))
 
 
 def _pip_from_triangle(tables: list[FloatMatrix]) -> Array:
     """``‖R_x x_i − R_y y_i‖``, R the triangle of ``[X Y]``: no square is subtracted."""
     xp = namespace_of(*tables)
     first, second = (xp.matrix_transpose(part) for part in triangles(tables, centered=False))
-    gaps = [left @ first - right @ second for left, right in _wide_tiles(tables)]
-    return xp.concat([xp.sqrt(xp.sum(gap**2, axis=1)) for gap in gaps])
+
+    def gap(left: Array, right: Array) -> Array:
+        return xp.sqrt(xp.sum((left @ first - right @ second) ** 2, axis=1))
+
+    return xp.concat(list(_of_rows(gap, tables)))
 
 
-@threads.single_threaded_blas()
 def second_order_cosine(x: Any, y: Any) -> Array:
     """Return ``(V,)`` float64: each word's cosines to the whole vocabulary in X, compared with those in Y.
 
@@ -73,16 +79,17 @@ def second_order_cosine(x: Any, y: Any) -> Array:
     sums = cross_grams([x, y], "unit").pair(0, 1)
     tables = checked_tables("second_order_cosine", [x, y])
     xp = namespace_of(*tables)
-    pieces = []
-    for left, right in _wide_tiles(tables):
+
+    def cosines(left: Array, right: Array) -> Array:
         left, known = _unit(left)
         right, other = _unit(right)
         known = known & other
         size = xp.sum((left @ sums.gram_x) * left, axis=1) * xp.sum((right @ sums.gram_y) * right, axis=1)
         scale = xp.sqrt(xp.where(known, size, xp.ones_like(size)))
         cosine = xp.sum((left @ sums.cross) * right, axis=1) / scale
-        pieces.append(xp.where(known, cosine, xp.full_like(cosine, math.nan)))
-    return xp.concat(pieces)
+        return xp.where(known, cosine, xp.full_like(cosine, math.nan))
+
+    return xp.concat(list(_of_rows(cosines, tables)))
 
 
 def _unit(rows: Array) -> tuple[Array, Array]:
@@ -92,9 +99,13 @@ def _unit(rows: Array) -> tuple[Array, Array]:
     return rows / xp.where(known, lengths, xp.ones_like(lengths))[:, None], known
 
 
-def _wide_tiles(tables: list[FloatMatrix]) -> Iterator[tuple[Array, Array]]:
+def _of_rows(function: Callable[[Array, Array], T], tables: list[FloatMatrix]) -> Iterator[T]:
+    """``function`` of both tables' rows, widened, a tile after the other."""
     xp = namespace_of(*tables)
+
+    def widened(rows: tuple[int, int]) -> T:
+        left, right = (xp.astype(table[rows[0] : rows[1], :], xp.float64) for table in tables)
+        return function(left, right)
+
     step = rows_per_tile(24 * (tables[0].shape[1] + tables[1].shape[1]))
-    for start, stop in tiles(tables[0].shape[0], step):
-        left, right = (xp.astype(table[start:stop, :], xp.float64) for table in tables)
-        yield left, right
+    return over_tiles(widened, tables[0], step)
