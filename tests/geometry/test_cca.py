@@ -179,6 +179,15 @@ def test_a_mean_far_beyond_the_spread_is_seen_and_the_rows_are_read(mean: float)
         assert abs(found.value - expected) <= bound
 
 
+def test_the_length_of_the_mean_counts_in_the_condition() -> None:
+    x, y = steep(1e3), random_table(300, 4, 1)
+    assert not cca(x, y).recomputed
+    moved = x + 10  # 300 times the spread: the Gram of what is left is less exact by its square
+    found = cca(moved, y)
+    assert found.recomputed
+    assert abs(found.value - definitions.canonical(moved, y).mean()) <= error(moved, y, found)
+
+
 def test_duplicate_and_empty_columns_add_no_direction() -> None:
     x, y = related()
     wide = np.concatenate([x, x[:, ::2], np.zeros((200, 2)), np.full((200, 1), 0.1)], axis=1)

@@ -152,6 +152,17 @@ def test_nearly_equal_shapes_of_unequal_dimensions_are_told_either_way(measure: 
 
 
 @pytest.mark.parametrize("measure", MEASURES)
+def test_the_rounding_of_a_far_mean_is_no_distance(measure: str) -> None:
+    near = np.round(random_table(500, 4, offset=0) * 2.0**20) / 2.0**20
+    far = near + 2.0**27  # exact; its mean is not, by up to 7e-9 a word
+    y = near + 1e-9 * random_table(500, 4, 1, offset=0)
+    found, expected = MEASURES[measure](far, y), MEASURES[measure](near, y)
+    assert found.recomputed
+    assert expected.recomputed
+    assert abs(found.value - expected.value) <= 1e-6 * expected.value
+
+
+@pytest.mark.parametrize("measure", MEASURES)
 def test_a_mean_far_beyond_the_spread_costs_no_digits(measure: str) -> None:
     x, y = random_table(300, 6, offset=0), random_table(300, 4, 1, offset=0)
     far = x + 1e8 * np.arange(1, 7)
