@@ -39,6 +39,16 @@ LINES: dict[str, Any] = {
     "relative distance": lambda x, y: procrustes(x, y).relative_distance,
     "transform": lambda x, y: procrustes(x, y).transform(x),
     "nearly equal tables": lambda x, y: procrustes(x, near(x, y)).distance,
+    "nearly equal with options": lambda x, y: (
+        procrustes(x, near(x, y), center=True, scale=True, weights=range(40)).distance
+    ),
+    "rotation only": lambda x, y: procrustes(x, y, rotation_only=True).rotation,
+    "weighted rotation": lambda x, y: procrustes(x, y, weights=x[:, 0] ** 2, center=True).rotation,
+    "means": lambda x, y: procrustes(x, y, center=True).means[1],
+    "semi-orthogonal": lambda x, y: procrustes(x, y[:, :3]).rotation,
+    "transform with means": lambda x, y: procrustes(x, y, center=True, scale=True).transform(x),
+    "several rotations": lambda x, y: procrustes([x, y], [y, x]).rotation,
+    "several distances": lambda x, y: procrustes([x, y], [y, x]).distance,
     "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)),
     "rsa": lambda x, y: rsa(x, y).value,
     "cka": lambda x, y: cka(x, y).value,
@@ -75,7 +85,9 @@ def test_a_strict_array_gives_what_numpys_gives(line: Any, prepare: Any, dtype: 
     np.testing.assert_array_equal(to_host(found) if hasattr(found, "shape") else found, expected)
 
 
-ARRAYS = [name for name in LINES if name not in {"eigenvalues", "all pairs"}]  # small statistics come home
+ARRAYS = [
+    name for name in LINES if name not in {"eigenvalues", "all pairs", "several distances"}
+]  # small statistics come home
 
 
 @pytest.mark.parametrize("name", ARRAYS)
