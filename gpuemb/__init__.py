@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
     from gpuemb.geometry.cka import cka
+    from gpuemb.geometry.consensus import consensus
     from gpuemb.geometry.crossgrams import cross_grams
     from gpuemb.geometry.distances import pip_loss
     from gpuemb.geometry.procrustes import procrustes
@@ -79,6 +80,7 @@ _ROOMS = {
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
     "geometry.cka": ("cka",),
+    "geometry.consensus": ("consensus",),
     "geometry.crossgrams": ("cross_grams",),
     "geometry.distances": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
@@ -133,6 +135,7 @@ __all__ = [
     "VocabularyError",
     "bootstrap_repeats",
     "cka",
+    "consensus",
     "cosine_matrix",
     "cosine_tiles",
     "count_cooccurrences",

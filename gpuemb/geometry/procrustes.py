@@ -68,6 +68,11 @@ def procrustes(
     Returns:
         An :class:`Alignment`; of ``P`` pairs, :class:`Alignments`.
 
+    Conventions: ``scipy.spatial.procrustes(y, x)``, its second table moved onto its first, has the disparity
+        ``relative_distance²`` of ``scale=True, center=True``; ``Rotation.align_vectors(y, x, weights)`` the
+        ``distance`` of ``rotation_only=True``; ``scipy.linalg.orthogonal_procrustes(x, y)`` the same
+        rotation and, under the name of a scale, ``Σσ``.
+
     Raises:
         ShapeError: the tables differ in words, stacks in length, or ``rotation_only`` in dimensions.
         DTypeError, NonFiniteError: as the tables and weights require.
@@ -234,20 +239,20 @@ def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
     return xp.concat(pieces)
 
 
-def check_same_dimensions(where: str, tables: list[Array]) -> None:
-    """An orthogonal map needs equal d.
+def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
+    """Some maps need equal d.
 
     Raises:
         ShapeError: it is not; says how to cut.
     """
     first = tables[0]
-    for table in tables[1:]:
+    for table, name in zip(tables[1:], names[1:], strict=True):
         if table.shape[1] != first.shape[1]:
             least = min(table.shape[1], first.shape[1])
             raise ShapeError(
-                f"{where}: X has {first.shape[1]} dimensions but Y has {table.shape[1]}",
-                needed=f"An orthogonal map needs the same last axis; here X is "
-                f"{tuple(first.shape)}, Y is {tuple(table.shape)}.",
+                f"{where}: {names[0]} has {first.shape[1]} dimensions but {name} has {table.shape[1]}",
+                needed=f"Equal last axes are needed; here {names[0]} is {tuple(first.shape)}, {name} is "
+                f"{tuple(table.shape)}.",
                 remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
                 "which needs no common size.",
             )

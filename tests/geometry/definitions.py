@@ -115,6 +115,25 @@ def best_map(
     return Map(rotation, factor, (means[0], means[1]), distance, np.sqrt(np.sum(b**2)))
 
 
+def consensus(tables: Any, sweeps: int) -> tuple[Float64, Float64]:
+    """Gower's own alternation from the rows: the mean, and each word's spread around it."""
+    rotated = [np.float64(table) for table in tables]
+    rotated = [rows @ orthogonal_procrustes(rows, rotated[0])[0] for rows in rotated]
+    for _ in range(sweeps):
+        mean = np.mean(rotated, axis=0)
+        rotated = [rows @ orthogonal_procrustes(rows, mean)[0] for rows in rotated]
+    mean = np.mean(rotated, axis=0)
+    return mean, np.sqrt(np.mean([np.sum((rows - mean) ** 2, axis=1) for rows in rotated], axis=0))
+
+
+def loss_around_mean(tables: Any, rotations: Any) -> float:
+    """``Σ_s ‖X_s Q_s − M‖²``."""
+    rotated = np.stack(
+        [np.float64(table) @ rotation for table, rotation in zip(tables, rotations, strict=True)]
+    )
+    return float(np.sum((rotated - rotated.mean(axis=0)) ** 2))
+
+
 def eigenvalues(x: Any) -> Float64:
     """Squared singular values of the table without its column means, descending."""
     centered = np.float64(x) - np.float64(x).mean(axis=0)

@@ -13,6 +13,7 @@ from gpuemb.core.arrays import to_host
 from gpuemb.embeddings.model import Embedding
 from gpuemb.embeddings.stack import stack
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.consensus import consensus
 from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.distances import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
@@ -48,6 +49,11 @@ LINES: dict[str, Any] = {
     "semi-orthogonal": lambda x, y: procrustes(x, y[:, :3]).rotation,
     "transform with means": lambda x, y: procrustes(x, y, center=True, scale=True).transform(x),
     "several rotations": lambda x, y: procrustes([x, y], [y, x]).rotation,
+    "consensus": lambda x, y: consensus([x, y, x + y]).mean,
+    "consensus rotations": lambda x, y: consensus([x, y, x + y]).rotation,
+    "consensus spread": lambda x, y: consensus([x, y, near(x, y)]).spread,
+    "consensus of nearly equal tables": lambda x, y: consensus([x, near(x, y)]).spread,
+    "consensus losses": lambda x, y: consensus([x, y, x + y]).losses,
     "several distances": lambda x, y: procrustes([x, y], [y, x]).distance,
     "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)),
     "rsa": lambda x, y: rsa(x, y).value,
@@ -86,7 +92,9 @@ def test_a_strict_array_gives_what_numpys_gives(line: Any, prepare: Any, dtype: 
 
 
 ARRAYS = [
-    name for name in LINES if name not in {"eigenvalues", "all pairs", "several distances"}
+    name
+    for name in LINES
+    if name not in {"eigenvalues", "all pairs", "several distances", "consensus losses"}
 ]  # small statistics come home
 
 
