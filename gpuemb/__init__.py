@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.consensus import consensus
     from gpuemb.geometry.crossgrams import cross_grams
+    from gpuemb.geometry.displacement import semantic_displacement
     from gpuemb.geometry.distances import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.rsa import rsa
@@ -82,6 +83,7 @@ _ROOMS = {
     "geometry.cka": ("cka",),
     "geometry.consensus": ("consensus",),
     "geometry.crossgrams": ("cross_grams",),
+    "geometry.displacement": ("semantic_displacement",),
     "geometry.distances": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
@@ -153,6 +155,7 @@ __all__ = [
     "read_corpus",
     "rsa",
     "save",
+    "semantic_displacement",
     "similarity_correlation",
     "spectrum",
     "stack",

@@ -15,6 +15,7 @@ from gpuemb.embeddings.stack import stack
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.consensus import consensus
 from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.distances import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
@@ -54,6 +55,8 @@ LINES: dict[str, Any] = {
     "consensus spread": lambda x, y: consensus([x, y, near(x, y)]).spread,
     "consensus of nearly equal tables": lambda x, y: consensus([x, near(x, y)]).spread,
     "consensus losses": lambda x, y: consensus([x, y, x + y]).losses,
+    "displacements": lambda x, y: semantic_displacement(x, y).per_word,
+    "mean displacement": lambda x, y: semantic_displacement(x, y[:, :3]).value,
     "several distances": lambda x, y: procrustes([x, y], [y, x]).distance,
     "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)),
     "rsa": lambda x, y: rsa(x, y).value,
