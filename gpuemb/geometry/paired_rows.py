@@ -14,6 +14,7 @@ from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, 
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
 from gpuemb.embeddings.model import vectors_of, words_of
+from gpuemb.geometry.crossgrams import ROUNDING
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
 
@@ -61,11 +62,19 @@ class PairedRows:
         products, dim = like(gram_of_both, self.x), self.x.shape[1]
         xp = namespace_of(products)
         squares = xp.linalg.diagonal(products)
-        return PairProducts(
-            xp.asarray(products[:dim, dim:], copy=True),
-            float(xp.sum(squares[:dim])),
-            float(xp.sum(squares[dim:])),
-        )
+        if self.means is None:
+            cross = xp.asarray(products[:dim, dim:], copy=True)
+        else:
+            varies = self._varies(squares)
+            squares = squares * varies
+            cross = products[:dim, dim:] * varies[:dim, None] * varies[None, dim:]
+        return PairProducts(cross, float(xp.sum(squares[:dim])), float(xp.sum(squares[dim:])))
+
+    def _varies(self, squares: Array) -> Array:
+        """1 for columns that stand out of the rounding of their mean; 0 for constant ones."""
+        xp = namespace_of(squares)
+        rounding = ROUNDING * xp.concat(self.means)
+        return xp.astype(squares > self._counted() * rounding**2, xp.float64)
 
     @threads.single_threaded_blas()
     def squared_gap(self, rotation: Array, scale: float) -> float:

@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from tolerances import EPS64, SAFETY, assert_same_bits, assert_within, orthogonality_error
 
 from gpuemb.core import threads
-from gpuemb.core.errors import ConfigError, DTypeError, GpuembError, NonFiniteError, ShapeError
+from gpuemb.core.errors import (
+    ConfigError,
+    DTypeError,
+    GpuembError,
+    MemoryBudgetError,
+    NonFiniteError,
+    ShapeError,
+)
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
 from gpuemb.geometry.consensus import Consensus, consensus
 from gpuemb.geometry.procrustes import procrustes
@@ -215,6 +222,14 @@ def test_the_same_bits_for_any_threads(count: int, size: float) -> None:
         found = consensus(tables)
     for name in ("rotation", "mean", "spread", "losses", "rank"):
         assert_same_bits(getattr(found, name), getattr(expected, name))
+
+
+def test_the_bytes_are_stated_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 10_000)
+    with pytest.raises(
+        MemoryBudgetError, match=r"the consensus of 2 runs: needs 9\.1 kB but may use 8\.0 kB"
+    ):
+        consensus([random_table()] * 2)
 
 
 class Sweeps:

@@ -262,6 +262,26 @@ def test_fewer_words_than_dimensions_have_many_rotations() -> None:
     assert abs(found.distance - truth.distance) <= rounding.PROMISED * truth.distance
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e6 / 3])
+@pytest.mark.parametrize("weights", [None, np.linspace(0, 1, 40)])
+def test_a_constant_column_without_its_mean_is_no_direction(constant: float, weights: Any) -> None:
+    x, y = random_table(), random_table(seed=1)
+    x[:, 2] = constant
+    found = procrustes(x, y, center=True, weights=weights)
+    assert (found.rank, found.unique) == (4, False)
+    truth = definitions.best_map(x, y, center=True, weights=weights)
+    assert abs(found.distance - truth.distance) <= rounding.PROMISED * truth.distance
+
+
+def test_equal_rows_without_their_mean_are_nothing() -> None:
+    x, y = np.full((1000, 5), 1e6 / 3), random_table(1000, 5)
+    weights = np.linspace(0, 1, 1000)  # whose sums are rounded, so that a little is left of each row
+    found = procrustes(x, y, center=True, scale=True, weights=weights)
+    assert (found.rank, math.isnan(found.scale)) == (0, True)
+    assert "X has no length: no scale" in found.reason
+    assert math.isnan(procrustes(y, x, center=True, weights=weights).relative_distance)
+
+
 def test_many_pairs_at_once_are_the_pairs_one_by_one() -> None:
     x, y = (np.stack([random_table(seed=seed + part) for seed in (0, 1, 2)]) for part in (0, 50))
     weights = random_weights(40, 0)
