@@ -16,7 +16,8 @@ from gpuemb.bench.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
-from gpuemb.geometry.procrustes import Alignment, procrustes
+from gpuemb.geometry.alignment import Alignment
+from gpuemb.geometry.procrustes import procrustes
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
 from gpuemb.kernels.polar import PolarFactors, polar
 

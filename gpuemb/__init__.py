@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.stack import stack
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
+    from gpuemb.geometry.consensus import consensus
     from gpuemb.geometry.crossgrams import cross_grams
+    from gpuemb.geometry.displacement import semantic_displacement
     from gpuemb.geometry.distances import pip_loss
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
     from gpuemb.geometry.procrustes import procrustes
@@ -84,7 +86,9 @@ _ROOMS = {
     "embeddings.stack": ("stack",),
     "geometry.cca": ("cca", "pwcca", "svcca"),
     "geometry.cka": ("cka",),
+    "geometry.consensus": ("consensus",),
     "geometry.crossgrams": ("cross_grams",),
+    "geometry.displacement": ("semantic_displacement",),
     "geometry.distances": ("pip_loss",),
     "geometry.eigenspace": ("eigenspace_instability", "eigenspace_overlap"),
     "geometry.procrustes": ("procrustes",),
@@ -144,6 +148,7 @@ __all__ = [
     "bures",
     "cca",
     "cka",
+    "consensus",
     "cosine_matrix",
     "cosine_tiles",
     "count_cooccurrences",
@@ -166,6 +171,7 @@ __all__ = [
     "rsa",
     "save",
     "second_order_cosine",
+    "semantic_displacement",
     "similarity_correlation",
     "spectrum",
     "spectrum_distance",

@@ -75,6 +75,65 @@ def procrustes(x: Any, y: Any) -> Procrustes:
     )
 
 
+@dataclass(frozen=True)
+class Map:
+    """``x ↦ s (x − x̄) Q + ȳ``, the distance that is left and the length of Y, in long double."""
+
+    rotation: Any
+    scale: Any
+    means: tuple[Any, Any]
+    distance: Any
+    length: Any
+
+
+def best_map(
+    x: Any,
+    y: Any,
+    *,
+    scale: bool = False,
+    center: bool = False,
+    rotation_only: bool = False,
+    weights: Any = None,
+) -> Map:
+    """Procrustes with its options; of unequal dimensions, of tables padded with zeros.
+
+    The rotation is LAPACK's, made orthogonal to long double; its error changes the distance by its square.
+    """
+    counts = np.ones(len(x), np.longdouble) if weights is None else np.asarray(weights, np.longdouble)
+    dim = max(x.shape[1], y.shape[1])
+    x, y = (np.pad(np.longdouble(t), [(0, 0), (0, dim - t.shape[1])]) for t in (x, y))
+    means = tuple(counts @ t / counts.sum() if center else np.zeros(dim, np.longdouble) for t in (x, y))
+    a, b = (np.sqrt(counts)[:, None] * (t - mean) for t, mean in zip((x, y), means, strict=True))
+    left, _, right = np.linalg.svd(np.float64(a.T @ b))
+    if rotation_only and np.linalg.det(left @ right) < 0:
+        right[-1] *= -1
+    rotation = np.longdouble(left @ right)
+    for _ in range(2):
+        rotation = rotation @ (3 * np.eye(dim, dtype=np.longdouble) - rotation.T @ rotation) / 2
+    factor = max(np.sum((a @ rotation) * b), 0) / np.sum(a**2) if scale else np.longdouble(1)
+    distance = np.sqrt(np.sum((factor * a @ rotation - b) ** 2))
+    return Map(rotation, factor, (means[0], means[1]), distance, np.sqrt(np.sum(b**2)))
+
+
+def consensus(tables: Any, sweeps: int) -> tuple[Float64, Float64]:
+    """Gower's own alternation from the rows: the mean, and each word's spread around it."""
+    rotated = [np.float64(table) for table in tables]
+    rotated = [rows @ orthogonal_procrustes(rows, rotated[0])[0] for rows in rotated]
+    for _ in range(sweeps):
+        mean = np.mean(rotated, axis=0)
+        rotated = [rows @ orthogonal_procrustes(rows, mean)[0] for rows in rotated]
+    mean = np.mean(rotated, axis=0)
+    return mean, np.sqrt(np.mean([np.sum((rows - mean) ** 2, axis=1) for rows in rotated], axis=0))
+
+
+def loss_around_mean(tables: Any, rotations: Any) -> float:
+    """``Σ_s ‖X_s Q_s − M‖²``."""
+    rotated = np.stack(
+        [np.float64(table) @ rotation for table, rotation in zip(tables, rotations, strict=True)]
+    )
+    return float(np.sum((rotated - rotated.mean(axis=0)) ** 2))
+
+
 def eigenvalues(x: Any) -> Float64:
     """Squared singular values of the table without its column means, descending."""
     centered = np.float64(x) - np.float64(x).mean(axis=0)

@@ -14,7 +14,9 @@ from gpuemb.embeddings.model import Embedding
 from gpuemb.embeddings.stack import stack
 from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.consensus import consensus
 from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.distances import pip_loss
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
@@ -53,6 +55,23 @@ LINES: dict[str, Any] = {
     "relative distance": lambda x, y: procrustes(x, y).relative_distance,
     "transform": lambda x, y: procrustes(x, y).transform(x),
     "nearly equal tables": lambda x, y: procrustes(x, near(x, y)).distance,
+    "nearly equal with options": lambda x, y: (
+        procrustes(x, near(x, y), center=True, scale=True, weights=range(40)).distance
+    ),
+    "rotation only": lambda x, y: procrustes(x, y, rotation_only=True).rotation,
+    "weighted rotation": lambda x, y: procrustes(x, y, weights=x[:, 0] ** 2, center=True).rotation,
+    "means": lambda x, y: procrustes(x, y, center=True).means[1],
+    "semi-orthogonal": lambda x, y: procrustes(x, y[:, :3]).rotation,
+    "transform with means": lambda x, y: procrustes(x, y, center=True, scale=True).transform(x),
+    "several rotations": lambda x, y: procrustes([x, y], [y, x]).rotation,
+    "consensus": lambda x, y: consensus([x, y, x + y]).mean,
+    "consensus rotations": lambda x, y: consensus([x, y, x + y]).rotation,
+    "consensus spread": lambda x, y: consensus([x, y, near(x, y)]).spread,
+    "consensus of nearly equal tables": lambda x, y: consensus([x, near(x, y)]).spread,
+    "consensus losses": lambda x, y: consensus([x, y, x + y]).losses,
+    "displacements": lambda x, y: semantic_displacement(x, y).per_word,
+    "mean displacement": lambda x, y: semantic_displacement(x, y[:, :3]).value,
+    "several distances": lambda x, y: procrustes([x, y], [y, x]).distance,
     "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)),
     "rsa": lambda x, y: rsa(x, y).value,
     "cka": lambda x, y: cka(x, y).value,
@@ -114,6 +133,8 @@ def test_a_strict_array_gives_what_numpys_gives(line: Any, prepare: Any, dtype: 
 AT_HOME = {
     "eigenvalues",
     "correlation eigenvalues",
+    "several distances",
+    "consensus losses",
     *(name for name in LINES if name.startswith("all pairs")),
 }
 ARRAYS = [name for name in LINES if name not in AT_HOME]  # small statistics come home
