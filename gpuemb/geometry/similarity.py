@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gpuemb.geometry.uncertainty import Uncertainty
+
 
 @dataclass(frozen=True)
-class Similarity:
-    """One number about two tables.
+class Similarity(Uncertainty):
+    """One number about two tables; its uncertainty where that was asked for.
 
     Attributes:
         value: the number; NaN where the measure does not exist.
