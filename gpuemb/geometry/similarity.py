@@ -17,6 +17,7 @@ class Similarity(Uncertainty):
         preparation: of the rows, ``raw``, ``unit`` or ``centered``.
         zero_rows: rows without length in either table.
         reason: why the value is NaN; empty otherwise.
+        error_bound: how far the value may be from the exact one where it was binned; 0 where it was not.
     """
 
     value: float
@@ -24,6 +25,7 @@ class Similarity(Uncertainty):
     preparation: str
     zero_rows: int = 0
     reason: str = ""
+    error_bound: float = 0.0
 
     def __float__(self) -> float:
         return self.value
