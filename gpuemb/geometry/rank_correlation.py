@@ -17,7 +17,9 @@ from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 
 METHODS = ("pearson", "spearman", "kendall")
 NO_VARIANCE = "all cosines of one table are equal"
-BYTES_A_PAIR = 96  # entries, levels and ranks of both, and what sorting one of them and the corners of draws take
+BYTES_A_PAIR = (
+    96  # entries, levels and ranks of both, and what sorting one of them and the corners of draws take
+)
 # Cosines nearer than 2⁻⁴⁰ tie: two that are equal differ by some 1e-14 at d = 1,000, so one in a hundred such
 # pairs at most is parted by a border, and a cosine of 1 never; two that are not equal are rarely so near.
 LEVELS = 2.0**40

@@ -63,8 +63,8 @@ def rsa(
         MemoryBudgetError: the matrices of the list do not fit.
 
     Cost: Pearson ``V·(d + d')²`` flops and no ``V×V`` matrix; ``2·V·d·d'`` a permutation,
-    ``1.3·V·(d² + dd' + d'²)`` a resample. Spearman ``2·V²·(d + d')`` flops and a few steps a pair, 128 bytes a
-    pair unless streamed. Source: Kriegeskorte (2008); Definitions §4, §5.
+    ``1.3·V·(d² + dd' + d'²)`` a resample. Spearman ``2·V²·(d + d')`` flops and a few steps a pair, 128 bytes
+    a pair unless streamed. Source: Kriegeskorte (2008); Definitions §4, §5.
     """
     check_choice("rsa", "method", method, METHODS)
     draws = Draws("rsa", permutations, bootstrap, seed, confidence)
