@@ -52,6 +52,32 @@ def pip(x: Any, y: Any, weights: Int64) -> float:
     return float(np.linalg.norm((many[0] @ many[0].T - many[1] @ many[1].T) * not_copies(rows)))
 
 
+def debiased_cka(x: Any, y: Any, weights: Int64) -> float:
+    """Of kernels in which two copies of a word have no similarity, as a word with itself."""
+    rows = repeated(weights)
+    apart = pairs_of_words(rows)
+    kernels = [kernel * apart for kernel in centered_kernels(x, y, rows)]
+    return hsic(*kernels) / float(np.sqrt(hsic(kernels[0], kernels[0]) * hsic(kernels[1], kernels[1])))
+
+
+def hsic(k: Float64, other: Float64) -> float:
+    """``HSIC₁`` of kernels with zero diagonals, as Definitions §4 writes it."""
+    words = len(k)
+    one = np.ones(words)
+    grand = (one @ k @ one) * (one @ other @ one) / ((words - 1) * (words - 2))
+    return float(
+        (np.sum(k * other) + grand - 2 * (one @ k @ other @ one) / (words - 2)) / (words * (words - 3))
+    )
+
+
+def plain_debiased_cka(x: Any, y: Any) -> float:
+    """Of raw rows, as Definitions §4 writes it."""
+    k, other = (np.float64(table) @ np.float64(table).T for table in (x, y))
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(other, 0)
+    return hsic(k, other) / float(np.sqrt(hsic(k, k) * hsic(other, other)))
+
+
 def procrustes(x: Any, y: Any, weights: Int64) -> float:
     from geometry.definitions import procrustes as plain
 

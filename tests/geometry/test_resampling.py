@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -16,8 +16,10 @@ from numpy.testing import assert_allclose
 from gpuemb.core.arrays import Int64
 from gpuemb.geometry.cka import CKA, cka
 from gpuemb.geometry.crossgrams import PREPARATIONS, PairSums, Preparation, pair_sums
-from gpuemb.geometry.resampling import Measure, order_of, prepare_pair, weights_of
+from gpuemb.geometry.drawn_measures import DEBIASED_CKA, PIP_LOSS, PROCRUSTES
+from gpuemb.geometry.resampling import Measure, order_of, prepare_pair, uncertainty, weights_of
 from gpuemb.geometry.rsa import RSA, rsa
+from gpuemb.geometry.uncertainty import Draws
 
 CASES = {
     "words": st.integers(6, 40),
@@ -25,10 +27,17 @@ CASES = {
     "other": st.integers(2, 6),
     "seed": st.integers(0, 999),
 }
-MEASURES: dict[str, tuple[Measure, Callable[..., float], Callable[..., float], Callable[..., float]]] = {
+Plain: TypeAlias = Callable[..., float]
+MEASURES: dict[str, tuple[Measure, Plain, Plain, Plain]] = {
     "rsa": (RSA, resamples.rsa, definitions.rsa, rounding.rsa_error),
     "cka": (CKA, resamples.cka, definitions.cka, rounding.cka_error),
 }
+MORE: dict[str, tuple[Measure, Plain, Plain]] = {
+    "debiased cka": (DEBIASED_CKA, resamples.debiased_cka, resamples.plain_debiased_cka),
+    "pip": (PIP_LOSS, resamples.pip, definitions.pip),
+    "procrustes": (PROCRUSTES, resamples.procrustes, lambda x, y: definitions.procrustes(x, y).distance),
+}
+ALL = {name: case[:3] for name, case in (MEASURES | MORE).items()}  # type: ignore[operator]
 PROMISED = 1e-12  # relative, on well-conditioned float64 input
 
 
@@ -54,11 +63,11 @@ def test_weights_give_what_repeated_rows_give_without_their_copies(
     assert abs(found - repeated(x, y, weights)) <= len(rows) * error(x[rows], y[rows])
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_well_conditioned_bootstrap_is_right_to_twelve_digits(name: str) -> None:
-    measure, repeated, plain, _ = MEASURES[name]
+    measure, repeated, plain = ALL[name]
     x = random_table(300, 8, offset=0.1)
-    y = x[:, :6] + random_table(300, 6, 1, offset=0.1)
+    y = x + random_table(300, 8, 1, offset=0.1)
     pair = prepare_pair("test", x, y, measure.preparation)
     base, own = pair.resampled(np.ones(300, np.int64))
     for draw in range(5):
@@ -163,3 +172,26 @@ def test_draws_are_permutations_and_as_many_words_as_there_are() -> None:
     assert [int(w.sum()) for w in weights] == [30, 30, 30]
     assert len({order.tobytes() for order in orders} | {w.tobytes() for w in weights}) == 6
     assert order_of(0, 30, 6).tobytes() != orders[0].tobytes()
+
+
+@pytest.mark.parametrize("measure", [PIP_LOSS, PROCRUSTES], ids=lambda m: m.name)
+def test_a_distance_that_is_lost_in_rounding_has_no_value(measure: Measure) -> None:
+    x = random_table()
+    near = prepare_pair("test", x, x * (1 + 1e-9), measure.preparation)
+    assert np.isnan(measure.value(*near.resampled(weights_of(0, 40, 0))))
+
+
+def test_unrelated_tables_have_a_debiased_cka_around_zero() -> None:
+    """Its mean over permutations is 0 but for chance; the biased one's is not."""
+    x, y = random_table(60, 20), random_table(60, 20, 1)
+    found = uncertainty(x, y, DEBIASED_CKA, Draws("test", permutations=200))
+    assert abs(found.null_mean) < 0.02 < 0.1 < cka(x, y, permutations=200).null_mean
+
+
+def test_the_distance_of_equal_tables_is_closer_than_chance() -> None:
+    x = random_table(60, 5)
+    for measure in (PIP_LOSS, PROCRUSTES):
+        found = uncertainty(x, x + 0.1 * random_table(60, 5, 1), measure, Draws("test", 99, 99))
+        assert found.p_value == 0.01
+        assert 0.5 < found.gated < found.chance_adjusted < 1
+        assert 0 < found.interval[0] < found.interval[1] < found.null_mean
