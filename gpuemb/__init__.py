@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.judgements import similarity_correlation
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
+    from gpuemb.stability.comparisons import benjamini_hochberg
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
     from gpuemb.stability.info import info
     from gpuemb.stability.planning import plan
@@ -90,6 +91,7 @@ _ROOMS = {
     "neighbors.judgements": ("similarity_correlation",),
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
+    "stability.comparisons": ("benjamini_hochberg",),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
     "stability.info": ("info",),
     "stability.planning": ("plan",),
@@ -131,6 +133,7 @@ __all__ = [
     "Tokens",
     "Vocabulary",
     "VocabularyError",
+    "benjamini_hochberg",
     "bootstrap_repeats",
     "cka",
     "cosine_matrix",

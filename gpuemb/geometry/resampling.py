@@ -286,8 +286,9 @@ def uncertainty(x: Any, y: Any, measure: Measure, draws: Draws, progress: Progre
     tables in float64. Source: Definitions §5.
     """
     pair = prepare_pair(draws.where, x, y, measure.preparation)
-    base, own = pair.resampled(np.ones(pair.words, np.int64))
-    observed = measure.value(base, own)
+    with threads.single_threaded_blas():  # as the draws: its bits are what theirs are held against
+        base, own = pair.resampled(np.ones(pair.words, np.int64))
+        observed = measure.value(base, own)
 
     def permute(draw: int) -> float:
         return measure.value(*pair.permuted(order_of(draw, pair.words, draws.seed), base, own))

@@ -32,3 +32,12 @@ def test_rsatoolbox_agrees(peer: Any, method: Method) -> None:
     rdms = [peer.rdm.calc_rdm(peer.data.Dataset(table), method="euclidean") for table in rows]
     theirs = float(np.squeeze(peer.rdm.compare(*rdms, method=PEER[method])))
     assert abs(theirs - rsa(x, y, range(40), method=method).value) < 1e-12
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_its_correlation_distances_are_cosines_of_rows_without_their_means(peer: Any) -> None:
+    x, y = random_table(40), random_table(40)[:, :4] + random_table(40, 4, 1)
+    rdms = [peer.rdm.calc_rdm(peer.data.Dataset(table), method="correlation") for table in (x, y)]
+    theirs = float(np.squeeze(peer.rdm.compare(*rdms, method="corr")))
+    assert abs(theirs - rsa(*(table - table.mean(1, keepdims=True) for table in (x, y))).value) < 1e-12
+    assert abs(theirs - rsa(x, y).value) > 1e-3
