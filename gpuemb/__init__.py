@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.judgements import similarity_correlation
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
+    from gpuemb.stability.comparisons import benjamini_hochberg
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
     from gpuemb.stability.info import info
     from gpuemb.stability.planning import plan
@@ -102,6 +103,7 @@ _ROOMS = {
     "neighbors.judgements": ("similarity_correlation",),
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
+    "stability.comparisons": ("benjamini_hochberg",),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
     "stability.info": ("info",),
     "stability.planning": ("plan",),
@@ -144,6 +146,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "angular",
+    "benjamini_hochberg",
     "bootstrap_repeats",
     "bures",
     "cca",

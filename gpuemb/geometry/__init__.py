@@ -18,8 +18,15 @@ pip_loss                ``‖XXᵀ − YYᵀ‖``, not squared         Yin and S
 cka                     biased, centered columns             Kornblith: the same; "unbiased" is
                                                              ``debiased=True``
 cka, debiased           may be negative, never clamped       some show 0 for what is less
-rsa                     Pearson of cosine similarities       rsatoolbox "corr" of dissimilarities:
-                        of all pairs ``i < j``               the same; "cosine" keeps the means
+rsa                     Pearson of cosine similarities       SciPy ``pdist``, rsatoolbox "corr" of
+                        of all pairs ``i < j``               dissimilarities: the same; "cosine" keeps
+                                                             the means
+rsa, the rows           of length 1                          rsatoolbox "euclidean": squared, over d, of
+                                                             rows as they are: the same if scaled first;
+                                                             "correlation": centered rows first
+rsa, kendall            τ-b                                  rsatoolbox "tau-a": the same without ties
+rsa and cka, bootstrap  copies of a word are no pair         whole matrices drawn keep them, as cosines
+                                                             of 1: copies feign agreement
 cca                     mean ρ over the smaller rank         mean ρ² is another measure
 svcca                   99 % of ``Σλ = Σσ²`` of each table   of ``Σσ``: more axes are kept
 pwcca                   both directions are given            Morcos: the side of smaller rank

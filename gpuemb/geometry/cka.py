@@ -6,14 +6,26 @@ import math
 from typing import Any
 
 from gpuemb.core.arrays import namespace_of
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.crossgrams import ROUNDING, PairSums
+from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
+from gpuemb.geometry.resampling import Measure, OwnTerms, uncertainty
 from gpuemb.geometry.rows import FAR, checked_tables, grams_near_means, moved_grams
 from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
 
-LEAST_WORDS = 4  # the unbiased estimate divides by V(V − 3)
 
-
-def cka(x: Any, y: Any, *, debiased: bool = False) -> Similarity:
+def cka(
+    x: Any,
+    y: Any,
+    *,
+    debiased: bool = False,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
@@ -21,6 +33,11 @@ def cka(x: Any, y: Any, *, debiased: bool = False) -> Similarity:
         y: another, ``(V, d')``; row ``i`` is the same word.
         debiased: the ratio of unbiased estimates ``HSIC₁`` instead: near 0 for unrelated tables however many
             dimensions they have. At most 1, may be negative, and is never clamped; needs 4 words.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         The alignment in ``.value``; NaN with its reason where a table's rows are all equal, and for the
@@ -29,22 +46,34 @@ def cka(x: Any, y: Any, *, debiased: bool = False) -> Similarity:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops. Source: Kornblith (2019); Song (2012); Definitions §4.
+    Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
+    Source: Kornblith (2019); Song (2012); Definitions §4, §5.
     """
-    if debiased:
-        return _debiased(x, y)
+    draws = Draws("cka", permutations, bootstrap, seed, confidence)
+    found = _debiased(x, y) if debiased else _biased(x, y)
+    measure = DEBIASED_CKA if debiased else CKA
+    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
+
+
+def _biased(x: Any, y: Any) -> Similarity:
     raw, recomputed = grams_near_means([x, y])
     value = linear_cka(raw.centered().pair(0, 1))
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
     return Similarity(value, "cka", "centered", raw.zeros, reason, recomputed)
 
 
-def linear_cka(sums: PairSums) -> float:
-    """Return linear CKA from the sums of centered columns."""
+def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
+    """Return linear CKA from the sums of centered columns; two copies of a word are no pair."""
     xp = namespace_of(sums.cross)
-    scale = math.sqrt(float(xp.sum(sums.gram_x**2)) * float(xp.sum(sums.gram_y**2)))
-    return float(xp.sum(sums.cross**2)) / scale if scale > 0 else math.nan
+    parts = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.cross, sums.gram_y)]
+    if own is not None:
+        copies = own.copies
+        pairs = zip(parts, (copies[0, 0], copies[0, 1], copies[1, 1]), strict=True)
+        parts = [whole - float(copied) for whole, copied in pairs]
+    scale = math.sqrt(max(0.0, parts[0]) * max(0.0, parts[2]))
+    return parts[1] / scale if scale > 0 else math.nan
 
 
 def _debiased(x: Any, y: Any) -> Similarity:
@@ -104,3 +133,6 @@ def _hsic(sums: PairSums) -> float:
     )
     together = float(xp.sum(sums.cross**2)) - norm
     return together + within_x * within_y / ((words - 1) * (words - 2)) - 2 * joint / (words - 2)
+
+
+CKA = Measure("CKA", "centered", linear_cka)
