@@ -47,16 +47,14 @@ class Probed:
 
     def norm(self) -> float:
         """Bound of ``‖ΔC‖``."""
-        bound: float = SPREAD * _norm(self.residual) / math.sqrt(self.probes.shape[1])
-        return bound
+        return float(SPREAD * _norm(self.residual) / math.sqrt(self.probes.shape[1]))
 
     def trace(self, other: Array) -> float:
         """Bound of ``|tr(otherᵀΔC)|``."""
         xp = namespace_of(other)
-        residual, draws = self.residual, self.probes.shape[1]
+        residual, draws = self.residual, int(self.probes.shape[1])
         mean = float(xp.sum((other @ self.probes) * residual)) / draws
-        spread: float = SPREAD * _norm(other.T @ residual) / math.sqrt(draws)
-        return abs(mean) + spread
+        return abs(mean) + float(SPREAD * _norm(other.T @ residual) / math.sqrt(draws))
 
     def square(self) -> float:
         """Bound of the error of ``‖C‖²``."""
