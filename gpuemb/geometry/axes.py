@@ -168,7 +168,7 @@ def frames_of(
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
     """
-    grams = cross_grams(tables, preparation)
+    grams = cross_grams(tables, preparation, precision="float64")
     axes = [kept(run, share) for run in axes_of_runs(grams)]
     if all(run.condition <= CONDITION for run in axes):
         return frames_of_grams(grams, axes, range(grams.runs)), grams.zeros

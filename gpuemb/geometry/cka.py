@@ -7,10 +7,10 @@ from typing import Any
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import ROUNDING, PairSums
+from gpuemb.geometry.centering import FAR, ROUNDING, moved_grams
+from gpuemb.geometry.crossgrams import PairSums, cross_grams
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
 from gpuemb.geometry.resampling import Measure, OwnTerms, uncertainty
-from gpuemb.geometry.rows import FAR, checked_tables, grams_near_means, moved_grams
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
 
@@ -58,10 +58,10 @@ def cka(
 
 
 def _biased(x: Any, y: Any) -> Similarity:
-    raw, recomputed = grams_near_means([x, y])
-    value = linear_cka(raw.centered().pair(0, 1))
+    grams = cross_grams([x, y], "centered")
+    value = float(grams.cka()[0, 1])
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, "cka", "centered", raw.zeros, reason, recomputed)
+    return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
 
 
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
@@ -77,16 +77,17 @@ def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
 
 
 def _debiased(x: Any, y: Any) -> Similarity:
-    raw, recomputed = grams_near_means([x, y])
+    raw = cross_grams([x, y], precision="float64")
     sums, zeros = raw.pair(0, 1), raw.zeros
     if sums.rows < LEAST_WORDS:
         reason = f"the unbiased estimate needs {LEAST_WORDS} words"
         return Similarity(math.nan, "cka_debiased", "centered", zeros, reason)
-    if not recomputed and _smallest_share(sums) < FAR:
-        sums, recomputed = moved_grams(checked_tables("cka", [x, y])).pair(0, 1), True
+    moved = _smallest_share(sums) < FAR
+    if moved:
+        sums = moved_grams(raw).pair(0, 1)
     value = debiased_cka(sums)
     reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
-    return Similarity(value, "cka_debiased", "centered", zeros, reason, recomputed)
+    return Similarity(value, "cka_debiased", "centered", zeros, reason, moved)
 
 
 def debiased_cka(sums: PairSums) -> float:

@@ -64,7 +64,7 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
     for name, table in zip("XY", tables, strict=True):
         check_range("semantic_displacement", name, table, LARGEST_FOURTH_POWER)
     device, dim = device_of(tables[0]), int(tables[0].shape[1])
-    cross = gram.on(device)(tables, "unit").products[:dim, dim:]
+    cross = gram.on(device)(tables, "unit", pairs=[(0, 1)]).products[:dim, dim:]
     factors = polar.on(device)(cross[None, ...])
     rotation, rank = like(factors.rotation[0], tables[0]), int(factors.rank[0])
     per_word = _displacements(tables[0], tables[1], rotation)

@@ -51,24 +51,29 @@ class PairedRows:
 
     def products(self) -> PairProducts:
         """Sum the products of the rows; one pass."""
-        multiply = gram.on(device_of(self.x))
         if self.weights is None and self.means is None:
-            return self._parts(multiply([self.x, self.y], "raw").products)
-        blocks = (multiply(both, "raw").products for both, _ in self._blocks())
-        return self._parts(functools.reduce(operator.add, blocks))
-
-    def _parts(self, gram_of_both: Array) -> PairProducts:
-        """Copy what is needed out of the Gram of ``[X, Y]``, which is four times as large."""
-        products, dim = like(gram_of_both, self.x), self.x.shape[1]
-        xp = namespace_of(products)
-        squares = xp.linalg.diagonal(products)
-        if self.means is None:
-            cross = xp.asarray(products[:dim, dim:], copy=True)
-        else:
+            cross, lengths = self._multiplied([self.x, self.y])
+            return PairProducts(cross, float(lengths[0]), float(lengths[1]))
+        xp, dim = namespace_of(self.x, self.y), self.x.shape[1]
+        cross, squares = functools.reduce(
+            lambda so_far, block: (so_far[0] + block[0], so_far[1] + block[1]),
+            (
+                (self._multiplied(both)[0], xp.concat([xp.sum(rows**2, axis=0) for rows in both]))
+                for both, _ in self._blocks()
+            ),
+        )
+        if self.means is not None:
             varies = self._varies(squares)
             squares = squares * varies
-            cross = products[:dim, dim:] * varies[:dim, None] * varies[None, dim:]
+            cross = cross * varies[:dim, None] * varies[None, dim:]
         return PairProducts(cross, float(xp.sum(squares[:dim])), float(xp.sum(squares[dim:])))
+
+    def _multiplied(self, both: list[Array]) -> tuple[Array, Array]:
+        """``XᵀY`` and both squared lengths; a copy, as the Gram of ``[X, Y]`` is four times as large."""
+        dim = both[0].shape[1]
+        found = gram.on(device_of(both[0]))(both, "raw", pairs=[(0, 1)])
+        products = like(found.products, both[0])
+        return namespace_of(products).asarray(products[:dim, dim:], copy=True), found.lengths
 
     def _varies(self, squares: Array) -> Array:
         """1 for columns that stand out of the rounding of their mean; 0 for constant ones."""

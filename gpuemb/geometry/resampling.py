@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.random import stream
 from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.geometry.crossgrams import ROUNDING, PairSums, Preparation
+from gpuemb.geometry.centering import ROUNDING
+from gpuemb.geometry.sums import PairSums
 from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize
 
 # Rows of one product: 1,024 gathered rows of two tables stay in L2, and the products run as fast as whole
 # ones (V = 20k, d = 100: 10.9 ms a resample on two threads, against 15.9 with 8,192 rows).
 DRAW_ROWS = 1024
 LARGEST_POWER = 3
+DrawnPreparation: TypeAlias = Literal["raw", "unit", "centered"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ class Measure:
     """
 
     name: str
-    preparation: Preparation
+    preparation: DrawnPreparation
     value: ValueOfSums
     best: float = 1.0
     higher_is_closer: bool = True
@@ -87,7 +89,7 @@ class PreparedPair:
         zeros: rows without length in either table; ``unit`` leaves them out.
     """
 
-    preparation: Preparation
+    preparation: DrawnPreparation
     left: Float64
     right: Float64
     means: tuple[Float64, Float64]
@@ -208,7 +210,7 @@ class PreparedPair:
         return OwnTerms(powers.sum(axis=1), measured, products.reshape(LARGEST_POWER, 2, 2))
 
 
-def prepare_pair(where: str, x: Any, y: Any, preparation: Preparation) -> PreparedPair:
+def prepare_pair(where: str, x: Any, y: Any, preparation: DrawnPreparation) -> PreparedPair:
     """Widen and prepare both tables once, for any number of draws.
 
     Args:
@@ -237,7 +239,7 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: Preparation) -> Prepar
     return PreparedPair(preparation, left, right, (mean_x, mean_y), np.stack([own_x, own_y], axis=1), zeros)
 
 
-def _prepared(table: FloatMatrix, preparation: Preparation) -> tuple[Float64, Float64, Float64]:
+def _prepared(table: FloatMatrix, preparation: DrawnPreparation) -> tuple[Float64, Float64, Float64]:
     """Return ``[x_i, κ_i, 1]``, the means that were taken out, and squared lengths of what is left."""
     words, dim = table.shape
     rows = np.ones((words, dim + 2))

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of
+from gpuemb.core.arrays import Array, FloatMatrix, device_of, namespace_of
 from gpuemb.core.checks import check_matrix, check_same_rows
 from gpuemb.core.memory import tiles
 from gpuemb.embeddings.model import tables_of, words_of
-from gpuemb.geometry.crossgrams import ROUNDING, CrossGrams, cross_grams
-from gpuemb.kernels.gram import BLOCK_ROWS, gram
+from gpuemb.kernels.gram import BLOCK_ROWS
 
 T = TypeVar("T")
-
-# Centering by subtraction errs by at most ROUNDING of the raw squared length. Where that is more than 1e-6 of
-# what is left, the rows are moved to their means and summed again (Definitions §2 asks for 1e-6).
-FAR = ROUNDING / 1e-6
 
 
 def checked_tables(where: str, runs: Any) -> list[FloatMatrix]:
@@ -45,53 +39,6 @@ def column_means(table: FloatMatrix) -> Array:
     for start, stop in tiles(table.shape[0], BLOCK_ROWS):
         total = total + xp.sum(xp.astype(table[start:stop, :], xp.float64) - first, axis=0)
     return first + total / table.shape[0]
-
-
-def moved_grams(tables: list[FloatMatrix]) -> CrossGrams:
-    """Sum the products of rows moved to their means: raw sums that lose nothing when they are centered.
-
-    Cost: two passes, ``V·D²`` flops; one block of 8,192 rows beside the products.
-    """
-    means = [column_means(table) for table in tables]
-    xp = namespace_of(*tables)
-    total: list[Array] = []
-    for start, stop in tiles(tables[0].shape[0], BLOCK_ROWS):
-        block = [
-            xp.astype(t[start:stop, :], xp.float64) - mean for t, mean in zip(tables, means, strict=True)
-        ]
-        found = gram.on(device_of(tables[0]))(block, "raw")
-        sums = [found.products, found.sums, found.norms, found.weighted]
-        total = sums if not total else [a + b for a, b in zip(total, sums, strict=True)]
-    edges = np.cumsum([0, *(table.shape[1] for table in tables)])
-    products, column_sums, norms, weighted = (like(a, tables[0]) for a in total)
-    rows = tables[0].shape[0]
-    return CrossGrams("raw", rows, edges, products, column_sums, norms, weighted, 0)
-
-
-def grams_near_means(runs: Any) -> tuple[CrossGrams, bool]:
-    """Return raw sums that can be centered to 1e-6, and whether the rows were moved for that.
-
-    Args:
-        runs: as :func:`cross_grams` takes them.
-
-    Raises:
-        ShapeError, DTypeError, NonFiniteError: as :func:`cross_grams`.
-    """
-    raw = cross_grams(runs)
-    if not _far(raw):
-        return raw, False
-    return replace(moved_grams(checked_tables("cross_grams", runs)), zeros=raw.zeros), True
-
-
-def _far(raw: CrossGrams) -> bool:
-    """Whether some run's mean is so long that subtracting it would leave too few digits."""
-    xp = namespace_of(raw.products)
-    centered = raw.centered()
-    for s in range(raw.runs):
-        length = float(xp.linalg.trace(raw.block(s, s)))
-        if float(xp.sum(centered.block(s, s) ** 2)) ** 0.5 < FAR * length:
-            return True
-    return False
 
 
 def over_tiles(function: Callable[[tuple[int, int]], T], table: FloatMatrix, step: int) -> Iterator[T]:

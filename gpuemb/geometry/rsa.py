@@ -10,7 +10,7 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import PairSums, pair_sums
+from gpuemb.geometry.crossgrams import PairSums, cross_grams
 from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
 from gpuemb.geometry.resampling import Measure, OwnTerms, uncertainty
 from gpuemb.geometry.rsa_lists import rsa_of_words
@@ -78,10 +78,10 @@ def rsa(
         )
     if method == "spearman":
         return spearman_of_vocabulary(x, y, draws, matrix_bytes, progress)
-    sums = pair_sums(x, y, "unit")
-    value = pearson_rsa(sums)
+    grams = cross_grams([x, y], "unit")
+    value = float(grams.rsa()[0, 1])
     reason = NO_VARIANCE if math.isnan(value) else ""
-    found = Similarity(value, "rsa", "unit", sums.zeros, reason)
+    found = Similarity(value, "rsa", "unit", grams.zeros, reason)
     return uncertainty(x, y, RSA, draws, progress).onto(found) if draws else found
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
 from gpuemb.core.memory import tiles
-from gpuemb.geometry.crossgrams import CrossGrams, PairSums
+from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
 from gpuemb.geometry.distances import NEARLY_EQUAL
-from gpuemb.geometry.rows import checked_tables, column_means, grams_near_means
+from gpuemb.geometry.rows import checked_tables, column_means
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.kernels.gram import BLOCK_ROWS
 from gpuemb.kernels.polar import polar
@@ -65,8 +65,8 @@ def bures(x: Any, y: Any) -> Similarity:
 
 
 def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
-    raw, recomputed = grams_near_means([x, y])
-    sums = raw.centered().pair(0, 1)
+    grams = cross_grams([x, y], "centered", precision="float64")
+    sums, recomputed = grams.pair(0, 1), grams.moved
     factors = polar.on(device_of(sums.cross))(sums.cross[None, ...])
     squared, scale = squared_distance(sums, float(factors.singular[0].sum()), measure)
     if squared < NEARLY_EQUAL * scale:
@@ -75,7 +75,7 @@ def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
         recomputed = True
     value = distance_of(squared, measure)
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, measure, "centered", raw.zeros, reason, recomputed)
+    return Similarity(value, measure, "centered", sums.zeros, reason, recomputed)
 
 
 def squared_distance(sums: PairSums, nuclear: float, measure: ShapeDistance) -> tuple[float, float]:

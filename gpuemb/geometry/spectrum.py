@@ -12,7 +12,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.rows import grams_near_means
+from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.zipf import LEAST_RANKS, Zipf, default_ranks, zipf_exponent
 
 NO_VARIANCE = "the rows are all equal"
@@ -63,11 +63,11 @@ def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
 
     Cost: ``V·d²`` flops. Source: Roy and Vetterli (2007); Rudman (2022); Definitions §4.
     """
-    raw, recomputed = grams_near_means([x])
-    gram = raw.centered().block(0, 0)
+    grams = cross_grams([x], "centered", precision="float64")
+    gram = grams.block(0, 0)
     if ranks is not None:
         check_ranks(ranks, gram.shape[0])
-    return replace(spectrum_of_gram(gram, ranks), recomputed=recomputed)
+    return replace(spectrum_of_gram(gram, ranks), recomputed=grams.moved)
 
 
 def check_ranks(ranks: tuple[int, int], dim: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.memory import rows_per_tile
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.crossgrams import pair_sums
 from gpuemb.geometry.distances import NEARLY_EQUAL
 from gpuemb.geometry.rows import checked_tables, over_tiles, triangles
 
@@ -32,7 +32,7 @@ def pip_per_word(x: Any, y: Any) -> Array:
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Yin and Shen (2018); Definitions §4.
     """
-    sums = cross_grams([x, y]).pair(0, 1)
+    sums = pair_sums(x, y, "raw")
     tables = checked_tables("pip_per_word", [x, y])
     xp = namespace_of(*tables)
 
@@ -76,7 +76,7 @@ def second_order_cosine(x: Any, y: Any) -> Array:
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Eger and Mehler (2016); Definitions §4.
     """
-    sums = cross_grams([x, y], "unit").pair(0, 1)
+    sums = pair_sums(x, y, "unit")
     tables = checked_tables("second_order_cosine", [x, y])
     xp = namespace_of(*tables)
 

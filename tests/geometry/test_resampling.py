@@ -15,9 +15,16 @@ from numpy.testing import assert_allclose
 
 from gpuemb.core.arrays import Int64
 from gpuemb.geometry.cka import CKA, cka
-from gpuemb.geometry.crossgrams import PREPARATIONS, PairSums, Preparation, pair_sums
+from gpuemb.geometry.crossgrams import PairSums, pair_sums
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, PIP_LOSS, PROCRUSTES
-from gpuemb.geometry.resampling import Measure, order_of, prepare_pair, uncertainty, weights_of
+from gpuemb.geometry.resampling import (
+    DrawnPreparation,
+    Measure,
+    order_of,
+    prepare_pair,
+    uncertainty,
+    weights_of,
+)
 from gpuemb.geometry.rsa import RSA, rsa
 from gpuemb.geometry.uncertainty import Draws
 
@@ -38,6 +45,7 @@ MORE: dict[str, tuple[Measure, Plain, Plain]] = {
     "procrustes": (PROCRUSTES, resamples.procrustes, lambda x, y: definitions.procrustes(x, y).distance),
 }
 ALL = {name: case[:3] for name, case in (MEASURES | MORE).items()}  # type: ignore[operator]
+PREPARATIONS: tuple[DrawnPreparation, ...] = ("raw", "unit", "centered")
 PROMISED = 1e-12  # relative, on well-conditioned float64 input
 
 
@@ -98,7 +106,7 @@ def fields_of(sums: PairSums) -> dict[str, Any]:
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_every_sum_is_that_of_the_rows_as_drawn(preparation: Preparation, dtype: Any) -> None:
+def test_every_sum_is_that_of_the_rows_as_drawn(preparation: DrawnPreparation, dtype: Any) -> None:
     """Against ``cross_grams`` of the rows themselves: repeated, and permuted."""
     x, y = random_table(3000, 4, dtype=dtype), random_table(3000, 3, 1, dtype=dtype)
     x[5] = 0
@@ -120,7 +128,7 @@ def test_every_sum_is_that_of_the_rows_as_drawn(preparation: Preparation, dtype:
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
-def test_own_terms_are_those_of_the_prepared_rows(preparation: Preparation) -> None:
+def test_own_terms_are_those_of_the_prepared_rows(preparation: DrawnPreparation) -> None:
     x, y = random_table(50, 4), random_table(50, 3, 1)
     weights = weights_of(0, 50, 2)
     rows = resamples.repeated(weights)

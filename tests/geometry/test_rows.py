@@ -9,8 +9,9 @@ from geometry.definitions import random_table
 from tolerances import EPS64, SAFETY, assert_same_bits, assert_within
 
 from gpuemb.core import threads
+from gpuemb.geometry.centering import moved_grams
 from gpuemb.geometry.crossgrams import cross_grams
-from gpuemb.geometry.rows import column_means, grams_near_means, moved_grams, triangles
+from gpuemb.geometry.rows import column_means, triangles
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 
@@ -66,23 +67,22 @@ def test_the_number_of_threads_changes_no_bit_of_the_triangle() -> None:
 
 def test_sums_of_moved_rows_are_those_of_the_tables_without_their_means() -> None:
     x, y = random_table(BLOCK_ROWS + 50, 3) + 1e7, random_table(BLOCK_ROWS + 50, 2, 1)
-    found = moved_grams([x, y])
-    moved = [table - column_means(table) for table in (x, y)]
-    expected = cross_grams(moved)
-    for name in ("products", "sums", "norms", "weighted"):
+    raw = cross_grams([x, y])
+    found = moved_grams(raw)
+    means = np.split(raw.sums / raw.rows, [3])
+    expected = cross_grams([table - mean for table, mean in zip((x, y), means, strict=True)])
+    for name in ("products", "sums", "lengths", "norms", "weighted"):
         assert_same_bits(getattr(found, name), getattr(expected, name))
-    assert (found.rows, found.preparation) == (expected.rows, "raw")
+    assert (found.rows, found.preparation, found.moved) == (expected.rows, "raw", True)
 
 
 @pytest.mark.parametrize(("mean", "moved"), [(10.0, False), (1e3, True)])
 def test_rows_are_moved_where_a_millionth_would_be_lost(mean: float, moved: bool) -> None:
     x, y = random_table(400, 3, offset=0), random_table(400, 3, 1, offset=0)
     y[5] = 0
-    grams, recomputed = grams_near_means([x + mean, y])
-    assert recomputed == moved
+    grams = cross_grams([x + mean, y], "centered")
+    assert grams.moved == moved
     assert grams.zeros == 1
     rows = [definitions.centered(x + mean), definitions.centered(y)]
     bound = SAFETY * EPS64 * 400 * (1.0 if moved else mean**2)
-    assert_within(
-        grams.centered().products, np.concatenate(rows, axis=1).T @ np.concatenate(rows, axis=1), bound
-    )
+    assert_within(grams.products, np.concatenate(rows, axis=1).T @ np.concatenate(rows, axis=1), bound)
