@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from gpuemb.geometry.consensus import consensus
     from gpuemb.geometry.crossgrams import cross_grams
     from gpuemb.geometry.displacement import semantic_displacement
-    from gpuemb.geometry.distances import pip_loss
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+    from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.rsa import rsa
     from gpuemb.geometry.shape import angular, bures
@@ -90,8 +90,8 @@ _ROOMS = {
     "geometry.consensus": ("consensus",),
     "geometry.crossgrams": ("cross_grams",),
     "geometry.displacement": ("semantic_displacement",),
-    "geometry.distances": ("pip_loss",),
     "geometry.eigenspace": ("eigenspace_instability", "eigenspace_overlap"),
+    "geometry.pip": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
     "geometry.shape": ("angular", "bures"),

@@ -36,8 +36,9 @@ effective_rank          of singular values σ                 of λ: our ``entro
 iso_score               ``(PR − 1)/(d − 1)``                 Rudman: the same by longer steps
 ======================  ===================================  =========================================
 
-Sums are float64 over blocks of 8,192 rows. Where they hold too few digits for a measure, the rows are read
-again, and its result says ``recomputed``:
+Sums are float64 over blocks of 8,192 rows, of float32 products where those are enough
+(:mod:`gpuemb.geometry.crossgrams` says for which measures). Where they hold too few digits for a
+measure, the rows are read again, and its result says ``recomputed``:
 
 =======================================  ==============================================================
 what loses digits                        when the rows are read, and how

@@ -16,11 +16,12 @@ from gpuemb.core.checks import check_matrix
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.embeddings.model import vectors_of, words_of
+from gpuemb.geometry.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
-    """The map ``x ↦ s (x − x̄) Q + ȳ`` that brings X nearest to Y.
+class Alignment(Uncertainty):
+    """The map ``x ↦ s (x − x̄) Q + ȳ`` that brings X nearest to Y; its distance's uncertainty if asked for.
 
     Attributes:
         rotation: ``(d, e)`` float64 Q, the orthogonal or semi-orthogonal matrix of largest ``tr(QᵀXᵀY)``.

@@ -9,8 +9,9 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.centering import FAR, ROUNDING, moved_grams
 from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
-from gpuemb.geometry.resampling import Measure, OwnTerms, uncertainty
+from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
 

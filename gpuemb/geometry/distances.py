@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, like, namespace_of, to_host
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.geometry.accuracy import PROMISED
-from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
+from gpuemb.geometry.accuracy import NEARLY_EQUAL, PROMISED
+from gpuemb.geometry.crossgrams import CrossGrams, PairSums
 from gpuemb.geometry.parts import Rows
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.polar import polar
@@ -22,9 +22,6 @@ from gpuemb.kernels.polar import polar
 Kind: TypeAlias = Literal["direct", "procrustes", "pip"]
 KINDS: tuple[Kind, ...] = ("direct", "procrustes", "pip")
 BATCH_BYTES = 1 << 26  # of products that are decomposed at once
-# A squared distance taken from float64 Grams is off by at most about 64·eps of the squared norms. Where
-# that is more than 1e-6 of the distance itself, the pair is recomputed from its difference (Definitions §2).
-NEARLY_EQUAL = 64 * 2.0**-52 / PROMISED
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +86,6 @@ class _Square:
         return not self.error <= PROMISED * self.value
 
 
-def pip_loss(x: Any, y: Any) -> float:
-    """Pairwise inner product loss ``‖XXᵀ − YYᵀ‖`` (rows as they are), with no ``V×V`` matrix.
-
-    Args:
-        x: an Embedding or a float array ``(V, d)``.
-        y: another, ``(V, d')``; row ``i`` is the same word.
-
-    Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-
-    Cost: ``V·(d + d')²`` flops. Source: Yin and Shen (2018); Definitions §4.
-    """
-    return float(cross_grams([x, y]).pip_loss()[0, 1])
-
-
 def pair_distances(tables: list[FloatMatrix], grams: CrossGrams) -> PairDistances:
     """Return direct, Procrustes and PIP distances of all pairs of runs of equal ``d``.
 
@@ -121,9 +103,14 @@ def pair_distances(tables: list[FloatMatrix], grams: CrossGrams) -> PairDistance
 
 def distance_table(grams: CrossGrams, kind: Kind) -> Float64:
     """Return ``(S, S)`` of one distance; NaN where it needs equal ``d`` and they are not."""
+    return distances_of(grams, kind)[0]
+
+
+def distances_of(grams: CrossGrams, kind: Kind) -> tuple[Float64, int]:
+    """Return the table of one distance, and how many pairs were taken from their difference."""
     work = _Pairs(grams, (kind,))
     work.run()
-    return work.tables[kind]
+    return work.tables[kind], work.recomputed
 
 
 def pair_rotations(grams: CrossGrams) -> PairRotations:

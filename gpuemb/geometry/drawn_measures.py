@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
+from gpuemb.geometry.accuracy import NEARLY_EQUAL
 from gpuemb.geometry.crossgrams import PairSums
-from gpuemb.geometry.distances import NEARLY_EQUAL
-from gpuemb.geometry.resampling import Measure, OwnTerms
+from gpuemb.geometry.resampling import DrawnPreparation, Measure, OwnTerms
 
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 
@@ -44,13 +45,30 @@ def pip_of_sums(sums: PairSums, own: OwnTerms) -> float:
     return _root(scale - 2 * (_squared(sums.cross) - float(copies[0, 1])), scale)
 
 
-def procrustes_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """Return the Procrustes distance from the sums of raw rows; NaN where it is lost in their rounding.
+def procrustes_measure(*, scale: bool = False, center: bool = False, rotation_only: bool = False) -> Measure:
+    """Return the Procrustes distance of :func:`gpuemb.procrustes` with the same options."""
+    value = partial(procrustes_of_sums, scale=scale, rotation_only=rotation_only)
+    preparation: DrawnPreparation = "centered" if center else "raw"
+    return Measure("Procrustes distance", preparation, value, best=0.0, higher_is_closer=False)
 
-    It has no pairs of words, so that copies of a word count as often as they stand there.
+
+def procrustes_of_sums(
+    sums: PairSums, own: OwnTerms, *, scale: bool = False, rotation_only: bool = False
+) -> float:
+    """Return the Procrustes distance from the sums of rows; NaN where it is lost in their rounding.
+
+    It has no pairs of words, so that copies of a word count as often as they stand there. Where the best
+    map reflects, the best rotation loses twice the smallest singular value.
     """
-    scale = float(np.trace(sums.gram_x) + np.trace(sums.gram_y))
-    return _root(scale - 2 * float(np.linalg.svd(sums.cross, compute_uv=False).sum()), scale)
+    singular = np.linalg.svd(sums.cross, compute_uv=False)
+    nuclear = float(singular.sum())
+    if rotation_only and np.linalg.slogdet(sums.cross)[0] < 0:
+        nuclear -= 2 * float(singular[-1])
+    length_x, length_y = float(np.trace(sums.gram_x)), float(np.trace(sums.gram_y))
+    if scale:
+        taken = max(0.0, nuclear) ** 2 / length_x if length_x > 0 else 0.0
+        return _root(length_y - taken, length_y)
+    return _root(length_x + length_y - 2 * nuclear, length_x + length_y)
 
 
 def _squared(product: Float64) -> float:
@@ -63,4 +81,4 @@ def _root(squared: float, scale: float) -> float:
 
 DEBIASED_CKA = Measure("debiased CKA", "centered", debiased_cka_of_sums)
 PIP_LOSS = Measure("PIP loss", "raw", pip_of_sums, best=0.0, higher_is_closer=False)
-PROCRUSTES = Measure("Procrustes distance", "raw", procrustes_of_sums, best=0.0, higher_is_closer=False)
+PROCRUSTES = procrustes_measure()

@@ -11,12 +11,16 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
-from gpuemb.core.errors import ShapeError
+from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
+from gpuemb.geometry.accuracy import NEARLY_EQUAL
 from gpuemb.geometry.alignment import Alignment, Alignments
-from gpuemb.geometry.distances import NEARLY_EQUAL
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.drawn_measures import procrustes_measure
 from gpuemb.geometry.paired_rows import PairedRows, PairProducts, pair_rows
+from gpuemb.geometry.uncertainty import Draws
 from gpuemb.kernels.polar import polar
 
 EPS = float(np.finfo(np.float64).eps)
@@ -31,6 +35,11 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
+    permutations: int = ...,
+    bootstrap: int = ...,
+    seed: int = ...,
+    confidence: float = ...,
+    progress: Progress = ...,
 ) -> Alignments: ...
 @overload
 def procrustes(
@@ -41,6 +50,11 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
+    permutations: int = ...,
+    bootstrap: int = ...,
+    seed: int = ...,
+    confidence: float = ...,
+    progress: Progress = ...,
 ) -> Alignment: ...
 def procrustes(
     x: Any,
@@ -50,6 +64,11 @@ def procrustes(
     center: bool = False,
     rotation_only: bool = False,
     weights: Any = None,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
 ) -> Alignment | Alignments:
     """Find the orthogonal ``Q`` that minimizes ``‖XQ − Y‖`` (rows as they are), for one pair or many.
 
@@ -64,6 +83,11 @@ def procrustes(
         center: take the (weighted) column means off both tables first.
         rotation_only: allow no reflection; needs ``d = e``.
         weights: ``(V,)`` how often each word counts, floats of at least 0; 2 is as good as the row twice.
+        permutations: of the words of Y, for the distance's ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         An :class:`Alignment`; of ``P`` pairs, :class:`Alignments`.
@@ -76,14 +100,25 @@ def procrustes(
     Raises:
         ShapeError: the tables differ in words, stacks in length, or ``rotation_only`` in dimensions.
         DTypeError, NonFiniteError: as the tables and weights require.
-        ConfigError: a weight is negative, or all are zero.
+        ConfigError: a weight is negative, or all are zero; weights and draws; a negative number of draws,
+            or a confidence that is no share.
 
-    Cost: ``V·(d + e)²`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair.
-    Source: Schönemann (1966); Definitions §2.
+    Cost: ``2·V·d·e`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair; a
+        permutation ``2·V·d·e``, a resample ``1.3·V·(d² + de + e²)``, and an SVD each.
+    Source: Schönemann (1966); Definitions §2, §5.
     """
+    draws = Draws("procrustes", permutations, bootstrap, seed, confidence)
+    _check_draws(draws, weights)
+
+    def drawn(first: Any, second: Any, found: Alignment) -> Alignment:
+        if not draws:
+            return found
+        measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
+        return uncertainty(first, second, measure, draws, progress, known=found.distance).onto(found)
+
     if not (_is_several(x) or _is_several(y)):
         pair = pair_rows("procrustes", x, y, weights=weights, center=center)
-        return _aligned([pair], scale=scale, rotation_only=rotation_only)[0]
+        return drawn(x, y, _aligned([pair], scale=scale, rotation_only=rotation_only)[0])
     firsts, seconds = _several("X", x), _several("Y", y)
     if len(firsts) != len(seconds):
         raise ShapeError(
@@ -95,7 +130,17 @@ def procrustes(
         pair_rows("procrustes", first, second, weights=weights, center=center)
         for first, second in zip(firsts, seconds, strict=True)
     ]
-    return Alignments(tuple(_aligned(pairs, scale=scale, rotation_only=rotation_only)))
+    aligned = _aligned(pairs, scale=scale, rotation_only=rotation_only)
+    return Alignments(tuple(map(drawn, firsts, seconds, aligned)))
+
+
+def _check_draws(draws: Draws, weights: Any) -> None:
+    if draws and weights is not None:
+        raise ConfigError(
+            "procrustes: permutations or bootstrap of weighted words were asked for",
+            needed="A draw says itself how often each word counts.",
+            remedy="Leave weights out, or permutations and bootstrap.",
+        )
 
 
 def _is_several(x: Any) -> bool:

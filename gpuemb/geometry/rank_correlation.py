@@ -11,7 +11,8 @@ import numpy as np
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.progress import Progress
-from gpuemb.geometry.resampling import draw_values, order_of, weights_of
+from gpuemb.geometry.drawing import draw_values
+from gpuemb.geometry.resampling import order_of, weights_of
 from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 

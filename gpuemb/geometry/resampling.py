@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -14,12 +13,10 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, native
 from gpuemb.core.checks import check_matrix
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.random import stream
 from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.geometry.centering import ROUNDING
 from gpuemb.geometry.sums import PairSums
-from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize
 
 # Rows of one product: 1,024 gathered rows of two tables stay in L2, and the products run as fast as whole
 # ones (V = 20k, d = 100: 10.9 ms a resample on two threads, against 15.9 with 8,192 rows).
@@ -269,61 +266,3 @@ def weights_of(draw: int, words: int, seed: int) -> Int64:
 def order_of(draw: int, words: int, seed: int) -> Int64:
     """Which row of Y a row of X meets in permutation ``draw``."""
     return stream(seed, "permutation", "words", draw).permutation(words)
-
-
-def uncertainty(x: Any, y: Any, measure: Measure, draws: Draws, progress: Progress = SILENT) -> Uncertainty:
-    """Draw the null and the bootstrap of a measure.
-
-    Args:
-        x: an Embedding or a float array ``(V, d)``.
-        y: another, ``(V, d')``; row ``i`` is the same word.
-        measure: what to compute of each draw's sums.
-        draws: how many, from which seed.
-        progress: told of every draw.
-
-    Returns:
-        The same bits for any number of threads; a draw is the same whatever else is drawn.
-
-    Cost: ``2·V·d·d'`` flops a permutation, ``0.63·2·V·(d² + dd' + d'²)`` a resample, all in float64; both
-    tables in float64. Source: Definitions §5.
-    """
-    pair = prepare_pair(draws.where, x, y, measure.preparation)
-    with threads.single_threaded_blas():  # as the draws: its bits are what theirs are held against
-        base, own = pair.resampled(np.ones(pair.words, np.int64))
-        observed = measure.value(base, own)
-
-    def permute(draw: int) -> float:
-        return measure.value(*pair.permuted(order_of(draw, pair.words, draws.seed), base, own))
-
-    def resample(draw: int) -> float:
-        return measure.value(*pair.resampled(weights_of(draw, pair.words, draws.seed)))
-
-    null, resampled = draw_values(draws, measure.name, observed, permute, resample, progress)
-    return summarize(
-        draws, observed, null, resampled, best=measure.best, higher_is_closer=measure.higher_is_closer
-    )
-
-
-def draw_values(
-    draws: Draws,
-    name: str,
-    observed: float,
-    permute: Callable[[int], float],
-    resample: Callable[[int], float],
-    progress: Progress,
-) -> tuple[Float64, Float64]:
-    """Return the values of all permutations and of all resamples; none where there is nothing to compare."""
-    exists = not math.isnan(observed)
-    counts = (draws.permutations, draws.bootstrap) if exists else (0, 0)
-    null = _told(f"permutations of {name}", permute, counts[0], progress)
-    return null, _told(f"bootstrap of {name}", resample, counts[1], progress)
-
-
-def _told(phase: str, value: Callable[[int], float], count: int, progress: Progress) -> Float64:
-    values = np.empty(count)
-    if count:
-        with progress.phase(phase, count) as task:
-            for draw, one in enumerate(threads.stream(value, range(count))):
-                values[draw] = one
-                task.advance()
-    return values

@@ -11,8 +11,9 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
-from gpuemb.geometry.resampling import Measure, OwnTerms, uncertainty
+from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.rsa_lists import rsa_of_words
 from gpuemb.geometry.rsa_ranks import MATRIX_BYTES, spearman_of_vocabulary
 from gpuemb.geometry.similarity import Similarity

@@ -11,8 +11,8 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
 from gpuemb.core.memory import tiles
+from gpuemb.geometry.accuracy import NEARLY_EQUAL
 from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
-from gpuemb.geometry.distances import NEARLY_EQUAL
 from gpuemb.geometry.rows import checked_tables, column_means
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.kernels.gram import BLOCK_ROWS

@@ -34,7 +34,8 @@ class Uncertainty:
         gated: ``(value − τ)/(best − τ)``, τ the 95 % quantile of null and value; 0 where it is not beyond τ.
         permutations: how many were drawn.
         bootstrap: how many resamples were drawn.
-        undefined: resamples without a value (so few words in them that nothing varies); not in the interval.
+        undefined: resamples without a value (nothing varies among so few words, or a distance is
+            lost in the rounding of its sums); not in the interval.
     """
 
     interval: tuple[float, float] = (math.nan, math.nan)

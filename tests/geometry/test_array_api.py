@@ -17,8 +17,8 @@ from gpuemb.geometry.cka import cka
 from gpuemb.geometry.consensus import consensus
 from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.displacement import semantic_displacement
-from gpuemb.geometry.distances import pip_loss
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.shape import angular, bures
@@ -72,7 +72,7 @@ LINES: dict[str, Any] = {
     "displacements": lambda x, y: semantic_displacement(x, y).per_word,
     "mean displacement": lambda x, y: semantic_displacement(x, y[:, :3]).value,
     "several distances": lambda x, y: procrustes([x, y], [y, x]).distance,
-    "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)),
+    "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)).value,
     "rsa": lambda x, y: rsa(x, y).value,
     "rsa by streamed ranks": lambda x, y: rsa(x, y, method="spearman", matrix_bytes=0).value,
     "rsa by sorted ranks": lambda x, y: rsa(x, y, method="spearman").value,
@@ -98,7 +98,7 @@ LINES: dict[str, Any] = {
     "pip per word of nearly equal tables": lambda x, y: pip_per_word(x, near(x, y)),
     "second-order cosine": second_order_cosine,
     "pip": pip_loss,
-    "pip of unequal dimensions": lambda x, y: pip_loss(x, y[:, :3]),
+    "pip of unequal dimensions": lambda x, y: pip_loss(x, y[:, :3]).value,
     "eigenvalues": lambda x, y: spectrum(x).eigenvalues,
     "correlation eigenvalues": lambda x, y: correlation_of(x).eigenvalues,
     "exponent": lambda x, y: correlation_of(x).zipf.exponent,

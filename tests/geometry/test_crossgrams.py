@@ -17,8 +17,8 @@ from gpuemb.embeddings.model import Embedding, EmbeddingStack
 from gpuemb.geometry.cca import pwcca
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.crossgrams import cross_grams, plan_cross_grams
-from gpuemb.geometry.distances import pip_loss
 from gpuemb.geometry.eigenspace import eigenspace_instability
+from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.shape import angular, bures
@@ -89,7 +89,7 @@ MEASURES = {
     "procrustes": lambda x, y: procrustes(x, y).distance,
     "rotation": lambda x, y: procrustes(x, y).rotation,
     "near": lambda x, y: procrustes(x, x + 1e-7 * y).distance,
-    "near pip": lambda x, y: pip_loss(x, x + 1e-7 * y),
+    "near pip": lambda x, y: pip_loss(x, x + 1e-7 * y).value,
     "transform": lambda x, y: procrustes(x, y).transform(x),
     "rsa": lambda x, y: rsa(x, y).value,
     "cka": lambda x, y: cka(x, y).value,
@@ -103,7 +103,7 @@ MEASURES = {
     "near angle": lambda x, y: angular(x, x + 1e-7 * y).value,
     "pip per word": pip_per_word,
     "second-order cosine": second_order_cosine,
-    "pip": pip_loss,
+    "pip": lambda x, y: pip_loss(x, y).value,
     "spectrum": lambda x, y: spectrum(x).eigenvalues,
     "aligned cosines": lambda x, y: aligned_cosines(x, y, ROTATIONS[x.shape[1]]),
     "unit products": lambda x, y: cross_grams([x, y, x[:, ::2]], "unit").products,

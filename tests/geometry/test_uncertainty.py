@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from scipy.stats import binom, chi2
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, GpuembError
 from gpuemb.core.progress import Task
+from gpuemb.geometry.alignment import Alignment
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.pip import pip_loss
+from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.resampling import order_of, weights_of
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.similarity import Similarity
@@ -26,8 +30,13 @@ def debiased_cka(x: Any, y: Any, **asked: Any) -> Similarity:
     return cka(x, y, debiased=True, **asked)
 
 
+def scaled_rotation(x: Any, y: Any, **asked: Any) -> Alignment:
+    return procrustes(x, y, scale=True, center=True, rotation_only=True, **asked)
+
+
 MEASURES = [rsa, cka]
-DRAWN = [*MEASURES, debiased_cka]
+DISTANCES = [pip_loss, procrustes, scaled_rotation]
+DRAWN = [*MEASURES, debiased_cka, *DISTANCES]
 NOTHING = np.array([])
 
 
@@ -91,22 +100,23 @@ def test_nothing_is_said_that_was_not_asked(measure: Any) -> None:
 
 @pytest.mark.parametrize("measure", DRAWN)
 def test_the_null_is_that_of_rows_permuted_by_hand(measure: Any) -> None:
-    x, y = random_table(), random_table(dim=3, seed=1)
+    x, y = random_table(dim=3), random_table(dim=3, seed=1)
     found = measure(x, y, permutations=50, seed=4)
     null = np.array([measure(x, y[order_of(draw, 40, 4)]).value for draw in range(50)])
     assert math.isclose(found.null_mean, null.mean(), rel_tol=1e-9, abs_tol=1e-12)
-    assert found.p_value == (1 + int((null >= found.value).sum())) / 51
+    reached = null <= found.value if measure in DISTANCES else null >= found.value
+    assert found.p_value == (1 + int(reached.sum())) / 51
     assert found.permutations == 50
 
 
 @pytest.mark.parametrize("measure", DRAWN)
 def test_bits_do_not_depend_on_threads_or_on_how_many_draws_there_are(measure: Any) -> None:
-    x, y = random_table(2500, 6), random_table(2500, 5, 1)
+    x, y = random_table(2500, 6), random_table(2500, 6, 1)
 
-    def ask(workers: int | None) -> Similarity:
+    def ask(workers: int | None) -> Uncertainty:
         with threads.limit(workers):
-            found: Similarity = measure(x, y, permutations=30, bootstrap=30, seed=3)
-            return found
+            found = measure(x, y, permutations=30, bootstrap=30, seed=3)
+            return Uncertainty(**{field.name: getattr(found, field.name) for field in fields(Uncertainty)})
 
     assert ask(1) == ask(2) == ask(5) == ask(None)
     alone = measure(x, y, bootstrap=30, seed=3)
@@ -238,3 +248,26 @@ def test_an_interrupted_bootstrap_stops_and_leaves_the_workers_usable() -> None:
     with pytest.raises(KeyboardInterrupt):
         rsa(x, y, bootstrap=1000, progress=Heard(stop_at=3))
     assert rsa(x, y, bootstrap=20, seed=1) == rsa(x, y, bootstrap=20, seed=1)
+
+
+@pytest.mark.parametrize("measure", DISTANCES)
+def test_a_distance_lost_in_its_sums_is_still_held_against_chance(measure: Any) -> None:
+    x = random_table()
+    found = measure(x, x + 1e-7 * random_table(seed=1), permutations=99, bootstrap=20)
+    assert found.recomputed
+    assert found.p_value == 0.01
+    assert 0.99 < found.gated <= found.chance_adjusted <= 1
+    assert found.undefined == 20
+
+
+def test_every_pair_of_a_stack_has_the_uncertainty_of_the_pair_alone() -> None:
+    x, y, z = (random_table(seed=seed) for seed in range(3))
+    both = procrustes([x, y], [y, z], permutations=20, bootstrap=20, center=True)
+    for found, pair in zip(both, [(x, y), (y, z)], strict=True):
+        alone = procrustes(*pair, permutations=20, bootstrap=20, center=True)
+        assert (found.p_value, found.interval) == (alone.p_value, alone.interval)
+
+
+def test_weights_and_draws_are_refused_together() -> None:
+    with pytest.raises(ConfigError, match="weighted words"):
+        procrustes(random_table(), random_table(seed=1), weights=np.ones(40), bootstrap=5)
