@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.judgements import similarity_correlation
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
+    from gpuemb.stability.compare import compare
     from gpuemb.stability.comparisons import benjamini_hochberg
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
     from gpuemb.stability.info import info
@@ -104,6 +105,7 @@ _ROOMS = {
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
     "stability.comparisons": ("benjamini_hochberg",),
+    "stability.compare": ("compare",),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
     "stability.info": ("info",),
     "stability.planning": ("plan",),
@@ -151,6 +153,7 @@ __all__ = [
     "bures",
     "cca",
     "cka",
+    "compare",
     "consensus",
     "cosine_matrix",
     "cosine_tiles",

@@ -10,6 +10,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
+from gpuemb.cli.compare import compare
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, say_json, shown
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (bench, convert, neighbors, similarity):
+for command in (bench, compare, convert, neighbors, similarity):
     app.command()(command)
 
 
