@@ -33,6 +33,7 @@ def cca(x: Any, y: Any) -> Similarity:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·(d + d')²`` flops, about fourfold from the rows. Source: Raghu (2017); Definitions §4.
     """
@@ -57,6 +58,7 @@ def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE) -> Similarity:
     Raises:
         ConfigError: an impossible share.
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·(d + d')²`` flops. Source: Raghu (2017); Definitions §4.
     """
@@ -82,6 +84,7 @@ def pwcca(x: Any, y: Any) -> DirectedSimilarity:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: as :func:`cca`. Source: Morcos (2018), whose code gives only the side of smaller rank;
     Definitions §4.

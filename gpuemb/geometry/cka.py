@@ -47,6 +47,7 @@ def cka(
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
         ConfigError: a negative number of draws, or a confidence that is no share.
 
     Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.

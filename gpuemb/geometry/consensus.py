@@ -20,7 +20,7 @@ from gpuemb.core.checks import (
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import tables_of, words_of
+from gpuemb.embeddings.model import check_same_words, tables_of, words_of
 from gpuemb.geometry.accuracy import NEARLY_EQUAL
 from gpuemb.geometry.procrustes import check_same_dimensions
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
@@ -109,7 +109,8 @@ def consensus(
         they have little in common; those of one model come to the same.
 
     Raises:
-        ShapeError: fewer than two runs, or unequal words or dimensions.
+        ShapeError: fewer than two runs, or unequal numbers of words or dimensions.
+        VocabularyError: the runs list other words; the first is named.
         DTypeError: a table of no floating numbers.
         NonFiniteError: an input holds NaN or infinity; the first run and word are named.
         ConfigError: a negative tolerance, or less than one sweep.
@@ -122,6 +123,7 @@ def consensus(
     check_at_least("consensus", "tolerance", tolerance, 0)
     check_at_least("consensus", "most_sweeps", most_sweeps, 1)
     words = words_of(stack)
+    check_same_words("consensus", stack)
     tables = _checked(tables_of(stack), words)
     search = _Search(tables)
     falls: list[float] = []

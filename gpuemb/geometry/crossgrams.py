@@ -37,7 +37,7 @@ from gpuemb.core.checks import (
     check_same_rows,
 )
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.embeddings.model import tables_of, words_of
+from gpuemb.embeddings.model import check_same_words, tables_of, words_of
 from gpuemb.geometry.accuracy import cka_error, rsa_error
 from gpuemb.geometry.centering import ROUNDING as ROUNDING
 from gpuemb.geometry.parts import Rows, check_first_row, total
@@ -214,6 +214,7 @@ def cross_grams(
     Raises:
         ConfigError: an unknown preparation or precision, or a part that cannot be one.
         ShapeError: tables over different numbers of words.
+        VocabularyError: tables that list other words; the first is named.
         NonFiniteError: the first run and word are named.
         MemoryBudgetError: the products of all pairs would not fit.
 
@@ -227,6 +228,7 @@ def cross_grams(
     tables = [check_floats("cross_grams", f"run {s}", t) for s, t in enumerate(tables_of(runs))]
     for table in tables:
         check_same_rows("cross_grams", tables[0], table)
+    check_same_words("cross_grams", runs)
     plan_cross_grams(
         sum(t.shape[1] for t in tables), tables[0].shape[0], parts=first_row is not None
     ).require()

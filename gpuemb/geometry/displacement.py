@@ -11,7 +11,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
 from gpuemb.core.memory import rows_per_tile, tiles
-from gpuemb.embeddings.model import vectors_of, words_of
+from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.polar import polar
 
@@ -53,6 +53,7 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·(d + e)²`` flops and a second pass in tiles. Source: Hamilton (2016, ACL); Definitions §2.
     """
@@ -61,6 +62,7 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
         check_matrix("semantic_displacement", name, vectors_of(t), words) for name, t in (("X", x), ("Y", y))
     ]
     check_same_rows("semantic_displacement", *tables)
+    check_same_words("semantic_displacement", [x, y], "XY")
     for name, table in zip("XY", tables, strict=True):
         check_range("semantic_displacement", name, table, LARGEST_FOURTH_POWER)
     device, dim = device_of(tables[0]), int(tables[0].shape[1])

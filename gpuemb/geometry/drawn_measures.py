@@ -71,6 +71,15 @@ def procrustes_of_sums(
     return _root(length_x + length_y - 2 * nuclear, length_x + length_y)
 
 
+def angle_of_sums(sums: PairSums, own: OwnTerms) -> float:
+    """Return the angle between centered tables as shapes; NaN where it is lost in their rounding."""
+    size = math.sqrt(float(np.trace(sums.gram_x)) * float(np.trace(sums.gram_y)))
+    if size == 0:
+        return math.nan
+    chord = _root(2 - 2 * float(np.linalg.svd(sums.cross, compute_uv=False).sum()) / size, 2.0)
+    return math.nan if math.isnan(chord) else 2 * math.asin(min(1.0, chord / 2))
+
+
 def _squared(product: Float64) -> float:
     return float(np.sum(product**2))
 
@@ -82,3 +91,5 @@ def _root(squared: float, scale: float) -> float:
 DEBIASED_CKA = Measure("debiased CKA", "centered", debiased_cka_of_sums)
 PIP_LOSS = Measure("PIP loss", "raw", pip_of_sums, best=0.0, higher_is_closer=False)
 PROCRUSTES = procrustes_measure()
+ANGULAR = Measure("angle", "centered", angle_of_sums, best=0.0, higher_is_closer=False)
+BURES = Measure("Bures distance", "centered", procrustes_of_sums, best=0.0, higher_is_closer=False)

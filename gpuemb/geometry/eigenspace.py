@@ -36,6 +36,7 @@ def eigenspace_overlap(x: Any, y: Any) -> Similarity:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·(d + d')²`` flops, about fourfold from the rows. Source: May (2019); Definitions §4.
     """
@@ -65,6 +66,7 @@ def eigenspace_instability(
     Raises:
         ConfigError: alpha is negative, or the anchors are not two.
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows.
     Source: Leszczynski (2020); Definitions §4.

@@ -13,7 +13,7 @@ from gpuemb.core.arrays import Array, FloatMatrix, as_numbers, device_of, like, 
 from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
-from gpuemb.embeddings.model import vectors_of, words_of
+from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.crossgrams import ROUNDING
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
@@ -133,6 +133,7 @@ def pair_rows(where: str, x: Any, y: Any, *, weights: Any = None, center: bool =
         check_matrix(where, name, vectors_of(table), words_of(table)) for name, table in (("X", x), ("Y", y))
     )
     check_same_rows(where, first, second)
+    check_same_words(where, [x, y], "XY")
     for name, table in (("X", first), ("Y", second)):
         check_range(where, name, table, LARGEST_FOURTH_POWER)
     checked = None if weights is None else check_weights(where, weights, first)

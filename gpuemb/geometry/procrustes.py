@@ -98,7 +98,8 @@ def procrustes(
         rotation and, under the name of a scale, ``Σσ``.
 
     Raises:
-        ShapeError: the tables differ in words, stacks in length, or ``rotation_only`` in dimensions.
+        ShapeError: numbers of words differ, stacks in length, or ``rotation_only`` in dimensions.
+        VocabularyError: a pair's tables list other words; the first is named.
         DTypeError, NonFiniteError: as the tables and weights require.
         ConfigError: a weight is negative, or all are zero; weights and draws; a negative number of draws,
             or a confidence that is no share.

@@ -58,7 +58,8 @@ def rsa(
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: fewer than three of ``words`` are in both tables and have a length.
+        VocabularyError: the tables list other words, and ``words`` is None; or fewer than three of ``words``
+            are in both tables and have a length.
         ConfigError: an unknown method, a negative number of draws, a word listed twice; Kendall of a whole
             vocabulary, or draws of streamed ranks.
         MemoryBudgetError: the matrices of the list do not fit.

@@ -12,7 +12,7 @@ from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, 
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.progress import Progress
-from gpuemb.embeddings.model import vectors_of, words_of
+from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.binned_ranks import BinnedSpearman, Moments, binned_spearman
 from gpuemb.geometry.crossgrams import pair_sums
 from gpuemb.geometry.rank_correlation import (
@@ -59,6 +59,7 @@ def _rows_with_length(x: Any, y: Any) -> tuple[FloatMatrix, FloatMatrix, int]:
             kernel.implementation(device_of(table).kind)
         tables.append(native(table))
     check_same_rows("rsa", *tables)
+    check_same_words("rsa", [x, y], "XY")
     long = np.all([(table != 0).any(axis=1) for table in tables], axis=0)
     zeros = int(len(long) - long.sum())
     first, second = [table[long] for table in tables] if zeros else tables

@@ -11,17 +11,30 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
 from gpuemb.core.memory import tiles
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.accuracy import NEARLY_EQUAL
 from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.drawn_measures import ANGULAR, BURES
 from gpuemb.geometry.rows import checked_tables, column_means
 from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
 from gpuemb.kernels.gram import BLOCK_ROWS
 from gpuemb.kernels.polar import polar
 
 ShapeDistance = Literal["angular", "bures"]
 
 
-def angular(x: Any, y: Any) -> Similarity:
+def angular(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Angle between two tables as shapes, in radians: ``arccos(‖C‖_* / (‖X‖ ‖Y‖))``, columns centered.
 
     A metric between 0 and π/2: rotation, reflection, scale and translation of either table change nothing.
@@ -29,6 +42,11 @@ def angular(x: Any, y: Any) -> Similarity:
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         The angle in ``.value``; taken from the difference of the rows (``.recomputed``) where the shapes are
@@ -36,13 +54,26 @@ def angular(x: Any, y: Any) -> Similarity:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops and one SVD. Source: Williams (2021); Definitions §2.
+    Cost: ``V·(d + d')²`` flops and one SVD, and one a draw. Source: Williams (2021); Definitions §2, §5.
     """
-    return _between(x, y, "angular")
+    draws = Draws("angular", permutations, bootstrap, seed, confidence)
+    found = _between(x, y, "angular")
+    return uncertainty(x, y, ANGULAR, draws, progress, known=found.value).onto(found) if draws else found
 
 
-def bures(x: Any, y: Any) -> Similarity:
+def bures(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Bures distance, in the tables' own length unit: ``√(‖X‖² + ‖Y‖² − 2‖C‖_*)``, columns centered.
 
     The Procrustes distance of centered tables, of unequal dimensions too. A metric: rotation, reflection
@@ -51,6 +82,11 @@ def bures(x: Any, y: Any) -> Similarity:
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         The distance in ``.value``, not squared; taken from the difference of the rows (``.recomputed``) where
@@ -58,10 +94,14 @@ def bures(x: Any, y: Any) -> Similarity:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops and one SVD. Source: Harvey (2023); Definitions §2.
+    Cost: ``V·(d + d')²`` flops and one SVD, and one a draw. Source: Harvey (2023); Definitions §2, §5.
     """
-    return _between(x, y, "bures")
+    draws = Draws("bures", permutations, bootstrap, seed, confidence)
+    found = _between(x, y, "bures")
+    return uncertainty(x, y, BURES, draws, progress, known=found.value).onto(found) if draws else found
 
 
 def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:

@@ -100,7 +100,8 @@ def summarize(
     Args:
         draws: what was asked.
         observed: the measure of the tables as they are, from the same sums as the draws.
-        null: ``(permutations,)`` the measure of permuted tables.
+        null: ``(permutations,)`` the measure of permuted tables; NaN where their sums have lost it, which
+            counts as good as ``observed``.
         resampled: ``(bootstrap,)`` the measure of resampled words, NaN where it does not exist.
         best: the measure of two tables that agree.
         higher_is_closer: whether larger values are nearer to it.
@@ -113,6 +114,7 @@ def summarize(
     if math.isnan(observed):
         return found
     if len(null):
+        null = np.where(np.isnan(null), observed, null)
         sign = 1.0 if higher_is_closer else -1.0
         found = _against_chance(found, sign * observed, sign * null, sign * best)
         found = replace(found, null_mean=float(null.mean()))

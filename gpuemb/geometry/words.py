@@ -28,6 +28,7 @@ def pip_per_word(x: Any, y: Any) -> Array:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Yin and Shen (2018); Definitions §4.
@@ -72,6 +73,7 @@ def second_order_cosine(x: Any, y: Any) -> Array:
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
 
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Eger and Mehler (2016); Definitions §4.

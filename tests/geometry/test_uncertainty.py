@@ -22,6 +22,7 @@ from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.resampling import order_of, weights_of
 from gpuemb.geometry.rsa import rsa
+from gpuemb.geometry.shape import angular, bures
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize
 
@@ -35,7 +36,7 @@ def scaled_rotation(x: Any, y: Any, **asked: Any) -> Alignment:
 
 
 MEASURES = [rsa, cka]
-DISTANCES = [pip_loss, procrustes, scaled_rotation]
+DISTANCES = [pip_loss, procrustes, scaled_rotation, angular, bures]
 DRAWN = [*MEASURES, debiased_cka, *DISTANCES]
 NOTHING = np.array([])
 
@@ -258,6 +259,12 @@ def test_a_distance_lost_in_its_sums_is_still_held_against_chance(measure: Any) 
     assert found.p_value == 0.01
     assert 0.99 < found.gated <= found.chance_adjusted <= 1
     assert found.undefined == 20
+
+
+def test_a_permutation_lost_in_its_sums_counts_as_good() -> None:
+    found = told(1e-9, [math.nan, 1.0, 1.0], best=0.0, higher=False)
+    assert found.p_value == 2 / 4
+    assert math.isclose(found.null_mean, (1e-9 + 2) / 3)
 
 
 def test_every_pair_of_a_stack_has_the_uncertainty_of_the_pair_alone() -> None:
