@@ -15,12 +15,14 @@ from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.resampling import order_of
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
 
 PAIRWISE_WORDS = 6_000  # peers hold all V² / 2 distances: beyond it minutes and tens of gigabytes
 SAMPLE_ROWS = 2 * BLOCK_ROWS + 5
+SAMPLE_DRAWN = 1_000
 AGREEMENT = 1e-9  # of two float64 ways to one correlation: V² rounded terms of either sign
 
 
@@ -78,6 +80,58 @@ def test_cka_of_real_tables(benchmark: Any, track: Track) -> None:
         verify,
     )
     track.run(benchmark, case, [Rival("numpy", "numpy", lambda: directly, lambda _: "float64, BLAS threads")])
+
+
+@pytest.mark.parametrize("drawn", ["permutations", "bootstrap"])
+@pytest.mark.parametrize("measure", [rsa, cka])
+def test_draws_of_a_measure(benchmark: Any, track: Track, measure: Any, drawn: str) -> None:
+    words, dim, draws = (2_000, 50, 20) if track.quick else (20_000, 100, 1_000)
+    x, y = synthetic.embedding_runs(2, words, dim)
+    shape = {"words": words, "dim": dim, "draws": draws, "products": 1 if drawn == "permutations" else 3}
+    name = measure.__name__
+
+    def verify(found: Similarity) -> str:
+        part = [table[:SAMPLE_DRAWN] for table in (x, y)]
+        ours = measure(*part, permutations=20, seed=1)
+        plain = [measure(part[0], part[1][order_of(draw, SAMPLE_DRAWN, 1)]).value for draw in range(20)]
+        assert abs(ours.null_mean - float(np.mean(plain))) < AGREEMENT
+        assert getattr(found, drawn) == draws
+        return f"20 permutations of {SAMPLE_DRAWN} words by hand, within {AGREEMENT:g}"
+
+    case = Case(
+        f"{name}-{drawn}-{words}x{dim}",
+        f"{name}_{drawn}",
+        f"{name.upper()} with {draws:,} {'permutations' if drawn == 'permutations' else 'resamples'}, "
+        f"{words:,} × {dim}",
+        shape,
+        work.draws(shape),
+        lambda: measure(x, y, **{drawn: draws}),
+        verify,
+    )
+    track.run(benchmark, case, [])
+
+
+def test_spearman_of_the_whole_vocabulary(benchmark: Any, track: Track) -> None:
+    words, dim = (2_000, 50) if track.quick else (20_000, 100)
+    x, y = synthetic.embedding_runs(2, words, dim)
+    shape = {"words": words, "dim": dim}
+
+    def verify(found: Similarity) -> str:
+        part = [table[:2_000] for table in (x, y)]
+        streamed, exact = (rsa(*part, method="spearman", matrix_bytes=held) for held in (0, 1 << 30))
+        assert abs(streamed.value - exact.value) <= streamed.error_bound
+        return f"sorted ranks of 2,000 words, within {streamed.error_bound:.0e}"
+
+    case = Case(
+        f"rsa-spearman-{words}x{dim}",
+        "rsa_spearman",
+        f"RSA by Spearman of {words:,} × {dim}, every pair of words, streamed",
+        shape,
+        work.streamed_ranks(shape),
+        lambda: rsa(x, y, method="spearman", matrix_bytes=0),
+        verify,
+    )
+    track.run(benchmark, case, [])
 
 
 def test_products_of_all_pairs(benchmark: Any, track: Track) -> None:

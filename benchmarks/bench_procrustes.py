@@ -15,13 +15,11 @@ from gpuemb.bench import synthetic, work
 from gpuemb.bench.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
-from gpuemb.core.device import CPU
-from gpuemb.geometry.procrustes import Alignment, procrustes
-from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
-from gpuemb.kernels.polar import PolarFactors, polar
-
-SAMPLE_ROWS = 2 * BLOCK_ROWS + 5  # two whole blocks and a part of one
-GRAM_TOLERANCE = SAMPLE_ROWS * np.finfo(np.float64).eps  # a sum of so many products, relative to its norm
+from gpuemb.geometry.accuracy import PROMISED
+from gpuemb.geometry.alignment import Alignment
+from gpuemb.geometry.crossgrams import NARROW, cross_grams
+from gpuemb.geometry.distances import PairRotations
+from gpuemb.geometry.procrustes import procrustes
 
 
 @pytest.mark.parametrize(("runs", "words", "dim"), [(10, 100_000, 100), (10, 100_000, 300)])
@@ -35,11 +33,6 @@ def test_every_pair_of_runs(benchmark: Any, track: Track, runs: int, words: int,
     shape = {"runs": runs, "words": words, "dim": dim, "pairs": len(pairs)}
     summed, turned = work.gram(shape), work.polar(shape)
 
-    def ours() -> PolarFactors:
-        products = gram.on(CPU)(tables).products
-        columns = [slice(s * dim, (s + 1) * dim) for s in range(runs)]
-        return polar.on(CPU)(np.stack([products[columns[s], columns[t]] for s, t in pairs]))
-
     case = Case(
         f"procrustes-{runs}x{words}x{dim}",
         "procrustes",
@@ -49,11 +42,11 @@ def test_every_pair_of_runs(benchmark: Any, track: Track, runs: int, words: int,
             summed.flops + turned.flops,
             summed.bytes + turned.bytes,
             (len(pairs), "pairs"),
-            "dgemm",
+            "sgemm" if dim >= NARROW else "dgemm",
             "flops",
-            f"{summed.said}; {turned.said}",
+            f"{summed.said}; {turned.said}; the products in float32 from d = {NARROW} on",
         ),
-        ours,
+        lambda: cross_grams(tables).procrustes(),
         lambda found: _verify(tables, pairs, found),
     )
     track.run(benchmark, case, _rivals(tables, pairs, track.threads))
@@ -87,24 +80,18 @@ def test_one_pair_of_real_tables(benchmark: Any, track: Track) -> None:
     track.run(benchmark, case, _rivals([source, target], [(0, 1)], track.threads))
 
 
-def _verify(tables: list[Float32], pairs: list[tuple[int, int]], found: PolarFactors) -> str:
-    """The sums against the reference on some blocks; every rotation against the one scipy finds."""
+def _verify(tables: list[Float32], pairs: list[tuple[int, int]], found: PairRotations) -> str:
+    """Every tenth pair against scipy in float64: distance from the rows, rotation within its bound."""
     from scipy.linalg import orthogonal_procrustes
 
-    part = [table[:SAMPLE_ROWS] for table in tables]
-    ours, expected = gram.on(CPU)(part), gram.reference(part)
-    _close(ours, expected)
-    for number, (s, t) in enumerate(pairs[:3]):
-        rotation, _ = orthogonal_procrustes(tables[s].astype(np.float64), tables[t].astype(np.float64))
-        condition = found.singular[number, 0] / found.singular[number, -1]
-        assert np.abs(found.rotation[number] - rotation).max() < condition * len(tables[s]) * 2.0**-52
-    return f"sums: the reference on {SAMPLE_ROWS:,} rows; rotations: scipy in float64"
-
-
-def _close(ours: GramSums, expected: GramSums) -> None:
-    gap = np.linalg.norm(ours.products - expected.products) / np.linalg.norm(expected.products)
-    assert gap < GRAM_TOLERANCE, gap
-    assert np.array_equal(ours.zeros, expected.zeros)
+    for number in range(0, len(pairs), 10):
+        x, y = (tables[run].astype(np.float64) for run in pairs[number])
+        rotation, _ = orthogonal_procrustes(x, y)
+        exact = np.linalg.norm(x @ rotation - y)
+        assert abs(found.distance[pairs[number]] / exact - 1) < PROMISED
+        assert np.linalg.norm(found.rotation[number] - rotation) < found.rotation_error[number]
+    taken = f"{found.widened} pairs taken again in float64, {found.recomputed} from their difference"
+    return f"scipy in float64: distances within {PROMISED:g}, rotations within their bound; {taken}"
 
 
 def _rivals(tables: list[Float32], pairs: list[tuple[int, int]], threads: int) -> list[Rival]:

@@ -34,18 +34,26 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
+    from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
+    from gpuemb.geometry.consensus import consensus
     from gpuemb.geometry.crossgrams import cross_grams
-    from gpuemb.geometry.distances import pip_loss
+    from gpuemb.geometry.displacement import semantic_displacement
+    from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+    from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.rsa import rsa
-    from gpuemb.geometry.spectrum import spectrum
+    from gpuemb.geometry.shape import angular, bures
+    from gpuemb.geometry.spectrum import spectrum, spectrum_distance
+    from gpuemb.geometry.words import pip_per_word, second_order_cosine
     from gpuemb.neighbors.cosines import cosine_matrix, cosine_tiles
     from gpuemb.neighbors.exact import nearest_neighbors
     from gpuemb.neighbors.index import CosineIndex
     from gpuemb.neighbors.judgements import similarity_correlation
     from gpuemb.neighbors.overlap import neighbor_overlap
     from gpuemb.report.page import write_report
+    from gpuemb.stability.compare import compare
+    from gpuemb.stability.comparisons import benjamini_hochberg
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
     from gpuemb.stability.info import info
     from gpuemb.stability.planning import plan
@@ -80,18 +88,26 @@ _ROOMS = {
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
+    "geometry.cca": ("cca", "pwcca", "svcca"),
     "geometry.cka": ("cka",),
+    "geometry.consensus": ("consensus",),
     "geometry.crossgrams": ("cross_grams",),
-    "geometry.distances": ("pip_loss",),
+    "geometry.displacement": ("semantic_displacement",),
+    "geometry.eigenspace": ("eigenspace_instability", "eigenspace_overlap"),
+    "geometry.pip": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
-    "geometry.spectrum": ("spectrum",),
+    "geometry.shape": ("angular", "bures"),
+    "geometry.spectrum": ("spectrum", "spectrum_distance"),
+    "geometry.words": ("pip_per_word", "second_order_cosine"),
     "neighbors.cosines": ("cosine_matrix", "cosine_tiles"),
     "neighbors.exact": ("nearest_neighbors",),
     "neighbors.index": ("CosineIndex",),
     "neighbors.judgements": ("similarity_correlation",),
     "neighbors.overlap": ("neighbor_overlap",),
     "report.page": ("write_report",),
+    "stability.comparisons": ("benjamini_hochberg",),
+    "stability.compare": ("compare",),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
     "stability.info": ("info",),
     "stability.planning": ("plan",),
@@ -134,29 +150,43 @@ __all__ = [
     "Tokens",
     "Vocabulary",
     "VocabularyError",
+    "angular",
+    "benjamini_hochberg",
     "bootstrap_repeats",
+    "bures",
+    "cca",
     "cka",
+    "compare",
+    "consensus",
     "cosine_matrix",
     "cosine_tiles",
     "count_cooccurrences",
     "cross_grams",
     "datasets",
+    "eigenspace_instability",
+    "eigenspace_overlap",
     "info",
     "load",
     "load_config",
     "nearest_neighbors",
     "neighbor_overlap",
     "pip_loss",
+    "pip_per_word",
     "plan",
     "ppmi",
     "procrustes",
+    "pwcca",
     "read_corpus",
     "rsa",
     "save",
+    "second_order_cosine",
+    "semantic_displacement",
     "similarity_correlation",
     "spectrum",
+    "spectrum_distance",
     "stack",
     "study",
+    "svcca",
     "train",
     "write_report",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,6 +44,33 @@ class Work:
     def amount(self) -> int:
         """The number that is held against the ceiling."""
         return self.flops if self.counts == "flops" else self.bytes
+
+
+def draws(shape: Mapping[str, int]) -> Work:
+    """Products of the rows that are drawn: all in a permutation, 1 − 1/e of them in a resample."""
+    words, dim, number, products = shape["words"], shape["dim"], shape["draws"], shape["products"]
+    rows = words if products == 1 else round(words * (1 - math.exp(-1)))
+    return Work(
+        2 * number * products * rows * dim**2,
+        number * rows * dim * 16,
+        (number, "draws"),
+        "dgemm",
+        "flops",
+        f"float64 products, {products} of d × d a draw; gathering and weighing rows is not counted",
+    )
+
+
+def streamed_ranks(shape: Mapping[str, int]) -> Work:
+    """Cosines of all pairs, twice: once for the cells, once for their ranks."""
+    words, dim = shape["words"], shape["dim"]
+    return Work(
+        4 * words**2 * dim,
+        words * dim * 16,
+        (words * (words - 1) // 2, "pairs"),
+        "dgemm",
+        "flops",
+        "float64 products of two tables in two passes, half of all pairs; cells and ranks are not counted",
+    )
 
 
 def gram(shape: Mapping[str, int]) -> Work:

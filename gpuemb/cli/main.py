@@ -10,6 +10,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
+from gpuemb.cli.compare import compare
 from gpuemb.cli.count import count
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (bench, convert, count, neighbors, similarity):
+for command in (bench, compare, convert, count, neighbors, similarity):
     app.command()(command)
 
 

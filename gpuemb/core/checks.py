@@ -87,16 +87,24 @@ def check_range(where: str, name: str, x: Array, largest: float) -> None:
     if _dtype_name(x) != "float64":
         return
     xp = namespace_of(x)
-    sizes = xp.max(xp.abs(x), axis=1)
-    bad = (sizes > largest) | ((sizes < 1 / LARGEST_SQUARE) & (sizes > 0))
-    whole = float(xp.max(sizes))
-    if bool(xp.any(bad)) or 0 < whole < 1 / largest:
-        row = int(xp.argmax(xp.astype(bad, xp.int8)))
-        raise NonFiniteError(
-            f"{where}: {name}: row {row} has entries near {float(sizes[row]):.1e}",
-            needed=f"Entries between {1 / largest:.0e} and {largest:.0e} keep sums of products finite.",
-            remedy="Scale the table, for example by its largest entry; cosines do not change.",
-        )
+    whole = 0.0
+    for start, stop in tiles(x.shape[0], rows_per_tile(8 * x.shape[1])):
+        sizes = xp.max(xp.abs(x[start:stop, :]), axis=1)
+        bad = (sizes > largest) | ((sizes < 1 / LARGEST_SQUARE) & (sizes > 0))
+        if bool(xp.any(bad)):
+            row = int(xp.argmax(xp.astype(bad, xp.int8)))
+            raise _out_of_range(where, name, start + row, float(sizes[row]), largest)
+        whole = max(whole, float(xp.max(sizes)))
+    if 0 < whole < 1 / largest:
+        raise _out_of_range(where, name, 0, whole, largest)
+
+
+def _out_of_range(where: str, name: str, row: int, size: float, largest: float) -> NonFiniteError:
+    return NonFiniteError(
+        f"{where}: {name}: row {row} has entries near {size:.1e}",
+        needed=f"Entries between {1 / largest:.0e} and {largest:.0e} keep sums of products finite.",
+        remedy="Scale the table, for example by its largest entry; cosines do not change.",
+    )
 
 
 def check_same_rows(where: str, first: Array, second: Array) -> None:

@@ -254,3 +254,30 @@ def tables_of(runs: Any) -> list[FloatMatrix]:
     if isinstance(runs, (list, tuple)):
         return [vectors_of(run) for run in runs]
     return [runs[s, ...] for s in range(runs.shape[0])]
+
+
+def check_same_words(where: str, runs: Any, names: Sequence[str] | None = None) -> None:
+    """Tables that know their words must have the same ones in the same order.
+
+    Args:
+        where: the function that was called.
+        runs: a sequence of tables, arrays among them, which have no words; a stack has one vocabulary.
+        names: of the tables; ``run s`` when None. Unequal numbers of rows are left to be told by others.
+
+    Raises:
+        VocabularyError: the first row is named at which words differ.
+    """
+    if not isinstance(runs, (list, tuple)):
+        return
+    labels = [f"run {s}" for s in range(len(runs))] if names is None else names
+    known = [(name, words) for name, run in zip(labels, runs, strict=True) if (words := words_of(run))]
+    for name, words in known[1:]:
+        first_name, first = known[0]
+        if words is first or len(words) != len(first) or list(words) == list(first):
+            continue
+        row = next(row for row, (a, b) in enumerate(zip(first, words, strict=True)) if a != b)
+        raise VocabularyError(
+            f"{where}: row {row} is {first[row]!r} in {first_name} but {words[row]!r} in {name}",
+            needed="Row i must be the same word in all tables.",
+            remedy="Use stack([a, b]), which keeps the words that all have, in one order.",
+        )

@@ -6,33 +6,136 @@ import math
 from typing import Any
 
 from gpuemb.core.arrays import namespace_of
-from gpuemb.geometry.crossgrams import PairSums, pair_sums
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.centering import FAR, ROUNDING, moved_grams
+from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
+from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
 
 
-def cka(x: Any, y: Any) -> Similarity:
+def cka(
+    x: Any,
+    y: Any,
+    *,
+    debiased: bool = False,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        debiased: the ratio of unbiased estimates ``HSIC₁`` instead: near 0 for unrelated tables however many
+            dimensions they have. At most 1, may be negative, and is never clamped; needs 4 words.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
-        The alignment in ``.value``; NaN with its reason where a table's rows are all equal.
+        The alignment in ``.value``; NaN with its reason where a table's rows are all equal, and for the
+        debiased one where they are all equally far apart. ``.recomputed`` where the columns' means are so
+        much larger than their spread that the rows were moved there first.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops. Source: Kornblith (2019); Definitions §4.
+    Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
+    Source: Kornblith (2019); Song (2012); Definitions §4, §5.
     """
-    sums = pair_sums(x, y, "centered")
-    value = linear_cka(sums)
+    draws = Draws("cka", permutations, bootstrap, seed, confidence)
+    found = _debiased(x, y) if debiased else _biased(x, y)
+    measure = DEBIASED_CKA if debiased else CKA
+    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
+
+
+def _biased(x: Any, y: Any) -> Similarity:
+    grams = cross_grams([x, y], "centered")
+    value = float(grams.cka()[0, 1])
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, "cka", "centered", sums.zeros, reason)
+    return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
 
 
-def linear_cka(sums: PairSums) -> float:
-    """Return linear CKA from the sums of centered columns."""
+def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
+    """Return linear CKA from the sums of centered columns; two copies of a word are no pair."""
     xp = namespace_of(sums.cross)
-    scale = math.sqrt(float(xp.sum(sums.gram_x**2)) * float(xp.sum(sums.gram_y**2)))
-    return float(xp.sum(sums.cross**2)) / scale if scale > 0 else math.nan
+    parts = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.cross, sums.gram_y)]
+    if own is not None:
+        copies = own.copies
+        pairs = zip(parts, (copies[0, 0], copies[0, 1], copies[1, 1]), strict=True)
+        parts = [whole - float(copied) for whole, copied in pairs]
+    scale = math.sqrt(max(0.0, parts[0]) * max(0.0, parts[2]))
+    return parts[1] / scale if scale > 0 else math.nan
+
+
+def _debiased(x: Any, y: Any) -> Similarity:
+    raw = cross_grams([x, y], precision="float64")
+    sums, zeros = raw.pair(0, 1), raw.zeros
+    if sums.rows < LEAST_WORDS:
+        reason = f"the unbiased estimate needs {LEAST_WORDS} words"
+        return Similarity(math.nan, "cka_debiased", "centered", zeros, reason)
+    moved = _smallest_share(sums) < FAR
+    if moved:
+        sums = moved_grams(raw).pair(0, 1)
+    value = debiased_cka(sums)
+    reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
+    return Similarity(value, "cka_debiased", "centered", zeros, reason, moved)
+
+
+def debiased_cka(sums: PairSums) -> float:
+    """Return ``HSIC₁(X,Y) / √(HSIC₁(X,X) HSIC₁(Y,Y))`` from the sums of raw rows; NaN below 4 words.
+
+    The estimates are told to ``ROUNDING`` of ``‖G‖²``; one that does not stand out of that does not exist.
+    """
+    if sums.rows < LEAST_WORDS or _smallest_share(sums) <= ROUNDING:
+        return math.nan
+    return _hsic(sums) / math.sqrt(_hsic(_with_itself(sums, 0))) / math.sqrt(_hsic(_with_itself(sums, 1)))
+
+
+def _smallest_share(sums: PairSums) -> float:
+    """The smaller share of ``‖G‖²`` that the unbiased estimate has left of it."""
+    xp = namespace_of(sums.cross)
+    scales = [float(xp.sum(gram**2)) for gram in (sums.gram_x, sums.gram_y)]
+    return min(
+        _hsic(_with_itself(sums, side)) / scale if scale > 0 else 0.0 for side, scale in enumerate(scales)
+    )
+
+
+def _with_itself(sums: PairSums, side: int) -> PairSums:
+    """The sums of one of the two tables and itself."""
+    gram = (sums.gram_x, sums.gram_y)[side]
+    total = (sums.sum_x, sums.sum_y)[side]
+    weighted = (sums.weighted_x, sums.weighted_y)[side][side : side + 1, :]
+    xp = namespace_of(gram)
+    both = xp.concat([weighted, weighted], axis=0)
+    norms = sums.norms[side, side] * xp.ones_like(sums.norms)
+    return PairSums(sums.rows, gram, gram, gram, total, total, norms, both, both, sums.zeros)
+
+
+def _hsic(sums: PairSums) -> float:
+    """``V(V−3)·HSIC₁ = tr K̃L̃ + 1ᵀK̃1·1ᵀL̃1/((V−1)(V−2)) − 2·1ᵀK̃L̃1/(V−2)`` (Definitions §4)."""
+    xp = namespace_of(sums.cross)
+    words, norm = sums.rows, float(sums.norms[0, 1])
+    within_x = float(xp.sum(sums.sum_x**2)) - float(xp.linalg.trace(sums.gram_x))
+    within_y = float(xp.sum(sums.sum_y**2)) - float(xp.linalg.trace(sums.gram_y))
+    joint = (
+        float(xp.sum(sums.sum_x * xp.sum(sums.cross * sums.sum_y, axis=1)))
+        - float(xp.sum(sums.weighted_y[0, :] * sums.sum_y))
+        - float(xp.sum(sums.weighted_x[1, :] * sums.sum_x))
+        + norm
+    )
+    together = float(xp.sum(sums.cross**2)) - norm
+    return together + within_x * within_y / ((words - 1) * (words - 2)) - 2 * joint / (words - 2)
+
+
+CKA = Measure("CKA", "centered", linear_cka)

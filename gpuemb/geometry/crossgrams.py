@@ -1,189 +1,301 @@
-"""All products of table pairs in one pass, and every measure that follows from them."""
+"""All products of table pairs in one pass, and every measure that follows from them.
+
+What each measure takes by default (``precision="auto"``), so that it is right to 1e-6 of its value:
+
+=============================  ==========================================  ===============================
+measure                        float32 or float16 tables, every d ≥ 128    float64 tables, or smaller d
+=============================  ==========================================  ===============================
+direct, Procrustes, PIP        float32; a pair whose error bound is above  float64
+                               1e-6 of its square again in float64
+the same, nearly equal tables  the Gram of ``[XQ, Y − XQ]`` in float64     the same
+RSA, CKA                       float32; a pair whose error bound is above  float64
+                               1e-6 again in float64
+``block, pair, table``, all    float64, rows read again when first asked   float64
+other measures
+``centered``, mean dominates   one more pass, around the means             the same
+=============================  ==========================================  ===============================
+
+Float32 products are bounded by what they do to Gaussian vectors (:mod:`gpuemb.geometry.accuracy`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import combinations
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, Float64, Int64, device_of, like, namespace_of
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_choice, check_matrix, check_range, check_same_rows
+from gpuemb.core.arrays import Array, Float64, device_of, namespace_of
+from gpuemb.core.checks import (
+    LARGEST_FOURTH_POWER,
+    check_at_least,
+    check_choice,
+    check_finite,
+    check_floats,
+    check_range,
+    check_same_rows,
+)
 from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.embeddings.model import tables_of, words_of
-from gpuemb.kernels.gram import BLOCK_ROWS, gram
+from gpuemb.embeddings.model import check_same_words, tables_of, words_of
+from gpuemb.geometry.accuracy import cka_error, rsa_error
+from gpuemb.geometry.centering import ROUNDING as ROUNDING
+from gpuemb.geometry.parts import Rows, check_first_row, total
+from gpuemb.geometry.sums import SCALED, Grams, Preparation, in_library
+from gpuemb.geometry.sums import PairSums as PairSums
+from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Precision
 
-Preparation: TypeAlias = Literal["raw", "unit", "centered"]
-ROUNDING = BLOCK_ROWS * 2.0**-52  # relative error of a sum over a block, at worst
-PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered")
+if TYPE_CHECKING:
+    from gpuemb.geometry.distances import PairRotations
+    from gpuemb.geometry.spectrum import Spectrum
 
-
-@dataclass(frozen=True, eq=False)
-class PairSums:
-    """What all measures of one pair of tables need, float64; ``X`` and ``Y`` are prepared rows.
-
-    Attributes:
-        rows: ``V``.
-        gram_x: ``(d, d)`` XᵀX.
-        gram_y: ``(e, e)`` YᵀY.
-        cross: ``(d, e)`` XᵀY.
-        sum_x: ``(d,)`` column sums of X.
-        sum_y: ``(e,)`` column sums of Y.
-        zeros: rows without length in some run: left out of ``unit`` sums (they have no cosine), and
-            of ``rows``; kept in the others.
-    """
-
-    rows: int
-    gram_x: Array
-    gram_y: Array
-    cross: Array
-    sum_x: Array
-    sum_y: Array
-    zeros: int
+Accumulation: TypeAlias = Literal["auto", "float32", "float64"]
+PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered", "centered-unit")
+NARROW = 128  # dimensions from which float32 is taken: 1.5 times as fast there, slower than float64 at 50
+AT_ONCE = 4096  # columns that the CPU reads at once
 
 
-@dataclass(frozen=True, eq=False)
-class CrossGrams:
-    """The products of every pair of runs, from one pass over the rows.
+class CrossGrams(Grams):
+    """The products of every pair of runs, from one pass over the rows, and every measure of pairs."""
 
-    Attributes:
-        preparation: ``raw``, ``unit`` or ``centered``.
-        rows: ``V``.
-        edges: ``(S + 1,)`` columns of run ``s`` are ``edges[s]:edges[s + 1]``.
-        products: ``(D, D)`` float64; block ``(s, t)`` is ``E_sᵀ E_t``.
-        sums: ``(D,)`` column sums.
-        zeros: rows without length in at least one run; ``unit`` leaves them out of all runs.
-    """
+    def procrustes(self) -> PairRotations:
+        """Return distance, rotation, rank and conditioning of every pair of runs of equal ``d``."""
+        from gpuemb.geometry.distances import pair_rotations
 
-    preparation: Preparation
-    rows: int
-    edges: Int64
-    products: Array
-    sums: Array
-    zeros: int
+        return pair_rotations(self)
 
-    @property
-    def runs(self) -> int:
-        """Number of tables ``S``."""
-        return len(self.edges) - 1
+    def direct(self) -> Float64:
+        """Return ``(S, S)`` ``‖X − Y‖``; NaN where dimensions differ."""
+        from gpuemb.geometry.distances import distance_table
 
-    def block(self, s: int, t: int) -> Array:
-        """Return ``E_sᵀ E_t``."""
-        return self.products[self._columns(s), self._columns(t)]
+        return distance_table(self, "direct")
 
-    def pair(self, s: int, t: int) -> PairSums:
-        """Return the sums of one pair of runs."""
-        return PairSums(
-            self.rows,
-            self.block(s, s),
-            self.block(t, t),
-            self.block(s, t),
-            self.sums[self._columns(s)],
-            self.sums[self._columns(t)],
-            self.zeros,
-        )
+    def pip_loss(self) -> Float64:
+        """Return ``(S, S)`` ``‖XXᵀ − YYᵀ‖``."""
+        from gpuemb.geometry.distances import distance_table
 
-    def table(self, measure: Callable[[PairSums], float]) -> Float64:
-        """Return ``(S, S)`` of a symmetric measure of pairs, the diagonal included."""
-        values = np.empty((self.runs, self.runs))
-        for s, t in [(s, s) for s in range(self.runs)] + list(combinations(range(self.runs), 2)):
-            values[s, t] = values[t, s] = measure(self.pair(s, t))
-        return values
-
-    def centered(self) -> CrossGrams:
-        """Return the products after column means are removed; follows from ``raw`` without a pass.
-
-        A column whose variance cannot be told from the rounding of its sums has none: exact zeros.
-        """
-        check_choice("cross_grams", "preparation", self.preparation, ("raw",))
-        xp = namespace_of(self.products)
-        outer = self.sums[:, None] * self.sums[None, :]
-        products = self.products - outer / self.rows
-        varies = xp.linalg.diagonal(products) > ROUNDING * xp.linalg.diagonal(self.products)
-        kept = xp.astype(varies, products.dtype)
-        products = products * kept[:, None] * kept[None, :]
-        return CrossGrams("centered", self.rows, self.edges, products, self.sums * 0.0, self.zeros)
+        return distance_table(self, "pip")
 
     def rsa(self) -> Float64:
         """Return ``(S, S)`` Pearson RSA; needs ``unit``."""
         from gpuemb.geometry.rsa import pearson_rsa
 
         check_choice("rsa", "preparation", self.preparation, ("unit",))
-        return self.table(pearson_rsa)
+        return self.table(pearson_rsa, rsa_error)
 
-    def cka(self) -> Float64:
-        """Return ``(S, S)`` linear CKA; needs ``centered``."""
-        from gpuemb.geometry.cka import linear_cka
+    def cka(self, *, debiased: bool = False) -> Float64:
+        """Return ``(S, S)`` linear CKA; needs ``centered``, or ``raw`` where it is debiased."""
+        from gpuemb.geometry.cka import debiased_cka, linear_cka
 
-        check_choice("cka", "preparation", self.preparation, ("centered",))
-        return self.table(linear_cka)
+        check_choice("cka", "preparation", self.preparation, ("raw" if debiased else "centered",))
+        return self.table(debiased_cka) if debiased else self.table(linear_cka, cka_error)
 
-    def _columns(self, s: int) -> slice:
-        return slice(int(self.edges[s]), int(self.edges[s + 1]))
+    def conditions(self) -> Float64:
+        """Return ``(S,)`` each run's condition; past 1e5 the subspace measures need its rows."""
+        from gpuemb.geometry.axes import axes_of_runs
+
+        return np.array([axes.condition for axes in axes_of_runs(self)])
+
+    def cca(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` mean canonical correlations; needs ``centered``.
+
+        Args:
+            runs: the tables, read again for pairs with a condition past 1e5.
+
+        Raises:
+            ConfigError: there is such a pair and ``runs`` is None.
+        """
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.cca import mean_correlation
+
+        check_choice("cca", "preparation", self.preparation, ("centered",))
+        return table_of_frames("cca", self, mean_correlation, runs)
+
+    def svcca(self, share: float = 0.99, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.cca import check_share, mean_correlation
+
+        check_choice("svcca", "preparation", self.preparation, ("centered",))
+        check_share(share)
+        return table_of_frames("svcca", self, mean_correlation, runs, share)
+
+    def pwcca(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.cca import weighted_correlation
+
+        check_choice("pwcca", "preparation", self.preparation, ("centered",))
+        return table_of_frames("pwcca", self, weighted_correlation, runs, symmetric=False)
+
+    def eigenspace_overlap(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; ``runs`` and errors as :meth:`cca`."""
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.eigenspace import overlap
+
+        check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
+        return table_of_frames("eigenspace_overlap", self, overlap, runs)
+
+    def eigenspace_instability(self, alpha: float = 3.0, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
+
+        Args:
+            alpha: how much leading axes count.
+            runs: the tables, read again for pairs with a condition past 1e5, or of an instability so small
+                that it cancels; without them such an instability is right to ``64·eps·condition²``.
+
+        Raises:
+            ConfigError: a pair has a condition past 1e5 and ``runs`` is None.
+        """
+        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.eigenspace import cancels, instability
+
+        check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
+        check_at_least("eigenspace_instability", "alpha", alpha, 0)
+        measure = partial(instability, alpha=alpha)
+        return table_of_frames("eigenspace_instability", self, measure, runs, doubtful=cancels)
+
+    def angular(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.
+
+        ``runs`` are read again for pairs that are nearly equal; without them such an angle is right to 1e-7.
+        """
+        from gpuemb.geometry.shape import shape_table
+
+        check_choice("angular", "preparation", self.preparation, ("centered",))
+        return shape_table(self, "angular", runs)
+
+    def bures(self, runs: Any = None) -> Float64:
+        """Return ``(S, S)`` Bures distances; needs ``centered``; ``runs`` as :meth:`angular`."""
+        from gpuemb.geometry.shape import shape_table
+
+        check_choice("bures", "preparation", self.preparation, ("centered",))
+        return shape_table(self, "bures", runs)
+
+    def spectra(self, ranks: tuple[int, int] | None = None) -> list[Spectrum]:
+        """Return the spectrum of every run; needs ``centered``; ``ranks`` as :func:`gpuemb.spectrum`."""
+        from gpuemb.geometry.spectrum import spectrum_of_gram
+
+        check_choice("spectra", "preparation", self.preparation, ("centered",))
+        return [spectrum_of_gram(self.block(s, s), ranks) for s in range(self.runs)]
+
+    def spectrum_distance(self, *, correlation: bool = False) -> Float64:
+        """Return ``(S, S)`` distances of the Grams' spectra, or of the correlation matrices'."""
+        from gpuemb.geometry.spectrum import spectrum_distance
+
+        found = [s.correlation or s if correlation else s for s in self.spectra()]
+        return np.array([[spectrum_distance(a, b) for b in found] for a in found])
 
 
-def cross_grams(runs: Any, preparation: Preparation = "raw") -> CrossGrams:
+def cross_grams(
+    runs: Any,
+    preparation: Preparation = "raw",
+    *,
+    precision: Accumulation = "auto",
+    first_row: int | None = None,
+) -> CrossGrams:
     """Sum the products of every pair of runs in one pass over their rows.
+
+    Tables may be memory maps larger than memory, of any float dtype and in any order; no table is copied.
+    ``centered-unit`` needs the column means first, ``centered`` where means dominate: one more pass.
 
     Args:
         runs: an EmbeddingStack, a sequence of tables ``(V, d_s)``, or an ``(S, V, d)`` array.
-        preparation: rows as they are (``raw``), of length 1 (``unit``), or without column means
-            (``centered``).
+        preparation: rows as they are (``raw``), of length 1 (``unit``), without column means
+            (``centered``), or without column means and then of length 1 (``centered-unit``).
+        precision: of the products, ``float32`` or ``float64``; ``auto`` takes float32 where it is enough for
+            the measure that is asked, and reads the rows again where it is not: see the module's table.
+        first_row: the tables are a part of more rows and begin there, at a multiple of 8,192. The sums of
+            parts add up with ``+``. Parts are ``raw`` or ``unit``; ``raw`` sums may be centered once added.
 
     Returns:
         Sums in float64, the same bits for any number of threads; in the library of the input.
 
     Raises:
-        ConfigError: an unknown preparation.
+        ConfigError: an unknown preparation or precision, or a part that cannot be one.
         ShapeError: tables over different numbers of words.
+        VocabularyError: tables that list other words; the first is named.
         NonFiniteError: the first run and word are named.
         MemoryBudgetError: the products of all pairs would not fit.
 
-    Cost: ``V·D²`` flops, ``D = Σ d_s``; ``8·D²`` bytes and one block of 8,192 rows.
+    Cost: ``V·D²`` flops, ``D = Σ d_s``; ``8·D²`` bytes and :func:`plan_cross_grams` beside them.
     """
     check_choice("cross_grams", "preparation", preparation, PREPARATIONS)
-    words = words_of(runs)
-    tables = [check_matrix("cross_grams", f"run {s}", t, words) for s, t in enumerate(tables_of(runs))]
-    for s, table in enumerate(tables):
+    check_choice("cross_grams", "precision", precision, ("auto", "float32", "float64"))
+    check_first_row("cross_grams", first_row)
+    if first_row is not None:
+        check_choice("cross_grams with first_row", "preparation", preparation, ("raw", "unit"))
+    tables = [check_floats("cross_grams", f"run {s}", t) for s, t in enumerate(tables_of(runs))]
+    for table in tables:
         check_same_rows("cross_grams", tables[0], table)
-        check_range("cross_grams", f"run {s}", table, LARGEST_FOURTH_POWER)
-    edges = np.cumsum([0, *(table.shape[1] for table in tables)])
-    require(plan_cross_grams(int(edges[-1])), device_of(tables[0]))
-    tables, zeros = _with_length(tables, drop=preparation == "unit")
-    scaling: Literal["raw", "unit"] = "unit" if preparation == "unit" else "raw"
-    found = gram.on(device_of(tables[0]))(tables, scaling)
-    products, sums = (like(a, tables[0]) for a in (found.products, found.sums))
-    grams = CrossGrams(scaling, tables[0].shape[0], edges, products, sums, zeros)
+    check_same_words("cross_grams", runs)
+    columns = sum(t.shape[1] for t in tables)
+    plan = plan_cross_grams(columns, tables[0].shape[0], parts=first_row is not None)
+    require(plan, device_of(tables[0]))
+    chosen = _chosen(tables, precision)
+    rows = Rows((tables,), "unit" if preparation in SCALED else "raw")
+    if preparation == "centered-unit":
+        means = (
+            _checked(rows.unscaled().sums("float64", ()), tables, words_of(runs)).sums / tables[0].shape[0]
+        )
+        edges = np.cumsum([0, *(table.shape[1] for table in tables)])
+        rows = rows.around([means[a:b] for a, b in pairwise(edges)])
+    nodes = () if first_row is None else rows.nodes(first_row, chosen)
+    sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), tables, words_of(runs))
+    kind: Preparation = "raw" if preparation == "centered" else preparation
+    forced = precision != "auto"
+    found = in_library(sums, tables[0])
+    grams = CrossGrams.of(found, rows, kind, forced=forced, first_row=first_row, nodes=nodes)
     return grams.centered() if preparation == "centered" else grams
 
 
-def _with_length(tables: list[Array], *, drop: bool) -> tuple[list[Array], int]:
-    """Count the rows that are zero in some table; leave them out of all tables if asked."""
-    xp = namespace_of(*tables)
-    length = xp.any(tables[0] != 0, axis=1)
-    for table in tables[1:]:
-        length = length & xp.any(table != 0, axis=1)
-    kept = xp.nonzero(length)[0]
-    zeros = int(length.shape[0] - kept.shape[0])
-    if drop and zeros:
-        tables = [xp.take(table, kept, axis=0) for table in tables]
-    return tables, zeros
+def _chosen(tables: list[Array], precision: Accumulation) -> Precision:
+    if precision != "auto":
+        return precision
+    wide = any(str(table.dtype).endswith("float64") or table.shape[1] < NARROW for table in tables)
+    return "float64" if wide else "float32"
+
+
+def _checked(sums: GramSums, tables: list[Array], words: Any) -> GramSums:
+    """The sums, if all numbers were finite and of a size that keeps them so.
+
+    Sums tell that some number is not finite; only then are tables read to name it. What is too small to be
+    squared shows in no sum: float64 tables are read for it.
+
+    Raises:
+        NonFiniteError: the first run and word are named.
+    """
+    xp = namespace_of(sums.norms)
+    if not bool(xp.all(xp.isfinite(sums.norms))) or not bool(xp.all(xp.isfinite(sums.sums))):
+        for s, table in enumerate(tables):
+            check_finite("cross_grams", f"run {s}", table, words)
+    for s, table in enumerate(tables):
+        check_range("cross_grams", f"run {s}", table, LARGEST_FOURTH_POWER)
+    return sums
 
 
 def pair_sums(x: Any, y: Any, preparation: Preparation) -> PairSums:
-    """Return the sums of two tables."""
-    return cross_grams([x, y], preparation).pair(0, 1)
+    """Return the sums of two tables, of float64 accuracy."""
+    return cross_grams([x, y], preparation, precision="float64").pair(0, 1)
 
 
-def plan_cross_grams(columns: int) -> MemoryPlan:
-    """State the bytes of one pass over tables with ``columns`` columns in all."""
+def plan_cross_grams(columns: int, rows: int = BLOCK_ROWS, *, parts: bool = False) -> MemoryPlan:
+    """State the bytes of one pass over tables of so many columns in all, and rows.
+
+    Args:
+        columns: ``D``.
+        rows: ``V``.
+        parts: whether the sums are kept so that other parts can be added.
+    """
+    at_once = min(columns, AT_ONCE)
+    waiting = (-(-rows // BLOCK_ROWS)).bit_length() + 1
     return MemoryPlan(
         f"cross-Grams of {columns} columns",
         {
             "products": buffer((columns, columns), np.float64),
-            "one block of rows": buffer((2, BLOCK_ROWS, columns), np.float64),
+            "sums that wait to be added": waiting * buffer((at_once, at_once), np.float64) // 2,
+            "one block of rows": buffer((min(rows, BLOCK_ROWS), at_once), np.float64),
+            "sums of parts": parts * waiting * buffer((columns, columns), np.float64),
         },
     )

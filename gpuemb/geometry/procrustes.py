@@ -1,92 +1,269 @@
-"""The best rotation of one table onto another."""
+"""The best orthogonal map of one table onto another."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
-from gpuemb.core.errors import ShapeError
+from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
-from gpuemb.embeddings.model import vectors_of
-from gpuemb.geometry.crossgrams import cross_grams
-from gpuemb.geometry.distances import pair_distances
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
+from gpuemb.geometry.accuracy import NEARLY_EQUAL
+from gpuemb.geometry.alignment import Alignment, Alignments
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.drawn_measures import procrustes_measure
+from gpuemb.geometry.paired_rows import PairedRows, PairProducts, pair_rows
+from gpuemb.geometry.uncertainty import Draws
 from gpuemb.kernels.polar import polar
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@overload
+def procrustes(
+    x: EmbeddingStack | Sequence[Any],
+    y: EmbeddingStack | Sequence[Any],
+    *,
+    scale: bool = ...,
+    center: bool = ...,
+    rotation_only: bool = ...,
+    weights: Any = ...,
+    permutations: int = ...,
+    bootstrap: int = ...,
+    seed: int = ...,
+    confidence: float = ...,
+    progress: Progress = ...,
+) -> Alignments: ...
+@overload
+def procrustes(
+    x: Any,
+    y: Any,
+    *,
+    scale: bool = ...,
+    center: bool = ...,
+    rotation_only: bool = ...,
+    weights: Any = ...,
+    permutations: int = ...,
+    bootstrap: int = ...,
+    seed: int = ...,
+    confidence: float = ...,
+    progress: Progress = ...,
+) -> Alignment: ...
+def procrustes(
+    x: Any,
+    y: Any,
+    *,
+    scale: bool = False,
+    center: bool = False,
+    rotation_only: bool = False,
+    weights: Any = None,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Alignment | Alignments:
+    """Find the orthogonal ``Q`` that minimizes ``‖XQ − Y‖`` (rows as they are), for one pair or many.
+
+    Unequal dimensions have a semi-orthogonal map, the ``Q`` of largest ``tr(QᵀXᵀY)``: the best one
+    after the narrower table is padded with zeros. Its distance is that of the padded tables.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``; or ``P`` of them: an EmbeddingStack, a sequence, or an
+            array ``(P, V, d)``.
+        y: the same for the target, ``(V, e)``; row ``i`` is the same word.
+        scale: also find the factor ``s ≥ 0`` of ``‖sXQ − Y‖``, ``‖XᵀY‖_* / ‖X‖²``.
+        center: take the (weighted) column means off both tables first.
+        rotation_only: allow no reflection; needs ``d = e``.
+        weights: ``(V,)`` how often each word counts, floats of at least 0; 2 is as good as the row twice.
+        permutations: of the words of Y, for the distance's ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
+
+    Returns:
+        An :class:`Alignment`; of ``P`` pairs, :class:`Alignments`.
+
+    Conventions: ``scipy.spatial.procrustes(y, x)``, its second table moved onto its first, has the disparity
+        ``relative_distance²`` of ``scale=True, center=True``; ``Rotation.align_vectors(y, x, weights)`` the
+        ``distance`` of ``rotation_only=True``; ``scipy.linalg.orthogonal_procrustes(x, y)`` the same
+        rotation and, under the name of a scale, ``Σσ``.
+
+    Raises:
+        ShapeError: numbers of words differ, stacks in length, or ``rotation_only`` in dimensions.
+        VocabularyError: a pair's tables list other words; the first is named.
+        DTypeError, NonFiniteError: as the tables and weights require.
+        ConfigError: a weight is negative, or all are zero; weights and draws; a negative number of draws,
+            or a confidence that is no share.
+
+    Cost: ``2·V·d·e`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair; a
+        permutation ``2·V·d·e``, a resample ``1.3·V·(d² + de + e²)``, and an SVD each.
+    Source: Schönemann (1966); Definitions §2, §5.
+    """
+    draws = Draws("procrustes", permutations, bootstrap, seed, confidence)
+    _check_draws(draws, weights)
+
+    def drawn(first: Any, second: Any, found: Alignment) -> Alignment:
+        if not draws:
+            return found
+        measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
+        return uncertainty(first, second, measure, draws, progress, known=found.distance).onto(found)
+
+    if not (_is_several(x) or _is_several(y)):
+        pair = pair_rows("procrustes", x, y, weights=weights, center=center)
+        return drawn(x, y, _aligned([pair], scale=scale, rotation_only=rotation_only)[0])
+    firsts, seconds = _several("X", x), _several("Y", y)
+    if len(firsts) != len(seconds):
+        raise ShapeError(
+            f"procrustes: X holds {len(firsts)} tables but Y holds {len(seconds)}",
+            needed="Table p of X is aligned with table p of Y.",
+            remedy="Repeat a table to align it with several: procrustes([x] * len(y), y).",
+        )
+    pairs = [
+        pair_rows("procrustes", first, second, weights=weights, center=center)
+        for first, second in zip(firsts, seconds, strict=True)
+    ]
+    aligned = _aligned(pairs, scale=scale, rotation_only=rotation_only)
+    return Alignments(tuple(map(drawn, firsts, seconds, aligned)))
+
+
+def _check_draws(draws: Draws, weights: Any) -> None:
+    if draws and weights is not None:
+        raise ConfigError(
+            "procrustes: permutations or bootstrap of weighted words were asked for",
+            needed="A draw says itself how often each word counts.",
+            remedy="Leave weights out, or permutations and bootstrap.",
+        )
+
+
+def _is_several(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return not x or isinstance(x[0], Embedding) or getattr(x[0], "ndim", 0) == 2
+    return isinstance(x, EmbeddingStack) or getattr(x, "ndim", 0) == 3
+
+
+def _several(name: str, x: Any) -> list[Any]:
+    tables = list(x) if isinstance(x, (list, tuple)) else tables_of(x) if _is_several(x) else [x]
+    if not tables:
+        raise ShapeError(
+            f"procrustes: {name} holds no table",
+            needed="At least one pair is needed.",
+            remedy="procrustes([a, b], [c, d]) aligns a with c and b with d.",
+        )
+    return tables
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
-    """The orthogonal map that brings X nearest to Y.
-
-    Attributes:
-        rotation: ``(d, d)`` float64, orthogonal; a reflection is allowed.
-        distance: ``‖XQ − Y‖``, in the tables' own length unit.
-        relative_distance: the same divided by ``‖Y‖``.
-        singular_values: ``(d,)`` of XᵀY, descending.
-        rank: singular values above rounding; below ``d`` the rotation is one of many.
-        recomputed: whether the distance was taken from the difference, X and Y being nearly equal.
-    """
+class _Factors:
+    """Q, the singular values σ of a cross-Gram, its rank; ``reflected``: the last pair was flipped."""
 
     rotation: Array
-    distance: float
-    relative_distance: float
-    singular_values: Array
+    singular: Array
     rank: int
-    recomputed: bool
+    reflected: bool = False
 
     @property
-    def value(self) -> float:
-        """The distance."""
-        return self.distance
-
-    def __float__(self) -> float:
-        return self.distance
-
-    @property
-    def unique(self) -> bool:
-        """Whether no other rotation is as good."""
-        return self.rank == int(self.rotation.shape[0])
-
-    @threads.single_threaded_blas()
-    def transform(self, x: Any) -> Array:
-        """Return ``x`` rotated, in the dtype of ``x``."""
-        rows = vectors_of(x)
-        xp = namespace_of(rows)
-        return xp.astype(xp.astype(rows, xp.float64) @ self.rotation, rows.dtype)
+    def nuclear(self) -> float:
+        """``Σσ``, or ``Σσ − 2σ_min`` where a reflection was undone."""
+        total = float(namespace_of(self.singular).sum(self.singular))
+        return total - 2 * float(self.singular[-1]) if self.reflected else total
 
 
-def procrustes(x: Any, y: Any) -> Alignment:
-    """Find ``Q`` orthogonal that minimizes ``‖XQ − Y‖`` (rows as they are).
+def _aligned(pairs: list[PairedRows], *, scale: bool, rotation_only: bool) -> list[Alignment]:
+    if rotation_only:
+        for pair in pairs:
+            check_same_dimensions("procrustes: rotation_only", [pair.x, pair.y])
+    products = [pair.products() for pair in pairs]
+    every = _factors([found.cross for found in products])
+    if rotation_only:
+        every = [_without_reflection(p.cross, found) for p, found in zip(products, every, strict=True)]
+    return [
+        _alignment(pair, product, found, scale=scale, rotation_only=rotation_only)
+        for pair, product, found in zip(pairs, products, every, strict=True)
+    ]
 
-    Args:
-        x: an Embedding or a float array ``(V, d)``.
-        y: the same for the target; row ``i`` is the same word.
 
-    Raises:
-        ShapeError: the tables differ in words or dimensions.
-        DTypeError, NonFiniteError: as the tables require.
+def _factors(crosses: list[Array]) -> list[_Factors]:
+    """Decompose matrices of one shape together."""
+    found: list[_Factors | None] = [None] * len(crosses)
+    shapes = [tuple(cross.shape) for cross in crosses]
+    for shape in dict.fromkeys(shapes):
+        members = [p for p, other in enumerate(shapes) if other == shape]
+        first = crosses[members[0]]
+        together = namespace_of(first).stack([crosses[p] for p in members])
+        factors = polar.on(device_of(first))(together)
+        rotation, singular = like(factors.rotation, first), like(factors.singular, first)
+        for number, p in enumerate(members):
+            found[p] = _Factors(rotation[number, ...], singular[number, ...], int(factors.rank[number]))
+    return [factors for factors in found if factors is not None]
 
-    Cost: ``3·V·d²`` flops and one SVD of ``d × d``. Source: Schönemann (1966); Definitions §2.
+
+@threads.single_threaded_blas()
+def _without_reflection(cross: Array, found: _Factors) -> _Factors:
+    """Where Q reflects, mirror it along the left singular vector ``u`` of the smallest value: ``Q − 2uuᵀQ``.
+
+    With Q's own partner of ``u`` the result is orthogonal even where ``u`` is one of many.
     """
-    tables = [vectors_of(x), vectors_of(y)]
-    grams = cross_grams([x, y])
-    check_same_dimensions("procrustes", tables)
-    cross = grams.block(0, 1)
-    factors = polar.on(device_of(cross))(cross[None, ...])
-    found = pair_distances(tables, grams)
     xp = namespace_of(cross)
-    length = math.sqrt(float(xp.sum(xp.linalg.diagonal(grams.block(1, 1)))))
-    distance = float(found.procrustes[0, 1])
+    if float(xp.linalg.det(found.rotation)) > 0:
+        return found
+    last = xp.linalg.svd(cross)[0][:, -1:]
+    mirrored = found.rotation - 2 * last @ (xp.matrix_transpose(last) @ found.rotation)
+    return _Factors(mirrored, found.singular, found.rank, reflected=True)
+
+
+def _alignment(
+    pair: PairedRows, products: PairProducts, found: _Factors, *, scale: bool, rotation_only: bool
+) -> Alignment:
+    length_x, length_y = products.squared_x, products.squared_y
+    factor, size = 1.0, length_x + length_y
+    squared = size - 2 * found.nuclear
+    if scale:
+        aligned = max(0.0, found.nuclear)  # below 0 in one dimension only, where to scale is to reflect
+        factor, size = aligned / length_x if length_x > 0 else math.nan, length_y
+        squared = size - aligned * factor if length_x > 0 else size
+    near = squared < NEARLY_EQUAL * size
+    if near:
+        squared = pair.squared_gap(found.rotation, factor)
+    distance = math.sqrt(max(0.0, squared))
     return Alignment(
-        like(factors.rotation[0], cross),
+        found.rotation,
+        factor,
+        pair.means,
         distance,
-        distance / length if length > 0 else math.nan,
-        like(factors.singular[0], cross),
-        int(factors.rank[0]),
-        found.recomputed > 0,
+        distance / math.sqrt(length_y) if length_y > 0 else math.nan,
+        found.singular,
+        found.rank,
+        _reason(found, products, scale=scale, rotation_only=rotation_only),
+        near,
     )
+
+
+def _reason(found: _Factors, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
+    """Say in words why the map is one of many, or a number is missing."""
+    said = []
+    full = int(found.singular.shape[0])
+    values = [float(found.singular[i]) for i in (max(0, full - 2), full - 1)]
+    rounding = max(found.rotation.shape) * EPS * float(found.singular[0])
+    if not rotation_only and found.rank < full:
+        said.append(f"XᵀY has rank {found.rank} of {full}: along the other directions any map is as good")
+    if rotation_only and full > 1 and found.rank < full - 1:
+        said.append(f"XᵀY has rank {found.rank} of {full}: several rotations are as good")
+    elif rotation_only and found.reflected and full > 1 and values[0] - values[1] <= rounding:
+        said.append("the two smallest singular values of XᵀY are tied: a reflection is undone along either")
+    if scale and products.squared_x == 0:
+        said.append("X has no length: no scale brings it to Y")
+    if products.squared_y == 0:
+        said.append("Y has no length: no distance is relative to it")
+    return "; ".join(said)
 
 
 @threads.single_threaded_blas()
@@ -108,20 +285,20 @@ def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
     return xp.concat(pieces)
 
 
-def check_same_dimensions(where: str, tables: list[Array]) -> None:
-    """An orthogonal map needs equal d.
+def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
+    """Some maps need equal d.
 
     Raises:
         ShapeError: it is not; says how to cut.
     """
     first = tables[0]
-    for table in tables[1:]:
+    for table, name in zip(tables[1:], names[1:], strict=True):
         if table.shape[1] != first.shape[1]:
             least = min(table.shape[1], first.shape[1])
             raise ShapeError(
-                f"{where}: X has {first.shape[1]} dimensions but Y has {table.shape[1]}",
-                needed=f"An orthogonal map needs the same last axis; here X is "
-                f"{tuple(first.shape)}, Y is {tuple(table.shape)}.",
+                f"{where}: {names[0]} has {first.shape[1]} dimensions but {name} has {table.shape[1]}",
+                needed=f"Equal last axes are needed; here {names[0]} is {tuple(first.shape)}, {name} is "
+                f"{tuple(table.shape)}.",
                 remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
                 "which needs no common size.",
             )

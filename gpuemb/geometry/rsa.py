@@ -3,53 +3,107 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 from gpuemb.core.arrays import namespace_of
-from gpuemb.geometry.crossgrams import PairSums, pair_sums
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import ConfigError
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
+from gpuemb.geometry.resampling import Measure, OwnTerms
+from gpuemb.geometry.rsa_lists import rsa_of_words
+from gpuemb.geometry.rsa_ranks import MATRIX_BYTES, spearman_of_vocabulary
 from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
+
+Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 
 
-def rsa(x: Any, y: Any) -> Similarity:
-    """Pearson correlation of all ``V(V−1)/2`` cosines of ``x`` with those of ``y``, exactly.
+def rsa(
+    x: Any,
+    y: Any,
+    words: Sequence[str] | Sequence[int] | None = None,
+    *,
+    method: Method = "pearson",
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    matrix_bytes: int = MATRIX_BYTES,
+    progress: Progress = SILENT,
+) -> Similarity:
+    """Correlate the cosines of all pairs of words in ``x`` with those in ``y``.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        words: compare these only: words of two Embeddings (each looked up in its own table), or row numbers.
+            The result is then a :class:`~gpuemb.geometry.rsa_lists.WordListSimilarity`, with both matrices,
+            all three correlations, and the words that a table lacks.
+        method: ``pearson``; ``spearman``, equal cosines sharing their mean rank; ``kendall``, τ-b, of a list
+            of words only. Both take cosines that agree to 2⁻⁴⁰ as equal.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        matrix_bytes: Spearman of a whole vocabulary whose matrices and ranks take more is streamed through
+            fine bins of the cosines; ``error_bound`` then says how far the exact value may be.
+        progress: told of every draw, and of every row of streamed ranks.
 
     Returns:
         The correlation in ``.value``; NaN with its reason where all cosines of a table are equal.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words, and ``words`` is None; or fewer than three of ``words``
+            are in both tables and have a length.
+        ConfigError: an unknown method, a negative number of draws, a word listed twice; Kendall of a whole
+            vocabulary, or draws of streamed ranks.
+        MemoryBudgetError: the matrices of the list do not fit.
 
-    Cost: ``V·(d + d')²`` flops; no ``V×V`` matrix. Source: Kriegeskorte (2008); Definitions §4.
+    Cost: Pearson ``V·(d + d')²`` flops and no ``V×V`` matrix; ``2·V·d·d'`` a permutation,
+    ``1.3·V·(d² + dd' + d'²)`` a resample. Spearman ``2·V²·(d + d')`` flops and a few steps a pair, 128 bytes
+    a pair unless streamed. Source: Kriegeskorte (2008); Definitions §4, §5.
     """
-    sums = pair_sums(x, y, "unit")
-    value = pearson_rsa(sums)
-    reason = "all cosines of one table are equal" if math.isnan(value) else ""
-    return Similarity(value, "rsa", "unit", sums.zeros, reason)
+    check_choice("rsa", "method", method, METHODS)
+    draws = Draws("rsa", permutations, bootstrap, seed, confidence)
+    if words is not None:
+        return rsa_of_words(x, y, words, method, draws, progress)
+    if method == "kendall":
+        raise ConfigError(
+            "rsa: Kendall's correlation of a whole vocabulary was asked for",
+            needed="It sorts all pairs of words, so it needs a list of them.",
+            remedy="Name the words with words=[…], or ask for method='spearman', which can be streamed.",
+        )
+    if method == "spearman":
+        return spearman_of_vocabulary(x, y, draws, matrix_bytes, progress)
+    grams = cross_grams([x, y], "unit")
+    value = float(grams.rsa()[0, 1])
+    reason = NO_VARIANCE if math.isnan(value) else ""
+    found = Similarity(value, "rsa", "unit", grams.zeros, reason)
+    return uncertainty(x, y, RSA, draws, progress).onto(found) if draws else found
 
 
-def pearson_rsa(sums: PairSums) -> float:
-    """Return the correlation from the sums of unit rows."""
+def pearson_rsa(sums: PairSums, own: OwnTerms | None = None) -> float:
+    """Return the correlation from the sums of unit rows; two copies of a word are no pair."""
     xp = namespace_of(sums.cross)
     words = sums.rows
-    pairs = words * (words - 1)
+    alone = words if own is None else float(own.counts[1])  # Σw²: what a word's copies, all of length 1, add
+    pairs = words * words - alone
     if pairs <= 0:
         return math.nan
-    mean_a = (float(xp.sum(sums.sum_x**2)) - words) / pairs
-    mean_b = (float(xp.sum(sums.sum_y**2)) - words) / pairs
-    square_a = (float(xp.sum(sums.gram_x**2)) - words) / pairs
-    square_b = (float(xp.sum(sums.gram_y**2)) - words) / pairs
-    product = (float(xp.sum(sums.cross**2)) - words) / pairs
+    mean_a = (float(xp.sum(sums.sum_x**2)) - alone) / pairs
+    mean_b = (float(xp.sum(sums.sum_y**2)) - alone) / pairs
+    square_a = (float(xp.sum(sums.gram_x**2)) - alone) / pairs
+    square_b = (float(xp.sum(sums.gram_y**2)) - alone) / pairs
+    product = (float(xp.sum(sums.cross**2)) - alone) / pairs
     variance_a, variance_b = square_a - mean_a**2, square_b - mean_b**2
-    if not _exists(variance_a, square_a, words) or not _exists(variance_b, square_b, words):
+    if not varies(variance_a, square_a, alone / pairs) or not varies(variance_b, square_b, alone / pairs):
         return math.nan
     return (product - mean_a * mean_b) / math.sqrt(variance_a * variance_b)
 
 
-def _exists(variance: float, square: float, words: int) -> bool:
-    """Whether a variance stands out of the rounding of the sums it came from."""
-    rounding = 64 * 2.0**-52 * (abs(square) + 1.0 / max(1, words - 1))
-    return variance > rounding
+RSA = Measure("RSA", "unit", pearson_rsa)

@@ -61,7 +61,7 @@ def plan(config: StudyConfig, *, words: int, nonzeros: int) -> StudyPlan:
                     {name: size * at_once for name, size in one.buffers.items()},
                 )
             )
-        phases.append(plan_cross_grams(runs * dim))
+        phases.append(plan_cross_grams(runs * dim, words))
         neighbors = buffer((words, config.neighbors), np.int32) + buffer(
             (words, config.neighbors), np.float64
         )

@@ -24,7 +24,15 @@ STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, rank
 
 def compile_kernels(device: Device, progress: Progress) -> None:
     """Run each kernel once on a few numbers; what was compiled before is loaded from the disk."""
-    steps = (_tokenize, _window_counts, _glove_epoch, _cosine_topk, _neighbor_overlap, _ranked_overlap)
+    steps = (
+        _tokenize,
+        _window_counts,
+        _glove_epoch,
+        _cosine_topk,
+        _neighbor_overlap,
+        _ranked_overlap,
+        _gram,
+    )
     with progress.phase("compiling kernels (once, then cached)", len(steps)) as task:
         for step in steps:
             step(device)
@@ -68,3 +76,9 @@ def _neighbor_overlap(device: Device) -> None:
 
 def _ranked_overlap(device: Device) -> None:
     ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)
+
+
+def _gram(device: Device) -> None:
+    rows = np.ones((2, 2), np.float32)
+    gram.on(device)([rows], "unit", "float32")  # a study's vectors are float32; its PIP may turn to float64
+    gram.on(device)([rows.astype(np.float64)], "unit")

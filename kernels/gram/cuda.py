@@ -2,8 +2,8 @@
 
 Plan      Each block of 8 192 rows is widened to float64 once, its columns as rows. Each of its S(S+1)/2 table
           pairs is one product of the same shape in any set of tables, written into its place of one
-          (D, D) array that is added to the sums. Tables of the host, memory maps too, stream through
-          the device: one block is copied while one is computed on.
+          (D, D) array; blocks are added as a binary tree, whose nodes wait on the device. Tables of the
+          host, memory maps too, stream through it: one block is copied while one is computed on.
 Bound by  float64 products, V·D² flops. Beside them a block passes through memory about ten times to be
           widened and measured. Whether products of 300 × 300 fill the multiprocessors (cuBLAS can let
           several share the 8 192 rows), and every second of this file, waits for a GPU.
@@ -18,8 +18,9 @@ Rejected  One product of a block with itself: twice the flops, and a pair's bits
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations_with_replacement, pairwise
+from itertools import accumulate, combinations_with_replacement, pairwise
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,29 @@ from gpuemb.core.arrays import Float64, FloatMatrix, device_of
 from gpuemb.core.cublas import row_products
 from gpuemb.core.memory import tiles
 from gpuemb.core.upload import uploaded
-from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, RowScaling
+from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Pairs, Precision, RowScaling
 
 Multiply = Callable[[Any, Any, Any], object]  # left @ right.T into the third
 SMALLEST_NORMAL, SMALLEST = 0x00800000, 2.0**-149  # of float32: the bits of one, and what one bit counts
 
 
-def gram(tables: Sequence[FloatMatrix], preparation: RowScaling = "raw") -> GramSums:
-    """See :mod:`gpuemb.kernels.gram`."""
+def gram(
+    tables: Sequence[FloatMatrix],
+    preparation: RowScaling = "raw",
+    precision: Precision = "float64",
+    pairs: Pairs | None = None,
+    origins: Sequence[Float64] | None = None,
+) -> GramSums:
+    """See :mod:`gpuemb.kernels.gram`; products are float64 whatever the precision, of all pairs."""
+    xp = cuda.cupy()
     of_the_host = device_of(tables[0]).kind == "cpu"
     blocks = _uploaded(tables) if of_the_host else _slices(tables)
-    widths = [table.shape[1] for table in tables]
-    return sums_of_blocks(blocks, widths, preparation, cuda.cupy(), partial(row_products, "fp64"))
+    moved = None if origins is None else [xp.asarray(origin) for origin in origins]
+    one = _Block([table.shape[1] for table in tables], preparation, moved, xp, partial(row_products, "fp64"))
+    found = in_tree(map(one.sums, blocks))
+    upper = xp.triu(found.products)  # pairs of a table with itself are only nearly even
+    products = upper + xp.triu(found.products, 1).T
+    return replace(found, products=products, left_out=xp.asarray(found.left_out))
 
 
 def _slices(tables: Sequence[FloatMatrix]) -> Iterator[list[FloatMatrix]]:
@@ -53,49 +65,64 @@ def _uploaded(tables: Sequence[FloatMatrix]) -> Iterator[list[FloatMatrix]]:
         yield [block for _, block in blocks]
 
 
-def sums_of_blocks(
-    blocks: Iterable[Sequence[FloatMatrix]],
-    widths: Sequence[int],
-    preparation: RowScaling,
-    xp: Any,
-    multiply: Multiply,
-) -> GramSums:
-    """Return the sums over blocks of rows, each a block of every table, with the functions of ``xp``."""
-    edges = np.cumsum([0, *widths]).tolist()
-    columns = [slice(a, b) for a, b in pairwise(edges)]
-    runs, width = len(widths), edges[-1]
-    products, block_products = (xp.zeros((width, width)) for _ in range(2))
-    weighted, block_weighted = (xp.zeros((runs, width)) for _ in range(2))
-    sums, norms, zeros = xp.zeros(width), xp.zeros((runs, runs)), xp.zeros(runs, np.int64)
-    for tables in blocks:
-        turned, kappa, empty = _prepared(tables, columns, preparation, xp)
+def in_tree(blocks: Iterable[GramSums]) -> GramSums:
+    """Add like a binary counter: two trees of one size become one twice as large."""
+    nodes: list[tuple[int, GramSums]] = []
+    for node in blocks:
+        size = 1
+        while nodes and nodes[-1][0] == size:
+            node = nodes.pop()[1] + node
+            size *= 2
+        nodes.append((size, node))
+    total = nodes.pop()[1]
+    while nodes:
+        total = nodes.pop()[1] + total
+    return total
+
+
+@dataclass(frozen=True)
+class _Block:
+    """How one block of rows, of every table, is summed, with the functions of ``xp``."""
+
+    widths: Sequence[int]
+    preparation: RowScaling
+    origins: Sequence[Float64] | None
+    xp: Any
+    multiply: Multiply
+
+    def sums(self, tables: Sequence[FloatMatrix]) -> GramSums:
+        """Return all sums over a block."""
+        xp, runs, width = self.xp, len(tables), sum(self.widths)
+        columns = [slice(a, b) for a, b in pairwise(accumulate(self.widths, initial=0))]
+        turned, kappa, empty, kept = self._prepared(tables, columns)
+        products, weighted = xp.zeros((width, width)), xp.empty((runs, width))
         for first, second in combinations_with_replacement(columns, 2):
-            multiply(turned[first], turned[second], block_products[first, second])
-        products += block_products
-        multiply(kappa, turned, block_weighted)
-        weighted += block_weighted
-        sums += turned.sum(axis=1)
-        norms += xp.stack([(kappa * one).sum(axis=1) for one in kappa])
-        zeros += empty
-    products = xp.triu(products) + xp.triu(products, 1).T  # pairs of a table with itself are only nearly even
-    return GramSums(products, sums, norms, weighted, zeros)
+            self.multiply(turned[first], turned[second], products[first, second])
+        self.multiply(kappa, turned, weighted)
+        norms = xp.stack([(kappa * one).sum(axis=1) for one in kappa])
+        left_out, images = (~kept).sum(), xp.zeros((width, 0))
+        return GramSums(
+            products, turned.sum(axis=1), kappa.sum(axis=1), norms, weighted, empty, left_out, images
+        )
 
-
-def _prepared(
-    tables: Sequence[FloatMatrix], columns: Sequence[slice], preparation: RowScaling, xp: Any
-) -> tuple[Float64, Float64, Any]:
-    """Every column of a block in a row, ``(D, rows)``; squared lengths ``(S, rows)``; empty rows ``(S,)``."""
-    turned = xp.empty((columns[-1].stop, len(tables[0])))
-    kappa, empty = xp.empty((len(tables), len(tables[0]))), xp.empty(len(tables), np.int64)
-    for run, (table, place) in enumerate(zip(tables, columns, strict=True)):
-        rows = widened(table, xp)
-        squared = (rows**2).sum(axis=1)
-        empty[run] = (squared == 0).sum()
-        if preparation == "unit":
-            rows = rows / xp.where(squared == 0, 1.0, xp.sqrt(squared))[:, None]
-            squared = (rows**2).sum(axis=1)
-        turned[place], kappa[run] = rows.T, squared
-    return turned, kappa, empty
+    def _prepared(
+        self, tables: Sequence[FloatMatrix], columns: Sequence[slice]
+    ) -> tuple[Float64, Float64, Any, Any]:
+        """Columns in rows ``(D, n)``, squared lengths ``(S, n)``, empty rows ``(S,)``, rows kept ``(n,)``."""
+        xp, count = self.xp, len(tables[0])
+        turned, kappa = xp.empty((sum(self.widths), count)), xp.empty((len(tables), count))
+        for run, (table, place) in enumerate(zip(tables, columns, strict=True)):
+            rows = widened(table, xp)
+            if self.origins is not None:
+                rows = rows - self.origins[run]
+            turned[place], kappa[run] = rows.T, (rows**2).sum(axis=1)
+        long = kappa > 0
+        kept = long.all(axis=0)
+        if self.preparation == "unit":
+            for run, place in enumerate(columns):
+                turned[place] = xp.where(kept, turned[place] / xp.sqrt(xp.where(kept, kappa[run], 1.0)), 0.0)
+            kappa[...] = kept
+        return turned, kappa, (~long).sum(axis=1), kept
 
 
 def widened(rows: FloatMatrix, xp: Any) -> Float64:

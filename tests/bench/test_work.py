@@ -73,6 +73,18 @@ def test_three_runs_have_six_products_of_pairs() -> None:
     assert counted.bytes == 3 * 7 * 2 * 4 + 6 * 6 * 8
 
 
+def test_a_resample_takes_three_products_of_the_words_it_holds() -> None:
+    shape = {"words": 1_000, "dim": 10, "draws": 7}
+    assert work.draws(shape | {"products": 1}).flops == 7 * 2 * 1_000 * 100
+    assert work.draws(shape | {"products": 3}).flops == 7 * 3 * 2 * 632 * 100
+
+
+def test_streamed_ranks_take_the_cosines_of_both_tables_twice() -> None:
+    counted = work.streamed_ranks({"words": 10, "dim": 3})
+    assert counted.items == (45, "pairs")
+    assert counted.flops == 2 * 2 * (10 * 10 // 2) * 2 * 3
+
+
 def test_three_runs_have_three_pairs_of_lists() -> None:
     counted = neighbor_work.neighbor_overlap({"runs": 3, "words": 5, "k": 4})
     assert counted.flops == 3 * 5 * 2 * 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from geometry.definitions import cosines
+from geometry.definitions import centered, cosines, double_centered, span
 from tolerances import EPS64, SAFETY
 
 PROMISED = 1e-6  # relative, for distances of tables however near each other they are (Definitions §2)
@@ -66,3 +66,44 @@ def rotation_error(singular: Any, x: Any, y: Any) -> float:
 def eigenvalue_error(x: Any) -> float:
     """Eigenvalues move by at most the error of the centered Gram: ``eps·V·‖X‖²``."""
     return SAFETY * EPS64 * (len(x) + x.shape[1]) * float(np.linalg.norm(x)) ** 2
+
+
+def debiased_error(x: Any, y: Any) -> float:
+    """HSIC₁ is what cancellation leaves of squared Gram norms; relative to its own size."""
+
+    def relative(table: Any) -> float:
+        kernel = np.float64(table) @ np.float64(table).T
+        return float(np.linalg.norm(kernel) / np.linalg.norm(double_centered(kernel))) ** 2
+
+    return SAFETY * EPS64 * _terms(x, y) * (relative(x) + relative(y))
+
+
+def span_error(x: Any, y: Any, *, recomputed: bool, mean: bool) -> float:
+    """Orthonormal axes from a Gram err by ``c·eps·condition²``, from the thin QR by ``c·eps·condition``.
+
+    A Gram that was centered has the length of its mean to err by. The definition's SVD errs as the QR.
+    """
+
+    def condition(table: Any) -> float:
+        rows = centered(table) if mean else np.float64(table)
+        last = float(span(rows).singular[-1])
+        return float(np.linalg.norm(np.float64(table)) if not recomputed else np.linalg.norm(rows)) / last
+
+    power = 1 if recomputed else 2
+    return SAFETY * EPS64 * _terms(x, y) * (condition(x) ** power + condition(y) ** power)
+
+
+def fidelity_error(x: Any, y: Any) -> float:
+    """A nuclear norm sums ``min(d, d')`` singular values of a product of the raw lengths."""
+    return SAFETY * EPS64 * _terms(x, y) * float(np.linalg.norm(x) ** 2 + np.linalg.norm(y) ** 2)
+
+
+def word_error(x: Any, y: Any) -> Any:
+    """Squared PIP of a word is subtracted from ``x_iᵀ G x_i``, at most ``‖x_i‖²‖X‖²``."""
+    sizes = [np.sum(np.float64(t) ** 2, axis=1) * np.linalg.norm(np.float64(t)) ** 2 for t in (x, y)]
+    return SAFETY * EPS64 * _terms(x, y) * (sizes[0] + sizes[1])
+
+
+def triangle_word_error(x: Any, y: Any) -> Any:
+    """The triangle's own road subtracts lengths, not squares."""
+    return np.sqrt(word_error(x, y) * SAFETY * EPS64 * _terms(x, y))

@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 from geometry.definitions import random_rotation, random_table
 
-from gpuemb.core.arrays import to_host
+from gpuemb.core.arrays import namespace_of, to_host
 from gpuemb.embeddings.model import Embedding
 from gpuemb.embeddings.stack import stack
+from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.consensus import consensus
 from gpuemb.geometry.crossgrams import cross_grams
-from gpuemb.geometry.distances import pip_loss
+from gpuemb.geometry.displacement import semantic_displacement
+from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
+from gpuemb.geometry.shape import angular, bures
 from gpuemb.geometry.spectrum import spectrum
+from gpuemb.geometry.words import pip_per_word, second_order_cosine
 from gpuemb.neighbors.exact import nearest_neighbors
 
 WORDS = [f"w{i}" for i in range(40)]
@@ -32,6 +38,16 @@ def near(x: Any, y: Any) -> Any:
     return x + y * 1e-7
 
 
+def twice(x: Any) -> Any:
+    """``x`` beside itself: of short rank."""
+    xp = namespace_of(x)
+    return xp.concat([x, x], axis=1)
+
+
+def correlation_of(x: Any) -> Any:
+    return spectrum(x).correlation
+
+
 LINES: dict[str, Any] = {
     "procrustes distance": lambda x, y: procrustes(x, y).distance,
     "procrustes rotation": lambda x, y: procrustes(x, y).rotation,
@@ -39,17 +55,62 @@ LINES: dict[str, Any] = {
     "relative distance": lambda x, y: procrustes(x, y).relative_distance,
     "transform": lambda x, y: procrustes(x, y).transform(x),
     "nearly equal tables": lambda x, y: procrustes(x, near(x, y)).distance,
-    "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)),
+    "nearly equal with options": lambda x, y: (
+        procrustes(x, near(x, y), center=True, scale=True, weights=range(40)).distance
+    ),
+    "rotation only": lambda x, y: procrustes(x, y, rotation_only=True).rotation,
+    "weighted rotation": lambda x, y: procrustes(x, y, weights=x[:, 0] ** 2, center=True).rotation,
+    "means": lambda x, y: procrustes(x, y, center=True).means[1],
+    "semi-orthogonal": lambda x, y: procrustes(x, y[:, :3]).rotation,
+    "transform with means": lambda x, y: procrustes(x, y, center=True, scale=True).transform(x),
+    "several rotations": lambda x, y: procrustes([x, y], [y, x]).rotation,
+    "consensus": lambda x, y: consensus([x, y, x + y]).mean,
+    "consensus rotations": lambda x, y: consensus([x, y, x + y]).rotation,
+    "consensus spread": lambda x, y: consensus([x, y, near(x, y)]).spread,
+    "consensus of nearly equal tables": lambda x, y: consensus([x, near(x, y)]).spread,
+    "consensus losses": lambda x, y: consensus([x, y, x + y]).losses,
+    "displacements": lambda x, y: semantic_displacement(x, y).per_word,
+    "mean displacement": lambda x, y: semantic_displacement(x, y[:, :3]).value,
+    "several distances": lambda x, y: procrustes([x, y], [y, x]).distance,
+    "nearly equal pip": lambda x, y: pip_loss(x, near(x, y)).value,
     "rsa": lambda x, y: rsa(x, y).value,
+    "rsa by streamed ranks": lambda x, y: rsa(x, y, method="spearman", matrix_bytes=0).value,
+    "rsa by sorted ranks": lambda x, y: rsa(x, y, method="spearman").value,
+    "rsa of a list": lambda x, y: rsa(x, y, [7, 1, 8, 20, 4], method="kendall").value,
+    "cosines of a list": lambda x, y: rsa(x, y, [7, 1, 8, 20, 4]).difference,
+    "chance": lambda x, y: rsa(x, y, permutations=5).null_mean,
+    "other words": lambda x, y: cka(x, y, bootstrap=5).interval[0],
     "cka": lambda x, y: cka(x, y).value,
+    "debiased cka": lambda x, y: cka(x, y, debiased=True).value,
+    "cka far from zero": lambda x, y: cka(x + 1e6, y).value,
+    "cca": lambda x, y: cca(x, y[:, :3]).value,
+    "cca of duplicate columns": lambda x, y: cca(twice(x), y).value,
+    "svcca": lambda x, y: svcca(x, y).value,
+    "pwcca": lambda x, y: pwcca(x, y).reverse,
+    "eigenspace overlap": lambda x, y: eigenspace_overlap(x, y).value,
+    "eigenspace instability": lambda x, y: eigenspace_instability(x, y).value,
+    "instability by anchors": lambda x, y: eigenspace_instability(x, y, anchors=(twice(x), y)).value,
+    "instability of nearly equal tables": lambda x, y: eigenspace_instability(x, near(x, y)).value,
+    "angular": lambda x, y: angular(x, y[:, :3]).value,
+    "bures": lambda x, y: bures(x, y).value,
+    "nearly equal shapes": lambda x, y: bures(x, near(x, y)).value,
+    "pip per word": pip_per_word,
+    "pip per word of nearly equal tables": lambda x, y: pip_per_word(x, near(x, y)),
+    "second-order cosine": second_order_cosine,
     "pip": pip_loss,
-    "pip of unequal dimensions": lambda x, y: pip_loss(x, y[:, :3]),
+    "pip of unequal dimensions": lambda x, y: pip_loss(x, y[:, :3]).value,
     "eigenvalues": lambda x, y: spectrum(x).eigenvalues,
+    "correlation eigenvalues": lambda x, y: correlation_of(x).eigenvalues,
+    "exponent": lambda x, y: correlation_of(x).zipf.exponent,
     "effective rank": lambda x, y: spectrum(x).effective_rank,
     "raw products": lambda x, y: cross_grams([x, y, x[:, :2]]).products,
     "unit products": lambda x, y: cross_grams([x, y], "unit").products,
     "centered products": lambda x, y: cross_grams([x, y], "centered").products,
     "all pairs": lambda x, y: cross_grams([x, y, x], "unit").rsa(),
+    "all pairs of spaces": lambda x, y: cross_grams([x, y, twice(x)]).eigenspace_overlap([x, y, twice(x)]),
+    "all pairs of shapes": lambda x, y: cross_grams([x, y, near(x, y)], "centered").angular(
+        [x, y, near(x, y)]
+    ),
     "cosines": lambda x, y: aligned_cosines(x, y),
     "aligned cosines": lambda x, y: aligned_cosines(x, y, procrustes(x, y).rotation),
     "neighbor ids": lambda x, y: nearest_neighbors(x, 5).ids,
@@ -75,7 +136,14 @@ def test_a_strict_array_gives_what_numpys_gives(line: Any, prepare: Any, dtype: 
     np.testing.assert_array_equal(to_host(found) if hasattr(found, "shape") else found, expected)
 
 
-ARRAYS = [name for name in LINES if name not in {"eigenvalues", "all pairs"}]  # small statistics come home
+AT_HOME = {
+    "eigenvalues",
+    "correlation eigenvalues",
+    "several distances",
+    "consensus losses",
+    *(name for name in LINES if name.startswith("all pairs")),
+}
+ARRAYS = [name for name in LINES if name not in AT_HOME]  # small statistics come home
 
 
 @pytest.mark.parametrize("name", ARRAYS)

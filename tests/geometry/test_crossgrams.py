@@ -9,17 +9,21 @@ import numpy as np
 import pytest
 from geometry.definitions import random_rotation, random_table
 from threadpoolctl import threadpool_limits
-from tolerances import EPS64, SAFETY, assert_same_bits, assert_within
+from tolerances import EPS64, SAFETY, assert_same_bits, assert_within, sum_error
 
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, MemoryBudgetError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
+from gpuemb.geometry.cca import pwcca
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.crossgrams import cross_grams, plan_cross_grams
-from gpuemb.geometry.distances import pip_loss
+from gpuemb.geometry.eigenspace import eigenspace_instability
+from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
+from gpuemb.geometry.shape import angular, bures
 from gpuemb.geometry.spectrum import spectrum
+from gpuemb.geometry.words import pip_per_word, second_order_cosine
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 
@@ -50,6 +54,18 @@ def test_a_stack_an_array_and_a_list_have_the_same_products() -> None:
         assert_same_bits(cross_grams(runs).products, expected)
 
 
+@pytest.mark.parametrize("pair", [(0, 1), (1, 0), (2, 2)])
+def test_a_pair_has_the_sums_of_squared_lengths(pair: tuple[int, int]) -> None:
+    tables = [random_table(50, dim, seed) for seed, dim in enumerate((2, 4, 3))]
+    sums = cross_grams(tables).pair(*pair)
+    x, y = (tables[run] for run in pair)
+    kappa = np.stack([(x**2).sum(axis=1), (y**2).sum(axis=1)])
+    bound = SAFETY * EPS64 * 50 * float(kappa.max()) ** 2
+    assert_within(sums.norms, kappa @ kappa.T, bound)
+    assert_within(sums.weighted_x, kappa @ x, bound)
+    assert_within(sums.weighted_y, kappa @ y, bound)
+
+
 def test_parts_cut_on_block_borders_add_up_to_the_same_bits() -> None:
     x = random_table(2 * BLOCK_ROWS + 100, 4)
     parts = [cross_grams([x[start : start + BLOCK_ROWS]]).products for start in range(0, len(x), BLOCK_ROWS)]
@@ -63,7 +79,9 @@ def test_rows_without_length_are_left_out_of_unit_sums_alone() -> None:
     unit, raw = cross_grams([x, y], "unit"), cross_grams([x, y])
     assert (unit.rows, unit.zeros) == (38, 2)
     assert (raw.rows, raw.zeros) == (40, 2)
-    assert_same_bits(unit.products, cross_grams([x[kept], y[kept]], "unit").products)
+    assert_within(
+        unit.products, cross_grams([x[kept], y[kept]], "unit").products, sum_error(len(kept), len(kept))
+    )
 
 
 ROTATIONS = {dim: random_rotation(dim) for dim in (20, 200)}  # made once: QR is BLAS too
@@ -71,11 +89,21 @@ MEASURES = {
     "procrustes": lambda x, y: procrustes(x, y).distance,
     "rotation": lambda x, y: procrustes(x, y).rotation,
     "near": lambda x, y: procrustes(x, x + 1e-7 * y).distance,
-    "near pip": lambda x, y: pip_loss(x, x + 1e-7 * y),
+    "near pip": lambda x, y: pip_loss(x, x + 1e-7 * y).value,
     "transform": lambda x, y: procrustes(x, y).transform(x),
     "rsa": lambda x, y: rsa(x, y).value,
     "cka": lambda x, y: cka(x, y).value,
-    "pip": pip_loss,
+    "debiased cka": lambda x, y: cka(x, y, debiased=True).value,
+    "far cka": lambda x, y: cka(x + 1e6, y).value,
+    "pwcca": lambda x, y: pwcca(x, y).value,
+    "pwcca of duplicate columns": lambda x, y: pwcca(np.concatenate([x, x[:, :1]], axis=1), y).value,
+    "instability": lambda x, y: eigenspace_instability(x, y).value,
+    "near instability": lambda x, y: eigenspace_instability(x, x + 1e-7 * y).value,
+    "bures": lambda x, y: bures(x, y).value,
+    "near angle": lambda x, y: angular(x, x + 1e-7 * y).value,
+    "pip per word": pip_per_word,
+    "second-order cosine": second_order_cosine,
+    "pip": lambda x, y: pip_loss(x, y).value,
     "spectrum": lambda x, y: spectrum(x).eigenvalues,
     "aligned cosines": lambda x, y: aligned_cosines(x, y, ROTATIONS[x.shape[1]]),
     "unit products": lambda x, y: cross_grams([x, y, x[:, ::2]], "unit").products,

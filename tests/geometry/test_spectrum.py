@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tolerances import EPS64, assert_within
 
+from gpuemb.core.errors import ConfigError
+from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
+from gpuemb.geometry.zipf import zipf_exponent
 
 TABLES = {"words": st.integers(12, 60), "dim": st.integers(1, 6), "seed": st.integers(0, 999)}
 
@@ -115,3 +118,131 @@ def test_the_distance_of_spectra_compares_shares(first: Spectrum, second: Spectr
 
 def test_a_spectrum_without_variance_is_at_no_distance() -> None:
     assert math.isnan(spectrum_distance(spread(1, 1), spread(0, 0)))
+
+
+@settings(deadline=None)
+@given(**TABLES)
+def test_isotropy_is_that_of_the_steps_of_its_paper(words: int, dim: int, seed: int) -> None:
+    x = random_table(words, dim + 1, seed)
+    expected = definitions.iso_score(definitions.eigenvalues(x))
+    assert abs(spectrum(x).iso_score - expected) <= (dim + 1) * relative_error(x)
+
+
+@settings(deadline=None)
+@given(**TABLES)
+def test_the_correlation_matrix_has_a_spectrum_of_its_own(words: int, dim: int, seed: int) -> None:
+    x = random_table(words, dim, seed) * np.logspace(0, 2, dim) + 1
+    found = spectrum(x).correlation
+    assert found is not None
+    values = np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(x, rowvar=False)))[::-1]
+    variances = definitions.centered(x).var(axis=0) * words
+    bound = rounding.eigenvalue_error(x / np.sqrt(variances))
+    assert_within(found.eigenvalues, values, bound)
+    assert abs(found.eigenvalues.sum() - dim) <= bound * dim
+    assert found.correlation is None
+    stretched = spectrum(7 * x * np.arange(1, dim + 1) - 3).correlation
+    assert stretched is not None
+    assert_within(stretched.eigenvalues, found.eigenvalues, 20 * bound)
+
+
+def test_on_a_well_conditioned_table_every_number_has_twelve_digits() -> None:
+    x = random_table(300, 6, offset=0) * np.linspace(1, 2, 6)
+    found = spectrum(x)
+    for values, part in (
+        (definitions.eigenvalues(x), found),
+        (np.linalg.eigvalsh(np.corrcoef(x, rowvar=False))[::-1], found.correlation),
+    ):
+        assert part is not None
+        shares, roots = values / values.sum(), np.sqrt(values) / np.sqrt(values).sum()
+        expected = [
+            values.sum() ** 2 / (values**2).sum(),
+            definitions.iso_score(values),
+            math.exp(-np.sum(roots * np.log(roots))),
+            math.exp(-np.sum(shares * np.log(shares))),
+        ]
+        numbers = [part.participation_ratio, part.iso_score, part.effective_rank, part.entropy_rank]
+        np.testing.assert_allclose(numbers, expected, rtol=1e-12)
+        np.testing.assert_allclose(part.eigenvalues, values, rtol=1e-12)
+        assert part.entropy_rank <= part.effective_rank
+
+
+def test_the_exponent_is_of_the_ranks_that_are_named() -> None:
+    x = random_table(400, 12, offset=0)
+    left = np.linalg.qr(definitions.centered(x))[0]
+    laws = spectrum(left * np.arange(1.0, 13.0) ** -0.75)  # λ_r = r^-1.5
+    assert laws.zipf is not None
+    assert (laws.zipf.first, laws.zipf.last) == (1, 6)
+    assert abs(laws.zipf.exponent - 1.5) <= 1e-12
+    found = spectrum(x, ranks=(4, 11)).zipf
+    assert found is not None
+    assert found == zipf_exponent(spectrum(x).eigenvalues, (4, 11))
+    assert found != spectrum(x).zipf
+
+
+@pytest.mark.parametrize("ranks", [(0, 4), (2, 3), (5, 2), (1, 6)])
+def test_ranks_that_are_no_range_are_refused(ranks: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match="rank"):
+        spectrum(random_table(), ranks=ranks)
+
+
+def test_a_constant_column_has_no_correlation_and_says_so() -> None:
+    x = random_table()
+    x[:, 3] = 0.1
+    found = spectrum(x)
+    assert found.reason == ""
+    assert found.eigenvalues[-1] <= rounding.eigenvalue_error(x)
+    assert found.correlation is not None
+    assert found.correlation.reason == "column 3 is constant"
+    assert found.correlation.zipf is not None
+    assert found.correlation.zipf.reason == "column 3 is constant"
+    numbers = found.correlation.participation_ratio, found.correlation.effective_rank
+    assert np.isnan([*numbers, found.correlation.iso_score, found.correlation.entropy_rank]).all()
+    assert np.isnan(found.correlation.eigenvalues).all()
+
+
+def test_a_constant_table_says_why_it_has_no_numbers() -> None:
+    found = spectrum(np.full((50, 3), 0.1))
+    assert found.reason == "the rows are all equal"
+    assert math.isnan(found.entropy_rank)
+    assert found.zipf is not None
+    assert found.zipf.reason == "the rows are all equal"
+
+
+def test_duplicate_columns_double_the_spectrum_and_halve_its_rank() -> None:
+    x = random_table(100, 3)
+    found = spectrum(np.concatenate([x, x], axis=1))
+    bound = rounding.eigenvalue_error(np.concatenate([x, x], axis=1))
+    assert_within(found.eigenvalues, [*2 * definitions.eigenvalues(x), 0, 0, 0], bound)
+    assert found.zipf is not None
+    assert found.zipf.reason == ""  # ranks 1 to 3
+    past = spectrum(np.concatenate([x, x], axis=1), ranks=(1, 5)).zipf
+    assert past is not None
+    assert past.reason == "the value of rank 4 is zero"
+
+
+@pytest.mark.parametrize("mean", [1e5, 1e8])
+def test_a_mean_far_beyond_the_spread_costs_no_digits(mean: float) -> None:
+    x = random_table(300, 5, offset=0) + mean * np.arange(1, 6)
+    near = x - mean * np.arange(1, 6)
+    found = spectrum(x)
+    assert found.recomputed
+    assert_within(found.eigenvalues, definitions.eigenvalues(near), rounding.eigenvalue_error(near))
+
+
+def test_all_runs_have_their_spectra_and_distances() -> None:
+    tables = [random_table(60, dim, seed) * np.linspace(1, 3, dim) for seed, dim in enumerate((3, 5, 4))]
+    grams = cross_grams(tables, "centered")
+    alone = [spectrum(table) for table in tables]
+    for found, expected in zip(grams.spectra(), alone, strict=True):
+        np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-12)
+    own = [one.correlation for one in alone]
+    for parts, found in (
+        (alone, grams.spectrum_distance()),
+        (own, grams.spectrum_distance(correlation=True)),
+    ):
+        np.testing.assert_array_equal(np.diag(found), np.zeros(3))
+        np.testing.assert_array_equal(found, found.T)
+        for s, t in ((0, 1), (2, 1)):
+            assert abs(found[s, t] - spectrum_distance(parts[s], parts[t])) <= 1e-12
+    with pytest.raises(ConfigError, match="preparation = 'raw'"):
+        cross_grams(tables).spectra()

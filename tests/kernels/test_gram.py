@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +10,13 @@ from gram_sums import FIELDS, assert_close_sums, assert_same_sums
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import FLOATS, awkward_rows, table_sets
-from tolerances import assert_same_bits, assert_within, sum_error
+from tolerances import EPS32, assert_same_bits, assert_within, sum_error
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import FloatMatrix, to_device, to_host
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, RowScaling, gram
+from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, RowScaling, cpu, gram
 
 KERNEL = gram
 PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")
@@ -23,10 +24,12 @@ PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")
 preparations = st.sampled_from(PREPARATIONS)
 
 
-def sums(device: Device, tables: Sequence[FloatMatrix], preparation: RowScaling = "raw") -> GramSums:
+def sums(
+    device: Device, tables: Sequence[FloatMatrix], preparation: RowScaling = "raw", *more: Any
+) -> GramSums:
     """Run the kernel on the device; bring the sums home."""
-    found = gram.on(device)([to_device(table, device) for table in tables], preparation)
-    return GramSums(*(to_host(getattr(found, field)) for field in FIELDS))
+    found = gram.on(device)([to_device(table, device) for table in tables], preparation, *more)
+    return GramSums(*map(to_host, found.fields))
 
 
 @given(tables=table_sets(), preparation=preparations)
@@ -61,9 +64,12 @@ def test_rows_without_length_are_counted_and_stay_zero(device: Device, tables: l
     found = sums(device, tables, "unit")
     lengths = [np.any(table != 0, axis=1) for table in tables]
     assert found.zeros.tolist() == [int((~length).sum()) for length in lengths]
-    expected = [[float(np.sum(a & b)) for b in lengths] for a in lengths]  # unit rows: κ is 1 or 0
-    assert_within(found.norms, expected, sum_error(len(tables[0]) + 20, expected))
-    assert np.isfinite(found.products).all()
+    kept = np.all(lengths, axis=0)
+    assert found.left_out == np.sum(~kept)
+    assert_same_bits(found.norms, np.full((len(tables), len(tables)), float(kept.sum())))
+    rest = sums(device, [table[kept] for table in tables], "unit") if kept.any() else None
+    expected = rest.products if rest else np.zeros_like(found.products)
+    assert_within(found.products, expected, sum_error(len(kept), float(len(kept))))
 
 
 @given(tables=table_sets(), factor=st.integers(-3, 3))
@@ -86,12 +92,15 @@ def test_a_pair_of_tables_gets_the_same_bits_alone_and_among_others(
     device: Device, tables: list[FloatMatrix], preparation: RowScaling
 ) -> None:
     assume(len(tables) > 1)
+    if preparation == "unit":  # a row without length in the others would be left out of the pair too
+        assume(all(table.any(axis=1).all() for table in tables))
     among = sums(device, tables, preparation)
     alone = sums(device, tables[:2], preparation)
     width = alone.products.shape[0]
     assert_same_bits(np.ascontiguousarray(among.products[:width, :width]), alone.products)
-    assert_same_bits(among.sums[:width], alone.sums)
-    assert_same_bits(np.ascontiguousarray(among.norms[:2, :2]), alone.norms)
+    for field in ("sums", "lengths"):
+        found, expected = getattr(among, field), getattr(alone, field)
+        assert_within(found[: len(expected)], expected, sum_error(len(tables[0]), among.lengths.sum() + 60))
 
 
 def test_the_sources_are_left_as_they_were(device: Device) -> None:
@@ -130,8 +139,7 @@ def test_sums_of_parts_cut_at_every_block_border_add_up_to_the_same_bits(
     parts = [
         sums(device, [table[a:b] for table in tall], preparation) for a, b in tiles(len(tall[0]), BLOCK_ROWS)
     ]
-    added = GramSums(*(sum(getattr(part, field) for part in parts) for field in FIELDS))
-    assert_same_sums(added, whole)
+    assert_same_sums(parts[0] + parts[1] + parts[2], whole)
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
@@ -139,8 +147,7 @@ def test_one_more_block_added_to_the_sums_before_it_gives_the_same_bits(
     device: Device, tall: list[FloatMatrix], preparation: RowScaling
 ) -> None:
     first, rest = ([table[a:b] for table in tall] for a, b in pairwise([0, 2 * BLOCK_ROWS, len(tall[0])]))
-    parts = sums(device, first, preparation), sums(device, rest, preparation)
-    added = GramSums(*(sum(getattr(part, field) for part in parts) for field in FIELDS))
+    added = sums(device, first, preparation) + sums(device, rest, preparation)
     assert_same_sums(added, sums(device, tall, preparation))
 
 
@@ -161,3 +168,60 @@ def test_rows_wide_enough_for_threaded_blas_give_the_same_bits() -> None:
         expected = sums(CPU, tables, "unit")
     with threads.limit(3):
         assert_same_sums(sums(CPU, tables, "unit"), expected)
+
+
+# Products in float32, chosen pairs, moved rows, tables wider than are read at once.
+
+
+def test_float32_products_come_with_the_images_of_the_true_ones(tall: list[FloatMatrix]) -> None:
+    found, expected = (f(tall, "raw", "float32") for f in (gram.on(CPU), gram.reference))
+    magnitude = gram.reference([np.abs(table) for table in tall]).products
+    assert_within(found.products, expected.products, sum_error(len(tall[0]), magnitude, EPS32))
+    edges = np.cumsum([0, *(table.shape[1] for table in tall)])
+    if found.images.shape[1] == 0:
+        return  # a device may multiply in float64 all the same
+    for s, (a, b) in enumerate(pairwise(edges)):
+        later = slice(s * PROBES, None)
+        bound = sum_error(len(tall[0]), 8 * np.sqrt(edges[-1]) * magnitude.max())
+        assert_within(found.images[a:b, later], expected.images[a:b, later], bound)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("preparation", PREPARATIONS)
+def test_tables_read_in_groups_have_the_same_products(
+    tall: list[FloatMatrix], preparation: RowScaling, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sums(CPU, tall, preparation, precision)
+    monkeypatch.setattr(cpu, "WIDTH", 20)
+    parted = sums(CPU, tall, preparation, precision)
+    for field in ("products", "zeros", "left_out"):
+        assert_same_bits(getattr(parted, field), getattr(whole, field))
+    for field in ("sums", "lengths", "norms", "weighted"):
+        bound = sum_error(len(tall[0]), np.abs(getattr(whole, field)).max() + len(tall[0]))
+        assert_within(getattr(parted, field), getattr(whole, field), bound)
+
+
+def test_pairs_that_are_asked_for_have_the_products_of_all(device: Device, tall: list[FloatMatrix]) -> None:
+    whole, chosen = sums(device, tall), sums(device, tall, "raw", "float64", [(0, 2)])
+    assert_same_bits(
+        np.ascontiguousarray(chosen.products[:9, 14:]), np.ascontiguousarray(whole.products[:9, 14:])
+    )
+    for field in FIELDS[1:]:
+        assert_same_bits(getattr(chosen, field), getattr(whole, field))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@given(tables=table_sets(), preparation=preparations, seed=st.integers(0, 99))
+def test_rows_are_moved_before_they_are_scaled(
+    precision: str, tables: list[FloatMatrix], preparation: RowScaling, seed: int
+) -> None:
+    numbers = np.random.default_rng(seed)
+    origins = [numbers.standard_normal(table.shape[1]) for table in tables]
+    moved = [table.astype(np.float64) - origin for table, origin in zip(tables, origins, strict=True)]
+    found = sums(CPU, tables, preparation, precision, None, origins)
+    assert_same_sums(found, sums(CPU, moved, preparation, precision))
+
+
+def test_the_order_of_numbers_in_memory_changes_no_bit(tall: list[FloatMatrix]) -> None:
+    turned = [np.asfortranarray(table) for table in tall]
+    assert_same_sums(sums(CPU, turned), sums(CPU, tall))

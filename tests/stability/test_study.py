@@ -25,7 +25,7 @@ from gpuemb.corpus.tokens import read_corpus
 from gpuemb.counts.cooccurrence import bootstrap_repeats
 from gpuemb.embeddings.files import load
 from gpuemb.geometry.cka import cka
-from gpuemb.geometry.distances import pip_loss
+from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.spectrum import spectrum, spectrum_distance
@@ -161,7 +161,7 @@ def test_every_pair_has_the_value_of_the_public_function(finished: StudyResult) 
         },
         "rsa": lambda x, y: rsa(x, y).value,
         "cka": lambda x, y: cka(x, y).value,
-        "pip_loss": pip_loss,
+        "pip_loss": lambda x, y: pip_loss(x, y).value,
         "spectrum_distance": lambda x, y: spectrum_distance(spectrum(x), spectrum(y)),
     }
     rounding = 1024 * EPS64  # sums of at most 60 words, in another order than here

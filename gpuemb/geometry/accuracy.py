@@ -1,0 +1,123 @@
+"""How far measures of float32 products are off, seen through a few Gaussian vectors.
+
+A pass in float32 also takes ``E_sᵀE_t W`` in float64, W of k Gaussian columns. With the product ``C`` that
+was found, ``R = CW − E_sᵀE_tW`` is ``ΔC W``: the error of ``C`` itself, seen through W. For any fixed B
+
+    tr(BᵀΔC) = T ± SPREAD·‖BᵀR‖/√k,   T = tr((BW)ᵀR)/k,   and   ‖ΔC‖ ≤ SPREAD·‖R‖/√k.
+
+Both are means over the k draws: ``E T = tr(BᵀΔC)``, ``E‖R‖²/k = ‖ΔC‖²``. They fail where W happens to miss
+``ΔC``, at worst when it has rank one: then ``k‖BᵀR‖²/(k‖BᵀΔC‖²)`` is χ² with k = 4 degrees of freedom, below
+``4/SPREAD²`` in one draw of 1,000. W is drawn once for all, from a stream of its own, whatever the tables.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpuemb.core.arrays import Array, namespace_of
+
+if TYPE_CHECKING:
+    from gpuemb.geometry.sums import PairSums
+
+PROMISED = 1e-6  # relative, of every measure (Definitions §2)
+# A squared distance taken from float64 Grams is off by at most about 64·eps of the squared norms. Where
+# that is more than 1e-6 of the distance itself, the pair is recomputed from its difference (Definitions §2).
+NEARLY_EQUAL = 64 * 2.0**-52 / PROMISED
+SPREAD = 6.64  # 1 − e^(−x)(1 + x) = 0.001 at x = 2/SPREAD²: χ² with 4 degrees of freedom
+
+
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """One float32 product and its error through the probes.
+
+    Attributes:
+        product: ``(d, e)`` as it was found.
+        probes: ``(e, k)`` W.
+        image: ``(d, k)`` the true product times W.
+    """
+
+    product: Array
+    probes: Array
+    image: Array
+
+    @property
+    def residual(self) -> Array:
+        """``ΔC W``."""
+        found: Array = self.product @ self.probes - self.image
+        return found
+
+    def norm(self) -> float:
+        """Bound of ``‖ΔC‖``."""
+        return float(SPREAD * _norm(self.residual) / math.sqrt(self.probes.shape[1]))
+
+    def trace(self, other: Array) -> float:
+        """Bound of ``|tr(otherᵀΔC)|``."""
+        xp = namespace_of(other)
+        residual, draws = self.residual, int(self.probes.shape[1])
+        mean = float(xp.sum((other @ self.probes) * residual)) / draws
+        return abs(mean) + float(SPREAD * _norm(other.T @ residual) / math.sqrt(draws))
+
+    def square(self) -> float:
+        """Bound of the error of ``‖C‖²``."""
+        return 2 * self.trace(self.product) + self.norm() ** 2
+
+    def nuclear(self, rotation: Array, smallest: float) -> float:
+        """Bound of the error of ``‖C‖_*``, ``rotation`` its polar factor, ``smallest`` its last σ.
+
+        The norm is convex: its change lies between ``tr(QᵀΔC)`` of both rotations Q, which differ by
+        ``2‖ΔC‖/2σ`` or less (Higham, Functions of Matrices, §8.2), and by ``2√d`` at most.
+        """
+        change = self.norm()
+        turned = min(change / smallest if smallest > 0 else math.inf, 2 * math.sqrt(len(rotation)))
+        return self.trace(rotation) + turned * change
+
+    def rotation(self, smallest: float) -> float:
+        """Bound of ``‖δQ‖``, of the polar factor: ``2‖ΔC‖/(σ + σ)`` of the smallest σ."""
+        return self.norm() / smallest if smallest > 0 else math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class PairErrors:
+    """The float32 products of one pair: XᵀX, YᵀY, XᵀY."""
+
+    x: Probed
+    y: Probed
+    cross: Probed
+
+    def squares(self) -> tuple[float, float, float]:
+        """Bounds of the errors of ``‖G_X‖²``, ``‖G_Y‖²`` and ``‖C‖²``."""
+        return self.x.square(), self.y.square(), self.cross.square()
+
+
+def cka_error(sums: PairSums, errors: PairErrors) -> float:
+    """Bound of the error of linear CKA, relative errors of its parts added; NaN where it does not exist."""
+    xp = namespace_of(sums.cross)
+    squares = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.gram_y, sums.cross)]
+    if min(squares[:2]) == 0:
+        return math.nan
+    x, y, cross = errors.squares()
+    scale = math.sqrt(squares[0] * squares[1])
+    return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
+
+
+def rsa_error(sums: PairSums, errors: PairErrors) -> float:
+    """Bound of the error of the Pearson correlation of all cosines; NaN where it does not exist."""
+    xp = namespace_of(sums.cross)
+    pairs = sums.rows * (sums.rows - 1)
+    if pairs == 0:
+        return math.nan
+    variances = []
+    for gram, column_sums in ((sums.gram_x, sums.sum_x), (sums.gram_y, sums.sum_y)):
+        mean = (float(xp.sum(column_sums**2)) - sums.rows) / pairs
+        variances.append((float(xp.sum(gram**2)) - sums.rows) / pairs - mean**2)
+    x, y, cross = (error / pairs for error in errors.squares())
+    if min(variances[0] - x, variances[1] - y) <= 0:
+        return math.inf
+    return cross / math.sqrt(variances[0] * variances[1]) + x / variances[0] + y / variances[1]
+
+
+def _norm(x: Array) -> float:
+    squares: float = float(namespace_of(x).sum(x**2))
+    return math.sqrt(squares)

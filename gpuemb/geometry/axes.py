@@ -1,0 +1,242 @@
+"""The principal axes of tables, and how the spaces they span lie to each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
+from gpuemb.core.errors import ConfigError
+from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
+from gpuemb.geometry.rows import checked_tables, triangles
+
+# A Gram has the square of its table's condition: its axes err by c·eps·cond², by 7e-9 at condition 1e6 and by
+# 3e-5 at 1e8 (measured). Past this condition the axes come from the thin QR of the rows, at c·eps·cond.
+CONDITION = 1e5
+SpanPreparation = Literal["raw", "centered"]
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """A table's rows as ``X = U diag(singular) directionsᵀ``, ``U`` orthonormal.
+
+    Attributes:
+        singular: ``(r,)`` descending, in the table's length unit.
+        directions: ``(d, r)``.
+        length: the largest, with what the mean's length had to it before it was subtracted from a Gram.
+        left: ``(m, r)`` U in the basis of a thin QR; None where it is ``X directions / singular``.
+    """
+
+    singular: Array
+    directions: Array
+    length: float
+    left: Array | None = None
+
+    @property
+    def rank(self) -> int:
+        """How many axes are kept."""
+        return int(self.singular.shape[0])
+
+    @property
+    def condition(self) -> float:
+        """By how much the length exceeds the last axis; infinite without one."""
+        last = float(self.singular[-1]) if self.rank else 0.0
+        return self.length / last if last > 0 else math.inf
+
+    def first(self, rank: int) -> Axes:
+        """Return the first axes alone."""
+        left = None if self.left is None else self.left[:, :rank]
+        return Axes(self.singular[:rank], self.directions[:, :rank], self.length, left)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """The axes of a few tables over the same words.
+
+    Attributes:
+        axes: one for each table.
+        cosines: ``cosines[s][t]`` is ``(r_s, r_t)`` ``U_sᵀ U_t``.
+        recomputed: whether they were taken from the rows.
+    """
+
+    axes: Sequence[Axes]
+    cosines: Sequence[Sequence[Array]]
+    recomputed: bool
+
+    @property
+    def exist(self) -> bool:
+        """Whether every table has an axis."""
+        return all(axes.rank > 0 for axes in self.axes)
+
+    def exchanged(self) -> Frames:
+        """The same two tables in the other order."""
+        turned = [[row[t] for t in (1, 0)] for row in (self.cosines[1], self.cosines[0])]
+        return Frames([self.axes[1], self.axes[0]], turned, self.recomputed)
+
+
+@threads.single_threaded_blas()
+def axes_of_gram(gram: Array, mean_length: float = 0.0) -> Axes:
+    """Return all axes of a table from its Gram; none of a Gram of zeros.
+
+    Args:
+        gram: ``(d, d)`` float64.
+        mean_length: squared length that centering has taken away, whose rounding is left behind.
+    """
+    xp = namespace_of(gram)
+    values, vectors = xp.linalg.eigh(gram)
+    values, vectors = xp.flip(values), xp.flip(vectors, axis=1)
+    if float(values[0]) <= 0:
+        return Axes(values[:0], vectors[:, :0], 0.0)
+    singular = xp.sqrt(xp.where(values > 0, values, xp.zeros_like(values)))
+    return Axes(singular, vectors, math.sqrt(float(values[0]) + mean_length))
+
+
+def kept(axes: Axes, share: float | None) -> Axes:
+    """Return the fewest first axes that hold ``share`` of ``Σλ = Σσ²``, to the rounding of the sum."""
+    if share is None or axes.rank == 0:
+        return axes
+    xp = namespace_of(axes.singular)
+    held = xp.cumulative_sum(axes.singular**2)
+    enough = held >= share * held[-1] * (1 - axes.rank * 2.0**-52)
+    return axes.first(int(xp.argmax(xp.astype(enough, xp.int8))) + 1)
+
+
+def axes_of_runs(grams: CrossGrams) -> list[Axes]:
+    """Return the axes of every run from its Gram."""
+    return [axes_of_gram(grams.block(s, s), _mean_length(grams, s)) for s in range(grams.runs)]
+
+
+def _mean_length(grams: CrossGrams, s: int) -> float:
+    """At most ``√(V Σκ²) ≥ Σκ`` is the raw squared length; what the centered Gram lacks was the mean's."""
+    if grams.preparation != "centered":
+        return 0.0
+    raw = math.sqrt(grams.rows * float(grams.norms[s, s]))
+    return max(0.0, raw - float(namespace_of(grams.products).linalg.trace(grams.block(s, s))))
+
+
+@threads.single_threaded_blas()
+def frames_of_grams(grams: CrossGrams, axes: Sequence[Axes], members: Sequence[int]) -> Frames:
+    """Return the frames of some runs from their cross-Grams and axes, which the runs' conditions allow."""
+    xp = namespace_of(grams.products)
+
+    def cosines(a: int, b: int) -> Array:
+        first, second = axes[a], axes[b]
+        if a == b:
+            return xp.eye(first.rank, dtype=xp.float64)
+        cross = xp.matrix_transpose(first.directions) @ grams.block(a, b) @ second.directions
+        return cross / first.singular[:, None] / second.singular[None, :]
+
+    return Frames([axes[m] for m in members], [[cosines(a, b) for b in members] for a in members], False)
+
+
+@threads.single_threaded_blas()
+def frames_of_rows(tables: Sequence[FloatMatrix], *, centered: bool, share: float | None = None) -> Frames:
+    """Return the frames of tables from their thin QR, over the numerical rank.
+
+    That counts singular values above ``max(V, d)·eps`` of the largest. Cost: as :func:`triangles`.
+    """
+    xp = namespace_of(*tables)
+    axes = []
+    for triangle in triangles(list(tables), centered=centered):
+        left, singular, right = xp.linalg.svd(triangle, full_matrices=False)
+        least = max(tables[0].shape[0], triangle.shape[1]) * 2.0**-52 * float(singular[0])
+        rank = int(xp.sum(xp.astype(singular > least, xp.int64)))
+        directions = xp.matrix_transpose(right[:rank, :])
+        found = Axes(singular[:rank], directions, float(singular[0]), left[:, :rank])
+        axes.append(kept(found, share))
+    cosines = [[xp.matrix_transpose(first.left) @ second.left for second in axes] for first in axes]
+    return Frames(axes, cosines, True)
+
+
+def frames_of(
+    where: str, tables: Sequence[Any], preparation: SpanPreparation, share: float | None = None
+) -> tuple[Frames, int]:
+    """Return the frames of tables by the road that is right for them, and how many rows have no length.
+
+    Args:
+        where: the name of the measure.
+        tables: over the same words.
+        preparation: of their rows.
+        share: of ``Σλ`` that the axes kept must hold; all axes when None.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+    """
+    grams = cross_grams(tables, preparation, precision="float64")
+    axes = [kept(run, share) for run in axes_of_runs(grams)]
+    if all(run.condition <= CONDITION for run in axes):
+        return frames_of_grams(grams, axes, range(grams.runs)), grams.zeros
+    centered = preparation == "centered"
+    return frames_of_rows(checked_tables(where, tables), centered=centered, share=share), grams.zeros
+
+
+def table_of_frames(
+    where: str,
+    grams: CrossGrams,
+    measure: Callable[[Frames], float],
+    runs: Any = None,
+    share: float | None = None,
+    doubtful: Callable[[Frames, float], bool] | None = None,
+    *,
+    symmetric: bool = True,
+) -> Float64:
+    """Return ``(S, S)`` of a measure of two frames.
+
+    Args:
+        where: the name of the measure.
+        grams: products of all runs.
+        measure: takes two frames.
+        runs: the tables, read for pairs with a condition past 1e5.
+        share: as :func:`frames_of` takes it.
+        doubtful: whether a value from Grams is taken again from the rows, where they are given.
+        symmetric: whether the measure is the same both ways round.
+
+    Raises:
+        ConfigError: such a pair was met and ``runs`` is None.
+    """
+    axes = [kept(run, share) for run in axes_of_runs(grams)]
+    tables = None if runs is None else checked_tables(where, runs)
+    values = np.empty((grams.runs, grams.runs))
+    for s in range(grams.runs):
+        values[s, s] = measure(frames_of_grams(grams, axes, [s, s]))
+    for pair in combinations(range(grams.runs), 2):
+        frames = _frames_of_pair(where, grams, axes, tables, pair, share)
+        if tables is not None and doubtful is not None and doubtful(frames, measure(frames)):
+            frames = _frames_of_their_rows(grams, tables, pair, share)
+        values[pair] = measure(frames)
+        values[pair[::-1]] = values[pair] if symmetric else measure(frames.exchanged())
+    return values
+
+
+def _frames_of_pair(
+    where: str,
+    grams: CrossGrams,
+    axes: list[Axes],
+    tables: list[FloatMatrix] | None,
+    pair: tuple[int, int],
+    share: float | None,
+) -> Frames:
+    steep = [run for run in pair if axes[run].rank and axes[run].condition > CONDITION]
+    if not steep:
+        return frames_of_grams(grams, axes, pair)
+    if tables is None:
+        found = axes[steep[0]].condition
+        raise ConfigError(
+            f"{where}: run {steep[0]} has a condition of {found:.0e}, as its Gram tells it",
+            needed=f"Past {CONDITION:.0e} a Gram holds too few digits; the rows are needed.",
+            remedy=f"Give the tables again: .{where}(runs=tables).",
+        )
+    return _frames_of_their_rows(grams, tables, pair, share)
+
+
+def _frames_of_their_rows(
+    grams: CrossGrams, tables: list[FloatMatrix], pair: tuple[int, int], share: float | None
+) -> Frames:
+    centered = grams.preparation == "centered"
+    return frames_of_rows([tables[run] for run in pair], centered=centered, share=share)

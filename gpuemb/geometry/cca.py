@@ -1,0 +1,135 @@
+"""Canonical correlations: how alike are two tables up to any linear map?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import namespace_of
+from gpuemb.core.checks import check_at_least, check_at_most
+from gpuemb.geometry.axes import Frames, frames_of
+from gpuemb.geometry.similarity import DirectedSimilarity, Similarity
+
+KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
+NO_VARIANCE = "the rows of one table are all equal"
+
+
+def cca(x: Any, y: Any) -> Similarity:
+    """Mean canonical correlation of two tables with column means removed.
+
+    The correlations ρ are the cosines between the spaces that the columns span, as many as the smaller
+    numerical rank. No invertible linear map of either table changes them, nor a translation. Tables of
+    fewer words than dimensions span everything: each ρ is 1.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+
+    Returns:
+        The mean ρ in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
+        to ``eps·condition`` from the rows (``.recomputed``); NaN with its reason where a table's rows are
+        all equal.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: ``V·(d + d')²`` flops, about fourfold from the rows. Source: Raghu (2017); Definitions §4.
+    """
+    frames, zeros = frames_of("cca", [x, y], "centered")
+    return _described(mean_correlation(frames), "cca", frames, zeros)
+
+
+def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE) -> Similarity:
+    """Mean canonical correlation of the leading principal axes of two tables.
+
+    Of each table the fewest axes are kept that hold 99 % of ``Σλ``. Rotation, scale and translation change
+    nothing; where the cut falls between equal variances, the axes kept are one choice of many.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+        share: of the variance that is kept, above 0 and at most 1.
+
+    Returns:
+        As :func:`cca`.
+
+    Raises:
+        ConfigError: an impossible share.
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: ``V·(d + d')²`` flops. Source: Raghu (2017); Definitions §4.
+    """
+    check_share(share)
+    frames, zeros = frames_of("svcca", [x, y], "centered", share)
+    return _described(mean_correlation(frames), "svcca", frames, zeros)
+
+
+def pwcca(x: Any, y: Any) -> DirectedSimilarity:
+    """Canonical correlations weighted by how much of a table each direction carries.
+
+    ``Σ α_i ρ_i / Σ α_i``, ``α_i = Σ_j |h_i·x_j|`` over the columns ``x_j`` of X, ``h_i`` its canonical
+    directions; ``.reverse`` weights by the columns of Y. Translation and scale of either table change
+    nothing, nor any invertible map of the table that does not weight; a rotation of the other one changes
+    its columns and with them the weights. Equal ρ leave the directions between them open.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+
+    Returns:
+        As :func:`cca`, and ``.reverse``.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: as :func:`cca`. Source: Morcos (2018), whose code gives only the side of smaller rank;
+    Definitions §4.
+    """
+    frames, zeros = frames_of("pwcca", [x, y], "centered")
+    found = _described(weighted_correlation(frames), "pwcca", frames, zeros)
+    reverse = weighted_correlation(frames.exchanged())
+    return DirectedSimilarity(**vars(found), reverse=reverse)
+
+
+def check_share(share: float) -> None:
+    """A share must be above 0 and at most 1.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    check_at_least("svcca", "share", share, 2.0**-52)
+    check_at_most("svcca", "share", share, 1)
+
+
+@threads.single_threaded_blas()
+def mean_correlation(frames: Frames) -> float:
+    """Return the mean cosine between two frames; NaN where one has no axis."""
+    if not frames.exist:
+        return math.nan
+    xp = namespace_of(frames.cosines[0][1])
+    return float(xp.mean(xp.linalg.svdvals(frames.cosines[0][1])))
+
+
+@threads.single_threaded_blas()
+def weighted_correlation(frames: Frames) -> float:
+    """Return the mean cosine weighted by the first table's columns; NaN where one has no axis.
+
+    ``h_i·x_j`` are the entries of ``Aᵀ UᵀX = Aᵀ diag(σ) directionsᵀ``, A the left factor of the cosines.
+    """
+    if not frames.exist:
+        return math.nan
+    xp = namespace_of(frames.cosines[0][1])
+    left, correlations, _ = xp.linalg.svd(frames.cosines[0][1], full_matrices=False)
+    axes = frames.axes[0]
+    columns = axes.singular[:, None] * xp.matrix_transpose(axes.directions)
+    weights = xp.sum(xp.abs(xp.matrix_transpose(left) @ columns), axis=1)
+    return float(xp.sum(weights * correlations) / xp.sum(weights))
+
+
+def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
+    reason = NO_VARIANCE if math.isnan(value) else ""
+    return Similarity(value, measure, "centered", zeros, reason, frames.recomputed)

@@ -1,0 +1,144 @@
+"""How the spaces that two tables span lie to each other: what a linear model could learn from either."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Array, namespace_of
+from gpuemb.core.checks import check_at_least
+from gpuemb.core.errors import ConfigError
+from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows
+from gpuemb.geometry.rows import checked_tables
+from gpuemb.geometry.similarity import Similarity
+
+EMPTY = "one table is zero throughout"
+# An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than
+# 1e-6 of the value, it is taken from the rows, whose residuals do not cancel.
+UNCANCELED = 64 * 2.0**-52 / 1e-6
+
+
+def eigenspace_overlap(x: Any, y: Any) -> Similarity:
+    """Eigenspace overlap score ``‖U_XᵀU_Y‖² / max(r, r')``, between 0 and 1, 1 for the same space.
+
+    ``U`` are the left singular vectors of the rows as they are, over the numerical ranks ``r, r'``. No
+    invertible linear map of either table changes it; a translation does.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+
+    Returns:
+        The score in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
+        to ``eps·condition`` from the rows (``.recomputed``); NaN with its reason for a table of zeros.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: ``V·(d + d')²`` flops, about fourfold from the rows. Source: May (2019); Definitions §4.
+    """
+    frames, zeros = frames_of("eigenspace_overlap", [x, y], "raw")
+    return _described(overlap(frames), "eigenspace_overlap", frames, zeros)
+
+
+def eigenspace_instability(
+    x: Any, y: Any, *, anchors: Sequence[Any] | None = None, alpha: float = 3.0
+) -> Similarity:
+    """Eigenspace instability ``tr((UUᵀ + ŨŨᵀ − 2ŨŨᵀUUᵀ)Σ) / tr Σ``, between 0 and 1, 0 for the same space.
+
+    ``Σ = (EEᵀ)^α + (ẼẼᵀ)^α``: the expected disagreement of linear models trained on ``x`` and on ``y`` for
+    labels drawn with covariance Σ, for rows as they are. No invertible linear map of X or Y changes it
+    while the anchors stay.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+        anchors: the two tables ``E, Ẽ`` over the same words; X and Y themselves when None.
+        alpha: how much the anchors' leading axes count, 0 or more.
+
+    Returns:
+        The instability in ``.value``; as :func:`eigenspace_overlap`, and ``.recomputed`` also where it is
+        so small that sums from Grams would cancel.
+
+    Raises:
+        ConfigError: alpha is negative, or the anchors are not two.
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows.
+    Source: Leszczynski (2020); Definitions §4.
+    """
+    check_at_least("eigenspace_instability", "alpha", alpha, 0)
+    tables = [x, y, *_two(anchors)]
+    frames, zeros = frames_of("eigenspace_instability", tables, "raw")
+    value = instability(frames, alpha)
+    if cancels(frames, value):
+        frames = frames_of_rows(checked_tables("eigenspace_instability", tables), centered=False)
+        value = instability(frames, alpha)
+    return _described(value, "eigenspace_instability", frames, zeros)
+
+
+@threads.single_threaded_blas()
+def overlap(frames: Frames) -> float:
+    """Return the overlap score of two frames; NaN where one has no axis."""
+    if not frames.exist:
+        return math.nan
+    xp = namespace_of(frames.cosines[0][1])
+    return float(xp.sum(frames.cosines[0][1] ** 2)) / max(axes.rank for axes in frames.axes)
+
+
+@threads.single_threaded_blas()
+def instability(frames: Frames, alpha: float) -> float:
+    """Return the instability of the first two frames; the anchors are the other two, or they themselves.
+
+    With ``P = UUᵀ``, ``P̃ = ŨŨᵀ`` it is the mean of ``‖(P − P̃)f_j‖²`` over the anchors' axes ``f_j``, weighted
+    by their ``λ_j^α``. NaN where a frame has no axis.
+    """
+    if not frames.exist:
+        return math.nan
+    xp = namespace_of(frames.cosines[0][1])
+    anchors = range(len(frames.axes))[-2:]
+    largest = max(float(frames.axes[anchor].singular[0]) for anchor in anchors)
+    moved, total = 0.0, 0.0
+    for anchor in anchors:
+        weights = (frames.axes[anchor].singular / largest) ** (2 * alpha)
+        moved += float(xp.sum(weights * _moved(frames, anchor)))
+        total += float(xp.sum(weights))
+    return moved / total
+
+
+def cancels(frames: Frames, value: float) -> bool:
+    """Whether an instability from Grams is too small for the digits that they hold."""
+    if frames.recomputed or not frames.exist:
+        return False
+    return value < UNCANCELED * max(axes.condition for axes in frames.axes) ** 2
+
+
+def _moved(frames: Frames, anchor: int) -> Array:
+    """``‖(P − P̃)f_j‖²`` of an anchor's axes: of the difference itself where the axes are at hand."""
+    first, second = frames.cosines[0][anchor], frames.cosines[1][anchor]
+    xp = namespace_of(first)
+    left, other = (axes.left for axes in frames.axes[:2])
+    if left is not None and other is not None:
+        return xp.sum((left @ first - other @ second) ** 2, axis=0)
+    both = xp.sum(first * (frames.cosines[0][1] @ second), axis=0)
+    return xp.sum(first**2, axis=0) + xp.sum(second**2, axis=0) - 2 * both
+
+
+def _two(anchors: Sequence[Any] | None) -> list[Any]:
+    given = [] if anchors is None else list(anchors)
+    if anchors is not None and len(given) != 2:
+        raise ConfigError(
+            f"eigenspace_instability: {len(given)} anchors were given",
+            needed="Two tables are needed, E and Ẽ.",
+            remedy="Give the same table twice where there is one; leave anchors out for X and Y themselves.",
+        )
+    return given
+
+
+def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
+    reason = EMPTY if math.isnan(value) else ""
+    return Similarity(value, measure, "raw", zeros, reason, frames.recomputed)

@@ -1,0 +1,212 @@
+"""Rows that are summed in parts: where parts may be cut, and how their sums add up to the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, namespace_of, to_host
+from gpuemb.core.errors import ConfigError
+from gpuemb.core.memory import tiles
+from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Pairs, Precision, RowScaling, gram
+
+if TYPE_CHECKING:
+    from gpuemb.geometry.sums import Grams
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """The sums of blocks ``index·2^level`` and following, ``2^level`` of them: a node of a binary tree.
+
+    The tree stands over the blocks of all rows, so it is the same however rows are cut into parts.
+    """
+
+    level: int
+    index: int
+    sums: GramSums
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Consecutive rows of all runs, and how to prepare them.
+
+    Attributes:
+        pieces: the tables of each part ``(V_p, d_s)``, in the order of their rows.
+        scaling: ``raw`` or ``unit``.
+        origins: ``(d_s,)`` float64 of each run, taken from its rows first; None: nothing is.
+    """
+
+    pieces: tuple[list[FloatMatrix], ...]
+    scaling: RowScaling = "raw"
+    origins: list[Float64] | None = None
+
+    def of(self, runs: Sequence[int]) -> Rows:
+        """Return the same rows of some of the runs."""
+        chosen = tuple([tables[s] for s in runs] for tables in self.pieces)
+        origins = None if self.origins is None else [self.origins[s] for s in runs]
+        return Rows(chosen, self.scaling, origins)
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return sum(int(tables[0].shape[0]) for tables in self.pieces)
+
+    def unscaled(self) -> Rows:
+        """Return the same rows at their own lengths."""
+        return replace(self, scaling="raw")
+
+    def around(self, means: Sequence[Array]) -> Rows:
+        """Return the same rows less the means of each run."""
+        moved = [np.asarray(to_host(mean), np.float64) for mean in means]
+        if self.origins is not None:
+            moved = [old + more for old, more in zip(self.origins, moved, strict=True)]
+        return replace(self, origins=moved)
+
+    def followed_by(self, other: Rows) -> Rows:
+        """Return these rows and the ones after them."""
+        return replace(self, pieces=self.pieces + other.pieces)
+
+    def sums(self, precision: Precision, pairs: Pairs | None = None) -> GramSums:
+        """Sum the products of all rows, the first of which is the first of all."""
+        if len(self.pieces) == 1:
+            return self._summed(self.pieces[0], precision, pairs)
+        nodes: tuple[Node, ...] = ()
+        first = 0
+        for tables in self.pieces:
+            nodes = merged(nodes, self._nodes(tables, first, precision, pairs))
+            first += int(tables[0].shape[0])
+        return total(nodes)
+
+    def nodes(self, first_row: int, precision: Precision) -> tuple[Node, ...]:
+        """Sum the products of one part, as nodes of the tree over all rows."""
+        return tuple(self._nodes(self.pieces[0], first_row, precision, None))
+
+    def _nodes(
+        self, tables: list[FloatMatrix], first_row: int, precision: Precision, pairs: Pairs | None
+    ) -> Iterator[Node]:
+        rows = int(tables[0].shape[0])
+        first = first_row // BLOCK_ROWS
+        for level, index in aligned(first, first + -(-rows // BLOCK_ROWS)):
+            start = ((index << level) - first) * BLOCK_ROWS
+            stop = min(rows, start + (BLOCK_ROWS << level))
+            yield Node(level, index, self._summed([t[start:stop, :] for t in tables], precision, pairs))
+
+    def _summed(self, tables: list[FloatMatrix], precision: Precision, pairs: Pairs | None) -> GramSums:
+        call = gram.on(device_of(tables[0]))
+        return call(tables, self.scaling, precision, pairs, self.origins)
+
+    def blocks(self, s: int, t: int) -> Iterator[tuple[Array, Array]]:
+        """Yield rows of two runs as they are multiplied, in float64, a block at a time.
+
+        Rows that ``unit`` leaves out, of any run, are left out.
+        """
+        for tables in self.pieces:
+            for start, stop in tiles(tables[0].shape[0], BLOCK_ROWS):
+                yield self._block(tables, (s, t), start, stop)
+
+    def _block(
+        self, tables: list[FloatMatrix], pair: tuple[int, int], start: int, stop: int
+    ) -> tuple[Array, Array]:
+        needed = range(len(tables)) if self.scaling == "unit" else pair
+        wide = {s: self._moved(tables[s][start:stop, :], s) for s in needed}
+        if self.scaling == "raw":
+            return wide[pair[0]], wide[pair[1]]
+        xp = namespace_of(*tables)
+        lengths = {s: xp.sqrt(xp.sum(rows**2, axis=1)) for s, rows in wide.items()}
+        kept = xp.nonzero(xp.all(xp.stack([length > 0 for length in lengths.values()]), axis=0))[0]
+        first, second = (xp.take(wide[s] / lengths_of(lengths[s]), kept, axis=0) for s in pair)
+        return first, second
+
+    def _moved(self, rows: FloatMatrix, s: int) -> Array:
+        xp = namespace_of(rows)
+        wide = xp.astype(rows, xp.float64)
+        return wide if self.origins is None else wide - xp.asarray(self.origins[s])
+
+
+def lengths_of(lengths: Array) -> Array:
+    """Return ``(n, 1)`` divisors: 1 where there is no length."""
+    xp = namespace_of(lengths)
+    return xp.where(lengths > 0, lengths, xp.ones_like(lengths))[:, None]
+
+
+def aligned(first: int, stop: int) -> list[tuple[int, int]]:
+    """Cut blocks ``first`` to ``stop`` into the fewest nodes: their levels and indices."""
+    found = []
+    while first < stop:
+        level = 0
+        while first % (2 << level) == 0 and first + (2 << level) <= stop:
+            level += 1
+        found.append((level, first >> level))
+        first += 1 << level
+    return found
+
+
+def merged(left: Iterable[Node], right: Iterable[Node]) -> tuple[Node, ...]:
+    """Put the nodes of consecutive parts together; two halves of a node become that node."""
+    found: list[Node] = []
+    for node in (*left, *right):
+        while found and _completes(found[-1], node):
+            node = Node(node.level + 1, node.index >> 1, found.pop().sums + node.sums)
+        found.append(node)
+    return tuple(found)
+
+
+def _completes(left: Node, right: Node) -> bool:
+    return left.level == right.level and left.index ^ 1 == right.index and left.index % 2 == 0
+
+
+def total(nodes: Sequence[Node]) -> GramSums:
+    """Add nodes up in the order of the tree over all rows, of which parts may be missing."""
+    top = max(node.level + node.index.bit_length() for node in nodes)
+    known = {(node.level, node.index): node.sums for node in nodes}
+    found = _added(known, top, 0)
+    assert found is not None
+    return found
+
+
+def _added(known: dict[tuple[int, int], GramSums], level: int, index: int) -> GramSums | None:
+    if (level, index) in known or level == 0:
+        return known.get((level, index))
+    left, right = (_added(known, level - 1, 2 * index + half) for half in (0, 1))
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
+
+
+def check_first_row(where: str, first_row: int | None) -> None:
+    """A part begins where a block does.
+
+    Raises:
+        ConfigError: it does not; the nearest row before it is named.
+    """
+    if first_row is not None and (first_row < 0 or first_row % BLOCK_ROWS):
+        raise ConfigError(
+            f"{where}: first_row = {first_row} is no multiple of {BLOCK_ROWS}",
+            needed=f"Parts that are cut at multiples of {BLOCK_ROWS} rows add up to the bits of one pass.",
+            remedy=f"Cut at row {max(0, first_row) // BLOCK_ROWS * BLOCK_ROWS}.",
+        )
+
+
+def check_consecutive(first: Grams, second: Grams) -> None:
+    """Parts are added where one ends and the next begins, if they were prepared alike.
+
+    Raises:
+        ConfigError: they are not; says what to give.
+    """
+    kinds = [(g.preparation, g.precision, g.forced, g.edges.tolist()) for g in (first, second)]
+    if not first.nodes or not second.nodes or kinds[0] != kinds[1]:
+        raise ConfigError(
+            "cross_grams: these sums cannot be added",
+            needed="Parts of one table are needed, of the same preparation, precision and dimensions.",
+            remedy="Make each with cross_grams(rows, preparation, first_row=…), and center what was added.",
+        )
+    end = (first.first_row or 0) + first.rows_at_hand().count
+    if second.first_row != end:
+        raise ConfigError(
+            f"cross_grams: the second part begins at row {second.first_row}, the first ends at row {end}",
+            needed="The second part must begin where the first one ends.",
+            remedy=f"Cut at multiples of {BLOCK_ROWS}, and add in the order of rows.",
+        )

@@ -1,0 +1,53 @@
+"""Pairwise inner products: does every pair of words have the same product in both tables?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.distances import distances_of
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.drawn_measures import PIP_LOSS
+from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
+
+
+def pip_loss(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
+    """Pairwise inner product loss ``‖XXᵀ − YYᵀ‖`` (rows as they are), with no ``V×V`` matrix.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
+
+    Returns:
+        The loss in ``.value``, in squared length units; 0 is best. ``.recomputed`` where the tables are so
+        nearly equal that it was taken from their difference.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
+
+    Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
+    Source: Yin and Shen (2018); Definitions §4, §5.
+    """
+    draws = Draws("pip_loss", permutations, bootstrap, seed, confidence)
+    grams = cross_grams([x, y])
+    table, recomputed = distances_of(grams, "pip")
+    found = Similarity(float(table[0, 1]), "pip_loss", "raw", grams.zeros, recomputed=recomputed > 0)
+    return uncertainty(x, y, PIP_LOSS, draws, progress, known=found.value).onto(found) if draws else found

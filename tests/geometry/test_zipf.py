@@ -1,0 +1,69 @@
+"""The exponent of a power law is that of SciPy's line, over the ranks that are named."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import linregress, t
+
+from gpuemb.geometry.zipf import default_ranks, zipf_exponent
+
+
+@given(count=st.integers(3, 40), seed=st.integers(0, 999), data=st.data())
+def test_exponent_interval_and_fit_are_those_of_the_least_squares_line(
+    count: int, seed: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(1, count - 2))
+    last = data.draw(st.integers(first + 2, count))
+    values = np.sort(np.random.default_rng(seed).uniform(0.1, 10, count))[::-1]
+    found = zipf_exponent(values, (first, last))
+    line = linregress(np.log(np.arange(first, last + 1)), np.log(values[first - 1 : last]))
+    half = line.stderr * t.ppf(0.975, last - first - 1)
+    assert found.exponent == pytest.approx(-line.slope, rel=1e-9, abs=1e-12)
+    assert found.low == pytest.approx(-line.slope - half, rel=1e-7, abs=1e-9)
+    assert found.high == pytest.approx(-line.slope + half, rel=1e-7, abs=1e-9)
+    assert found.r_squared == pytest.approx(line.rvalue**2, abs=1e-9)
+    assert (found.first, found.last, found.reason) == (first, last, "")
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.5])
+def test_a_power_law_has_its_exponent_at_any_scale(exponent: float) -> None:
+    values = 1e-9 * np.arange(1.0, 51.0) ** -exponent
+    for ranks in ((1, 50), (10, 20)):
+        found = zipf_exponent(values, ranks)
+        assert abs(found.exponent - exponent) <= 1e-12
+        assert found.high - found.low <= 1e-11
+        assert abs(found.r_squared - 1) <= 1e-12
+
+
+def test_equal_values_have_the_exponent_zero_and_nothing_to_explain() -> None:
+    found = zipf_exponent(np.ones(5), (1, 5))
+    assert (found.exponent, found.low, found.high) == (0, 0, 0)
+    assert math.isnan(found.r_squared)
+
+
+@pytest.mark.parametrize(
+    ("values", "ranks", "reason"),
+    [
+        ([3.0, 2.0], (1, 3), "ranks 1 to 3 of 2: three or more are needed"),
+        ([4.0, 3.0, 2.0, 1.0], (2, 3), "ranks 2 to 3 of 4: three or more are needed"),
+        ([4.0, 3.0, 2.0, 0.0], (1, 4), "the value of rank 4 is zero"),
+        ([4.0, 1e-16, 1e-17, 1e-18], (1, 3), "the value of rank 2 is zero"),
+        ([0.0, 0.0, 0.0], (1, 3), "the value of rank 1 is zero"),
+    ],
+)
+def test_a_line_that_does_not_exist_says_why(
+    values: list[float], ranks: tuple[int, int], reason: str
+) -> None:
+    found = zipf_exponent(np.array(values), ranks)
+    assert found.reason == reason
+    assert np.isnan([found.exponent, found.low, found.high, found.r_squared]).all()
+
+
+def test_the_default_is_the_first_half_and_three_at_least() -> None:
+    ranges = [default_ranks(count) for count in (1, 3, 5, 6, 7, 300)]
+    assert ranges == [(1, 3), (1, 3), (1, 3), (1, 3), (1, 4), (1, 150)]
