@@ -7,6 +7,7 @@ import numpy as np
 from gpuemb.core.device import Device
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
+from gpuemb.kernels.cosine_search import FEW_QUERIES
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
 from gpuemb.kernels.gram import gram
@@ -15,7 +16,7 @@ from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.window_counts import weights_of, window_counts
 
-ROWS = 512  # a kernel takes another road, which a study would not, where fewer ask
+ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
 STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, ranked_overlap, gram, polar)
 
 

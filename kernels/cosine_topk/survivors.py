@@ -126,7 +126,7 @@ def offer_pairs(
             lists.bounds[row, waiting] = bound
             lists.waiting[row] = waiting + 1
             if waiting + 1 == lists.candidates.shape[1]:
-                settle(asked, table, lists, room, row, row + 1)
+                settle(asked, table, lists, room, int(row), int(row) + 1)
 
 
 @njit
