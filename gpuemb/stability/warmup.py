@@ -8,6 +8,7 @@ from gpuemb.core.device import CPU, Device
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
 from gpuemb.corpus.finders import byte_rule
+from gpuemb.kernels.cosine_search import FEW_QUERIES
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
 from gpuemb.kernels.gram import gram
@@ -18,7 +19,7 @@ from gpuemb.kernels.tokenize import tokenize
 from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
 from gpuemb.kernels.window_counts import weights_of, window_counts
 
-ROWS = 512  # a kernel takes another road, which a study would not, where fewer ask
+ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
 STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, ranked_overlap, gram, polar)
 
 

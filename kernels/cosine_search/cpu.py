@@ -20,7 +20,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
-from gpuemb.core.jit import njit, njit_reassociated
+from gpuemb.core.jit import njit, njit_inline, njit_reassociated
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_search import TASKS_A_WORKER, TILE, UNITS, unit_rows
 from gpuemb.kernels.cosine_topk import TopK
@@ -109,12 +109,12 @@ def _offer_survivors(
     ids: Int32,
     found: Int64,
 ) -> None:
-    k, columns, dim = best.shape[1], approximate.shape[1], table.shape[1]
-    groups = -(-dim // LANES)
+    k, columns = best.shape[1], approximate.shape[1]
+    groups = -(-table.shape[1] // LANES)
     padded = np.zeros((2, groups * LANES), table.dtype)  # a query and a candidate
     mine, theirs = padded[0].ctypes.data, padded[1].ctypes.data
     for query in range(approximate.shape[0]):
-        padded[0, :dim] = asked[query]
+        _copy(asked[query], padded[0])
         length = np.sqrt(defined_dot(padded, mine, mine, groups))
         if length == 0:
             continue
@@ -131,7 +131,7 @@ def _offer_survivors(
                 candidate = first + column
                 if row[column] < threshold or candidate == excluded[query]:
                     continue
-                padded[1, :dim] = table[candidate]
+                _copy(table[candidate], padded[1])
                 own = np.sqrt(defined_dot(padded, theirs, theirs, groups))
                 if own == 0:
                     continue
@@ -140,6 +140,12 @@ def _offer_survivors(
                     _insert(best[query], ids[query], found[query], score, candidate)
                     found[query] = min(found[query] + 1, k)
                     threshold = np.float32(best[query, k - 1] - epsilon)
+
+
+@njit_inline
+def _copy(row: FloatMatrix, padded: FloatMatrix) -> None:
+    for column in range(row.size):  # a slice's assignment compiles for a second: it can raise, with a text
+        padded[column] = row[column]
 
 
 @njit

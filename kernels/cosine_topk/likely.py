@@ -35,8 +35,10 @@ def raise_floors(likely: Int32, asked: Arranged, table: Arranged, words: int, li
     positions = np.full(words, -1, np.int32)
     positions[table.numbers] = np.arange(len(table.numbers), dtype=np.int32)
     k, floor = lists.scores.shape[1], lists.floor
+    guesses = np.ascontiguousarray(likely).view(np.ndarray)
+    guesses.flags.writeable = False  # one compiled kernel for memory maps and for arrays
     threads.run(
-        lambda part: _raise_floors(np.ascontiguousarray(likely), positions, asked, table, k, floor, *part),
+        lambda part: _raise_floors(guesses, positions, asked, table, k, floor, *part),
         tiles(len(asked.rows), CHUNK),
     )
 

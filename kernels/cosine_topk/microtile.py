@@ -28,6 +28,7 @@ from gpuemb.kernels.panels import (
     Arithmetic,
     address,
     call,
+    counted_loop,
     load,
     products,
     splat,
@@ -88,6 +89,28 @@ class _Tile:
         """One number a column."""
         return [load(self.builder, base, LINE * panel, FLOATS) for panel in range(ACROSS)]
 
+    def passing(self, scores: Sequence[Any], panel: int, addresses: Sequence[Any]) -> Any:
+        """Lanes in which any row passes; scales and floors of the rows, then of the columns."""
+        row_scales, row_floors, column_scales, column_floors = addresses
+        across, floors = (self.across(base)[panel] for base in (column_scales, column_floors))
+        mine = self._largest(
+            [self.above_row_floor(score, across, row_floors, row) for row, score in enumerate(scores)]
+        )
+        theirs = self._largest(
+            [self.by_row_scale(score, row_scales, row) for row, score in enumerate(scores)]
+        )
+        zero = ir.Constant(FLOATS, [0.0] * SIDE)
+        return self.builder.or_(self._above(mine, zero), self._above(theirs, floors))
+
+    def _above(self, left: Any, right: Any) -> Any:
+        return self.builder.fcmp_ordered(">", left, right)
+
+    def _largest(self, values: Sequence[Any]) -> Any:
+        best = values[0]
+        for value in values[1:]:
+            best = self.builder.select(self._above(best, value), best, value)
+        return best
+
 
 def _store_scores(
     typing_context: Any,
@@ -139,44 +162,35 @@ def _find_survivors(
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, *addresses, row_scales, row_floors, column_scales, column_floors, out, same_out, masks = arguments
-        tile, zero = _Tile(builder, panels), ir.Constant(FLOATS, [0.0] * SIDE)
-
-        def above(left: Any, right: Any) -> Any:
-            return builder.fcmp_ordered(">", left, right)
-
-        def largest(values: Sequence[Any]) -> Any:
-            best = values[0]
-            for value in values[1:]:
-                best = builder.select(above(best, value), best, value)
-            return best
-
-        def passing(scores: Sequence[Any], first: int, panel: int) -> Any:
-            """Lanes in which any of these rows' scores passes."""
-            across, floors = (tile.across(base)[panel] for base in (column_scales, column_floors))
-            rows = range(first, first + len(scores))
-            pairs = list(zip(scores, rows, strict=True))
-            mine = largest([tile.above_row_floor(score, across, row_floors, row) for score, row in pairs])
-            theirs = largest([tile.by_row_scale(score, row_scales, row) for score, row in pairs])
-            return builder.or_(above(mine, zero), above(theirs, floors))
-
+        tile, of_columns = _Tile(builder, panels), [column_scales, column_floors]
         dots = tile.dots(*addresses)
-        some = [passing([tile.score(row[panel]) for row in dots], 0, panel) for panel in range(ACROSS)]
+
+        def test_row(place: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+            """Read a row back: values kept for this branch would push the sums out of the registers."""
+            words, lines = (builder.mul(place[0], ir.Constant(out.type, size)) for size in (4, ACROSS * LINE))
+            scales, floors, bits = (builder.add(base, words) for base in (row_scales, row_floors, masks))
+            at = builder.add(same_out, lines)
+            for panel, across in enumerate(tile.across(column_scales)):
+                score = tile.score(load(builder, at, LINE * panel, tile.raw))
+                lanes = tile.passing([score], panel, [scales, floors, *of_columns])
+                builder.store(builder.bitcast(lanes, MASK), address(builder, bits, 2 * panel, MASK), align=2)
+                if not tile.exact:
+                    scaled = builder.fmul(tile.by_row_scale(score, scales, 0), across)
+                    builder.store(scaled, address(builder, at, LINE * panel, FLOATS), align=4)
+            return []
+
+        some = [
+            tile.passing(
+                [tile.score(row[panel]) for row in dots], panel, [row_scales, row_floors, *of_columns]
+            )
+            for panel in range(ACROSS)
+        ]
         found = builder.icmp_unsigned("!=", builder.bitcast(builder.or_(*some), MASK), ir.Constant(MASK, 0))
         with builder.if_then(found, likely=False):
-            for row, values in enumerate(dots):
-                for panel, dot in enumerate(values):
-                    builder.store(
-                        dot, address(builder, out, LINE * (ACROSS * row + panel), tile.raw), align=4
-                    )
-            for row in range(TALL):  # read back: values kept for this branch would push the sums out
-                for panel, across in enumerate(tile.across(column_scales)):
-                    place = ACROSS * row + panel
-                    score = tile.score(load(builder, same_out, LINE * place, tile.raw))
-                    bits = builder.bitcast(passing([score], row, panel), MASK)
-                    builder.store(bits, address(builder, masks, 2 * place, MASK), align=2)
-                    if not tile.exact:
-                        scaled = builder.fmul(tile.by_row_scale(score, row_scales, row), across)
-                        builder.store(scaled, address(builder, same_out, LINE * place, FLOATS), align=4)
+            for place, dot in enumerate(dot for values in dots for dot in values):
+                builder.store(dot, address(builder, out, LINE * place, tile.raw), align=4)
+            rows, first = ir.Constant(out.type, TALL), ir.Constant(out.type, 0)
+            counted_loop(builder, rows, [first], 1, [], test_row)  # not unrolled: rare, and compiled sooner
         return found
 
     return types.boolean(panels, *[ADDRESS] * 11), generate

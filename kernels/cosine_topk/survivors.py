@@ -111,7 +111,7 @@ def offer_pairs(
     """
     asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
     for entry in range(passed):
-        i, j = room.rows[entry], room.columns[entry]
+        i, j = np.int64(room.rows[entry]), np.int64(room.columns[entry])  # the types settle is compiled for
         if i >= len(asked.rows) or j >= len(table.rows):
             continue  # padding
         forward = asked_error.residual[i] * table_error.length[j] + table_error.residual[j]
@@ -126,7 +126,7 @@ def offer_pairs(
             lists.bounds[row, waiting] = bound
             lists.waiting[row] = waiting + 1
             if waiting + 1 == lists.candidates.shape[1]:
-                _settle(row, asked, table, lists, room)
+                settle(asked, table, lists, room, int(row), int(row) + 1)
 
 
 @njit
@@ -138,7 +138,7 @@ def settle(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, first:
             _settle(row, asked, table, lists, room)
 
 
-@njit
+@njit_inline
 def _settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
     """Score what waits and can still enter, and merge it into the list."""
     scores, ids = room.scores, room.ids

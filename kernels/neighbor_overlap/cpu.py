@@ -6,6 +6,7 @@ Plan      A worker takes a range of words in blocks, so that the pairs, V apart 
           two lists are compared, a vector of words at a time.
           Name: per word, a hash table numbers the ids that several runs hold; a run is then a set of
           bits, and a pair shares the bits that two sets do.
+          Loops, not slices: assigning an array to a slice can raise, and compiles for a second what it says.
 Bound by  Compare: P·k² comparisons a word, 16 at a time with AVX-512 (S = 10, k = 10: a quarter of the
           time lays the lists side by side). Name: about 4 ns an entry for the table, then P times
           (ids that several runs hold)/64 words of bits.
@@ -64,7 +65,9 @@ def _compare(
     for start in range(first, last, WORDS_A_BLOCK):
         stop = min(start + WORDS_A_BLOCK, last)
         _turn(ids, start, stop, lists, filled)
-        everywhere[:] = lists[0] >= 0
+        for rank in range(k):
+            for word in range(WORDS_A_BLOCK):
+                everywhere[rank, word] = lists[0, rank, word] >= 0
         pair = 0
         for run in range(runs):
             for other in range(run + 1, runs):
@@ -72,15 +75,20 @@ def _compare(
                 for rank in range(k):
                     hits[:] = 0
                     _find(lists[run, rank], lists[other], hits)
-                    count += hits
+                    for word in range(WORDS_A_BLOCK):
+                        count[word] += hits[word]
                     if run == 0:
-                        everywhere[rank] &= hits
-                shared[pair, start:stop] = count[: stop - start]
+                        for word in range(WORDS_A_BLOCK):
+                            everywhere[rank, word] &= hits[word]
+                for word in range(start, stop):
+                    shared[pair, word] = count[word - start]
                 pair += 1
         count[:] = 0
         for rank in range(k):
-            count += everywhere[rank]
-        common[start:stop] = count[: stop - start]
+            for word in range(WORDS_A_BLOCK):
+                count[word] += everywhere[rank, word]
+        for word in range(start, stop):
+            common[word] = count[word - start]
 
 
 @njit
@@ -135,11 +143,13 @@ def _name(
         stop = min(start + WORDS_A_BLOCK, last)
         for word in range(start, stop):
             hold(ids, word, np.uint64(64 - bits), keys, holders, slots, lengths)
-            filled[:, word] = lengths
+            for run in range(runs):
+                filled[run, word] = lengths[run]
             named, common[word] = _mark(slots, lengths, keys, holders, sets)
             _count_shared_bits(sets, (named + 63) // 64, block, word - start)
         for pair in range(len(shared)):
-            shared[pair, start:stop] = block[pair, : stop - start]
+            for word in range(start, stop):
+                shared[pair, word] = block[pair, word - start]
 
 
 @njit

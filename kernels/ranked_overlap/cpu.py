@@ -110,7 +110,8 @@ def _compare(ids: Int32, first: int, last: int, weights: Weights, measures: Floa
             _forget(named)
         for measure in range(3):
             for pair in range(measures.shape[1]):
-                measures[measure, pair, start:stop] = block[measure, pair, : stop - start]
+                for word in range(start, stop):  # a slice's assignment compiles its error's text for a second
+                    measures[measure, pair, word] = block[measure, pair, word - start]
 
 
 @njit
