@@ -71,13 +71,13 @@ def test_the_whole_graph_is_written(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_the_whole_graph_leaves_no_file(tmp_path: Path) -> None:
-    vectors = np.random.default_rng(1).standard_normal((60_000, 20)).astype(np.float32)
-    save(Embedding(vectors, [f"w{i}" for i in range(60_000)]), tmp_path / "t.npy")
+    vectors = np.random.default_rng(1).standard_normal((200_000, 20)).astype(np.float32)
+    save(Embedding(vectors, [f"w{i}" for i in range(200_000)]), tmp_path / "t.npy")
     before = sorted(tmp_path.iterdir())
     arguments = ("neighbors", "t.npy", "--all", "--out", "n.parquet", "--threads", "1")
-    ended = interrupted_at(tmp_path, b"/1770", *arguments)  # 59 blocks of rows have so many pairs
+    ended = interrupted_at(tmp_path, b"/19306", *arguments)  # 196 blocks of rows have so many pairs
     assert ended.code == INTERRUPTED, ended.err
-    assert "neighbors of 60,000 rows" in ended.err
+    assert "neighbors of 200,000 rows" in ended.err
     assert "Interrupted" in ended.err
     assert "Traceback" not in ended.err
     assert sorted(tmp_path.iterdir()) == before
