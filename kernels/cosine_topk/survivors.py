@@ -81,13 +81,14 @@ def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
 
 
 class Error(NamedTuple):
-    """How far a side's filter scores may be from the defined ones: ``ε_ij = e_i·h_j + e_j``, or with i and j
-    exchanged, whichever is less.
+    """How far a side's filter scores may be from the defined ones.
+
+    ``ε_ij = e_i·h_j + e_j``, or with i and j exchanged, whichever is less.
 
     Attributes:
         residual: ``(m,)`` float64 e, what rounding took from the unit row.
         length: ``(m,)`` float64 h, of the rounded row.
-    """  # noqa: D205
+    """
 
     residual: Float64
     length: Float64

@@ -33,8 +33,10 @@ def rule_of(members: Bytes, inner: Int32) -> Rule:
 
 @njit
 def token_end(text: Bytes, rule: Rule, at: Whole) -> Whole:
-    """Where the token that may begin at ``at`` ends, ``at`` if none does; −1 − place of a byte that is no
-    UTF-8."""  # noqa: D205, D209
+    """Where the token that may begin at ``at`` ends.
+
+    It is ``at`` if none begins there, and −1 − place where a byte is no UTF-8.
+    """
     kinds, size, begun = rule.kinds, text.size, at
     while True:
         while at < size and kinds[text[at]] == MEMBER:

@@ -124,8 +124,10 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
 
 
 def _ranges(chosen: NDArray[np.bool_]) -> Words:
-    """ASCII characters as ranges ``(r, 2)``: what lifts the first, and what lifts the next after the last, to
-    a byte's top bit."""  # noqa: D205, D209
+    """ASCII characters as ranges ``(r, 2)``, told by what is added.
+
+    One number lifts the first of a range to a byte's top bit, the other the next after its last.
+    """
     borders = np.flatnonzero(np.diff(chosen[:128].astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     return EACH * (128 - borders).astype(np.uint64)
 
@@ -152,8 +154,10 @@ def _scan(work: Work) -> bool:
 
 @njit_inline
 def _classify(work: Work, at: Whole, inside: bool) -> tuple[np.uint64, np.uint64, bool]:
-    """A bit a byte of a block, the first lowest: whether a token has it, whether it ends a line; and whether
-    these say all, which they do where every byte is ASCII and none is zero."""  # noqa: D205, D209
+    """A bit a byte of a block, the first lowest: whether a token has it, whether it ends a line.
+
+    The third answer is whether these say all: they do where every byte is ASCII and none is zero.
+    """
     belongs, between, newlines, strange = B0, B0, B0, B0
     for place in range(0, BLOCK, EIGHT):
         word = np.uint64(load_eight(work.text, at + place))
