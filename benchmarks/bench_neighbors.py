@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import gpuemb as ge
 from benchmarks import data
 from benchmarks.brute_force import brute_force
 from benchmarks.race import Case, Rival, Track
@@ -33,6 +35,7 @@ TABLES = [
     ("synthetic", 20_000, 300, 10),
     ("synthetic", 100_000, 100, 10),
     ("synthetic", 100_000, 300, 10),
+    ("synthetic", 100_000, 300, 100),
 ]
 QUICK_WORDS = 5_000
 
@@ -44,7 +47,19 @@ def test_every_words_neighbors(
     if track.quick and words > 20_000:
         pytest.skip("--quick takes the smallest table of each kind")
     words = QUICK_WORDS if track.quick else words
-    rows = data.glove(words) if source == "glove" else data.table(words, dim)
+    _race(benchmark, track, source, data.glove(words) if source == "glove" else data.table(words, dim), k)
+
+
+@pytest.mark.parametrize("k", [10, 100])
+def test_every_words_neighbors_in_ones_own_vectors(
+    benchmark: Any, track: Track, own_vectors: Path, k: int
+) -> None:
+    rows = np.ascontiguousarray(ge.load(own_vectors).vectors, np.float32)
+    _race(benchmark, track, own_vectors.stem, rows, k)
+
+
+def _race(benchmark: Any, track: Track, source: str, rows: Float32, k: int) -> None:
+    words, dim = rows.shape
     shape = {"words": words, "dim": dim, "k": k}
     found: list[TopK] = []
 

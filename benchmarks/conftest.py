@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stanford-glove", type=Path, metavar="DIR", help="folder of vocab_count, cooccur, glove"
     )
     group.addoption("--corpus", type=Path, metavar="FILE", help="a larger text, one document a line")
+    group.addoption("--vectors", type=Path, metavar="FILE", help="a table of vectors, for exact neighbors")
     group.addoption("--results", type=Path, default=RESULTS, help="folder of the records")
     group.addoption("--threads", type=int, default=None, help="of ours and of every peer; default all cores")
 
@@ -68,6 +69,15 @@ def large_corpus(request: pytest.FixtureRequest) -> Path:
     if corpus is None:
         pytest.skip("no --corpus FILE was given")
     return corpus
+
+
+@pytest.fixture
+def own_vectors(request: pytest.FixtureRequest) -> Path:
+    """The table given with ``--vectors``; without one the case is skipped."""
+    vectors: Path | None = request.config.getoption("--vectors")
+    if vectors is None:
+        pytest.skip("no --vectors FILE was given")
+    return vectors
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

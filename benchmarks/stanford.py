@@ -34,9 +34,9 @@ def program(
     return call
 
 
-def vocab_count(folder: Path, text: Path, target: Path) -> Callable[[], Path]:
+def vocab_count(folder: Path, text: Path, target: Path, min_count: int = 1) -> Callable[[], Path]:
     """Text to a list of words with their counts."""
-    return program(folder, "vocab_count", (), text, target)
+    return program(folder, "vocab_count", ("-min-count", str(min_count)), text, target)
 
 
 def cooccur(folder: Path, text: Path, vocabulary: Path, target: Path) -> Callable[[], Path]:
