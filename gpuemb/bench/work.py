@@ -144,6 +144,19 @@ def window_counts(shape: Mapping[str, int]) -> Work:
     )
 
 
+def window_counts_cuda(shape: Mapping[str, int]) -> Work:
+    """The windows' ids: on a GPU each position reads its own."""
+    tokens, window = shape["tokens"], shape["window"]
+    return Work(
+        pair_additions(tokens, window),
+        4 * tokens * (1 + 2 * window),
+        (tokens, "tokens"),
+        "copy",
+        "bytes",
+        "bytes: each token and the ids of its window; sorting, cells and the result are left out",
+    )
+
+
 def plan_window_counts(shape: Mapping[str, int]) -> MemoryPlan:
     """Tokens, positions, and a result of at most ``NEW_CELLS`` of the additions."""
     tokens, words, window = shape["tokens"], shape["words"], shape["window"]

@@ -123,6 +123,7 @@ WORKLOADS = (
         work.plan_window_counts,
         prepare.window_counts,
         kernel="window_counts",
+        cuda_work=work.window_counts_cuda,
     ),
     Workload(
         "glove_epoch",

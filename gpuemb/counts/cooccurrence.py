@@ -259,10 +259,11 @@ def count_cooccurrences(
         weighting: a pair at distance δ counts ``1/δ`` (harmonic), ``(w−δ+1)/w`` (linear) or 1 (flat).
         side: contexts on ``both`` sides, or only to the ``left`` or ``right`` of a word.
         repeats: ``(D,)`` how often each document counts; default once.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        memory: most bytes to hold beside the tokens, such as ``"2GB"``; default all that is free. What could
-            be more is counted in runs of whole documents on the disk and merged, to the same bits; the
-            counts then stay on the disk, mapped, in files that go with the last reference.
+        device: ``auto``, ``cpu`` or ``cuda``; a GPU takes the tokens in stretches that fit it, and the
+            counts come home.
+        memory: most bytes of the host to hold beside the tokens, such as ``"2GB"``; default all that is
+            free. What could be more is counted in runs of whole documents on the disk and merged, to the
+            same bits; the counts then stay on the disk, mapped, in files that go with the last reference.
         scratch: folder for those files; default the system's for temporary files.
         progress: told after every run.
 

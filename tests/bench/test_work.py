@@ -43,6 +43,13 @@ def test_cosines_of_three_rows_have_the_columns_lengths_once() -> None:
     assert counted.bytes == 4 * 4 * 13 + 8 * 30
 
 
+def test_a_gpu_reads_each_window_of_a_corpus() -> None:
+    (counts,) = selected(["window_counts"])
+    counted = counts.work_on(Device("cuda"), {"tokens": 1000, "words": 9, "window": 3})
+    assert (counted.ceiling, counted.amount) == ("copy", 1000 * 7 * 4)
+    assert counted.flops == counts.work({"tokens": 1000, "words": 9, "window": 3}).flops
+
+
 def test_lists_are_read_twice_and_five_numbers_written() -> None:
     assert (
         neighbor_work.list_measures({"runs": 3, "words": 5, "k": 4}).bytes

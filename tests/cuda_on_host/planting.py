@@ -13,7 +13,7 @@ from cuda_on_host.launch import SCHEDULES, Run
 
 from gpuemb import kernels
 
-DEFINED = '#include "defined.cuh"\n'
+HEADERS = ("defined.cuh", "together.cuh")
 FOLDER = Path(__file__).parent / "mutants"
 
 
@@ -52,9 +52,11 @@ def mutants(kernel: str) -> list[Mutant]:
 
 
 def with_definitions(text: str) -> str:
-    """Put defined.cuh into the kernel's own text, where mistakes can be planted into it too."""
-    header = Path(str(kernels.__file__)).parent / "include" / "defined.cuh"
-    return text.replace(DEFINED, header.read_text("utf-8").replace("#pragma once\n", ""))
+    """Put shared headers into the kernel's own text, where mistakes can be planted into them too."""
+    for name in HEADERS:
+        header = (Path(str(kernels.__file__)).parent / "include" / name).read_text("utf-8")
+        text = text.replace(f'#include "{name}"\n', header.replace("#pragma once\n", ""))
+    return text
 
 
 def betrayals(

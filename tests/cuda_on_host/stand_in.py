@@ -52,6 +52,32 @@ class OneDevice:
         pass
 
 
+class Stream:
+    """CuPy's: what is asked of it has been done when the call returns."""
+
+    def __init__(self, *, non_blocking: bool = False) -> None:
+        pass
+
+    def wait_event(self, event: Event) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
+class Event:
+    """CuPy's, of such streams."""
+
+    def __init__(self, *, disable_timing: bool = False) -> None:
+        pass
+
+    def record(self, stream: Stream) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
 def _on_device(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -87,9 +113,12 @@ def _make() -> StandIn:
         cuda=SimpleNamespace(
             Device=OneDevice,
             compiler=SimpleNamespace(CompileException=compiler.CompileException),
-            get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),  # a launch has ended
+            Event=Event,
+            Stream=Stream,
+            alloc_pinned_memory=bytearray,
+            get_current_stream=Stream,  # a launch has ended
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            runtime=SimpleNamespace(memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
+            runtime=SimpleNamespace(getDeviceCount=lambda: 1, memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
         ),
     )
     return made

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cuda_on_host import stand_in
+from cuda_on_host.counts import planned, small, zipf
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Corpus, corpora
@@ -31,6 +34,7 @@ from gpuemb.kernels.window_counts import cpu as cpu_kernel
 from gpuemb.kernels.window_counts.result import cut_ranges
 
 KERNEL = window_counts
+EMULATED = ("random",)  # tests/cuda_on_host/test_window_counts.py has the other schedules
 WEIGHTINGS: tuple[Weighting, ...] = ("harmonic", "linear", "flat")
 SIDES: tuple[Side, ...] = ("both", "left", "right")
 
@@ -47,7 +51,8 @@ def count(
     ids, starts, times = (
         None if x is None else to_device(x, device) for x in (corpus.ids, corpus.starts, repeats)
     )
-    found = window_counts.on(device)(ids, starts, times, corpus.words, to_device(weights, device), side)
+    with small() if stand_in.is_installed() else nullcontext():
+        found = window_counts.on(device)(ids, starts, times, corpus.words, to_device(weights, device), side)
     return CountedRows(to_host(found.indptr), to_host(found.indices), to_host(found.data))
 
 
@@ -222,6 +227,23 @@ def test_counts_beyond_32_bits_are_exact(device: Device) -> None:
     weights, unit = weights_of(25, "harmonic")
     found = dense(count(device, Corpus([[0, 1]], 2), weights, repeats=np.array([10**6])))
     assert found.tolist() == [[0, unit * 10**6], [unit * 10**6, 0]]
+
+
+def test_tokens_of_the_host_have_their_counts_there(device: Device) -> None:
+    corpus = Corpus([[0, 2, 1, 1, 0, 2, 2], [], [1, 0]], 4)
+    weights, _ = weights_of(3, "harmonic")
+    found = window_counts.on(device)(corpus.ids, corpus.starts, None, corpus.words, weights)
+    assert {type(one) for one in (found.indptr, found.indices, found.data)} == {np.ndarray}
+    assert_same_counts(found, window_counts.reference(corpus.ids, corpus.starts, None, 4, weights))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_corpus_larger_than_its_memory_has_the_same_counts(device: Device, side: Side) -> None:
+    """A GPU takes it in stretches, and brings cells home between them; a CPU has no such border."""
+    corpus, weights = zipf(300, 90, seed=6), weights_of(7, "harmonic")[0]
+    expected = window_counts.reference(corpus.ids, corpus.starts, None, corpus.words, weights, side)
+    with planned(50, room=180):
+        assert_same_counts(count(device, corpus, weights, side), expected)
 
 
 # How the CPU cuts the work.
