@@ -21,8 +21,10 @@ from gpuemb.core.arrays import Float32, to_device, to_host
 from gpuemb.core.cuda import cupy
 from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
-from gpuemb.kernels.cosine_topk.cuda import ROADS, rooms
-from gpuemb.kernels.cosine_topk.phases import Road, Search, answer, begin, run
+from gpuemb.kernels.cosine_topk.cuda import ROADS
+from gpuemb.kernels.cosine_topk.phases import Road, run
+from gpuemb.kernels.cosine_topk.planning import rooms
+from gpuemb.kernels.cosine_topk.search import Search, answer, begin
 
 WORDS, DIM, K = 400_000, 300, 10
 SAMPLE = 8  # queries that the reference answers: it scores every row in Python

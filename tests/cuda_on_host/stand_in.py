@@ -52,6 +52,32 @@ class OneDevice:
         pass
 
 
+class OneStream:
+    """Streams, and events on them: whatever is launched, or copied, is done when the call returns."""
+
+    def __init__(self, *, non_blocking: bool = False) -> None:
+        self.non_blocking = non_blocking
+
+    def synchronize(self) -> None:
+        pass
+
+    def wait_event(self, event: OneEvent) -> None:
+        pass
+
+
+class OneEvent:
+    """A point in a stream that is past already."""
+
+    def __init__(self, *, disable_timing: bool = False) -> None:
+        self.disable_timing = disable_timing
+
+    def record(self, stream: OneStream) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
 def _on_device(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -87,9 +113,12 @@ def _make() -> StandIn:
         cuda=SimpleNamespace(
             Device=OneDevice,
             compiler=SimpleNamespace(CompileException=compiler.CompileException),
-            get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),  # a launch has ended
+            Event=OneEvent,
+            Stream=OneStream,
+            alloc_pinned_memory=bytearray,
+            get_current_stream=OneStream,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            runtime=SimpleNamespace(memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
+            runtime=SimpleNamespace(getDeviceCount=lambda: 1, memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
         ),
     )
     return made
