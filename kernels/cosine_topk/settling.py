@@ -74,11 +74,17 @@ def _settle_in_tiles(search: Search, source: str, candidates: Array) -> None:
             step = len(some) // 2
             continue
         if len(numbers):
-            # Before every row: how many are wanted; so even a row that is not has a slot below the last.
-            slots = xp.cumsum(wanted, dtype=np.int32) - wanted
-            asked, table = _rows(search.asked, search.asked.numbers[some]), _rows(search.table, numbers)
-            _launch(search, source, candidates, candidates.shape[1], _Gathered(some, asked, table, slots))
+            gathered = _gather(search, some, wanted, numbers)
+            _launch(search, source, candidates, candidates.shape[1], gathered)
+            del gathered  # before the next ones come
         start, step = start + len(some), 2 * len(some)
+
+
+def _gather(search: Search, places: Array, wanted: Array, numbers: Array) -> _Gathered:
+    # Before every row: how many are wanted; so even a row that is not has a slot below the last.
+    slots = cuda.cupy().cumsum(wanted, dtype=np.int32) - wanted
+    asked = _rows(search.asked, search.asked.numbers[places])
+    return _Gathered(places, asked, _rows(search.table, numbers), slots)
 
 
 def _settle_lost(search: Search) -> None:
@@ -89,6 +95,7 @@ def _settle_lost(search: Search) -> None:
         asked = _rows(search.asked, search.asked.numbers[some])
         for first, block in blocks(search.table.rows):
             _launch(search, "every", some, len(block), _Gathered(some, asked, block, some, first))
+        del asked  # before the next ones come
 
 
 def _in_row_order(asked: Halves, which: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -49,15 +50,25 @@ def emulator() -> Iterator[None]:
 
 
 @pytest.fixture
-def brought(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The numbers of the rows of each gathering, in order."""
+def here() -> list[int]:
+    """Rows on the device at each gathering."""
+    return []
+
+
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch, here: list[int]) -> list[Any]:
+    """The numbers of the rows of each gathering, in order; ``here`` is what then was there."""
     gathered: list[Any] = []
+    alive: list[Any] = []
     real = settling.copied
 
     def copied(table: Any, dtype: Any, rows: Any, numbers: Any) -> Any:
         assert type(numbers) is np.ndarray
         gathered.append(numbers)
-        return real(table, dtype, rows, numbers)
+        found = real(table, dtype, rows, numbers)
+        alive.append(weakref.ref(found))
+        here.append(sum(len(array) for array in (one() for one in alive) if array is not None))
+        return found
 
     monkeypatch.setattr(settling, "copied", copied)
     return gathered
@@ -150,13 +161,15 @@ def test_lost_lists_meet_every_block_of_the_table(road: str) -> None:
 
 
 @pytest.mark.usefixtures("emulator")
-def test_more_lost_lists_than_are_held_go_through_in_tiles() -> None:
-    rows = np.tile(awkward_rows("gaussian", "float32", 1, 3, seed=0), (2 * SIDE + 20, 1))
-    with held(LEAST, block_bytes=SIDE * 64):
-        found = search_from_the_host(rows, 2)
-    assert found.recomputed == len(rows) > 2 * LEAST
-    assert (found.ids[:, 0] == (np.arange(len(rows)) == 0)).all()
-    assert (found.ids[2:, 1] == 1).all()
+def test_more_lost_lists_than_are_held_go_through_in_tiles(brought: list[Any], here: list[int]) -> None:
+    rows = np.tile(awkward_rows("gaussian", "float32", 1, 3, seed=0), (4 * SIDE, 1))
+    asked = np.arange(LEAST + 9)
+    with held(LEAST, block_bytes=SIDE * 32):
+        found = search_from_the_host(rows, 2, rows[asked], asked)
+    assert found.recomputed == len(asked)
+    assert (found.ids == np.where(asked[:, None] > [0, 1], [0, 1], [1, 2])).all()
+    assert [len(numbers) for numbers in brought[-2:]] == [LEAST, 9]
+    assert max(here) <= LEAST
 
 
 @pytest.mark.usefixtures("schedule")
@@ -192,12 +205,13 @@ def test_only_rows_that_are_scored_are_gathered_each_once_and_in_their_order(bro
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("rows_held", [LEAST, 2 * LEAST])
-def test_no_more_rows_are_here_at_once_than_may_be(rows_held: int, brought: list[Any]) -> None:
+def test_no_more_rows_are_here_at_once_than_may_be(
+    rows_held: int, brought: list[Any], here: list[int]
+) -> None:
     with held(rows_held):
         search_from_the_host(separated(300, 10), 6)
-    sizes = np.array([len(numbers) for numbers in brought]).reshape(-1, 2).sum(axis=1)
-    assert sizes.max() <= rows_held
-    assert len(sizes) > 8
+    assert max(here) <= rows_held
+    assert len(brought) == len(here) > 16
 
 
 @pytest.mark.usefixtures("emulator")
