@@ -93,6 +93,44 @@ def test_a_matrix_of_the_gpu_is_filled(moved: list[str]) -> None:
     assert_on_the_gpu(out, cosine_matrix(rows, out=np.zeros((70, 70), np.float32)).scores)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_cosines_of_memory_maps_are_computed_on_the_gpu_and_come_home(
+    dtype: str, tmp_path: Path, moved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, others = table(dtype, 200), table(dtype, 140, seed=1).astype(np.dtype(dtype).newbyteorder())
+    maps = []
+    for name, x in (("rows", rows), ("others", others)):
+        np.save(tmp_path / f"{name}.npy", x)
+        maps.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    monkeypatch.setattr("gpuemb.kernels.cosine_scores.rows_per_block", lambda *_: 5)  # a panel at a time
+    expected = cosine_matrix(rows, others).scores
+    found = cosine_matrix(*maps, device="cuda").scores
+    assert type(found) is np.ndarray
+    assert_same_bits(found, expected)
+    blocks = [block.scores for block in cosine_tiles(*maps, tile_bytes=60 * 140 * 8, device="cuda:0")]
+    assert [len(block) for block in blocks] == [60, 60, 60, 20]
+    assert_same_bits(np.concatenate(blocks), expected)
+    out = np.lib.format.open_memmap(tmp_path / "out.npy", "w+", np.float32, (200, 140))
+    assert cosine_matrix(*maps, out=out, device="auto").scores is out
+    assert_same_bits(
+        np.asarray(out), cosine_matrix(rows, others, out=np.empty((200, 140), np.float32)).scores
+    )
+    assert moved != []  # the scores
+
+
+def test_cosines_of_the_host_are_planned_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, moved: list[str]
+) -> None:
+    monkeypatch.setattr(stand_in, "FREE_BYTES", 5000)
+    with pytest.raises(MemoryBudgetError, match=r"cosine_matrix: needs .* may use 4\.0 kB"):
+        cosine_matrix(table(), device="cuda")
+    monkeypatch.setattr(stand_in, "FREE_BYTES", 1 << 30)
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 1000)
+    with pytest.raises(MemoryBudgetError, match=r"cosine_matrix: needs 39\.2 kB but may use 800 B"):
+        cosine_matrix(table(), device="cuda")
+    assert moved == []
+
+
 @pytest.mark.usefixtures("moved")
 def test_arrays_of_two_devices_are_not_mixed() -> None:
     rows = table()
@@ -211,7 +249,8 @@ def test_a_table_of_the_gpu_is_computed_on_where_it_is(moved: list[str]) -> None
     expected = nearest_neighbors(rows, 3)
     for device in (None, "auto", "cuda", "cuda:0"):
         assert_on_the_gpu(nearest_neighbors(gpu(rows), 3, device=device).ids, expected.ids)
-    for door in (nearest_neighbors, CosineIndex):
+    doors: list[Any] = [nearest_neighbors, CosineIndex, cosine_matrix, cosine_tiles]
+    for door in doors:
         with pytest.raises(DeviceError, match="the table is on cuda:0, and device='cpu'"):
             door(gpu(rows), device="cpu")
         with pytest.raises(ConfigError, match="'gpu' is not a device"):
