@@ -13,7 +13,6 @@ from gpuemb.core.arrays import (
     FloatMatrix,
     computing_device,
     device_of,
-    library_of,
     like,
     namespace_of,
     native,
@@ -27,11 +26,14 @@ from gpuemb.core.checks import (
     check_range,
     check_same_device,
 )
+from gpuemb.core.device import CPU
 from gpuemb.core.errors import DTypeError, ShapeError
-from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+
+CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +178,14 @@ def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neig
 
 
 def zero_rows(rows: FloatMatrix) -> int:
-    """How many native rows are all zero, told from the bits: CuPy takes small float32 for zero."""
-    xp, dtype = library_of(rows), rows.dtype.newbyteorder("=")
-    count = 0
-    for start, stop in tiles(len(rows), rows_per_tile(rows.shape[1] * dtype.itemsize)):
-        bits = xp.ascontiguousarray(rows[start:stop], dtype).view(f"uint{8 * dtype.itemsize}")
-        count += int((~((bits << 1) != 0).any(axis=1)).sum())  # all but the sign
+    """How many native rows are all zero."""
+    of_the_host, count = device_of(rows) == CPU, 0
+    together = rows_per_tile(rows[:1].nbytes, CACHED_BYTES if of_the_host else TILE_BYTES)
+    for start, stop in tiles(len(rows), together):
+        some = rows[start:stop]
+        # CuPy takes small float32 for zero, so the GPU looks at the bits, all but the sign.
+        long = some != 0 if of_the_host else some.view(f"uint{8 * some.itemsize}") << 1 != 0
+        count += int((~long.any(axis=1)).sum())
     return count
 
 

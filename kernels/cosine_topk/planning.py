@@ -14,7 +14,7 @@ from gpuemb.kernels.cosine_topk.settling import CELL_BYTES, CELLS
 ROOMS = 4  # times k candidates may wait with a row, two blocks at least; until a GPU has measured it, a guess
 TILE_CELLS = 8 << 20  # of a cuBLAS tile: 32 MB stay in the L2 cache of sm_80 and later
 ROW_BYTES = 64  # kept of a row: lengths, numbers, what rounding took, counts, needs
-SLOT_BYTES = 8  # more of a row of the host: whether it is gathered, and where it then lies
+GATHERED_BYTES = 56  # more of a row of the host: its turn, whether it is gathered, and where it then lies
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def fitting_host(sizes: Sizes, free: int, most: int) -> tuple[int, int]:
         **plan(sizes, 0).buffers,
         "widened rows": 0,  # they count among the rows that are held
         "rows on their way": _passing(sizes),
-        "where gathered rows lie": sizes.words * SLOT_BYTES + min(CELLS, sizes.queries * most) * CELL_BYTES,
+        "who needs which row": sizes.rows * GATHERED_BYTES + min(CELLS, sizes.queries * most) * CELL_BYTES,
     }
     row = sizes.dim * number
     least = {"waiting candidates": 4 * sizes.queries, "their rows": row}

@@ -285,7 +285,7 @@ def test_a_table_whose_halves_fit_is_searched_where_the_table_does_not() -> None
         sizes, free = Sizes(3_000_000, 300, 10, None, itemsize), 6_000_000_000
         room, rows = fitting_host(sizes, free, rooms(sizes.words, 10))
         assert room == SIDE
-        assert sizes.rows // 4 < rows < sizes.rows
+        assert sizes.rows // 5 < rows < sizes.rows
 
 
 def test_halves_that_do_not_fit_are_refused_beforehand() -> None:
