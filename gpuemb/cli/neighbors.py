@@ -47,6 +47,7 @@ def neighbors(
     every: AllOption = False,
     out: OutOption = None,
     limit: LimitOption = None,
+    device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     json: options.JsonResult = False,
 ) -> None:
@@ -59,18 +60,23 @@ def neighbors(
 
     `gpuemb neighbors news.bin --all --out neighbors.parquet` (every word of the table against every other)
 
+    `gpuemb neighbors glove.npy --all --out neighbors.parquet --device cuda` (a table of vectors in an .npy
+    is not read into memory: it streams to the GPU, and may be larger than the GPU's memory)
+
     A word is not its own neighbor. Equal cosines stand in the order of the table, and no cosine is
-    approximate: the same table gives the same lists on any machine, with any number of threads. A word
+    approximate: the same table gives the same lists on any device, with any number of threads. A word
     whose vector is zero has no neighbors and is nobody's.
     """
     with failing_clearly():
         from gpuemb.core import threads as workers
+        from gpuemb.core.device import choose
 
         _check(words, queries, out, every=every, json=json)
+        chosen = str(choose(device))
         with workers.limit(threads):
             embedding = opened_table(table, limit=limit)
             asked = embedding.index_to_key if every else _asked(words, queries)
-            found = _found(embedding, None if every else asked, k)
+            found = _found(embedding, None if every else asked, k, chosen)
             if out is not None:
                 _write(embedding, found, asked, out)
             elif json:
@@ -116,13 +122,13 @@ def _asked(words: Sequence[str] | None, queries: Path | None) -> list[str]:
     return asked
 
 
-def _found(embedding: Embedding, asked: Sequence[str] | None, k: int) -> Neighbors:
+def _found(embedding: Embedding, asked: Sequence[str] | None, k: int, device: str) -> Neighbors:
     import gpuemb
 
     progress = TerminalProgress()
     if asked is not None:
-        return gpuemb.CosineIndex(embedding.check()).search(asked, k, progress=progress)
-    return gpuemb.nearest_neighbors(embedding, k, progress=progress)
+        return gpuemb.CosineIndex(embedding.check(), device=device).search(asked, k, progress=progress)
+    return gpuemb.nearest_neighbors(embedding, k, device=device, progress=progress)
 
 
 def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuemb.core.cuda import cupy
-from gpuemb.core.device import CPU, Device
+from gpuemb.core.device import CPU, Device, RunsOn, choose
 from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
 Array: TypeAlias = Any  # an array of any library that speaks the array API
@@ -51,6 +52,33 @@ def device_of(x: Array) -> Device:
     )
 
 
+def computing_device(where: str, x: Array, name: str | None, needs: Iterable[RunsOn] = ()) -> Device:
+    """Return the device that computes on ``x``: where it lies, or the one named, for an array of the host.
+
+    Args:
+        where: the function that was called.
+        x: the array.
+        name: as for :func:`gpuemb.core.device.choose`; None: where ``x`` lies.
+        needs: kernels that ``auto`` needs.
+
+    Raises:
+        ConfigError, DeviceError: as :func:`gpuemb.core.device.choose`.
+        DeviceError: ``x`` lies on a GPU, and another device is named.
+    """
+    here = device_of(x)
+    if name is None:
+        return here
+    if here == CPU:
+        return choose(name, needs)
+    if name not in ("auto", here.kind) and choose(name) != here:
+        raise DeviceError(
+            f"{where}: the table is on {here}, and device={name!r}",
+            needed="An array of a GPU is computed on where it is: gpuemb moves it nowhere unasked.",
+            remedy="Leave device out, or bring the table to the host first: cupy.asnumpy(x).",
+        )
+    return here
+
+
 def is_mapped(x: Array) -> bool:
     """Whether ``x`` lies in a file and is read only where it is used."""
     return isinstance(x, np.memmap)
@@ -84,6 +112,11 @@ def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
             remedy="Words are looked up with embedding[word].",
         )
     return array
+
+
+def wide(x: Array) -> DTypeLike:
+    """Return the dtype in which kernels read a table: float64, or float32 for what is narrower, exactly."""
+    return np.float64 if x.dtype.itemsize == 8 else np.float32
 
 
 def library_of(x: Array) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpuemb.core.arrays import Int64
 from gpuemb.core.cuda import cupy
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, rows_per_tile, tiles
 
@@ -32,7 +33,9 @@ def rows_per_block(shape: tuple[int, ...], dtype: DTypeLike) -> int:
     return min(shape[0], rows_per_tile(buffer(shape[1:], dtype), TILE_BYTES))
 
 
-def uploaded(table: NDArray[Any], rows: int | None = None) -> Iterator[tuple[int, Any]]:
+def uploaded(
+    table: NDArray[Any], rows: int | None = None, numbers: Int64 | None = None
+) -> Iterator[tuple[int, Any]]:
     """Yield every block of ``table`` on the current device, in order: its first row, and its rows.
 
     The table may be a memory map larger than both memories. While the GPU computes on one block, the
@@ -41,6 +44,7 @@ def uploaded(table: NDArray[Any], rows: int | None = None) -> Iterator[tuple[int
     Args:
         table: ``(V, …)`` on the host, any byte order.
         rows: of a block; by default 64 MiB.
+        numbers: of the rows that are wanted, in this order; all when None. Ascending ones are read fastest.
 
     Yields:
         ``(start, block)``; ``block`` is a CuPy array, valid for what is launched on the current stream
@@ -49,28 +53,56 @@ def uploaded(table: NDArray[Any], rows: int | None = None) -> Iterator[tuple[int
     Raises:
         MemoryBudgetError: the pinned memory does not fit the host; nothing was allocated.
 
-    Cost: the table is read once; two blocks pinned, two on the device.
+    Cost: the rows are read once; two blocks pinned, two on the device.
     """
-    rows = rows_per_block(table.shape, table.dtype) if rows is None else min(rows, table.shape[0])
-    if 0 in table.shape:
+    shape = (table.shape[0] if numbers is None else len(numbers), *table.shape[1:])
+    rows = rows_per_block(shape, table.dtype) if rows is None else min(rows, shape[0])
+    if 0 in shape:
         return iter(())
-    host, _ = plan_upload(table.shape, table.dtype, rows)
+    host, _ = plan_upload(shape, table.dtype, rows)
     host.require()
-    return _blocks(table, rows)
+    return _blocks(table, rows, numbers)
 
 
-def _blocks(table: NDArray[Any], rows: int) -> Iterator[tuple[int, Any]]:
+def copied(
+    table: NDArray[Any], dtype: DTypeLike, rows: int | None = None, numbers: Int64 | None = None
+) -> Any:
+    """Bring a table of the host, or some of its rows, to the current device as one array of ``dtype``.
+
+    Args:
+        table: as for :func:`uploaded`.
+        dtype: of the array; wider numbers than the table's are exact.
+        rows: as for :func:`uploaded`.
+        numbers: as for :func:`uploaded`.
+
+    Raises:
+        MemoryBudgetError: as :func:`uploaded`.
+
+    Cost: that of :func:`uploaded`, and the array.
+    """
+    count = table.shape[0] if numbers is None else len(numbers)
+    found = cupy().empty((count, *table.shape[1:]), dtype)
+    for start, block in uploaded(table, rows, numbers):
+        found[start : start + len(block)] = block
+    return found
+
+
+def _blocks(table: NDArray[Any], rows: int, numbers: Int64 | None) -> Iterator[tuple[int, Any]]:
+    def read(start: int, stop: int) -> NDArray[Any]:
+        wanted: NDArray[Any] = table[slice(start, stop) if numbers is None else numbers[start:stop]]
+        return wanted
+
     module = cupy()
     copying = module.cuda.Stream(non_blocking=True)
     slots = [_Slot(module, (rows, *table.shape[1:]), table.dtype.newbyteorder("=")) for _ in range(SLOTS)]
-    parts = tiles(table.shape[0], rows)
+    parts = tiles(table.shape[0] if numbers is None else len(numbers), rows)
     try:
-        slots[0].fill(table[slice(*parts[0])], copying)
+        slots[0].fill(read(*parts[0]), copying)
         for number, (start, stop) in enumerate(parts):
             current = slots[number % SLOTS]
             if number + 1 < len(parts):
                 # The launches of the block before are under way: reading and copying hide behind them.
-                slots[(number + 1) % SLOTS].fill(table[slice(*parts[number + 1])], copying)
+                slots[(number + 1) % SLOTS].fill(read(*parts[number + 1]), copying)
             yield start, current.given(stop - start)
             current.taken_back()
     finally:

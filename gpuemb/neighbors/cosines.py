@@ -8,12 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, FloatMatrix, device_of, empty, library_of, like, namespace_of, native
+from gpuemb.core.arrays import (
+    Array,
+    FloatMatrix,
+    computing_device,
+    device_of,
+    empty,
+    library_of,
+    like,
+    namespace_of,
+    native,
+    to_host,
+)
 from gpuemb.core.checks import LARGEST_SQUARE, check_at_least, check_matrix, check_range, check_same_device
+from gpuemb.core.cuda import cupy
 from gpuemb.core.device import CPU, Device, require
 from gpuemb.core.errors import DTypeError, MemoryBudgetError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, readable, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.upload import copied
 from gpuemb.embeddings.model import Embedding, vectors_of, words_of
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 
@@ -38,7 +51,13 @@ class Cosines:
 
 
 def cosine_matrix(
-    X: Any, Y: Any = None, out: Any = None, *, words: Sequence[str] | None = None, progress: Progress = SILENT
+    X: Any,
+    Y: Any = None,
+    out: Any = None,
+    *,
+    words: Sequence[str] | None = None,
+    device: str | None = None,
+    progress: Progress = SILENT,
 ) -> Cosines:
     """Compute the cosine of every row of X with every row of Y.
 
@@ -50,6 +69,8 @@ def cosine_matrix(
         out: ``(A, B)`` float32 or float64 array on X's device, NumPy's (a memory map for instance) or CuPy's,
             that is filled; float32 holds the rounded scores.
         words: compare these words only, in this order; X and Y must be Embeddings.
+        device: where to compute: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``; None: where X lies. Tables of the
+            host, memory maps too, stream to the GPU, which keeps Y; the scores come home.
         progress: told of every row.
 
     Returns:
@@ -61,12 +82,12 @@ def cosine_matrix(
             does not fit.
         VocabularyError: a word is missing, with the closest spellings.
         ShapeError, DTypeError, NonFiniteError: X, Y or out is not such a table.
-        DeviceError: X and Y are on different devices.
+        DeviceError: X and Y are on different devices, or the device cannot be used.
 
     Cost: ``2·A·B·d`` flops in float64; a copy of Y. Source: Definitions §3.
     """
     where = "cosine_matrix"
-    pair = _Pair.of(where, X, Y, words)
+    pair = _Pair.of(where, X, Y, words, device)
     size = buffer(pair.shape, np.float64)
     if out is None and words is None and size > TILE_BYTES:
         raise MemoryBudgetError(
@@ -76,18 +97,24 @@ def cosine_matrix(
         )
     held = 0 if out is not None else size
     scores = _target(where, out, pair)
-    require(pair.plan(where, {"matrix": held}), pair.device)
-    scores = empty(pair.shape, np.float64, pair.device) if scores is None else scores
-    panels = panels_of(pair.others)
+    step = rows_per_tile(8 * pair.shape[1], multiple=ROWS_AT_ONCE)
+    pair.require(where, {"matrix": held}, step)
+    scores = empty(pair.shape, np.float64, pair.home) if scores is None else scores
+    panels = panels_of(pair.others, pair.device)
     with progress.phase("cosines", pair.shape[0]) as task:
-        for start, stop in tiles(pair.shape[0], rows_per_tile(8 * pair.shape[1], multiple=ROWS_AT_ONCE)):
+        for start, stop in tiles(pair.shape[0], step):
             pair.score(panels, start, stop, scores[start:stop])
             task.advance(stop - start)
     return Cosines(like(scores, pair.source) if out is None else out, 0, pair.words, pair.columns)
 
 
 def cosine_tiles(
-    X: Any, Y: Any = None, *, words: Sequence[str] | None = None, tile_bytes: int = TILE_BYTES
+    X: Any,
+    Y: Any = None,
+    *,
+    words: Sequence[str] | None = None,
+    tile_bytes: int = TILE_BYTES,
+    device: str | None = None,
 ) -> Iterator[Cosines]:
     """Walk down the matrix of :func:`cosine_matrix` in blocks of whole rows; it never stands as a whole.
 
@@ -96,6 +123,7 @@ def cosine_tiles(
         Y: as for :func:`cosine_matrix`.
         words: as for :func:`cosine_matrix`.
         tile_bytes: how large a block may be; it has one row at least. Scores do not depend on it.
+        device: as for :func:`cosine_matrix`.
 
     Yields:
         Blocks from the first row to the last; each is an array of its own.
@@ -108,34 +136,38 @@ def cosine_tiles(
     """
     where = "cosine_tiles"
     check_at_least(where, "tile_bytes", tile_bytes, 1)
-    pair = _Pair.of(where, X, Y, words)
+    pair = _Pair.of(where, X, Y, words, device)
     step = min(pair.shape[0], rows_per_tile(8 * pair.shape[1], tile_bytes))
-    require(pair.plan(where, {"block": buffer((step, pair.shape[1]), np.float64)}), pair.device)
+    pair.require(where, {"block": buffer((step, pair.shape[1]), np.float64)}, step)
     return _blocks(pair, step)
 
 
 def _blocks(pair: _Pair, step: int) -> Iterator[Cosines]:
-    panels = panels_of(pair.others)
+    panels = panels_of(pair.others, pair.device)
     for start, stop in tiles(pair.shape[0], step):
-        scores = pair.score(
-            panels, start, stop, empty((stop - start, pair.shape[1]), np.float64, pair.device)
-        )
+        scores = pair.score(panels, start, stop, empty((stop - start, pair.shape[1]), np.float64, pair.home))
         words = None if pair.words is None else pair.words[start:stop]
         yield Cosines(like(scores, pair.source), start, words, pair.columns)
 
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Two checked tables of one d and device, in its own library; ``source`` is X as it came."""
+    """Two checked tables of one d and place, in its own library; ``source`` is X as it came.
+
+    ``device`` computes; where that is a GPU and the tables are on the host, they stream to it.
+    """
 
     rows: FloatMatrix
     others: FloatMatrix
     words: Sequence[str] | None
     columns: Sequence[str] | None
     source: Array
+    device: Device
 
     @classmethod
-    def of(cls, where: str, X: Any, Y: Any, words: Sequence[str] | None) -> _Pair:
+    def of(cls, where: str, X: Any, Y: Any, words: Sequence[str] | None, device: str | None) -> _Pair:
+        on = computing_device(where, vectors_of(X), device, [cosine_scores])
+        cosine_scores.implementation(on.kind)  # one that is missing is said before any work
         source, rows, names = _table(where, "X", X, words)
         _, others, columns = (source, rows, names) if Y is None else _table(where, "Y", Y, words)
         check_same_device(where, {"X": rows, "Y": others})
@@ -145,22 +177,38 @@ class _Pair:
                 needed="A cosine needs two vectors of the same length.",
                 remedy=f"Cut both with embedding.truncate({min(rows.shape[1], others.shape[1])}).",
             )
-        return cls(rows, others, names, columns, source)
+        return cls(rows, others, names, columns, source, on)
 
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.rows), len(self.others)
 
     @property
-    def device(self) -> Device:
+    def home(self) -> Device:
+        """Where the tables lie, and the scores go."""
         return device_of(self.rows)
 
-    def plan(self, where: str, buffers: dict[str, int]) -> MemoryPlan:
-        width = max(4, self.others.dtype.itemsize)
-        return MemoryPlan(where, {"copy of Y": self.others.size * width, **buffers})
+    def require(self, where: str, scores: dict[str, int], step: int) -> None:
+        """Make sure of the memory for ``scores`` at home, and what computing ``step`` rows at once takes."""
+        copy = {"copy of Y": self.others.size * max(4, self.others.dtype.itemsize)}
+        if self.home == self.device:
+            require(MemoryPlan(where, {**copy, **scores}), self.device)
+            return
+        require(MemoryPlan(where, scores), self.home)
+        some = min(step, self.shape[0])
+        row = self.shape[1] * 8 + self.rows.shape[1] * self.rows.itemsize
+        passing = {"rows on their way": 4 * min(copy["copy of Y"], TILE_BYTES), "scores": some * row}
+        require(MemoryPlan(where, {**copy, **passing}), self.device)
 
     def score(self, panels: Any, start: int, stop: int, out: FloatMatrix) -> FloatMatrix:
-        return cosine_scores.on(self.device)(self.rows[start:stop], panels, out)
+        rows = self.rows[start:stop]
+        score = cosine_scores.on(self.device)
+        if self.home == self.device:
+            return score(rows, panels, out)
+        with cupy().cuda.Device(self.device.index):
+            rows = copied(rows, rows.dtype.newbyteorder("="))
+        out[...] = to_host(score(rows, panels, empty(out.shape, out.dtype, self.device)))
+        return out
 
 
 def _table(
@@ -169,7 +217,6 @@ def _table(
     """Return the table as it came, its wanted rows, and their words."""
     table = check_matrix(where, name, vectors_of(x), words_of(x))
     check_range(where, name, table, LARGEST_SQUARE)
-    cosine_scores.implementation(device_of(table).kind)  # one that is missing is said before any work
     if words is None:
         return table, native(table), words_of(x)
     if not isinstance(x, Embedding):
@@ -193,11 +240,11 @@ def _target(where: str, out: Any, pair: _Pair) -> FloatMatrix | None:
     if out is None:
         return None
     shape, library = pair.shape, library_of(pair.rows)
-    of_the_device = isinstance(out, library.ndarray) and device_of(out) == pair.device
+    of_the_device = isinstance(out, library.ndarray) and device_of(out) == pair.home
     if not of_the_device or out.shape != shape or not getattr(out.flags, "writeable", True):
         raise ShapeError(
             f"{where}: out is {type(out).__name__} {getattr(out, 'shape', '')}",
-            needed=f"A {library.__name__} array {shape} on {pair.device} that may be written is needed.",
+            needed=f"A {library.__name__} array {shape} on {pair.home} that may be written is needed.",
             remedy=f"{library.__name__}.empty({shape}), or for a file numpy.lib.format.open_memmap.",
         )
     if out.dtype not in (np.float32, np.float64):
@@ -206,4 +253,4 @@ def _target(where: str, out: Any, pair: _Pair) -> FloatMatrix | None:
             needed="Scores go into float64, or rounded into float32.",
             remedy=f"{library.__name__}.empty({shape}, 'float32')",
         )
-    return np.asarray(out) if pair.device == CPU else out
+    return np.asarray(out) if pair.home == CPU else out

@@ -8,12 +8,32 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex
 
-from gpuemb.core.arrays import Array, FloatMatrix, device_of, like, namespace_of, to_host
-from gpuemb.core.checks import LARGEST_SQUARE, check_matrix, check_neighbors, check_range
+from gpuemb.core.arrays import (
+    Array,
+    FloatMatrix,
+    computing_device,
+    device_of,
+    like,
+    namespace_of,
+    native,
+    to_device,
+    to_host,
+)
+from gpuemb.core.checks import (
+    LARGEST_SQUARE,
+    check_matrix,
+    check_neighbors,
+    check_range,
+    check_same_device,
+)
+from gpuemb.core.device import CPU
 from gpuemb.core.errors import DTypeError, ShapeError
+from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+
+CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +66,13 @@ class Neighbors:
 
 
 def nearest_neighbors(
-    table: Any, k: int = 10, *, queries: Any = None, likely: Any = None, progress: Progress = SILENT
+    table: Any,
+    k: int = 10,
+    *,
+    queries: Any = None,
+    likely: Any = None,
+    device: str | None = None,
+    progress: Progress = SILENT,
 ) -> Neighbors:
     """Find the ``k`` rows of highest cosine, exactly.
 
@@ -57,26 +83,31 @@ def nearest_neighbors(
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
         likely: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the :class:`Neighbors` of
             another run over the same words. Good ones save some time; the lists do not depend on them.
+        device: where to compute: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``; None: where the table lies. One
+            of the host, a memory map too, streams to the GPU, and stays there if it fits. Else its float16
+            form must (``2·V·d`` bytes), and rows that are scored are read from the host as they are needed.
         progress: told of the parts of the work that are done, where queries are many.
 
     Returns:
-        Lists in score order, equal scores by row: the same bits for any tile and number of threads.
+        Lists in score order, equal scores by row: the same bits for any tile, number of threads and device.
+        They lie where the table does.
 
     Raises:
         ConfigError: ``k`` is below 1 or there are not so many candidates.
         VocabularyError: an unknown word, with the closest spellings.
         ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix, or
             ``likely`` are not rows of the table for each query.
+        DeviceError: the device cannot be used, or the table lies on another GPU.
+        MemoryBudgetError: the search does not fit the device.
 
     Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
     """
+    on = computing_device("nearest_neighbors", vectors_of(table), device, [cosine_topk])
     rows = checked_rows("nearest_neighbors", table)
     asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
     near = None if likely is None else _likely_rows(rows, rows if asked is None else asked, likely)
-    found: TopK = cosine_topk.on(device_of(rows))(rows, k, asked, itself, near, progress)
-    xp = namespace_of(rows)
-    zeros = int(xp.sum(xp.astype(xp.all(rows == 0, axis=1), xp.int64)))
-    return neighbors_of(found, table, rows, zeros)
+    found: TopK = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
+    return neighbors_of(found, table, rows, zero_rows(native(rows)))
 
 
 def checked_rows(where: str, table: Any) -> Array:
@@ -114,6 +145,7 @@ def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
             needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
             remedy="Pass the lists of another run over the same words, or leave it out.",
         )
+    check_same_device("nearest_neighbors", {"the table": rows, "likely": ids})
     xp = namespace_of(rows)
     near = xp.asarray(ids)
     if not xp.isdtype(near.dtype, "signed integer"):
@@ -132,16 +164,29 @@ def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
 
 
 def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:
-    """Give lists back in the library of ``rows``, with the table's words."""
+    """Give lists back where ``rows`` are and in their library, with the table's words."""
+    ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, found.scores))
     return Neighbors(
-        like(found.ids, rows),
-        like(found.scores, rows),
+        ids,
+        scores,
         words_of(table),
         zeros,
         found.certified,
         found.refined,
         found.recomputed,
     )
+
+
+def zero_rows(rows: FloatMatrix) -> int:
+    """How many native rows are all zero."""
+    of_the_host, count = device_of(rows) == CPU, 0
+    together = rows_per_tile(rows[:1].nbytes, CACHED_BYTES if of_the_host else TILE_BYTES)
+    for start, stop in tiles(len(rows), together):
+        some = rows[start:stop]
+        # CuPy takes small float32 for zero, so the GPU looks at the bits, all but the sign.
+        long = some != 0 if of_the_host else some.view(f"uint{8 * some.itemsize}") << 1 != 0
+        count += int((~long.any(axis=1)).sum())
+    return count
 
 
 def asked_of(
@@ -215,6 +260,7 @@ def _row(where: str, table: Any, rows: FloatMatrix, query: Any) -> int:
 
 
 def _matching(where: str, rows: FloatMatrix, queries: Array) -> Array:
+    check_same_device(where, {"the table": rows, "queries": queries})
     if queries.shape[1] != rows.shape[1] or queries.dtype != rows.dtype:
         wrong = DTypeError if queries.shape[1] == rows.shape[1] else ShapeError
         raise wrong(

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from gpuemb.core.arrays import FloatMatrix, device_of, library_of, native
-from gpuemb.core.device import CPU, require
-from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
+from gpuemb.core.arrays import (
+    Array,
+    FloatMatrix,
+    computing_device,
+    device_of,
+    library_of,
+    native,
+    to_device,
+    wide,
+)
+from gpuemb.core.cuda import cupy, retry_smaller
+from gpuemb.core.device import CPU, Device, budget, require
+from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import words_of
+from gpuemb.core.upload import copied, plan_upload, rows_per_block
+from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_of
-from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, nearest_neighbors, neighbors_of
+from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, neighbors_of, zero_rows
+
+WHERE = "CosineIndex"
 
 
 class CosineIndex:
@@ -22,26 +34,31 @@ class CosineIndex:
     Args:
         table: an Embedding, or a ``(V, d)`` float16, float32 or float64 array, which must not change while
             the index is asked.
+        device: where to search, as for :func:`nearest_neighbors`. A table of the host is copied to the GPU if
+            it fits; else every search reads it from the host once more.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: the table is not a finite float matrix.
-        MemoryBudgetError: a float32 copy of the table does not fit.
+        DeviceError: the device cannot be used, or the table lies on another GPU.
+        MemoryBudgetError: a float32 copy of the table does not fit where it lies.
 
     Cost: one pass over the table, and on the CPU ``4·V·d`` bytes.
     """
 
-    def __init__(self, table: Any) -> None:
-        where = "CosineIndex"
+    def __init__(self, table: Any, *, device: str | None = None) -> None:
         self._table = table
-        self._source = checked_rows(where, table)
-        device, rows = device_of(self._source), native(self._source)
-        self._search = cosine_search.on(device)
-        widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
-        unit = 4 * rows.size if device == CPU else 0
-        require(MemoryPlan(where, {"rows of length 1": unit, "float16 widened": widened}), device)
-        self._rows: FloatMatrix = _wide(rows)
-        self._unit = filter_of(self._rows)
-        self._zeros = _zero_rows(self._rows)
+        self._device = computing_device(WHERE, vectors_of(table), device, [cosine_search, cosine_topk])
+        self._source = checked_rows(WHERE, table)
+        rows = native(self._source)
+        if device_of(rows) == self._device:
+            widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
+            unit = 4 * rows.size if self._device == CPU else 0
+            require(MemoryPlan(WHERE, {"rows of length 1": unit, "float16 widened": widened}), self._device)
+            self._rows: FloatMatrix = _wide(rows)
+        else:
+            self._rows = _brought(rows, self._device)
+        self._unit = None if self._device != CPU else filter_of(self._rows)
+        self._zeros = zero_rows(rows)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,21 +89,40 @@ class CosineIndex:
         """
         asked, itself = asked_of("CosineIndex.search", self._table, self._source, queries, k)
         if asked is None or asked.shape[0] > FEW_QUERIES or k > FEW_NEIGHBORS:
-            return nearest_neighbors(self._table, k, queries=queries, progress=progress)
-        none = library_of(self._rows).full(asked.shape[0], -1)
+            return self._search_many(k, asked, itself, progress)
+        none = library_of(asked).full(asked.shape[0], -1)
         excluded = none if itself is None else native(itself)
-        found = self._search(self._rows, self._unit, k, _wide(native(asked)), excluded)
+        search = cosine_search.on(self._device)
+        found = search(self._rows, self._unit, k, _wide(native(asked)), excluded)
         return neighbors_of(found, self._table, self._source, self._zeros)
+
+    def _search_many(
+        self, k: int, asked: Array | None, itself: Array | None, progress: Progress
+    ) -> Neighbors:
+        """Ask the kernel that arranges the table: for many queries, or many neighbors, that pays."""
+        rows, moved = self._source, device_of(self._rows) != device_of(self._source)
+        if moved:  # the rows that were brought to the GPU are there already
+            rows = self._rows
+            asked, itself = (None if x is None else to_device(x, self._device) for x in (asked, itself))
+            asked = None if asked is None else _wide(asked)
+        found = cosine_topk.on(self._device)(rows, k, asked, itself, None, progress)
+        return neighbors_of(found, self._table, self._source, self._zeros)
+
+
+def _brought(rows: FloatMatrix, device: Device) -> FloatMatrix:
+    """A copy of a host's rows on a GPU; where it does not fit, the rows themselves."""
+    need = {"rows": buffer(rows.shape, wide(rows)), "a tile of scores": max(TILE_BYTES, 64 * len(rows))}
+    blocks = plan_upload(rows.shape, rows.dtype, rows_per_block(rows.shape, rows.dtype))[1]
+    if sum(need.values()) + blocks.bytes > budget(device):
+        return rows
+
+    def bring(count: int) -> FloatMatrix:
+        return copied(rows, wide(rows)) if count == len(rows) else rows
+
+    with cupy().cuda.Device(device.index):
+        return retry_smaller(WHERE, bring, len(rows))
 
 
 def _wide(rows: FloatMatrix) -> FloatMatrix:
     """Rows in native order, float16 widened, exactly."""
-    wide = np.float64 if rows.dtype.itemsize == 8 else np.float32
-    return library_of(rows).ascontiguousarray(rows, wide)
-
-
-def _zero_rows(rows: FloatMatrix) -> int:
-    """How many rows are all zero, told from the bits: CuPy takes small float32 for zero."""
-    bits = rows.view(f"uint{8 * rows.dtype.itemsize}")
-    parts = tiles(len(bits), rows_per_tile(bits[:1].nbytes))
-    return sum(int((~((bits[a:b] << 1) != 0).any(axis=1)).sum()) for a, b in parts)  # all but the sign
+    return library_of(rows).ascontiguousarray(rows, wide(rows))

@@ -13,26 +13,33 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import FloatMatrix, FloatStack, device_of
+from gpuemb.core.arrays import FloatMatrix, FloatStack, device_of, wide
 from gpuemb.core.cuda import cupy
+from gpuemb.core.device import CPU, Device
 from gpuemb.core.dispatch import kernel
 from gpuemb.core.memory import tiles
+from gpuemb.core.upload import rows_per_block, uploaded
 from gpuemb.kernels.cosine_topk import cosine_topk
 
 WIDTH = 64  # rows side by side: eight vector registers of float64
 
 
-def panels_of(rows: FloatMatrix) -> FloatStack:
+def panels_of(rows: FloatMatrix, device: Device | None = None) -> FloatStack:
     """Lay rows side by side in panels of ``WIDTH`` columns, float16 widened, zeros behind the last row.
+
+    Args:
+        rows: ``(B, d)``.
+        device: where the panels go; None: where the rows are. Rows of the host stream to a GPU.
 
     Cost: a copy of the table.
     """
     if device_of(rows).kind == "cuda":
         return _panels_on_a_gpu(rows)
+    if device not in (None, CPU):
+        with cupy().cuda.Device(device.index):
+            return _panels_from_the_host(rows)
     count, dim = rows.shape
-    panels = np.empty(
-        (-(-count // WIDTH), dim, WIDTH), np.float64 if rows.dtype.itemsize == 8 else np.float32
-    )
+    panels = np.empty((-(-count // WIDTH), dim, WIDTH), wide(rows))
 
     def turn(part: tuple[int, int]) -> None:
         first, last = part
@@ -48,11 +55,20 @@ def panels_of(rows: FloatMatrix) -> FloatStack:
 def _panels_on_a_gpu(rows: FloatMatrix) -> FloatStack:
     """The same in two copies: a panel at a time would be thousands of launches."""
     (count, dim), whole = rows.shape, len(rows) // WIDTH
-    dtype = np.float64 if rows.dtype.itemsize == 8 else np.float32
-    panels = cupy().zeros((-(-count // WIDTH), dim, WIDTH), dtype)
+    panels = cupy().zeros((-(-count // WIDTH), dim, WIDTH), wide(rows))
     panels[:whole] = rows[: whole * WIDTH].reshape(whole, WIDTH, dim).transpose(0, 2, 1)
     if whole < len(panels):
         panels[whole, :, : count - whole * WIDTH] = rows[whole * WIDTH :].T
+    return panels
+
+
+def _panels_from_the_host(rows: FloatMatrix) -> FloatStack:
+    count, dim = rows.shape
+    panels = cupy().empty((-(-count // WIDTH), dim, WIDTH), wide(rows))
+    step = -(-rows_per_block(rows.shape, rows.dtype) // WIDTH) * WIDTH
+    for first, block in uploaded(rows, step):
+        some = _panels_on_a_gpu(block)
+        panels[first // WIDTH : first // WIDTH + len(some)] = some
     return panels
 
 

@@ -1,6 +1,6 @@
 """The k rows of highest cosine with a few queries, exactly, from a table that may have been prepared.
 
-rows     (V, d)  float32 or float64; finite
+rows     (V, d)  float32 or float64; finite; rows of the host, float16 too, may pass through a GPU
 unit     (V, d)  float32: what ``filter_of`` makes of them; None: made in parts, every time they are needed
 queries  (Q, d)  float32 or float64
 itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gpuemb.core import cuda
-from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64, device_of, wide
+from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.upload import rows_per_block, uploaded
 from gpuemb.kernels.cosine_topk import TopK
 
 THREADS, HALF_WARP = 256, 16
@@ -27,30 +30,54 @@ INSTANCES = (
 def cosine_search(
     rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
 ) -> TopK:
-    """See :mod:`gpuemb.kernels.cosine_search`."""
+    """See :mod:`gpuemb.kernels.cosine_search`; rows of the host, float16 too, pass through the GPU in blocks.
+
+    Raises:
+        MemoryBudgetError: not even a few rows of the host find room.
+    """
+    if device_of(rows) != CPU:
+        return _found([(0, cuda.cupy().ascontiguousarray(rows))], k, queries, itself)
+    purpose = f"cosine_search of {len(queries)} among {len(rows)} rows"
+    step = rows_per_block(rows.shape, wide(rows))
+    return cuda.retry_smaller(purpose, lambda some: _found(_blocks(rows, some), k, queries, itself), step)
+
+
+def _blocks(rows: FloatMatrix, step: int) -> Iterator[tuple[int, FloatMatrix]]:
+    for first, block in uploaded(rows, step):
+        yield first, cuda.cupy().ascontiguousarray(block, wide(rows))
+
+
+def _found(blocks: Iterable[tuple[int, FloatMatrix]], k: int, queries: FloatMatrix, itself: Int64) -> TopK:
+    """Search blocks of the table one after another; each is known by its first row."""
     cupy = cuda.cupy()
-    table, asked = cupy.ascontiguousarray(rows), cupy.ascontiguousarray(queries)
-    excluded = cupy.ascontiguousarray(itself, np.int64)
-    ids, scores = cupy.empty((len(asked), k), np.int32), cupy.empty((len(asked), k), np.float64)
-    search, asking = _Search(cupy, table, asked), 0
-    step = min(MOST_QUERIES, rows_per_tile(8 * len(table), multiple=QUERIES))
-    for start, stop in tiles(len(asked), step):
-        part = slice(start, stop)
-        found, lengths = search.scores(asked[part], excluded[part])
-        ids[part], scores[part] = search.best(found, k) if k <= LARGEST_K else search.sorted(found, k)
-        asking += int((lengths > 0).sum())
+    asked = cupy.ascontiguousarray(cupy.asarray(queries), wide(queries))
+    excluded = cupy.ascontiguousarray(cupy.asarray(itself), np.int64)
+    ids, scores = cupy.full((len(asked), k), -1, np.int32), cupy.full((len(asked), k), -np.inf)
+    asking = 0
+    for first, table in blocks:
+        search, asking = _Search(cupy, table, asked), 0
+        step = min(MOST_QUERIES, rows_per_tile(8 * len(table), multiple=QUERIES))
+        for start, stop in tiles(len(asked), step):
+            part = slice(start, stop)
+            found, lengths = search.scores(asked[part], excluded[part] - first)
+            numbers, best = search.leading(k, found)
+            if first:  # after what stands in the lists already
+                numbers = cupy.concatenate([ids[part], numbers + np.int32(first)], axis=1)
+                numbers, best = search.leading(k, cupy.concatenate([scores[part], best], axis=1), numbers)
+            ids[part], scores[part] = numbers, best
+            asking += int((lengths > 0).sum())
     known = scores > -np.inf
     return TopK(cupy.where(known, ids, np.int32(-1)), cupy.where(known, scores, np.nan), recomputed=asking)
 
 
 class _Search:
-    """The kernels of the dtypes, and the table."""
+    """The kernels of the dtypes, and the table, or a block of it."""
 
     def __init__(self, cupy: Any, table: FloatMatrix, asked: FloatMatrix) -> None:
         row, query = (WORDS[array.dtype.name] for array in (table, asked))
         names = (f"widen_queries<{query}>", f"score_rows<{row}>", "best")
         module = cuda.load(Path(__file__).with_name("cosine_search.cu"), names)
-        self._widen, self._score, self._best = (module.get_function(name) for name in names)
+        self._widen, self._score, self._segments = (module.get_function(name) for name in names)
         self._cupy, self._table = cupy, table
 
     def scores(self, asked: FloatMatrix, excluded: Int64) -> tuple[Float64, Float64]:
@@ -66,9 +93,14 @@ class _Search:
         self._score((blocks, groups), (THREADS,), told)
         return found, lengths
 
-    def best(self, scores: Float64, k: int) -> tuple[Int32, Float64]:
+    def leading(self, k: int, scores: Float64, ids: Int32 | None = None) -> tuple[Int32, Float64]:
+        """Return the ids and scores of the k best; ``ids``: whose the scores are, their places when None."""
+        return self._best(k, scores, ids) if k <= LARGEST_K else self._sorted(k, scores, ids)
+
+    def _best(self, k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
         """Leave the k best of every segment, until one segment is left."""
-        ids, numbered = self._cupy.empty((len(scores), 1), np.int32), True
+        numbered = ids is None
+        ids = self._cupy.empty((len(scores), 1), np.int32) if ids is None else ids
         while numbered or scores.shape[1] > k:
             candidates = scores.shape[1]
             segments = -(-candidates // SEGMENT)
@@ -83,16 +115,17 @@ class _Search:
                 np.int32(k),
                 np.int32(numbered),
             )
-            self._best((segments, len(scores)), (THREADS,), arguments)
+            self._segments((segments, len(scores)), (THREADS,), arguments)
             scores, ids, numbered = kept, kept_ids, False
         return ids, scores
 
-    def sorted(self, scores: Float64, k: int) -> tuple[Int32, Float64]:
+    def _sorted(self, k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
         """Sort all scores, a query at a time: higher ones first, equal ones by row."""
         cupy, some = self._cupy, min(k, scores.shape[1])
-        ids, best = cupy.zeros((len(scores), k), np.int32), cupy.full((len(scores), k), -np.inf)
-        rows = cupy.arange(scores.shape[1], dtype=np.float64)
+        found, best = cupy.zeros((len(scores), k), np.int32), cupy.full((len(scores), k), -np.inf)
+        places = cupy.arange(scores.shape[1], dtype=np.int32)
         for query, one in enumerate(scores):
-            order = cupy.lexsort(cupy.stack([rows, -one]))[:some]
-            ids[query, :some], best[query, :some] = order, one[order]
-        return ids, best
+            rows = places if ids is None else ids[query]
+            order = cupy.lexsort(cupy.stack([rows.astype(np.float64), -one]))[:some]
+            found[query, :some], best[query, :some] = rows[order], one[order]
+        return found, best

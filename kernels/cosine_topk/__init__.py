@@ -12,7 +12,8 @@ The score is defined bit for bit: products in float64 (fused multiply-add), sixt
 column mod 16, added by halves (16 → 8 → 4 → 2 → 1); squared norms by the same sum;
 ``score = dot / (√κ_i · √κ_j)``. Higher scores first, equal scores smaller row first. A row without
 length has no cosine: it is in nobody's list and its own list is empty. ``likely`` rows only start the
-filter's thresholds higher: the answer does not depend on them. Source: Definitions §3.
+filter's thresholds higher: the answer does not depend on them. On a GPU ``rows`` and ``queries`` may both
+be of the host, memory maps for instance, and larger than its memory. Source: Definitions §3.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@
 //   waiting_nw   (n, room)    int32    positions whose score may be among the k best; count_n says how many
 //   ids_qk, scores_qk (Q, k)  the lists: score descending, then row ascending
 //   need_n       (n)          float32  what a float16 score must reach: (k-th score) - error_n, -inf without one
+//   place_t      (t)          int32    GATHERED: whose turn it is, position; asked_qd then holds its rows in that order
+//   slot_v       (V)          int32    GATHERED: where rows_vd, of which only some rows are here, holds a row
 //
 // Plan      measure, halve; then in turns the filter (cosine_topk_filter.cu) lets pairs wait and `settle` scores them:
 //           a warp a list, half a warp a score, so that 16 lanes hold the 16 partial sums of the definition.
@@ -17,6 +19,8 @@
 //           5 lost, because its row's room was full: then the row is marked, and `settle<T, EVERY>` scores all.
 //           At the end 1 and 2 are empty. A list is the first k in a total order, so neither the order in which
 //           candidates wait nor one that is offered twice changes it.
+// Gathered  Rows of a host's table are not all here: a launch settles the lists of a tile, and the host has brought
+//           what these need (settling.py). Row numbers stay those of the table, so the lists come out the same.
 // Bound by  reading the rows that are scored, d*sizeof(T) each. Not measured yet (kernels/README.md).
 // Contract  kernels/cosine_topk/__init__.py, exactly.
 // Rejected  Sorting what waits by its float16 score first would spare some exact scores, for 4 bytes more a candidate
@@ -109,21 +113,25 @@ struct List {
     }
 };
 
-// Offers the candidates of every row that asks: what waits, what is likely, or (to rows marked as lost) every row.
-template <class T, int SOURCE>
+// Offers the candidates of every row that asks: what waits, what is likely, or (to rows marked as lost) every row,
+// GATHERED: every row of a block, whose first one is row `first`.
+template <class T, int SOURCE, bool GATHERED>
 __global__ void __launch_bounds__(128, 8)
     settle(const T* asked_qd, const T* rows_vd, const double* asked_length_q, const double* length_v,
            const int32_t* asked_number_n, const int32_t* number_m, const int32_t* itself_q, const double* error_n,
            const int32_t* candidate, int32_t* count_n, int32_t* ids_qk, double* scores_qk, int32_t* found_n,
-           int32_t* scored_n, int32_t* lost_n, float* need_n, uint64_t rows, int d, int k, int width) {
-    size_t place = (static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x) / WARP;
-    if (place >= rows) return;
+           int32_t* scored_n, int32_t* lost_n, float* need_n, const int32_t* place_t, const int32_t* slot_v,
+           uint64_t turns, int d, int k, int width, int first) {
+    size_t turn = (static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x) / WARP;
+    if (turn >= turns) return;
+    size_t place = GATHERED ? place_t[turn] : turn;
     int lane = threadIdx.x % WARP;
     if (SOURCE == EVERY && !lost_n[place]) return;
     int offered = SOURCE == WAITING ? count_n[place] : width;  // width: room, likely rows, or all rows
     if (offered == 0) return;
     bool lost = lost_n[place] || offered > width;
     size_t query = asked_number_n[place];
+    const T* asking = asked_qd + (GATHERED ? turn : query) * d;
     double length = asked_length_q[query];
     int32_t itself = itself_q[query];
     List list(ids_qk + query * k, scores_qk + query * k, k, found_n[place]);
@@ -133,13 +141,14 @@ __global__ void __launch_bounds__(128, 8)
         if (start + lane < total) {
             if (SOURCE == WAITING) mine = number_m[candidate[place * width + start + lane]];
             if (SOURCE == LIKELY) mine = candidate[query * width + start + lane];
-            if (SOURCE == EVERY) mine = start + lane;
+            if (SOURCE == EVERY) mine = first + start + lane;
             if (mine == itself) mine = -1;
         }
-        for (int turn = 0; turn < min(WARP, total - start); turn += 2) {  // each half of the warp scores one of two
-            int32_t number = __shfl_sync(EVERY_LANE, mine, turn + lane / LANES);
-            size_t row = max(number, 0);
-            double dot = half_warp_dot(asked_qd + query * d, rows_vd + row * d, d);
+        for (int pair = 0; pair < min(WARP, total - start); pair += 2) {  // each half of the warp scores one of two
+            int32_t number = __shfl_sync(EVERY_LANE, mine, pair + lane / LANES);
+            size_t row = max(number, 0), slot = row;
+            if (GATHERED) slot = SOURCE == EVERY ? max(number - first, 0) : slot_v[row];
+            double dot = half_warp_dot(asking, rows_vd + slot * d, d);
             double score = dot / (length * length_v[row]);  // NaN, which reaches nothing, for a row without length
             uint32_t wanted = __ballot_sync(EVERY_LANE, number >= 0 && score >= list.last);
             for (int half = 0; half < WARP; half += LANES) {

@@ -6,43 +6,41 @@ Plan      1 halve    rows without length leave, the rest become float16 unit row
           Phases double: a row that has met m candidates lets about k of the next m wait, whatever the data.
           A row whose room was full is settled at the end with every candidate (phases.py).
           Nothing is dropped without proof (cosine_topk.cu), so the answer is exact for any room and order.
+Host      Tables of the host, memory maps too, stream to the GPU. Where they fit, they stay; else their halves
+          do, and the rows that a tile of lists must score are gathered from the host (settling.py). The
+          same rows are scored, so the answer is the same. Memory that runs out halves what is held.
 Bound by  the filter's products. Nothing here has run on a GPU yet.
-Weak case rows with more than ``room`` candidates within the bound of their k-th run at float64 speed.
+Weak case rows with more than ``room`` candidates within the bound of their k-th run at float64 speed, and
+          those of a table that does not fit are read again from the host for each tile of such lists.
 Limits    at most 65,536 dimensions; sm_80 and later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from gpuemb.core import cuda
-from gpuemb.core.arrays import FloatMatrix, Int32, Int64
+from gpuemb.core.arrays import FloatMatrix, Int32, Int64, device_of, wide
 from gpuemb.core.cublas import row_products
-from gpuemb.core.device import Device, budget
+from gpuemb.core.device import CPU, Device, budget
 from gpuemb.core.errors import ShapeError
-from gpuemb.core.memory import MemoryPlan, buffer, largest_tile, tiles
+from gpuemb.core.memory import tiles
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.upload import copied
 from gpuemb.kernels.cosine_topk import TopK
-from gpuemb.kernels.cosine_topk.halves import COLUMNS, EXACT_INSTANCES, WARP
-from gpuemb.kernels.cosine_topk.phases import (
-    FILTER_INSTANCES,
-    GROUP,
-    SIDE,
-    Road,
-    Search,
-    answer,
-    begin,
-    run,
-    settle,
-)
+from gpuemb.kernels.cosine_topk.halves import EXACT_INSTANCES, WARP, rows_at_once
+from gpuemb.kernels.cosine_topk.phases import Road, run
+from gpuemb.kernels.cosine_topk.planning import TILE_CELLS, Sizes, fitting_host, fitting_room, rooms
+from gpuemb.kernels.cosine_topk.search import FILTER_INSTANCES, GROUP, SIDE, Search, answer, begin
+from gpuemb.kernels.cosine_topk.settling import settle
 
 INSTANCES = {"cosine_topk": EXACT_INSTANCES, "cosine_topk_filter": FILTER_INSTANCES}
 THREADS = 256  # of cosine_topk_filter.cu
 LARGEST_DIM = 65_536  # the float32 sums of more columns would be known to less than 1/64
-ROOMS = 4  # times k candidates may wait with a row, two blocks at least; until a GPU has measured it, a guess
-TILE_COLUMNS, TILE_CELLS = 4096, 8 << 20  # of a cuBLAS tile: 32 MB stay in the L2 cache of sm_80 and later
+TILE_COLUMNS = 4096  # of a cuBLAS tile
 
 ROAD = "fused"  # a name of ROADS; until a GPU has raced them, the one that stores no scores
 
@@ -55,11 +53,11 @@ def cosine_topk(
     likely: Int32 | None = None,
     progress: Progress = SILENT,
 ) -> TopK:
-    """See :mod:`gpuemb.kernels.cosine_topk`.
+    """See :mod:`gpuemb.kernels.cosine_topk`; ``rows`` and ``queries`` lie on the GPU, or both on the host.
 
     Raises:
         ShapeError: more than ``LARGEST_DIM`` dimensions.
-        MemoryBudgetError: the search does not fit the GPU.
+        MemoryBudgetError: the search does not fit the GPU; of tables of the host, not even their halves.
     """
     xp = cuda.cupy()
     words, dim = rows.shape
@@ -73,40 +71,31 @@ def cosine_topk(
     if 0 in (words, count):
         return TopK(xp.full((count, k), -1, np.int32), xp.full((count, k), np.nan))
 
-    def attempt(room: int) -> TopK:
-        search = begin(rows, k, queries, itself, room)
-        if likely is not None and likely.shape[1]:
-            settle(search, "likely", xp.ascontiguousarray(likely, np.int32))
-        run(search, ROADS[ROAD], progress)
-        return answer(search)
+    def search(tables: Sequence[FloatMatrix | None], room: int, held: int = 0) -> TopK:
+        begun = begin(tables[0], k, tables[1], itself, room, held)
+        if likely is not None:
+            for start, stop in tiles(likely.shape[1], room):
+                settle(begun, "likely", xp.ascontiguousarray(xp.asarray(likely[:, start:stop]), np.int32))
+        run(begun, ROADS[ROAD], progress)
+        return answer(begun)
 
-    purpose = f"cosine_topk of {count} among {words} rows"
-    fixed = plan(words, dim, k, count, 0, rows.dtype.itemsize).buffers
-    waiting = {"waiting candidates": 4 * count}
+    sizes = Sizes(words, dim, k, None if queries is None else count, rows.dtype.itemsize)
     free = budget(Device("cuda", int(xp.cuda.Device().id)))
-    room = largest_tile(purpose, free, rooms(words, k), fixed=fixed, per_row=waiting, multiple=SIDE)
-    return cuda.retry_smaller(purpose, attempt, room, multiple=SIDE)
+    if device_of(rows) != CPU:
+        room = fitting_room(sizes, free, rooms(words, k))
+        return cuda.retry_smaller(sizes.purpose, partial(search, (rows, queries)), room, multiple=SIDE)
+    room, held = fitting_host(sizes, free, rooms(words, k))
+
+    def from_the_host(held: int) -> TopK:
+        if held < sizes.rows:
+            return search((rows, queries), room, held)
+        return search([None if table is None else _here(table) for table in (rows, queries)], room)
+
+    return cuda.retry_smaller(sizes.purpose, from_the_host, held, multiple=room + 1)
 
 
-def rooms(words: int, k: int) -> int:
-    """How many candidates may wait with a row."""
-    return SIDE * min(-(-words // SIDE), max(2, -(-ROOMS * k // SIDE)))
-
-
-def plan(words: int, dim: int, k: int, queries: int, room: int, itemsize: int = 4) -> MemoryPlan:
-    """Bytes on the GPU beside the table, with ``room`` candidates waiting a row."""
-    rows = words + (0 if queries == words else queries)
-    return MemoryPlan(
-        f"cosine_topk of {queries} among {words} rows, {dim} dimensions",
-        {
-            "widened rows": rows * dim * 4 if itemsize == 2 else 0,
-            "float16 rows": buffer((rows, -(-dim // COLUMNS) * COLUMNS), np.float16),
-            "what is kept a row": rows * 64,
-            "waiting candidates": queries * room * 4,
-            "lists": queries * k * 12,
-            "a tile of scores": TILE_CELLS * 4,
-        },
-    )
+def _here(table: FloatMatrix) -> FloatMatrix:
+    return copied(table, wide(table), rows_at_once(table.shape[1], table.dtype.itemsize))
 
 
 def _fused(search: Search, first: int, last: int) -> None:

@@ -6,6 +6,7 @@ With unit rows ``x``, their float16 neighbors ``h`` and ``δ_i ≥ ‖x_i − h_
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core import cuda
-from gpuemb.core.arrays import Array, FloatMatrix
+from gpuemb.core.arrays import Array, FloatMatrix, device_of, wide
+from gpuemb.core.device import CPU
+from gpuemb.core.memory import TILE_BYTES, rows_per_tile
+from gpuemb.core.upload import uploaded
 
-NUMBERS = {"float32": "float", "float64": "double"}  # NumPy's names, and CUDA's
 SOURCES = {"waiting": 0, "likely": 1, "every": 2}
 EXACT_INSTANCES = tuple(
     f"{kernel}<{number}{source}>"
-    for number in NUMBERS.values()
+    for number in ("float", "double")
     for kernel, sources in (
         ("measure", [""]),
         ("halve", [""]),
-        ("settle", [f", {n}" for n in SOURCES.values()]),
+        ("settle", [f", {n}, {gathered}" for gathered in ("false", "true") for n in SOURCES.values()]),
     )
     for source in sources
 )
@@ -31,6 +34,7 @@ EXACT_THREADS = 128  # a launch of any kernel of cosine_topk.cu
 WARP, LANES = 32, 16
 COLUMNS = 16  # a product's depth on tensor cores: rows are padded to it
 ULP = 2.0**-23  # of float32
+BLOCK_BYTES = TILE_BYTES  # of a host's rows that are rounded at once
 SLACK = 1e-9  # more than all float64 roundings of δ and of the defined score: 65,536 columns take 1e-11
 
 
@@ -39,7 +43,7 @@ class Halves:
     """One side of a search.
 
     Attributes:
-        rows: ``(V, d)`` float32 or float64, as given.
+        rows: ``(V, d)`` as given: float32 or float64 on the GPU, or of any floats on the host.
         lengths: ``(V,)`` float64 ``√κ``.
         numbers: ``(n,)`` int32, the rows with a length, in their random order.
         half: ``(n, padded)`` uint16, the bits of float16.
@@ -53,6 +57,11 @@ class Halves:
     half: Array
     residual: Array
     largest: float
+
+    @property
+    def number(self) -> str:
+        """CUDA's name of the numbers that are scored."""
+        return _number(self.rows)
 
 
 def exact_kernels() -> Any:
@@ -68,22 +77,81 @@ def launched(threads: int) -> tuple[tuple[int], tuple[int]]:
 def halve(rows: FloatMatrix, exact: Any) -> Halves:
     """Measure, shuffle and round rows, at least one, with :func:`exact_kernels`; float16 is widened, exactly.
 
+    Rows of the host stay there: they stream through the GPU, which keeps their halves.
+
     Cost: two passes over ``rows``.
     """
     xp = cuda.cupy()
-    rows = xp.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
-    (words, dim), number = rows.shape, NUMBERS[str(rows.dtype)]
-    lengths = xp.empty(words, np.float64)
+    lengths = xp.empty(len(rows), np.float64)
+    if device_of(rows) == CPU:
+        for first, block in blocks(rows):
+            _measure(block, lengths[first : first + len(block)], exact)
+        numbers = _with_length(lengths)
+        half, residual = _rounded_blocks(rows, lengths, numbers, exact)
+    else:
+        rows = xp.ascontiguousarray(rows, wide(rows))
+        _measure(rows, lengths, exact)
+        numbers = _with_length(lengths)
+        half, residual = _rounded(rows, lengths, numbers, exact)
+    return Halves(rows, lengths, numbers, half, residual, float(xp.max(residual)) if len(numbers) else 0.0)
+
+
+def blocks(rows: FloatMatrix) -> Iterator[tuple[int, Array]]:
+    """Yield the first row of each block of a host's table, and the block on the GPU, until the next one."""
+    for first, block in uploaded(rows, rows_at_once(rows.shape[1], rows.dtype.itemsize)):
+        yield first, cuda.cupy().ascontiguousarray(block, wide(rows))
+
+
+def rows_at_once(dim: int, itemsize: int) -> int:
+    """How many rows of a host's table are brought at once."""
+    return rows_per_tile(max(dim * max(itemsize, 4), 2 * padded_columns(dim)), BLOCK_BYTES)
+
+
+def padded_columns(dim: int) -> int:
+    """Columns of float16 rows."""
+    return -(-dim // COLUMNS) * COLUMNS
+
+
+def _number(rows: FloatMatrix) -> str:
+    return "double" if wide(rows) is np.float64 else "float"
+
+
+def _measure(rows: FloatMatrix, lengths: Array, exact: Any) -> None:
+    words, dim = rows.shape
     arguments = rows, lengths, np.uint64(words), np.int32(dim)
-    exact.get_function(f"measure<{number}>")(*launched(words * LANES), arguments)
-    numbers = shuffled(xp.flatnonzero(lengths > 0).astype(np.int32), xp)
-    count, padded = len(numbers), -(-dim // COLUMNS) * COLUMNS
+    exact.get_function(f"measure<{_number(rows)}>")(*launched(words * LANES), arguments)
+
+
+def _with_length(lengths: Array) -> Array:
+    xp = cuda.cupy()
+    return shuffled(xp.flatnonzero(lengths > 0).astype(np.int32), xp)
+
+
+def _rounded(rows: FloatMatrix, lengths: Array, numbers: Array, exact: Any) -> tuple[Array, Array]:
+    """Halves and residuals of rows that are here, in the order of ``numbers``."""
+    xp, (count, dim) = cuda.cupy(), (len(numbers), rows.shape[1])
+    padded = padded_columns(dim)
     half, residual = xp.empty((count, padded), np.uint16), xp.empty(count, np.float64)
     if count:
         sizes = np.uint64(count), np.int32(dim), np.int32(padded)
-        kernel = exact.get_function(f"halve<{number}>")
+        kernel = exact.get_function(f"halve<{_number(rows)}>")
         kernel(*launched(count * WARP), (rows, lengths, numbers, half, residual, *sizes))
-    return Halves(rows, lengths, numbers, half, residual, float(xp.max(residual)) if count else 0.0)
+    return half, residual
+
+
+def _rounded_blocks(rows: FloatMatrix, lengths: Array, numbers: Array, exact: Any) -> tuple[Array, Array]:
+    """The same of rows of the host: each block's go to their places."""
+    xp = cuda.cupy()
+    half = xp.empty((len(numbers), padded_columns(rows.shape[1])), np.uint16)
+    residual, places = xp.empty(len(numbers), np.float64), xp.argsort(numbers)
+    ascending = numbers[places]
+    for first, block in blocks(rows):
+        last = first + len(block)
+        start, stop = map(int, xp.searchsorted(ascending, xp.asarray([first, last], dtype=np.int32)))
+        numbered = ascending[start:stop] - np.int32(first)
+        mine = places[start:stop]
+        half[mine], residual[mine] = _rounded(block, lengths[first:last], numbered, exact)
+    return half, residual
 
 
 def shuffled(numbers: Array, xp: Any) -> Array:

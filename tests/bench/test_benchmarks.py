@@ -202,7 +202,7 @@ def test_every_road_of_a_gpu_is_verified_and_has_a_goal() -> None:
         there = to_device(rows, Device("cuda"))
         calls = gpu_roads.searches(there, 3)
         assert set(calls) == set(gpu_roads.GOALS)
-        for call in calls.values():
+        for call in (calls | gpu_roads.from_the_host(rows, 3)).values():
             assert gpu_roads.verify(rows, call()).startswith("the reference on 8 queries, bit for bit")
         seconds = gpu_roads.filter_seconds(there, 3)
     assert set(seconds) == {f"{road}, {part}" for road in ROADS for part in ("filter", "whole")}

@@ -11,7 +11,7 @@ from gpuemb.bench import neighbor_work, synthetic, work
 from gpuemb.bench.workloads import SIZES, WORKLOADS, require_memory, selected
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
-from gpuemb.kernels.cosine_topk import cpu, cuda, phases
+from gpuemb.kernels.cosine_topk import cpu, cuda, search
 
 
 @pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
@@ -64,7 +64,7 @@ def test_a_gpu_multiplies_padded_rows_and_each_pair_once_where_it_stores_none(
     road: str, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda, "ROAD", road)
-    monkeypatch.setattr(phases, "SIDE", 2)
+    monkeypatch.setattr(search, "SIDE", 2)
     (workload,) = selected(["cosine_topk"])
     counted = workload.work_on(Device("cuda"), {"words": 10, "dim": 17, "k": 2})
     assert counted.flops == pairs * 2 * 32

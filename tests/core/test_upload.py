@@ -26,10 +26,12 @@ def fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> fak
     return fake_cupy.install(monkeypatch, fake_cupy.Machine(*request.param))
 
 
-def read_back(fake: fake_cupy.FakeCupy, table: Any, rows: int | None) -> list[tuple[int, Any]]:
+def read_back(
+    fake: fake_cupy.FakeCupy, table: Any, rows: int | None, numbers: Any = None
+) -> list[tuple[int, Any]]:
     """Launch a reader of each block, and look at what they saw when all is done."""
     seen: list[tuple[int, Any]] = []
-    for start, block in uploaded(table, rows):
+    for start, block in uploaded(table, rows, numbers):
         fake.stream.launch(lambda start=start, block=block: seen.append((start, block.memory.copy())))
     fake.stream.synchronize()
     return seen
@@ -53,6 +55,15 @@ def test_a_memory_map_of_another_byte_order_arrives_in_the_machine_s(
     table = np.memmap(tmp_path / "table", ">f8", "r", shape=(8, 3))
     seen = read_back(fake, table, 3)
     assert np.array_equal(np.concatenate([block for _, block in seen]), expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 9])
+def test_some_rows_arrive_in_the_order_that_is_asked_for(fake: fake_cupy.FakeCupy, rows: int) -> None:
+    table, numbers = np.arange(36.0).reshape(12, 3), np.array([7, 0, 11, 11, 3])
+    seen = read_back(fake, table, rows, numbers)
+    assert [start for start, _ in seen] == list(range(0, 5, rows))
+    assert np.array_equal(np.concatenate([block for _, block in seen]), table[numbers])
+    assert list(uploaded(table, numbers=numbers[:0])) == []
 
 
 def test_memory_that_earlier_launches_still_write_to_is_not_used_before_they_are_done(

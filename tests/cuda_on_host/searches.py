@@ -17,9 +17,10 @@ from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device
 from gpuemb.core.device import Device
-from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda, halves
 from gpuemb.kernels.cosine_topk.halves import EXACT_THREADS, WARP, exact_kernels, halve
-from gpuemb.kernels.cosine_topk.phases import SIDE, Search, begin, settle
+from gpuemb.kernels.cosine_topk.search import SIDE, Search, begin
+from gpuemb.kernels.cosine_topk.settling import settle
 
 CUDA = Device("cuda")
 
@@ -35,6 +36,24 @@ def search(
     """Search on the installed emulator; the answer's arrays are NumPy's."""
     found = cosine_topk.on(CUDA)(device(rows), k, device(queries), device(itself), device(likely), **more)
     return TopK(np.array(found.ids), np.array(found.scores), found.certified, found.refined, found.recomputed)
+
+
+def search_from_the_host(
+    rows: FloatMatrix, k: int, queries: Any = None, itself: Any = None, likely: Any = None, **more: Any
+) -> TopK:
+    """As :func:`search`, of tables that are on the host."""
+    found = cosine_topk.on(CUDA)(rows, k, queries, itself, likely, **more)
+    assert isinstance(found.ids, DeviceArray)
+    return TopK(np.array(found.ids), np.array(found.scores), found.certified, found.refined, found.recomputed)
+
+
+@contextmanager
+def held(rows: int, room: int = SIDE, block_bytes: int = 1500) -> Iterator[None]:
+    """Let only so many rows of a host's tables be on the device at once, brought in small blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "fitting_host", lambda *_: (room, rows))
+        patch.setattr(halves, "BLOCK_BYTES", block_bytes)
+        yield
 
 
 def begun(rows: FloatMatrix, k: int, room: int, queries: Any = None, itself: Any = None) -> Search:

@@ -52,26 +52,26 @@ class OneDevice:
         pass
 
 
-class Stream:
-    """CuPy's: what is asked of it has been done when the call returns."""
+class OneStream:
+    """Streams, and events on them: whatever is launched, or copied, is done when the call returns."""
 
     def __init__(self, *, non_blocking: bool = False) -> None:
-        pass
-
-    def wait_event(self, event: Event) -> None:
-        pass
+        self.non_blocking = non_blocking
 
     def synchronize(self) -> None:
         pass
 
-
-class Event:
-    """CuPy's, of such streams."""
-
-    def __init__(self, *, disable_timing: bool = False) -> None:
+    def wait_event(self, event: OneEvent) -> None:
         pass
 
-    def record(self, stream: Stream) -> None:
+
+class OneEvent:
+    """A point in a stream that is past already."""
+
+    def __init__(self, *, disable_timing: bool = False) -> None:
+        self.disable_timing = disable_timing
+
+    def record(self, stream: OneStream) -> None:
         pass
 
     def synchronize(self) -> None:
@@ -113,10 +113,10 @@ def _make() -> StandIn:
         cuda=SimpleNamespace(
             Device=OneDevice,
             compiler=SimpleNamespace(CompileException=compiler.CompileException),
-            Event=Event,
-            Stream=Stream,
+            Event=OneEvent,
+            Stream=OneStream,
             alloc_pinned_memory=bytearray,
-            get_current_stream=Stream,  # a launch has ended
+            get_current_stream=OneStream,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=SimpleNamespace(getDeviceCount=lambda: 1, memGetInfo=lambda: (FREE_BYTES, FREE_BYTES)),
         ),

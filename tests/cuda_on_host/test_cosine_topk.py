@@ -32,7 +32,10 @@ from gpuemb.core.errors import MemoryBudgetError, ShapeError
 from gpuemb.core.progress import Progress, Task
 from gpuemb.kernels.cosine_topk import cosine_topk, cuda
 from gpuemb.kernels.cosine_topk.halves import shuffled
-from gpuemb.kernels.cosine_topk.phases import SIDE, phases, settle
+from gpuemb.kernels.cosine_topk.phases import phases
+from gpuemb.kernels.cosine_topk.planning import Sizes, plan, rooms
+from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk.settling import settle
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 ROADS = sorted(cuda.ROADS)
@@ -222,7 +225,7 @@ def test_memory_that_runs_out_halves_the_room_and_changes_no_bit(monkeypatch: py
 
 
 def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
-    assert cuda.plan(400_000, 300, 10, 400_000, cuda.rooms(400_000, 10)).bytes < 1e9
+    assert plan(Sizes(400_000, 300, 10), rooms(400_000, 10)).bytes < 1e9
 
 
 def test_places_beyond_32_bits_are_reached() -> None:

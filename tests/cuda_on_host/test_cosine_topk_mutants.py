@@ -21,14 +21,16 @@ from cuda_on_host.searches import (
     begun,
     crowded,
     cut,
+    held,
     search,
+    search_from_the_host,
     separated,
 )
 from strategies import awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.phases import SIDE
+from gpuemb.kernels.cosine_topk.search import SIDE
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 
@@ -86,6 +88,21 @@ def full(road: str) -> None:
     assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
 
 
+def from_the_host() -> None:
+    rows = tied(SIDE + 9)
+    with held(SIDE + 20):
+        found = search_from_the_host(rows, 4, rows[::7], np.arange(0, len(rows), 7))
+    assert_same(found, expected("words", len(rows), 4))
+
+
+def full_from_the_host() -> None:
+    rows, asked = crowded()
+    rows, asked = rows[::-1], len(rows) - 1 - asked  # the equal rows come last: they are in no first block
+    with held(SIDE + 20, block_bytes=15 * 32):
+        found = search_from_the_host(rows, 3, rows[asked], asked)
+    assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
+
+
 def proved() -> None:
     rows = separated(3 * SIDE, 10)
     found = search(rows, 4, rows[:4])
@@ -102,6 +119,8 @@ TRIALS: Mapping[str, Callable[[], Any]] = {
     "words, cublas": lambda: words("cublas"),
     "words, fused": lambda: words("fused"),
     "likely": likely,
+    "from the host": from_the_host,
+    "full, from the host": full_from_the_host,
     "deep": deep,
     "few more than a block": few_more_than_a_block,
     "passing, fused": lambda: passing("fused"),

@@ -14,7 +14,7 @@ from strategies import FLOATS, KINDS, awkward_rows
 from gpuemb.core.arrays import Float64
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.cosine_topk.halves import exact_kernels, halve, sum_error
-from gpuemb.kernels.cosine_topk.phases import SIDE
+from gpuemb.kernels.cosine_topk.search import SIDE
 
 pytestmark = [
     pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),

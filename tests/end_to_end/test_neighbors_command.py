@@ -11,10 +11,12 @@ import pytest
 from embeddings.tables import FRUIT, table
 from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, interrupted_at
 
+from gpuemb.core.missing import missing_for_cuda
 from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
 from gpuemb.neighbors.exact import nearest_neighbors
 
+DEVICES = ("auto", "cpu") if missing_for_cuda() else ("auto", "cpu", "cuda")
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter")
 
 
@@ -95,6 +97,22 @@ def test_a_missing_word_is_answered_with_the_nearest_spellings(fruit: Path) -> N
     assert f"the word '{FRUIT[1][:-1]}' is not among its 5 words" in done.err
     assert f"Did you mean {FRUIT[1]}" in done.err
     assert done.out == ""
+
+
+def test_a_device_that_is_not_here_is_told_before_the_table_is_read(tmp_path: Path) -> None:
+    done = gpuemb(tmp_path, "neighbors", "none.npy", "king", "--device", "gpu")
+    assert (done.code, "'gpu' is not a device" in done.err) == (USAGE, True), done.err
+    if missing_for_cuda():
+        done = gpuemb(tmp_path, "neighbors", "none.npy", "king", "--device", "cuda")
+        assert (done.code, "device: cuda cannot be used here" in done.err) == (FAILED, True), done.err
+
+
+def test_the_device_changes_no_digit(fruit: Path) -> None:
+    said = [
+        gpuemb(fruit, "neighbors", "fruit.npy", FRUIT[2], "-k", "3", "--json", "--device", x) for x in DEVICES
+    ]
+    assert len({done.out for done in said}) == 1
+    assert {(done.code, done.err) for done in said} == {(0, "")}
 
 
 def test_a_file_without_words_is_refused(fruit: Path) -> None:

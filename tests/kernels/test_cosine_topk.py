@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, float32, int8
 from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
+from gpuemb.kernels.cosine_topk import cuda as cuda_kernel
 from gpuemb.kernels.cosine_topk.arrange import Arranged, arrange
 
 KERNEL = cosine_topk
@@ -302,6 +304,26 @@ def test_words_asked_alone_get_the_lists_they_get_among_all(device: Device, larg
     sample = np.arange(0, len(rows), 37)
     found, alone = search(device, rows, 10), search(device, rows, 10, rows[sample], sample)
     assert_same_answer(alone, TopK(found.ids[sample], found.scores[sample]))
+
+
+@pytest.mark.parametrize("held", [None, 300])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_memory_map_and_queries_of_another_are_searched_on_any_device(
+    device: Device, dtype: str, held: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the GPU holds all rows, or 300 at once."""
+    rows = fitting(device, awkward_rows("scaled copies", dtype, LARGE, 24, seed=9))
+    strangers = awkward_rows("zero rows", dtype, 40, 24, seed=10)
+    maps = []
+    for name, table in (("rows", rows), ("strangers", strangers)):
+        np.save(tmp_path / f"{name}.npy", table)
+        maps.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    if held is not None:
+        monkeypatch.setattr(cuda_kernel, "fitting_host", lambda *_: (128, held))
+    found = cosine_topk.on(device)(maps[0], 10, maps[1])
+    assert_same_answer(
+        TopK(to_host(found.ids), to_host(found.scores)), cosine_topk.reference(rows, 10, strangers)
+    )
 
 
 def test_scores_that_only_ascend_give_the_reference_s_bits(device: Device) -> None:

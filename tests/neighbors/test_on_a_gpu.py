@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from tolerances import assert_same_bits
 
 from gpuemb.core import arrays
 from gpuemb.core.arrays import to_host
-from gpuemb.core.errors import DeviceError, MemoryBudgetError, ShapeError
+from gpuemb.core.device import Device
+from gpuemb.core.errors import ConfigError, DeviceError, MemoryBudgetError, ShapeError
 from gpuemb.embeddings.model import Embedding
+from gpuemb.kernels.cosine_search import cosine_search
+from gpuemb.kernels.cosine_search import cuda as search_on_cuda
 from gpuemb.neighbors import cosines
+from gpuemb.neighbors import index as index_module
 from gpuemb.neighbors.cosines import cosine_matrix, cosine_tiles
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.index import CosineIndex
@@ -88,6 +93,44 @@ def test_a_matrix_of_the_gpu_is_filled(moved: list[str]) -> None:
     assert_on_the_gpu(out, cosine_matrix(rows, out=np.zeros((70, 70), np.float32)).scores)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_cosines_of_memory_maps_are_computed_on_the_gpu_and_come_home(
+    dtype: str, tmp_path: Path, moved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, others = table(dtype, 200), table(dtype, 140, seed=1).astype(np.dtype(dtype).newbyteorder())
+    maps = []
+    for name, x in (("rows", rows), ("others", others)):
+        np.save(tmp_path / f"{name}.npy", x)
+        maps.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    monkeypatch.setattr("gpuemb.kernels.cosine_scores.rows_per_block", lambda *_: 5)  # a panel at a time
+    expected = cosine_matrix(rows, others).scores
+    found = cosine_matrix(*maps, device="cuda").scores
+    assert type(found) is np.ndarray
+    assert_same_bits(found, expected)
+    blocks = [block.scores for block in cosine_tiles(*maps, tile_bytes=60 * 140 * 8, device="cuda:0")]
+    assert [len(block) for block in blocks] == [60, 60, 60, 20]
+    assert_same_bits(np.concatenate(blocks), expected)
+    out = np.lib.format.open_memmap(tmp_path / "out.npy", "w+", np.float32, (200, 140))
+    assert cosine_matrix(*maps, out=out, device="auto").scores is out
+    assert_same_bits(
+        np.asarray(out), cosine_matrix(rows, others, out=np.empty((200, 140), np.float32)).scores
+    )
+    assert moved != []  # the scores
+
+
+def test_cosines_of_the_host_are_planned_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, moved: list[str]
+) -> None:
+    monkeypatch.setattr(stand_in, "FREE_BYTES", 5000)
+    with pytest.raises(MemoryBudgetError, match=r"cosine_matrix: needs .* may use 4\.0 kB"):
+        cosine_matrix(table(), device="cuda")
+    monkeypatch.setattr(stand_in, "FREE_BYTES", 1 << 30)
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 1000)
+    with pytest.raises(MemoryBudgetError, match=r"cosine_matrix: needs 39\.2 kB but may use 800 B"):
+        cosine_matrix(table(), device="cuda")
+    assert moved == []
+
+
 @pytest.mark.usefixtures("moved")
 def test_arrays_of_two_devices_are_not_mixed() -> None:
     rows = table()
@@ -128,6 +171,105 @@ def test_an_index_on_the_gpu_answers_as_on_the_cpu(dtype: str, moved: list[str])
         assert found.words == WORDS
     assert moved == []
     assert found.named(3) == expected.named(3)
+
+
+@pytest.mark.parametrize("free", [1 << 30, 0])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_memory_map_is_searched_on_the_gpu_and_answered_on_the_host(
+    dtype: str, free: int, tmp_path: Path, moved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table(dtype)
+    np.save(tmp_path / "rows.npy", rows)
+    embedding = Embedding(np.load(tmp_path / "rows.npy", mmap_mode="r"), WORDS)
+    monkeypatch.setattr(index_module, "budget", lambda device: free)  # with 0 every search reads the map
+    index = CosineIndex(embedding, device="cuda")
+    for queries in (["word3", "word69"], [5], rows[:9], Embedding(rows[:3], WORDS[:3]), None):
+        expected = nearest_neighbors(Embedding(rows, WORDS), 12, queries=queries)
+        for found in (
+            nearest_neighbors(embedding, 12, queries=queries, device="cuda"),
+            index.search(queries, 12),
+        ):
+            assert type(found.ids) is type(found.scores) is np.ndarray
+            assert_same_bits(found.ids, expected.ids)
+            assert_same_bits(found.scores, expected.scores)
+            assert found.without_length == expected.without_length
+            assert found.words == WORDS
+    assert found.certified + found.recomputed == 70 - found.without_length
+    assert moved != []  # the answers
+
+
+def test_lists_of_another_run_may_be_given_with_a_table_of_the_host(moved: list[str]) -> None:
+    rows = table()
+    expected = nearest_neighbors(rows, 5)
+    found = nearest_neighbors(rows, 5, likely=nearest_neighbors(table(seed=1), 5), device="cuda:0")
+    assert_same_bits(found.ids, expected.ids)
+    assert_same_bits(found.scores, expected.scores)
+
+
+@pytest.mark.parametrize("step", [1, 7, 69, 70])
+@pytest.mark.parametrize("k", [1, 12, 40, 2000])
+def test_any_blocks_of_the_host_give_the_same_lists(
+    step: int, k: int, moved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table()
+    itself = np.array([3, -1, 69, 0])
+    expected = cosine_search.reference(rows, None, k, rows[itself], itself)
+    monkeypatch.setattr(search_on_cuda, "rows_per_block", lambda *_: step)
+    found = cosine_search.on(Device("cuda"))(rows, None, k, rows[itself], itself)
+    assert_on_the_gpu(found.ids, expected.ids)
+    assert_on_the_gpu(found.scores, expected.scores)
+    assert found.recomputed == expected.recomputed
+    assert moved == []
+
+
+def test_memory_that_runs_out_halves_the_block_of_a_search(
+    moved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, tried = table(), []
+    real = arrays.cupy().empty
+
+    def empty(shape: Any, dtype: Any = float) -> Any:
+        if isinstance(shape, tuple) and shape[1:] == (6,) and dtype == np.float32:
+            tried.append(shape[0])
+            if shape[0] > 20:
+                raise stand_in.OutOfMemoryError("out of memory allocating 1 byte")
+        return real(shape, dtype)
+
+    monkeypatch.setattr(arrays.cupy(), "empty", empty, raising=False)
+    index = CosineIndex(rows, device="cuda")
+    found, expected = index.search([3, 9], 4), nearest_neighbors(rows, 4, queries=[3, 9])
+    assert_same_bits(found.ids, expected.ids)
+    assert_same_bits(found.scores, expected.scores)
+    assert sorted(set(tried), reverse=True) == [70, 35, 17]
+    assert moved != []
+
+
+def test_a_table_of_the_gpu_is_computed_on_where_it_is(moved: list[str]) -> None:
+    rows = table()
+    expected = nearest_neighbors(rows, 3)
+    for device in (None, "auto", "cuda", "cuda:0"):
+        assert_on_the_gpu(nearest_neighbors(gpu(rows), 3, device=device).ids, expected.ids)
+    doors: list[Any] = [nearest_neighbors, CosineIndex, cosine_matrix, cosine_tiles]
+    for door in doors:
+        with pytest.raises(DeviceError, match="the table is on cuda:0, and device='cpu'"):
+            door(gpu(rows), device="cpu")
+        with pytest.raises(ConfigError, match="'gpu' is not a device"):
+            door(rows, device="gpu")
+    with pytest.raises(DeviceError, match="the table is on cpu but queries is on cuda:0"):
+        nearest_neighbors(rows, 3, queries=gpu(rows), device="cuda")
+    with pytest.raises(DeviceError, match="the table is on cpu but likely is on cuda:0"):
+        nearest_neighbors(rows, 3, likely=gpu(expected.ids), device="cuda")
+    assert moved == []
+
+
+def test_auto_takes_the_gpu_for_a_table_of_the_host(
+    moved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table()
+    assert type(nearest_neighbors(rows, 3, device="cpu").ids) is np.ndarray
+    assert moved == []
+    nearest_neighbors(rows, 3, device="auto")
+    assert moved == ["(70, 3)", "(70, 3)"]
 
 
 @pytest.mark.usefixtures("moved")
