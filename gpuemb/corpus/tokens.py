@@ -107,8 +107,8 @@ def read_corpus(
     Warns:
         ShortDocumentsWarning: half of at least a thousand lines have fewer than twenty tokens.
 
-    Cost: 8 bytes a token and about 40 a distinct spelling, beside a few blocks of 4 MB a worker; the default
-    tokenizer and ``whitespace`` use every core, the others one.
+    Cost: 8 bytes a token, and about 60 a distinct spelling and its own for every worker that met it, beside a
+    few blocks of 4 MB a worker; the default tokenizer and ``whitespace`` use every core, the others one.
     Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
     """
     given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
@@ -161,8 +161,8 @@ def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]
     All spellings are put in lower case at once: a line's end, which stands between them, is no letter, so
     each becomes what ``str.lower`` makes of it alone, a final sigma too.
     """
-    counts, joined = spelled.counts.copy(), spelled.joined().tobytes()
-    lowered = joined.decode().lower().encode() if lower else joined
+    counts, joined = spelled.counts.copy(), spelled.joined().tobytes() if lower else b""
+    lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()
     if lowered == joined:
         return spelled, counts, np.arange(len(counts), dtype=np.int32)
     words, text = Spellings(), np.frombuffer(lowered, np.uint8)
