@@ -51,18 +51,24 @@ def assemble(
         ids_of: of each table of spellings the ids of these; −1 for those left out.
         draws: what else is left out.
     """
+    every = draws is None and all(ids.min(initial=0) >= 0 for ids in ids_of.values())
 
     def renumber(piece: Piece) -> Piece:
         kept = renumbered(piece.ids, ids_of[piece.spellings], piece.ends, piece.ids, piece.ends)
         return Piece(piece.ids[:kept], piece.ends, piece.spellings)
 
     def place(placed: _Placed) -> Int64:
-        ids, ends, begin = placed.piece.ids, placed.piece.ends, placed.begin
-        whole[begin : begin + len(ids)] = ids
-        stops: Int64 = ends[placed.lengths() > 0] + begin
+        piece, begin = placed.piece, placed.begin
+        there = whole[begin : begin + len(piece.ids)]
+        if every:  # one pass where no place depends on what others leave out
+            renumbered(piece.ids, ids_of[piece.spellings], piece.ends, there, piece.ends)
+        else:
+            there[:] = piece.ids
+        stops: Int64 = piece.ends[placed.lengths() > 0] + begin
         return stops
 
-    pieces[:] = threads.run(renumber, pieces)
+    if not every:
+        pieces[:] = threads.run(renumber, pieces)
     if draws is not None:
         pieces[:] = [_drawn(piece, draws) for piece in pieces]
     whole = np.empty(sum(len(piece.ids) for piece in pieces), np.int32)

@@ -3,14 +3,15 @@
 Plan      1 classify  sixty-four bytes are compared with ranges in one register; a bit a byte says member,
                       inner or newline. Token borders are where members begin and end: no branch looks at a
                       byte, and borders are written down sixteen at a time, needed or not.
-          2 number    of a thousand tokens, the slots are asked for before the first is looked into. A key is
-                      sixteen bytes and a spelling's key and count are half of a cache line, so a token of
-                      up to sixteen bytes is told from others by two comparisons (slots.py).
+          2 number    the slots of five hundred tokens are asked for, then the entries these lead to, before
+                      the first is looked into. A key is sixteen bytes, a spelling's key and count are half
+                      a cache line: a token of up to sixteen bytes is told from others by two comparisons
+                      (slots.py).
           Sixty-four bytes that are not all ASCII, or hold a zero, go character by character: decoded,
           checked, and looked up in ``members``.
-Bound by  instructions, about a hundred a token; cache misses of rare words beside them.
-Memory    2 bytes a byte of text for ids at most, touched as they come; 48 to 64 bytes a distinct spelling and
-          its own.
+Bound by  instructions, and cache misses of rare words.
+Memory    2 bytes a byte of text for ids at most, touched as they come; 48 to 96 bytes a distinct spelling and
+          its own, some of it not yet touched.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from gpuemb.kernels.tokenize.spellings import Spellings, read_only
 
 AT, TOKENS, LINES, LINE_START, BORDERS, NUMBERED, PROBLEM = range(7)  # how far a scan has come
 B0, B1, B63 = (np.uint64(bits) for bits in (0, 1, 63))
-ONCE = np.uint64(1)
+ONCE = B1  # what a token adds to its spelling's count
 BLOCK = 64
 AT_ONCE = 16  # borders that are written without asking whether there are so many
 ROOM = 2048  # borders that wait to be numbered

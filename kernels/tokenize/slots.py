@@ -25,7 +25,7 @@ FACTOR, FINISH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 B8, B32, LOW_HALF, ALL = (np.uint64(bits) for bits in (8, 32, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
 LONG = np.uint64(0xFF << 56)
 EIGHT = 8
-SLOT_BYTES = 8
+SLOT_BYTES, ENTRY_BYTES = 8, 32
 NEWLINE = ord("\n")
 
 
@@ -77,7 +77,7 @@ def number_tokens(
     """
     kept, (text, places, ids) = borrowed(kept), borrowed((text, places, ids))
     keys, slots, entries, mask = kept.keys, kept.slots, kept.entries, len(kept.slots) - 1
-    rest, address = np.uint64(64 - kept.reached[BITS]), kept.slots.ctypes.data
+    rest, address, held_at = np.uint64(64 - kept.reached[BITS]), slots.ctypes.data, entries.ctypes.data
     for first in range(span[0], span[1], BATCH):
         last = min(first + BATCH, span[1])
         stop: Whole = last
@@ -92,6 +92,9 @@ def number_tokens(
             key = 3 * (one - first)
             keys[key], keys[key + 1], keys[key + 2] = low, high, mixed
             prefetch(int(address + SLOT_BYTES * np.int64(mixed >> rest)))
+        for one in range(first, stop):  # then for the entry that is likely: a tenth and more of all time
+            held = slots[np.int64(keys[3 * (one - first) + 2] >> rest)]
+            prefetch(int(held_at + ENTRY_BYTES * (np.int64(held & LOW_HALF) - 1)))
         for one in range(first, stop):
             key = 3 * (one - first)
             low, high, mixed = keys[key], keys[key + 1], keys[key + 2]
@@ -107,7 +110,7 @@ def number_tokens(
                     break
                 if held >> B32 == mixed & LOW_HALF:
                     entry = FIELDS * number
-                    if entries[entry] == low and entries[entry + HIGH] == high:  # noqa: SIM102  the rare question last
+                    if entries[entry + LOW] == low and entries[entry + HIGH] == high:  # noqa: SIM102  rare last
                         if high < LONG or _equal(text, places[2 * one], places[2 * one + 1], kept, number):
                             break
                 slot = (slot + 1) & mask
@@ -124,7 +127,7 @@ def fill_slots(kept: Kept) -> None:
     kept = borrowed(kept)
     rest, mask = np.uint64(64 - kept.reached[BITS]), len(kept.slots) - 1
     for number in range(kept.reached[SPELLINGS]):
-        low, high = kept.entries[FIELDS * number], kept.entries[FIELDS * number + HIGH]
+        low, high = kept.entries[FIELDS * number + LOW], kept.entries[FIELDS * number + HIGH]
         mixed = (low ^ high * FINISH) * FACTOR
         mixed = (mixed ^ mixed >> B32) * FINISH
         slot = np.int64(mixed >> rest)
@@ -144,7 +147,7 @@ def _add(text: Bytes, at: Whole, end: Whole, kept: Kept, low: np.uint64, high: n
     for place in range(end - at):
         kept.spelled[begin + place] = text[at + place]
     kept.spelled[begin + end - at] = NEWLINE
-    kept.entries[entry], kept.entries[entry + HIGH], kept.entries[entry + COUNT] = low, high, 0
+    kept.entries[entry + LOW], kept.entries[entry + HIGH], kept.entries[entry + COUNT] = low, high, 0
     kept.entries[entry + FIELDS + BEGIN] = begin + end - at + 1
     kept.reached[SPELLINGS] = number + 1
     return number
