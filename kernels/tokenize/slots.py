@@ -1,6 +1,6 @@
 """A hash table of spellings: eight bytes a slot, thirty-two a spelling.
 
-A slot holds half of a hash and a number; the number leads to the spelling's key: its sixteen bytes, zeros
+A slot holds half of a hash and a number; the number leads to the key: the bytes, sixteen at most, zeros
 behind them. So equal keys say equal spellings, for no spelling holds a zero. Longer ones have hashes for a
 key, told by a byte that UTF-8 never has, and are compared where they stand. No hash is trusted.
 """
