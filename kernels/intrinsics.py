@@ -59,6 +59,25 @@ def _eight_bytes(context: Any, builder: Any, signature: Any, arguments: Any) -> 
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(64).as_pointer())
 
 
+def _bytes_between(typing_context: Any, text: Any, at: Any, first: Any, last: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, lanes = ir.IntType(8), ir.VectorType(ir.IntType(8), 64)
+        place = builder.bitcast(_eight_bytes(context, builder, signature, arguments), lanes.as_pointer())
+
+        def everywhere(number: Any) -> Any:
+            one = builder.insert_element(
+                ir.Constant(lanes, ir.Undefined), builder.trunc(number, byte), ir.Constant(ir.IntType(32), 0)
+            )
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+            return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
+
+        above = builder.sub(builder.load(place, align=1), everywhere(arguments[2]))
+        most = everywhere(builder.sub(arguments[3], arguments[2]))
+        return builder.bitcast(builder.icmp_unsigned("<=", above, most), ir.IntType(64))
+
+    return types.uint64(text, types.int64, types.int64, types.int64), generate
+
+
 def _trailing_zeros(typing_context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
@@ -77,6 +96,9 @@ def _leading_zeros(typing_context: Any, word: Any) -> Any:
 # ``store_eight(text, at, word)`` writes it back. The caller knows that the eight bytes are there.
 load_eight = cast(Callable[[Any, Any], Any], intrinsic(_load_eight))
 store_eight = cast(Callable[[Any, Any, Any], None], intrinsic(_store_eight))
+# ``bytes_between(text, at, first, last)`` has a bit for each of the sixty-four bytes from ``at``, the first
+# lowest: whether ``first <= byte <= last``. The caller knows that they are there.
+bytes_between = cast(Callable[[Any, Any, Any, Any], Any], intrinsic(_bytes_between))
 # Zero bits below the lowest and above the highest one of a uint64; 64 for 0.
 trailing_zeros = cast(Callable[[Any], Any], intrinsic(_trailing_zeros))
 leading_zeros = cast(Callable[[Any], Any], intrinsic(_leading_zeros))

@@ -182,7 +182,7 @@ def _blocks_of_text(number: int, stream: Stream, cut: Cut) -> Iterator[Block]:
         first = False
         at = cut(chunk)
         if at:
-            text = b"".join([*waiting, chunk[:at]])
+            text = b"".join([*waiting, memoryview(chunk)[:at]])
             yield Block(number, stream.name, text, offset)
             offset += len(text)
             waiting.clear()

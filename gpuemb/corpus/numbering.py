@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,9 +14,10 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import ConfigError, FileFormatError
+from gpuemb.corpus.assembly import Piece
 from gpuemb.corpus.blocks import Block, Reading, check_text, documents_in, not_text
 from gpuemb.corpus.finders import ByteRule, DocumentRule
-from gpuemb.kernels.tokenize import LONGEST, NONE, NOT_UTF8, TOO_LONG, Bytes, FoundTokens, tokenize
+from gpuemb.kernels.tokenize import LONGEST, NONE, TOO_LONG, Bytes, FoundTokens, tokenize
 from gpuemb.kernels.tokenize.spellings import Spellings, places_of
 
 SHOWN = 40  # bytes of a token that is too long
@@ -26,9 +29,9 @@ class Numbered:
 
     Attributes:
         block: what was read.
-        text: where the spellings stand.
-        found: the tokens and their spellings, as the kernel gives them; ``ends`` are those of documents.
-        counts: of each spelling.
+        text: that was cut.
+        found: the tokens, as the kernel gives them; ``ends`` are those of documents.
+        spellings: what their ids mean.
         lines: lines or records that ended.
         blank_start: whether the block's first document ends with what may be the rest of a line.
         blank_stop: whether nothing but white space follows the last end of a line.
@@ -37,38 +40,38 @@ class Numbered:
     block: Block
     text: Bytes
     found: FoundTokens
-    counts: Int64
+    spellings: Spellings
     lines: int
     blank_start: bool = False
     blank_stop: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """What is kept of a block: ``numbers[ids]`` are spellings, documents end behind ``ends`` tokens."""
-
-    ids: Int32
-    numbers: Int32
-    ends: Int64
-
-
 class Numbering:
     """The tokens of a whole corpus, spelled as they stand there.
 
+    Each worker has spellings of its own, so none waits for another; they are merged when all is read.
+
     Attributes:
-        spellings: all that were met, numbered in the order of first sight.
         pieces: the tokens, block after block.
     """
 
     def __init__(self, reading: Reading) -> None:
-        self.spellings, self.pieces = Spellings(), list[Piece]()
-        self._reading, self._counts = reading, np.zeros(0, np.int64)
+        self.pieces = list[Piece]()
+        self._tables, self._idle = list[Spellings](), deque[Spellings]()
+        self._reading = reading
         self._source, self._line, self._blank = -1, 1, True
 
-    @property
-    def counts(self) -> Int64:
-        """Of each spelling, ``(len(spellings),)``."""
-        return self._counts[: len(self.spellings)]
+    def merged(self) -> tuple[Spellings, dict[Spellings, Int32]]:
+        """All spellings with their counts, and the number there of each spelling of each table."""
+        if not self._tables:
+            return Spellings(), {}
+        largest = max(self._tables, key=len)
+        numbers = {largest: np.arange(len(largest), dtype=np.int32)}
+        for table in self._tables:
+            if table is not largest:
+                numbers[table] = largest.number(table.joined(), places_of(table.joined()))
+                largest.counts[numbers[table]] += table.counts  # a table names each of its spellings once
+        return largest, numbers
 
     def read(self, blocks: Iterable[Block], rule: ByteRule | DocumentRule) -> None:
         """Number the tokens of all blocks; the result does not depend on where blocks end.
@@ -85,11 +88,27 @@ class Numbering:
 
     def _numbered(self, blocks: Iterable[Block], rule: ByteRule | DocumentRule) -> Iterator[Numbered]:
         if isinstance(rule, ByteRule):
-            yield from threads.stream(partial(_by_bytes, rule, self._reading), blocks)
+            yield from threads.stream(partial(self._by_bytes, rule), blocks)
             return
         for block in blocks:  # one by one: functions of other people may not stand several threads
             self._enter(block)
-            yield _by_documents(rule, self._reading, block, self._line)
+            with self._table() as spellings:
+                yield _by_documents(rule, self._reading, block, self._line, spellings)
+
+    def _by_bytes(self, rule: ByteRule, block: Block) -> Numbered:
+        with self._table() as spellings:
+            return _by_bytes(rule, self._reading, block, spellings)
+
+    @contextmanager
+    def _table(self) -> Iterator[Spellings]:
+        """Spellings that nobody else adds to meanwhile."""
+        try:
+            table = self._idle.pop()
+        except IndexError:
+            table = Spellings()
+            self._tables.append(table)
+        yield table
+        self._idle.append(table)
 
     def _enter(self, block: Block) -> None:
         if block.source != self._source:
@@ -121,48 +140,42 @@ class Numbering:
 
     def _add(self, numbered: Numbered) -> None:
         found = numbered.found
-        numbers = self.spellings.number(numbered.text, found.starts, found.lengths)
-        if len(self.spellings) > len(self._counts):
-            wider = np.zeros(2 * len(self.spellings), np.int64)
-            wider[: len(self._counts)] = self._counts
-            self._counts = wider
-        self._counts[numbers] += numbered.counts  # a block names each of its spellings once
         ends = found.ends[1:] if numbered.blank_start and not self._blank else found.ends
         self._blank = numbered.blank_stop and (self._blank or numbered.lines > 0)
         self._line += numbered.lines
-        self.pieces.append(Piece(found.ids, numbers, ends))
+        self.pieces.append(Piece(found.ids, ends, numbered.spellings))
 
 
-def _by_bytes(rule: ByteRule, reading: Reading, block: Block) -> Numbered:
-    text, records = _bytes_of(block), block.records is not None
-    found = tokenize.on(CPU)(text, rule.members, rule.inner)
-    if found.problem == NOT_UTF8 and reading.encoding_errors != "strict":
-        sound = text.tobytes().decode("utf-8", reading.encoding_errors).encode()
-        text = np.frombuffer(sound, np.uint8)
-        found = tokenize.on(CPU)(text, rule.members, rule.inner)
-    counts = np.bincount(found.ids, minlength=len(found.starts))
+def _by_bytes(rule: ByteRule, reading: Reading, block: Block, spellings: Spellings) -> Numbered:
+    text, records = _bytes_of(block, reading.encoding_errors), block.records is not None
+    found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
     lines, blank = len(found.ends), found.blank
     if records or reading.documents == "line":
-        return Numbered(block, text, replace(found, ends=_distinct(found.ends)), counts, lines)
+        return Numbered(block, text, replace(found, ends=_distinct(found.ends)), spellings, lines)
     if reading.documents == "file":
-        return Numbered(block, text, replace(found, ends=found.ends[:0]), counts, lines)
+        return Numbered(block, text, replace(found, ends=found.ends[:0]), spellings, lines)
     _, _, tail = text.tobytes().rpartition(b"\n")
     return Numbered(
         block,
         text,
         replace(found, ends=found.ends[blank]),
-        counts,
+        spellings,
         lines,
         blank_start=bool(lines and blank[0]),
         blank_stop=not tail.strip(),
     )
 
 
-def _bytes_of(block: Block) -> Bytes:
-    """Plain text as it is; of records, a line each: a line's end within one is white space as well."""
+def _bytes_of(block: Block, encoding_errors: str) -> Bytes:
+    """Plain text as it is, or without what is no UTF-8.
+
+    Of records, a line each: a line's end within one is white space as well.
+    """
     text = block.text
     if block.records is not None:
         text = "".join(record.replace("\n", " ") + "\n" for record in block.records).encode()
+    elif encoding_errors != "strict":
+        text = text.decode("utf-8", encoding_errors).encode()
     return np.frombuffer(text, np.uint8)
 
 
@@ -172,7 +185,9 @@ def _distinct(ends: Int64) -> Int64:
     return distinct
 
 
-def _by_documents(rule: DocumentRule, reading: Reading, block: Block, line: int) -> Numbered:
+def _by_documents(
+    rule: DocumentRule, reading: Reading, block: Block, line: int, spellings: Spellings
+) -> Numbered:
     documents = documents_in(block, reading, line)
     numbers: dict[str, int] = {}
     ids, lengths = list[int](), list[int]()
@@ -180,17 +195,16 @@ def _by_documents(rule: DocumentRule, reading: Reading, block: Block, line: int)
         ids += [numbers.setdefault(token, len(numbers)) for token in tokens]
         lengths.append(len(tokens))
     for token in numbers:
-        if not isinstance(token, str) or not token or "\n" in token:
+        if not isinstance(token, str) or not token or "\n" in token or "\0" in token:
             raise ConfigError(
                 f"corpus: {block.name}: the tokenizer gave {token!r}",
-                needed="A token is text of one line, a character at least.",
+                needed="A token is text of one line, a character at least, without zero bytes.",
                 remedy="Let the tokenizer leave out what is none.",
             )
     text = np.frombuffer("".join(f"{token}\n" for token in numbers).encode(), np.uint8)
-    number_of = np.array(ids, np.int32)
-    found = FoundTokens(
-        number_of, np.cumsum(lengths, dtype=np.int64), np.zeros(0, bool), *places_of(text), NONE, len(text)
-    )
-    counts = np.bincount(number_of, minlength=len(numbers))
+    among, local = spellings.number(text, places_of(text)), np.array(ids, np.int64)
+    spellings.counts[among] += np.bincount(local, minlength=len(among))
+    ends = np.cumsum(lengths, dtype=np.int64)
+    found = FoundTokens(among[local], ends, np.zeros(0, bool), NONE, len(text))
     lines = block.text.count(b"\n") if block.records is None else len(documents)
-    return Numbered(block, text, found, counts, lines)
+    return Numbered(block, text, found, spellings, lines)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import ConfigError, ShortDocumentsWarning, VocabularyError
+from gpuemb.core.errors import ConfigError, VocabularyError
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.corpus.assembly import assemble, warn_of_short_lines
 from gpuemb.corpus.blocks import (
     DOCUMENTS,
     ENCODING_ERRORS,
@@ -25,16 +23,13 @@ from gpuemb.corpus.blocks import (
     read_blocks,
 )
 from gpuemb.corpus.finders import DEFAULT, ByteRule, Tokenizer, finder_of, name_of
-from gpuemb.corpus.numbering import Numbering, Piece
+from gpuemb.corpus.numbering import Numbering
 from gpuemb.corpus.records import holds_records
 from gpuemb.corpus.sources import expand, size_of
 from gpuemb.corpus.subsampling import Subsampling, check_threshold
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
 from gpuemb.kernels.tokenize.spellings import Spellings, places_of
-
-SHORT_LINE = 20  # tokens: two windows of the usual ten to either side
-FEW_LINES = 1000  # too few to say what a line usually is
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +107,8 @@ def read_corpus(
     Warns:
         ShortDocumentsWarning: half of at least a thousand lines have fewer than twenty tokens.
 
-    Cost: 8 bytes a token and about 40 a distinct spelling, beside a few blocks of 4 MB a worker; the default
-    tokenizer and ``whitespace`` use every core, the others one.
+    Cost: 8 bytes a token, and about 60 a distinct spelling and its own for every worker that met it, beside a
+    few blocks of 4 MB a worker; the default tokenizer and ``whitespace`` use every core, the others one.
     Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
     """
     given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
@@ -126,20 +121,22 @@ def read_corpus(
     with progress.phase("reading text", size_of(sources)) as task:
         cut = behind_white_space if isinstance(rule, ByteRule) else behind_document(documents)
         numbering.read(read_blocks(sources, reading, cut, task), rule)
-    if not numbering.counts.size:
+    spelled, numbers = numbering.merged()
+    if not len(spelled):
         raise VocabularyError(
             f"corpus: {', '.join(given)} holds no words",
             needed="Words are runs of letters and digits, unless you say otherwise.",
             remedy="Check that the files are not empty.",
         )
     if documents == "line" and not any(holds_records(source, field) for source in sources):
-        _warn_of_short_lines(numbering.pieces)
+        warn_of_short_lines(numbering.pieces)
     lower = isinstance(rule, ByteRule) and rule.lower
-    words, counts, word_of = _words(numbering, lower=lower)
+    words, counts, word_of = _words(spelled, lower=lower)
     kept, ids = build_vocabulary(words, counts, min_count=min_count, max_words=max_words, given=chosen)
+    ids_of = {table: ids[word_of[numbers.pop(table)]] for table in [*numbers]}
     draws = None if subsample is None else Subsampling(kept.counts, subsample, seed)
-    numbers, starts = _assemble(numbering.pieces, ids[word_of], int(kept.counts.sum()), draws)
-    return Tokens(numbers, starts, kept, tokenizer=name_of(tokenizer))
+    found, starts = assemble(numbering.pieces, ids_of, draws)
+    return Tokens(found, starts, kept, tokenizer=name_of(tokenizer))
 
 
 def _check_options(documents: str, encoding_errors: str, subsample: float | None) -> None:
@@ -158,78 +155,18 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
         )
 
 
-def _words(numbering: Numbering, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
+def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
     """The distinct words, their counts, and which of them each spelling is.
 
     All spellings are put in lower case at once: a line's end, which stands between them, is no letter, so
     each becomes what ``str.lower`` makes of it alone, a final sigma too.
     """
-    counts, spelled = numbering.counts, numbering.spellings.joined()
-    lowered = spelled.decode().lower().encode() if lower else spelled
-    if lowered == spelled:
-        return numbering.spellings, counts, np.arange(len(counts), dtype=np.int32)
+    counts, joined = spelled.counts.copy(), spelled.joined().tobytes() if lower else b""
+    lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()
+    if lowered == joined:
+        return spelled, counts, np.arange(len(counts), dtype=np.int32)
     words, text = Spellings(), np.frombuffer(lowered, np.uint8)
-    word_of = words.number(text, *places_of(text))
+    word_of = words.number(text, places_of(text))
     of_words = np.zeros(len(words), np.int64)
     np.add.at(of_words, word_of, counts)
     return words, of_words, word_of
-
-
-def _assemble(pieces: list[Piece], ids: Int32, tokens: int, draws: Subsampling | None) -> tuple[Int32, Int64]:
-    """All ids in one array, and where documents begin; the pieces are used up.
-
-    Args:
-        pieces: of the text, in order.
-        ids: of each spelling; −1 for those left out.
-        tokens: how many are not.
-        draws: what else is left out.
-    """
-    whole, ends, used = np.empty(tokens, np.int32), [np.zeros(1, np.int64)], 0
-    for found, borders in threads.stream(_renumber(ids), _taken(pieces)):
-        if draws is not None:
-            found, borders = _only(draws.keep(found), found, borders)
-        whole[used : used + len(found)] = found
-        ends.append(used + borders)
-        used += len(found)
-    borders = np.concatenate(ends)
-    return whole[:used], borders[np.diff(borders, prepend=-1) > 0]
-
-
-def _taken(pieces: list[Piece]) -> Iterator[Piece]:
-    pieces.reverse()
-    while pieces:
-        yield pieces.pop()
-
-
-def _renumber(ids: Int32) -> Callable[[Piece], tuple[Int32, Int64]]:
-    def of_piece(piece: Piece) -> tuple[Int32, Int64]:
-        known = ids[piece.numbers]
-        found = known[piece.ids]
-        if known.size and known.min() < 0:
-            return _only(found >= 0, found, piece.ends)
-        return found, piece.ends
-
-    return of_piece
-
-
-def _only(kept: NDArray[np.bool_], ids: Int32, ends: Int64) -> tuple[Int32, Int64]:
-    """The kept tokens, and where documents end among them."""
-    before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
-    return ids[kept], before[ends]
-
-
-def _warn_of_short_lines(pieces: Sequence[Piece]) -> None:
-    begins = np.cumsum([0, *(len(piece.ids) for piece in pieces)])
-    ends = [begin + piece.ends for begin, piece in zip(begins[:-1], pieces, strict=True)]
-    lengths = np.diff(np.concatenate(ends), prepend=0)
-    lengths = lengths[lengths > 0]
-    if len(lengths) < FEW_LINES:
-        return
-    median = int(np.partition(lengths, len(lengths) // 2)[len(lengths) // 2])
-    if median < SHORT_LINE:
-        warnings.warn(
-            f"corpus: lines are documents, and half of them have {median} tokens or fewer; "
-            "windows do not cross them. If lines are no documents, say documents='file' or 'blank line'.",
-            ShortDocumentsWarning,
-            stacklevel=3,
-        )

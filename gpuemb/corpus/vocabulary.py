@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import StorageError, VocabularyError
+from gpuemb.kernels.tokenize import Bytes
 from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
 
 PREFIX = 8  # bytes of a word that are compared as one number
+MASKS = np.array([(1 << 64) - (1 << 8 * (PREFIX - length)) for length in range(PREFIX + 1)], np.uint64)
+MANY = 0xFFFF  # a count that is sorted as any above it, first
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +69,10 @@ def build_vocabulary(
     """
     check_at_least("vocabulary", "min_count", min_count, 1)
     check_at_least("vocabulary", "max_words", 2 if max_words is None else max_words, 2)
-    joined = np.frombuffer(spellings.joined(), np.uint8)
     chosen = counts >= min_count
     if given is not None:
         chosen &= _among(spellings, given, len(counts))
-    words, rows = _by_count_then_word(joined, np.flatnonzero(chosen), counts)
+    words, rows = _by_count_then_word(spellings, np.flatnonzero(chosen), counts)
     words, rows = words[:max_words], rows[:max_words]
     if len(rows) < 2:
         raise VocabularyError(
@@ -109,31 +111,52 @@ def words_of(vocabulary: Vocabulary | Sequence[str] | str | Path) -> Sequence[st
 
 def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np.bool_]:
     """Which of the known spellings are given."""
-    text = "".join(f"{word}\n" for word in given if word and "\n" not in word).encode("utf-8", "replace")
-    numbers = spellings.number(np.frombuffer(text, np.uint8), *places_of(np.frombuffer(text, np.uint8)))
+    text = "".join(f"{word}\n" for word in given if word and "\n" not in word and "\0" not in word)
+    joined = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+    numbers = spellings.number(joined, places_of(joined))
     among = np.zeros(known, bool)
     among[numbers[numbers < known]] = True
     return among
 
 
-def _by_count_then_word(
-    joined: NDArray[np.uint8], rows: NDArray[np.intp], counts: Int64
-) -> tuple[list[str], NDArray[np.intp]]:
-    """Words and the rows they have, highest count first, equal counts by word.
-
-    UTF-8 sorts as its characters do, so eight bytes decide as one number; the few that agree in them are
-    compared as text.
-    """
-    starts, lengths = (places[rows] for places in places_of(joined))
-    prefixes = np.ndarray(len(joined), ">u8", np.append(joined, np.zeros(PREFIX, np.uint8)), strides=(1,))
-    spare = 8 * (PREFIX - np.minimum(lengths, PREFIX)).astype(np.uint64)
-    keys = prefixes[starts].astype(np.uint64) >> spare << spare
-    order = np.lexsort((keys, -counts[rows]))
-    rows, keys = rows[order], keys[order]
-    words = arranged(joined, starts[order], lengths[order]).tobytes().decode().split("\n")[:-1]
-    tied = (np.diff(keys) == 0) & (np.diff(counts[rows]) == 0)
-    borders = np.flatnonzero(np.diff(tied.astype(np.int8), prepend=0, append=0))
-    for first, last in borders.reshape(-1, 2).tolist():
-        some = sorted(zip(words[first : last + 1], rows[first : last + 1].tolist(), strict=True))
-        words[first : last + 1], rows[first : last + 1] = zip(*some, strict=True)
+def _by_count_then_word(spellings: Spellings, rows: Int64, counts: Int64) -> tuple[list[str], Int64]:
+    """Words and the rows they have, highest count first, equal counts by word."""
+    joined, starts = spellings.joined(), spellings.starts
+    rows = rows[_alphabetical(joined, starts[rows], starts[rows + 1] - starts[rows] - 1)]
+    rarity = MANY - np.minimum(counts[rows], MANY).astype(np.uint16)
+    rows = rows[np.argsort(rarity, kind="stable")]
+    often = int(np.count_nonzero(rarity == 0))
+    rows[:often] = rows[:often][np.argsort(-counts[rows[:often]], kind="stable")]
+    words = arranged(joined, starts, rows).tobytes().decode().split("\n")[:-1]
     return words, rows
+
+
+def _alphabetical(joined: Bytes, starts: Int64, lengths: Int64) -> Int64:
+    """The order of some spellings by their characters, which is that of their bytes in UTF-8.
+
+    Eight bytes are compared as one number, zeros behind the last; those that agree, in the next eight.
+    """
+    prefixes = np.ndarray(len(joined), ">u8", np.append(joined, np.zeros(PREFIX, np.uint8)), strides=(1,))
+
+    def keys_of(some: Int64, behind: int) -> NDArray[np.uint64]:
+        left = np.clip(lengths[some] - behind, 0, PREFIX)
+        keys = prefixes[np.where(left > 0, starts[some] + behind, 0)].astype(np.uint64)
+        return keys & MASKS[left]
+
+    keys = keys_of(np.arange(len(starts)), 0)
+    order = np.argsort(keys)
+    places, groups, keys = np.arange(len(order)), np.zeros(len(order), np.int32), keys[order]
+    for behind in range(PREFIX, int(lengths.max(initial=0)) + PREFIX, PREFIX):
+        new = np.ones(len(keys) + 1, bool)  # a group begins there
+        new[1:-1] = (keys[1:] != keys[:-1]) | (groups[1:] != groups[:-1])
+        tied = ~(new[1:] & new[:-1])
+        places, groups = places[tied], np.cumsum(new[:-1], dtype=np.int32)[tied]
+        if not len(places):
+            break
+        some = order[places]
+        keys = keys_of(some, behind)
+        inner = np.argsort(keys)
+        for half in (groups & 0xFFFF, groups >> 16):  # stable and linear, in sixteen bits
+            inner = inner[np.argsort(half.astype(np.uint16)[inner], kind="stable")]
+        order[places], keys = some[inner], keys[inner]
+    return order

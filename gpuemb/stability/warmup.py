@@ -16,7 +16,7 @@ from gpuemb.kernels.neighbor_overlap import neighbor_overlap
 from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.tokenize import tokenize
-from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
+from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of, renumbered
 from gpuemb.kernels.window_counts import weights_of, window_counts
 
 ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
@@ -42,11 +42,11 @@ def compile_kernels(device: Device, progress: Progress) -> None:
 
 def _tokenize(_: Device) -> None:
     rule, text = byte_rule("whitespace"), np.frombuffer(b"one two\n", np.uint8)
-    found = tokenize.on(CPU)(text, rule.members, rule.inner)  # text is read on the CPU whatever follows
-    spellings = Spellings()
-    spellings.number(text, found.starts, found.lengths)
-    joined = np.frombuffer(spellings.joined(), np.uint8)
-    arranged(joined, *places_of(joined))
+    spellings = Spellings()  # text is read on the CPU whatever follows
+    found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
+    spellings.number(text, places_of(text))
+    arranged(spellings.joined(), spellings.starts, found.ids.astype(np.int64))
+    renumbered(found.ids, found.ids, found.ends, found.ids, found.ends)
 
 
 def _window_counts(device: Device) -> None:

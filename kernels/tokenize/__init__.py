@@ -3,11 +3,10 @@ r"""Text to numbered tokens, exactly as its characters say.
     text     (n,)     uint8  UTF-8, whole tokens: the caller cuts where no token can be
     members  (136 Ki,) uint8  a bit a code point, lowest first: whether tokens are made of it
     inner    (m,)     int32  code points that stay in a token between two members
-    →        ids      (T,)   int32  each token's spelling, numbered in the order of first sight
+    spellings               Spellings  those that other texts had; new ones are added and all are counted
+    →        ids      (T,)   int32  each token's number in ``spellings``, in the order of first sight
              ends     (L,)   int64  tokens before each ``\n``
              blank    (L,)   bool   whether that line holds nothing but ASCII white space
-             starts   (U,)   int64  where each spelling first stands
-             lengths  (U,)   int64  its bytes
 
 A token is a maximal run of members, with single ``inner`` characters between two of them. ``\n`` is never a
 member. Equal bytes are one spelling: keys are compared, no hash is trusted. Text that cannot be read is not
@@ -17,13 +16,16 @@ guessed at: ``problem`` says why and ``place`` where, and nothing else is promis
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.dispatch import kernel
+
+if TYPE_CHECKING:
+    from gpuemb.kernels.tokenize.spellings import Spellings
 
 Bytes = NDArray[np.uint8]
 Whole: TypeAlias = int | np.int64  # compiled code knows the latter alone
@@ -45,8 +47,6 @@ class FoundTokens:
     ids: Int32
     ends: Int64
     blank: NDArray[np.bool_]
-    starts: Int64
-    lengths: Int64
     problem: int
     place: int
 
@@ -57,7 +57,7 @@ def bits_of(members: NDArray[np.bool_]) -> Bytes:
 
 
 @kernel
-def tokenize(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
+def tokenize(text: Bytes, members: Bytes, inner: Int32, spellings: Spellings) -> FoundTokens:
     """Find and number the tokens of a text.
 
     Cost: reads ``n`` bytes, one look into a hash table a token.
@@ -75,8 +75,7 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
     def belongs(i: int) -> bool:
         return bool(inside[ord(characters[i])])
 
-    first: dict[bytes, tuple[int, int]] = {}
-    ids, ends, blank, token, line, at, begun = [], [], [], b"", b"", 0, 0
+    places, ends, blank, token, line, at, begun = [], [], [], b"", b"", 0, 0
     for i, character in enumerate(characters + "\n"):
         spelled = character.encode()
         if i < len(characters) and (belongs(i) or joins(i)):
@@ -86,22 +85,16 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
             if len(token) > LONGEST:
                 problem, place = TOO_LONG, begun
                 break
-            ids.append(first.setdefault(token, (len(first), begun))[0])
+            places += [begun, at]
             token = b""
         if i < len(characters) and character == "\n":
-            ends.append(len(ids))
+            ends.append(len(places) // 2)
             blank.append(WHITE.issuperset(line))
         line = b"" if character == "\n" else line + spelled
         at += len(spelled)
-    return FoundTokens(
-        np.array(ids, np.int32),
-        np.array(ends, np.int64),
-        np.array(blank, bool),
-        np.array([begin for _, begin in first.values()], np.int64),
-        np.array([len(spelling) for spelling in first], np.int64),
-        problem,
-        place,
-    )
+    ids = spellings.number(text, np.array(places, np.int64))
+    np.add.at(spellings.counts, ids, 1)
+    return FoundTokens(ids, np.array(ends, np.int64), np.array(blank, bool), problem, place)
 
 
 def _problem(text: bytes) -> tuple[int, int]:

@@ -2,136 +2,181 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit
-from gpuemb.kernels.intrinsics import borrowed, prefetch
+from gpuemb.kernels.intrinsics import load_eight, prefetch, store_eight
 from gpuemb.kernels.tokenize import Bytes
 from gpuemb.kernels.tokenize.slots import (
+    BATCH,
+    BEGIN,
+    BITS,
+    COUNT,
     EIGHT,
-    FIRST_BITS,
-    NOBODY,
-    OTHER_KEY,
+    FIELDS,
+    NEWLINE,
+    SPELLINGS,
+    Kept,
     Words,
-    doubled,
-    empty_slots,
-    equal_bytes,
-    first_slot,
-    key_of,
-    next_slot,
-    number_in,
-    occupy,
+    fill_slots,
+    number_tokens,
 )
 
-T = TypeVar("T", Bytes, Int64)
-NEWLINE = ord("\n")
-SLOT_BYTES = 16
-AHEAD = 8  # spellings between asking for a slot and looking into it
-
-
-class _Kept(NamedTuple):
-    """``spelled`` (b,) the spellings, a newline after each; ``starts`` (u + 1,) where each begins."""
-
-    slots: Words
-    spelled: Bytes
-    starts: Int64
+T = TypeVar("T", Bytes, Words)
+FIRST_BITS = 15  # log₂ of a table's first slots; they double when half of them are taken
+ANY_LENGTH = 1 << 62
+AHEAD = 8  # spellings between asking for a line of memory and reading it
+NOT_COUNTED = np.uint64(0)
 
 
 class Spellings:
     """Distinct spellings of many texts; a spelling's number never changes."""
 
     def __init__(self) -> None:
-        self._kept = _Kept(
-            empty_slots(), np.empty(1 << FIRST_BITS, np.uint8), np.zeros(1 << FIRST_BITS, np.int64)
+        self.kept = Kept(
+            np.zeros(1 << FIRST_BITS, np.uint64),
+            _entries(1 << FIRST_BITS),
+            np.empty(1 << FIRST_BITS + 3, np.uint8),
+            np.empty(3 * BATCH, np.uint64),
+            np.array([0, FIRST_BITS], np.int64),
         )
-        self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return int(self.kept.reached[SPELLINGS])
 
-    def number(self, text: Bytes, starts: Int64, lengths: Int64) -> Int32:
-        """Return the number of each spelling ``text[starts[i]:starts[i] + lengths[i]]``, of a byte at least.
+    @property
+    def counts(self) -> Int64:
+        """``(U,)`` how often each was met: a view, which is gone when more are numbered."""
+        return self.kept.entries[COUNT : FIELDS * len(self) : FIELDS].view(np.int64)
+
+    @property
+    def starts(self) -> Int64:
+        """``(U + 1,)`` where each begins in :meth:`joined`."""
+        return self.kept.entries[BEGIN : FIELDS * (len(self) + 1) : FIELDS].astype(np.int64)
+
+    def number(self, text: Bytes, places: Int64) -> Int32:
+        """Return the numbers of tokens, without counting them.
+
+        Args:
+            text: where they stand; no token has a zero byte.
+            places: ``(2·n,)`` where each begins and ends, in turn; a byte at least.
 
         Cost: one look into a hash table each, and one copy of what is new.
         """
-        text = np.ascontiguousarray(text).view()
-        text.flags.writeable = False  # one compiled kernel for memory maps and for buffers
-        count, new = self._count + len(starts), int(lengths.sum()) + len(lengths)
-        slots, spelled, begins = self._kept
-        while 4 * count > len(slots):
-            slots = doubled(slots)
-        used = int(begins[self._count])
-        spelled = _with_room(spelled, used, used + new)
-        begins = _with_room(begins, self._count + 1, count + 1)
-        self._kept = _Kept(slots, spelled, begins)
-        numbers = np.empty(len(starts), np.int32)
-        self._count = _number_all(text, starts, lengths, self._kept, self._count, numbers)
-        return numbers
+        text, done = read_only(text), 0
+        numbers = np.empty(len(places) // 2, np.int32)
+        while True:
+            span = done, len(numbers)
+            done = int(number_tokens(text, places, span, self.kept, ANY_LENGTH, NOT_COUNTED, numbers, 0))
+            if done == len(numbers):
+                return numbers
+            self.widen(int(places[2 * done + 1] - places[2 * done]))
 
-    def joined(self) -> bytes:
-        """All spellings in the order of their numbers, a newline after each."""
-        used = int(self._kept.starts[self._count])
-        return self._kept.spelled[:used].tobytes()
+    def widen(self, length: int) -> None:
+        """Make room for one more spelling of so many bytes, and for many others."""
+        slots, entries, spelled, keys, reached = self.kept
+        count, used = len(self), len(self.joined())
+        if 2 * count >= len(slots):
+            reached[BITS] += 1
+            slots = np.zeros(2 * len(slots), np.uint64)
+            entries = _with_room(entries, FIELDS * (count + 1), _entries(len(slots)))
+            self.kept = Kept(slots, entries, spelled, keys, reached)
+            fill_slots(self.kept)
+        if used + length >= len(spelled):
+            spelled = _with_room(spelled, used, np.empty(2 * len(spelled) + length, np.uint8))
+            self.kept = Kept(slots, entries, spelled, keys, reached)
 
-
-def places_of(joined: Bytes) -> tuple[Int64, Int64]:
-    """Where spellings with a newline after each begin, and how long they are."""
-    stops = np.flatnonzero(joined == NEWLINE)
-    starts = np.concatenate([[0], stops[:-1] + 1]) if len(stops) else stops
-    return starts.astype(np.int64), (stops - starts).astype(np.int64)
-
-
-@njit
-def arranged(joined: Bytes, starts: Int64, lengths: Int64) -> Bytes:
-    """Some of the spellings in the order asked for, a newline after each."""
-    found, used = np.empty(lengths.sum() + len(lengths), np.uint8), 0
-    for one in range(len(starts)):
-        for place in range(starts[one], starts[one] + lengths[one] + 1):
-            found[used] = joined[place]
-            used += 1
-    return found
+    def joined(self) -> Bytes:
+        """All spellings in the order of their numbers, a newline after each; a view, as ``counts`` is."""
+        used = self.kept.entries[FIELDS * len(self) + BEGIN]
+        return self.kept.spelled[: int(used)]
 
 
-def _with_room(array: T, used: int, needed: int) -> T:
-    """The same numbers in an array that is at least so long; it grows by half or more."""
-    if needed <= len(array):
-        return array
-    wider = np.empty(max(needed, len(array) * 3 // 2), array.dtype)
+def places_of(joined: Bytes) -> Int64:
+    """Where spellings with a newline after each begin and end, in turn."""
+    places = np.zeros(2 * int(np.count_nonzero(joined == NEWLINE)), np.int64)
+    places[1::2] = np.flatnonzero(joined == NEWLINE)
+    places[2::2] = places[1:-1:2] + 1
+    return places
+
+
+def read_only(text: Bytes) -> Bytes:
+    """One kind of array for memory maps and for buffers: a kernel is compiled once."""
+    view = np.ascontiguousarray(text).view()
+    view.flags.writeable = False
+    return view
+
+
+def _entries(slots: int) -> Words:
+    """Room for as many spellings as such a table takes, and where the first begins."""
+    entries = np.empty(FIELDS * (slots // 2 + 1), np.uint64)
+    entries[BEGIN] = 0
+    return entries
+
+
+def _with_room(array: T, used: int, wider: T) -> T:
     wider[:used] = array[:used]
     return wider
 
 
+def arranged(joined: Bytes, starts: Int64, rows: Int64) -> Bytes:
+    """Some of the spellings in the order asked for, a newline after each.
+
+    Args:
+        joined: all of them.
+        starts: ``(U + 1,)`` where each begins.
+        rows: numbers of those that are wanted.
+    """
+    places = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(starts[rows + 1] - starts[rows], out=places[1:])
+    found = np.empty(places[-1], np.uint8)
+    parts = threads.ranges(len(rows), threads.count())
+    threads.run(lambda part: _arrange(joined, starts, rows, places, found, *part), parts)
+    return found
+
+
 @njit
-def _number_all(text: Bytes, starts: Int64, lengths: Int64, kept: _Kept, count: int, numbers: Int32) -> int:
-    """Fill ``numbers``; return how many spellings there are now."""
-    kept = borrowed(kept)
-    slots = kept.slots.ctypes.data
-    for one in range(len(starts)):
-        at, length = starts[one], lengths[one]
-        if one + AHEAD < len(starts):
-            next_at, next_length = starts[one + AHEAD], lengths[one + AHEAD]
-            asked = first_slot(key_of(text, next_at, next_length), next_length, kept.slots)
-            prefetch(int(slots + SLOT_BYTES * asked))
-        key = key_of(text, at, length)
-        slot = first_slot(key, length, kept.slots)
-        while True:
-            number = number_in(kept.slots, slot, key, length)
-            if number == NOBODY:
-                number = count
-                occupy(kept.slots, slot, key, length, number)
-                begin = kept.starts[number]
-                kept.spelled[begin : begin + length] = text[at : at + length]
-                kept.spelled[begin + length] = NEWLINE
-                kept.starts[number + 1] = begin + length + 1
-                count += 1
-                break
-            if number != OTHER_KEY and (
-                length <= EIGHT or equal_bytes(text, at, kept.spelled, kept.starts[number], length)
-            ):
-                break
-            slot = next_slot(slot, kept.slots)
-        numbers[one] = number
-    return count
+def _arrange(
+    joined: Bytes, starts: Int64, rows: Int64, places: Int64, found: Bytes, first: int, last: int
+) -> None:
+    whole = places[last]
+    for one in range(first, last):
+        if one + 2 * AHEAD < last:
+            prefetch(int(starts.ctypes.data + EIGHT * rows[one + 2 * AHEAD]))
+            prefetch(int(joined.ctypes.data + starts[rows[one + AHEAD]]))
+        at, place, end = starts[rows[one]], places[one], places[one + 1]
+        while place < end:
+            if place + EIGHT <= whole and at + EIGHT <= joined.size:  # beyond the end: the next word's place
+                store_eight(found, place, load_eight(joined, at))
+                at, place = at + EIGHT, place + EIGHT
+            else:
+                found[place] = joined[at]
+                at, place = at + 1, place + 1
+
+
+@njit
+def renumbered(ids: Int32, numbers: Int32, ends: Int64, found: Int32, stops: Int64) -> int:
+    """Give tokens other numbers and leave out those that have none; return how many are left.
+
+    Args:
+        ids: of the tokens.
+        numbers: of each id the new one, or −1.
+        ends: tokens before the end of each document.
+        found: the new numbers; it may be ``ids`` itself.
+        stops: tokens that are left before the end of each document; it may be ``ends`` itself.
+    """
+    one, kept = 0, 0
+    for document in range(len(ends) + 1):
+        end = ends[document] if document < len(ends) else len(ids)
+        while one < end:
+            number = numbers[ids[one]]
+            found[kept] = number  # overwritten by the next if it is none
+            kept += number >= 0
+            one += 1
+        if document < len(ends):
+            stops[document] = kept
+    return kept

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -211,11 +212,51 @@ def test_what_is_no_tokenizer_is_refused(tmp_path: Path, given_tokenizer: object
         read_corpus(path, tokenizer=given_tokenizer)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("token", ["", "two\nlines", 3])
+@pytest.mark.parametrize("token", ["", "two\nlines", "ze\0ro", 3])
 def test_a_function_must_give_words(tmp_path: Path, token: object) -> None:
     path = write(tmp_path / "a.txt", "one two")
     with pytest.raises(ConfigError, match="the tokenizer gave"):
         read_corpus(path, tokenizer=lambda _: ["one", token])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("tokenizer", ["default", "whitespace", "function"])
+def test_a_min_count_that_leaves_no_vocabulary_is_refused_with_the_largest_count(
+    tmp_path: Path, tokenizer: str
+) -> None:
+    path = write(tmp_path / "a.txt", "one two one\ntwo one three")
+    with pytest.raises(VocabularyError, match="0 of 3 distinct words occur at least 4 times") as refusal:
+        read_corpus(path, tokenizer=TOKENIZERS[tokenizer][0], min_count=4)
+    assert "The most frequent word occurs 3 times: lower min_count" in str(refusal.value)
+
+
+@pytest.mark.parametrize("tokenizer", ["default", "whitespace", "function"])
+@pytest.mark.parametrize("documents", ["line", "file", "blank line"])
+@pytest.mark.parametrize("block", [3, 1 << 20])
+def test_one_document_begins_with_the_first_token_and_ends_with_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str, documents: blocks.Documents, block: int
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    path = write(tmp_path / "a.txt", "one two one two three one")
+    found = read_corpus(path, tokenizer=TOKENIZERS[tokenizer][0], documents=documents, min_count=2)
+    assert (found.documents, found.starts.tolist()) == (1, [0, 5])
+    assert found.ids.tolist() == [0, 1, 0, 1, 0]
+    assert found.vocabulary.dropped_tokens == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_spellings_of_all_workers_are_one_vocabulary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 12)
+    words = [f"w{number * number % 7919}-{'x' * (number % 30)}" for number in range(20_000)]
+    path = write(tmp_path / "a.txt", "".join(f"{word}\n" for word in words))
+    with threads.limit(workers):
+        found = read_corpus(path, tokenizer="whitespace", documents="file")
+    counts = Counter(words)
+    expected = sorted(counts, key=lambda word: (-counts[word], word))
+    assert list(found.vocabulary.words) == expected
+    assert found.vocabulary.counts.tolist() == [counts[word] for word in expected]
+    assert [expected[one] for one in found.ids.tolist()] == words
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def vocabulary_of(
 ) -> Vocabulary:
     """Build the vocabulary of counted words; check that ids say the same."""
     spellings, text = Spellings(), np.frombuffer("".join(f"{word}\n" for word in counts).encode(), np.uint8)
-    spellings.number(text, *places_of(text))
+    spellings.number(text, places_of(text))
     numbers = np.array(list(counts.values()), np.int64)
     found, ids = build_vocabulary(spellings, numbers, min_count=min_count, max_words=max_words, given=given)
     assert ids.tolist() == [found.ids.get(word, -1) for word in counts]

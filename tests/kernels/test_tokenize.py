@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Int32
 from gpuemb.kernels.tokenize import (
     CODE_POINTS,
@@ -24,8 +26,7 @@ from gpuemb.kernels.tokenize import (
 )
 from gpuemb.kernels.tokenize.cpu import BLOCK
 from gpuemb.kernels.tokenize.cpu import tokenize as fast
-from gpuemb.kernels.tokenize.slots import FIRST_BITS
-from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
+from gpuemb.kernels.tokenize.spellings import FIRST_BITS, Spellings, arranged, places_of, renumbered
 
 
 def points(belongs: object) -> Bytes:
@@ -48,15 +49,22 @@ def bytes_of(text: str | bytes) -> Bytes:
     return np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8)
 
 
+def words_of(spellings: Spellings) -> list[str]:
+    return spellings.joined().tobytes().decode().split("\n")[:-1]
+
+
 def assert_same(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
     """Equal arrays of equal types where the text is sound; the same complaint where it is not."""
-    found, expected = fast(text, members, inner), tokenize.reference(text, members, inner)
+    ours, theirs = Spellings(), Spellings()
+    found, expected = fast(text, members, inner, ours), tokenize.reference(text, members, inner, theirs)
     assert (found.problem, found.place) == (expected.problem, expected.place)
     if expected.problem == NONE:
-        for name in ("ids", "ends", "blank", "starts", "lengths"):
+        for name in ("ids", "ends", "blank"):
             one, other = getattr(found, name), getattr(expected, name)
             assert one.dtype == other.dtype, name
             assert one.tolist() == other.tolist(), name
+        assert words_of(ours) == words_of(theirs)
+        assert ours.counts.tolist() == theirs.counts.tolist() == np.bincount(found.ids).tolist()
     return found
 
 
@@ -120,15 +128,26 @@ def test_a_token_longer_than_a_page_is_refused(rule: str, length: int, letter: s
 @RULE
 def test_more_spellings_than_slots(rule: str) -> None:
     words = [f"w{number:x}" for number in range(3 << FIRST_BITS)] * 2
-    found = fast(bytes_of(" ".join(words)), *RULES[rule])
+    spellings = Spellings()
+    found = fast(bytes_of(" ".join(words)), *RULES[rule], spellings)
     assert found.ids.tolist() == [*range(3 << FIRST_BITS)] * 2
-    assert found.lengths.tolist() == [len(word) for word in words[: 3 << FIRST_BITS]]
+    assert words_of(spellings) == words[: 3 << FIRST_BITS]
+    assert spellings.counts.tolist() == [2] * (3 << FIRST_BITS)
 
 
 @RULE
 def test_words_that_begin_alike_are_told_apart(rule: str) -> None:
-    stems = ["a" * length for length in range(1, 40)] + ["a" * length + "b" for length in range(40)]
-    assert_same(bytes_of(" ".join(stems + stems[::-1])), *RULES[rule])
+    stems = ["a" * length for length in range(1, 70)] + ["a" * length + "b" for length in range(70)]
+    stems += ["b" + "a" * length for length in range(70)]
+    text = bytes_of(" ".join(stems + stems[::-1]))
+    assert_same(text, *RULES[rule])
+    assert_same(text[:-1], *RULES[rule])
+
+
+@RULE
+def test_many_borders_in_few_bytes(rule: str) -> None:
+    assert_same(bytes_of("a b c d " * 700 + "\n" * 100 + "e " * 70 + "f" * 300), *RULES[rule])
+    assert_same(bytes_of("a é " * 900), *RULES[rule])
 
 
 @RULE
@@ -138,7 +157,7 @@ def test_texts_of_almost_nothing(rule: str, text: str) -> None:
 
 
 def test_blank_lines_are_those_of_white_space_alone() -> None:
-    found = fast(bytes_of("word\n\n \t\r\n...\n"), *RULES["default"])
+    found = fast(bytes_of("word\n\n \t\r\n...\n"), *RULES["default"], Spellings())
     assert found.blank.tolist() == [False, True, True, False]
     assert found.ends.tolist() == [1, 1, 1, 1]
 
@@ -146,24 +165,44 @@ def test_blank_lines_are_those_of_white_space_alone() -> None:
 @settings(deadline=None)
 @given(texts=st.lists(st.text("abé ", max_size=60), max_size=8))
 def test_spellings_of_many_texts_have_one_number_each(texts: list[str]) -> None:
-    spellings, expected = Spellings(), dict[str, int]()
+    spellings, expected, counts = Spellings(), dict[str, int](), Counter[str]()
     for text in texts:
-        found = fast(bytes_of(text), *RULES["default"])
-        numbers = spellings.number(bytes_of(text), found.starts, found.lengths)
-        words = [expected.setdefault(word, len(expected)) for word in text.split()]
-        assert numbers[found.ids].tolist() == words
+        found = fast(bytes_of(text), *RULES["default"], spellings)
+        counts.update(text.split())
+        assert found.ids.tolist() == [expected.setdefault(word, len(expected)) for word in text.split()]
     assert len(spellings) == len(expected)
-    assert spellings.joined().decode().split("\n")[:-1] == list(expected)
-    starts, lengths = places_of(bytes_of(spellings.joined()))
-    assert lengths.tolist() == [len(word.encode()) for word in expected]
-    assert spellings.number(bytes_of(spellings.joined()), starts, lengths).tolist() == [*range(len(expected))]
+    assert words_of(spellings) == list(expected)
+    assert spellings.counts.tolist() == [counts[word] for word in expected]
+    joined, places = spellings.joined(), places_of(spellings.joined())
+    assert places[::2].tolist() == spellings.starts[:-1].tolist()
+    assert (places[1::2] - places[::2]).tolist() == [len(word.encode()) for word in expected]
+    assert spellings.number(joined.copy(), places).tolist() == [*range(len(expected))]
+    assert spellings.counts.tolist() == [counts[word] for word in expected]
 
 
-def test_spellings_are_arranged_in_any_order() -> None:
-    joined = bytes_of("one\ntwo\nthree\n")
-    starts, lengths = places_of(joined)
-    assert arranged(joined, starts[[2, 0, 2]], lengths[[2, 0, 2]]).tobytes() == b"three\none\nthree\n"
-    assert arranged(joined, starts[:0], lengths[:0]).tobytes() == b""
+@settings(deadline=None)
+@given(words=st.lists(st.text("abé", min_size=1, max_size=20), unique=True, max_size=20), data=st.data())
+def test_spellings_are_arranged_in_any_order(words: list[str], data: st.DataObject) -> None:
+    spellings, text = Spellings(), bytes_of("".join(f"{word}\n" for word in words))
+    spellings.number(text, places_of(text))
+    rows = data.draw(st.lists(st.integers(0, len(words) - 1))) if words else []
+    with threads.limit(data.draw(st.integers(1, 3))):
+        found = arranged(spellings.joined(), spellings.starts, np.array(rows, np.int64))
+    assert found.tobytes().decode() == "".join(f"{words[row]}\n" for row in rows)
+
+
+@settings(deadline=None)
+@given(documents=st.lists(st.lists(st.integers(0, 5))), last=st.lists(st.integers(0, 5)), data=st.data())
+def test_tokens_get_other_numbers_or_are_left_out(
+    documents: list[list[int]], last: list[int], data: st.DataObject
+) -> None:
+    numbers = data.draw(st.lists(st.integers(-1, 9), min_size=6, max_size=6))
+    ids = np.array([one for document in [*documents, last] for one in document], np.int32)
+    ends = np.cumsum([len(document) for document in documents], dtype=np.int64)
+    left = [[numbers[one] for one in document if numbers[one] >= 0] for document in [*documents, last]]
+    kept = renumbered(ids, np.array(numbers, np.int32), ends, ids, ends)
+    assert ids[:kept].tolist() == [one for document in left for one in document]
+    assert ends.tolist() == np.cumsum([len(document) for document in left[:-1]], dtype=np.int64).tolist()
 
 
 def test_spellings_beyond_the_first_room_keep_their_numbers() -> None:
@@ -171,9 +210,9 @@ def test_spellings_beyond_the_first_room_keep_their_numbers() -> None:
     for turn in range(3):
         text = bytes_of("".join(f"{turn}-{number:012d}\n" for number in range(2 << FIRST_BITS)))
         before = len(spellings)
-        assert spellings.number(text, *places_of(text)).tolist() == [
+        assert spellings.number(text, places_of(text)).tolist() == [
             *range(before, before + (2 << FIRST_BITS))
         ]
-        assert spellings.number(text, *places_of(text)).tolist() == [
+        assert spellings.number(text, places_of(text)).tolist() == [
             *range(before, before + (2 << FIRST_BITS))
         ]
