@@ -182,10 +182,10 @@ class CrossGrams(Grams):
 
     def spectrum_distance(self, *, correlation: bool = False) -> Float64:
         """Return ``(S, S)`` distances of the Grams' spectra, or of the correlation matrices'."""
-        from gpuemb.geometry.spectrum import spectrum_distance
+        from gpuemb.geometry.spectrum import distance_of_spectra
 
         found = [s.correlation or s if correlation else s for s in self.spectra()]
-        return np.array([[spectrum_distance(a, b) for b in found] for a in found])
+        return np.array([[distance_of_spectra(a, b) for b in found] for a in found])
 
 
 def cross_grams(
