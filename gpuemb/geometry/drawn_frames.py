@@ -13,11 +13,20 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.progress import Progress
-from gpuemb.geometry.axes import CONDITION, Axes, Frames, SpanPreparation, frames_of, frames_of_rows, kept
+from gpuemb.geometry.axes import (
+    CONDITION,
+    Axes,
+    Frames,
+    SpanPreparation,
+    frames_of,
+    frames_of_rows,
+    kept,
+    tables_by_name,
+)
 from gpuemb.geometry.crossgrams import PairSums
 from gpuemb.geometry.drawing import draw_values
 from gpuemb.geometry.resampling import PreparedPair, drawable, order_of, prepare_pair, weights_of
-from gpuemb.geometry.rows import checked_tables, column_means
+from gpuemb.geometry.rows import column_means
 from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize
 from gpuemb.kernels.gram import BLOCK_ROWS
 
@@ -164,7 +173,7 @@ def _drawn_axes(gram: Float64, factor: Float64, words: int, share: float | None)
 
 def _spans(tables: Sequence[Any], measure: FrameMeasure, draws: Draws) -> _Spans | None:
     """Bring every table to ``QR``; None where one has no axis."""
-    checked = [drawable(draws.where, table) for table in checked_tables(draws.where, tables)]
+    checked = [drawable(draws.where, table) for table in tables_by_name(draws.where, tables)]
     frames, _ = frames_of(draws.where, checked, measure.preparation)
     if not frames.exist:
         return None

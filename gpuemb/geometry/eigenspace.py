@@ -12,9 +12,8 @@ from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows
+from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows, tables_by_name
 from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
-from gpuemb.geometry.rows import checked_tables
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
 
@@ -115,7 +114,7 @@ def eigenspace_instability(
     frames, zeros = frames_of("eigenspace_instability", tables, "raw")
     value = instability(frames, alpha)
     if cancels(frames, value):
-        frames = frames_of_rows(checked_tables("eigenspace_instability", tables), centered=False)
+        frames = frames_of_rows(tables_by_name("eigenspace_instability", tables), centered=False)
         value = instability(frames, alpha)
     found = _described(value, "eigenspace_instability", frames, zeros)
     measure = instability_measure(alpha)

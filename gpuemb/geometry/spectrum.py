@@ -13,7 +13,7 @@ from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.crossgrams import PairSums, pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.similarity import Similarity
@@ -68,7 +68,7 @@ def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
 
     Cost: ``V·d²`` flops. Source: Roy and Vetterli (2007); Rudman (2022); Definitions §4.
     """
-    grams = cross_grams([x], "centered", precision="float64")
+    grams = pair_grams("spectrum", [x], "centered", "float64", ("X",))
     gram = grams.block(0, 0)
     if ranks is not None:
         check_ranks(ranks, gram.shape[0])
@@ -179,7 +179,7 @@ def spectrum_distance(
     if given:
         first, second, zeros, recomputed = x, y, 0, x.recomputed or y.recomputed
     else:
-        grams = cross_grams([x, y], "centered", precision="float64")
+        grams = pair_grams("spectrum_distance", [x, y], "centered", "float64")
         first, second = (spectrum_of_gram(grams.block(s, s)) for s in range(2))
         zeros, recomputed = grams.zeros, grams.moved
     if correlation:

@@ -156,8 +156,8 @@ PAIR_MEASURES: dict[str, PairKind] = {
     "procrustes_distance": PairKind(
         "Distance after the best rotation", "raw", False, lambda x: x.procrustes()
     ),
-    "angular": PairKind("Angle between shapes", "centered", False, lambda x: x.centered.angular(x.runs)),
-    "bures": PairKind("Bures distance", "centered", False, lambda x: x.centered.bures(x.runs)),
+    "angular": PairKind("Angle between shapes", "centered", False, lambda x: x.centered.angular()),
+    "bures": PairKind("Bures distance", "centered", False, lambda x: x.centered.bures()),
     "unaligned_cosine": PairKind("Mean cosine as they stand", "unit", True, lambda x: x.square(x.cosines[0])),
     "aligned_cosine": PairKind(
         "Mean cosine after the best rotation", "unit", True, lambda x: x.square(x.cosines[1])
@@ -180,16 +180,12 @@ PAIR_MEASURES: dict[str, PairKind] = {
     "rsa": PairKind("RSA (Pearson, all word pairs)", "unit", True, lambda x: x.unit.rsa()),
     "cka": PairKind("Linear CKA", "centered", True, lambda x: x.centered.cka()),
     "cka_debiased": PairKind("Linear CKA, debiased", "raw", True, lambda x: x.raw.cka(debiased=True)),
-    "cca": PairKind("Mean canonical correlation", "centered", True, lambda x: x.centered.cca(x.runs)),
-    "svcca": PairKind(
-        "SVCCA (99 % of the variance)", "centered", True, lambda x: x.centered.svcca(runs=x.runs)
-    ),
-    "pwcca": PairKind("PWCCA, weighted by the first", "centered", True, lambda x: x.centered.pwcca(x.runs)),
-    "eigenspace_overlap": PairKind(
-        "Eigenspace overlap", "raw", True, lambda x: x.raw.eigenspace_overlap(x.runs)
-    ),
+    "cca": PairKind("Mean canonical correlation", "centered", True, lambda x: x.centered.cca()),
+    "svcca": PairKind("SVCCA (99 % of the variance)", "centered", True, lambda x: x.centered.svcca()),
+    "pwcca": PairKind("PWCCA, weighted by the first", "centered", True, lambda x: x.centered.pwcca()),
+    "eigenspace_overlap": PairKind("Eigenspace overlap", "raw", True, lambda x: x.raw.eigenspace_overlap()),
     "eigenspace_instability": PairKind(
-        "Eigenspace instability", "raw", False, lambda x: x.raw.eigenspace_instability(runs=x.runs)
+        "Eigenspace instability", "raw", False, lambda x: x.raw.eigenspace_instability()
     ),
     "pip_loss": PairKind("PIP loss", "raw", False, lambda x: x.raw.pip_loss()),
     "spectrum_distance": PairKind(
