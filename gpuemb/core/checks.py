@@ -44,7 +44,7 @@ def check_floats(where: str, name: str, x: Any) -> Array:
         raise DTypeError(
             f"{where}: {name} holds {x.dtype}",
             needed="float16, float32 or float64 is needed.",
-            remedy=f"Convert it first, for example with {name}.astype('float32').",
+            remedy="Convert it first, for example with table.astype('float32').",
         )
     return x
 

@@ -43,22 +43,16 @@ class NamedTables:
         Args:
             where: the function that was called.
             runs: an EmbeddingStack, a sequence of tables, or an ``(S, V, d)`` array.
-            names: of the tables; the stack's own, else ``run s``, when None.
+            names: of the tables; when None their own, if all have one of their own, else ``run s``.
 
         Raises:
             ShapeError: no table at all, one that is none, or unequal numbers of words.
             DTypeError: no floating numbers.
             VocabularyError: tables that list other words; the first is named.
         """
+        _check_several(where, runs)
         given = tables_of(runs)
-        if not given:
-            raise ShapeError(
-                f"{where}: no table",
-                needed="At least one table of V words in rows, d dimensions in columns is needed.",
-                remedy=f"{where}([a, b]) takes two.",
-            )
-        own = runs.runs if isinstance(runs, EmbeddingStack) else [f"run {s}" for s in range(len(given))]
-        labels = own if names is None else names
+        labels = _names_of(runs, len(given)) if names is None else names
         tables = [check_floats(where, name, table) for name, table in zip(labels, given, strict=True)]
         for name, table in zip(labels, tables, strict=True):
             check_same_rows(where, tables[0], table, (labels[0], name))
@@ -83,3 +77,25 @@ class NamedTables:
         """
         for name, table in zip(self.names, self.tables, strict=True):
             check_range(self.where, name, table, LARGEST_FOURTH_POWER)
+
+
+def _check_several(where: str, runs: Any) -> None:
+    if isinstance(runs, EmbeddingStack) or getattr(runs, "ndim", 0) == 3:
+        return
+    several = isinstance(runs, (list, tuple))
+    if not several or not runs:
+        shape = getattr(runs, "shape", None)
+        kind = "no table" if several else type(runs).__name__ + (f" of shape {tuple(shape)}" if shape else "")
+        raise ShapeError(
+            f"{where}: {kind} was given",
+            needed="Tables are needed: a stack, a sequence of tables, or an array (S, V, d).",
+            remedy=f"{where}([a, b]) takes two; load(path) opens a file.",
+        )
+
+
+def _names_of(runs: Any, count: int) -> Sequence[str]:
+    """The names of a stack's runs, or of tables that all have one of their own."""
+    if isinstance(runs, EmbeddingStack):
+        return runs.runs
+    own = [getattr(run, "name", "") for run in runs] if isinstance(runs, (list, tuple)) else []
+    return own if all(own) and len(set(own)) == count else [f"run {s}" for s in range(count)]
