@@ -11,6 +11,7 @@ import typer
 from gpuemb.cli import options
 from gpuemb.cli.tables import TABLE_HELP, CaseOption, LimitOption, described, opened_table
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gpuemb.stability.compare import Comparison
@@ -53,10 +54,16 @@ def compare(
     With three tables or more, means over pairs have 95% intervals that leave out one table at a time. Where
     dimensions differ, distances and cosines without alignment do not exist.
     """
-    with failing_clearly():
+    with failing_clearly(kept="Nothing is written before all is measured."):
         import gpuemb
         from gpuemb.core import threads as workers
+        from gpuemb.core.files import check_folder
+        from gpuemb.stability.compare import check_measures
 
+        _check_several(tables)
+        check_measures(measure or "all")
+        if out is not None:
+            check_folder(out)
         with workers.limit(threads):
             opened = [opened_table(table, limit=limit).check() for table in tables]
             stack = gpuemb.stack(opened, case=case)  # type: ignore[arg-type]  # others are refused by name
@@ -76,6 +83,15 @@ def compare(
             say(f"Written: {shown(out / 'pairs.parquet')}, {shown(out / 'words.parquet')}")
 
 
+def _check_several(tables: list[str]) -> None:
+    if len(tables) < 2:
+        raise ConfigError(
+            "compare: 1 table",
+            needed="At least two tables are compared.",
+            remedy=f"gpuemb compare {tables[0]} another.npy; gpuemb info {tables[0]} tells what one holds.",
+        )
+
+
 def _say(found: Comparison) -> None:
     width = max(len(one.title) for one in found.measures) if found.measures else 0
     for one in found.measures:
@@ -85,7 +101,7 @@ def _say(found: Comparison) -> None:
 def _spelled(one: PairMeasure) -> str:
     estimate = one.estimate
     if math.isnan(estimate.value):
-        return "does not exist for these tables"
+        return f"does not exist: {one.reason}"
     interval = "" if math.isnan(estimate.low) else f"  ({estimate.low:.4g} to {estimate.high:.4g})"
     chance = "" if one.chance is None else f"  chance {one.chance:.2g}"
     return f"{estimate.value:>10.4g}{interval}{chance}"
@@ -103,6 +119,7 @@ def _entries(found: Comparison) -> list[dict[str, object]]:
             "low": number(one.estimate.low),
             "high": number(one.estimate.high),
             "chance": number(one.chance),
+            "reason": one.reason,
             "values": [[number(float(value)) for value in row] for row in one.values],
         }
         for one in found.measures

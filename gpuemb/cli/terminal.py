@@ -119,15 +119,15 @@ def noting(noted: type[Warning], progress: TerminalProgress) -> Iterator[None]:
 
 
 @contextmanager
-def failing_clearly(resume: Sequence[str] = ()) -> Iterator[None]:
-    """Turn failures into a message, the command that resumes, and an exit code."""
+def failing_clearly(resume: Sequence[str] = (), *, kept: str = "What is finished stays.") -> Iterator[None]:
+    """Turn failures into a message, what an interruption left, the command that resumes, and an exit code."""
     try:
         yield
     except GpuembError as error:
         _errors.print(f"[bold red]{type(error).__name__}[/bold red]: {escape(str(error))}")
         raise typer.Exit(USAGE if isinstance(error, ConfigError) else FAILED) from error
     except KeyboardInterrupt as interruption:
-        _errors.print("Interrupted. What is finished stays.")
+        _errors.print(f"Interrupted. {kept}")
         if resume:
             _errors.print(f"Resume with: {shlex.join(resume)}", markup=False)
         raise typer.Exit(INTERRUPTED) from interruption

@@ -109,7 +109,7 @@ def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
         raise DTypeError(
             f"{where}: expected numbers, but got {type(x).__name__} holding {array.dtype}",
             needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
-            remedy="Words are looked up with embedding[word].",
+            remedy="A file is opened with gpuemb.load(path), a word looked up with embedding[word].",
         )
     return array
 

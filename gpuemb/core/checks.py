@@ -44,7 +44,7 @@ def check_floats(where: str, name: str, x: Any) -> Array:
         raise DTypeError(
             f"{where}: {name} holds {x.dtype}",
             needed="float16, float32 or float64 is needed.",
-            remedy=f"Convert it first, for example with {name}.astype('float32').",
+            remedy="Convert it first, for example with table.astype('float32').",
         )
     return x
 
@@ -107,15 +107,15 @@ def _out_of_range(where: str, name: str, row: int, size: float, largest: float) 
     )
 
 
-def check_same_rows(where: str, first: Array, second: Array) -> None:
-    """Two tables must list the same words.
+def check_same_rows(where: str, first: Array, second: Array, names: Sequence[str] = ("X", "Y")) -> None:
+    """Two tables, called by their names, must list the same words.
 
     Raises:
         ShapeError: the numbers of rows differ.
     """
     if first.shape[0] != second.shape[0]:
         raise ShapeError(
-            f"{where}: X has {first.shape[0]} rows but Y has {second.shape[0]}",
+            f"{where}: {names[0]} has {first.shape[0]} rows but {names[1]} has {second.shape[0]}",
             needed="Row i must be the same word in both tables.",
             remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.",
         )

@@ -44,6 +44,29 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             Path(partial).unlink(missing_ok=True)
 
 
+def check_folder(path: Path) -> None:
+    """A folder that is to be written to later must be one, or be possible to make.
+
+    Raises:
+        StorageError: something else stands there or on the way, or may not be written to.
+    """
+    there = Path(os.path.abspath(path))
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise StorageError(
+            f"writing below {path}: {there} is no folder",
+            needed="Results are files of a folder of their own.",
+            remedy="Name another folder, or one that does not exist yet.",
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"writing below {path}: {there} may not be written to",
+            needed="The folder must be one that you may write to.",
+            remedy="Name another folder, or change its permissions (ls -ld).",
+        )
+
+
 def _replaceable(path: Path) -> Path:
     """Follow links; refuse what a file must not take the place of."""
     with writing(path.parent):

@@ -27,13 +27,16 @@ rsa, the rows           of length 1                          rsatoolbox "euclide
 rsa, kendall            τ-b                                  rsatoolbox "tau-a": the same without ties
 rsa and cka, bootstrap  copies of a word are no pair         whole matrices drawn keep them, as cosines
                                                              of 1: copies feign agreement
-cca                     mean ρ over the smaller rank         mean ρ² is another measure
+cca                     mean ρ over the smaller rank         mean ρ² is another measure; as a distance:
+                                                             one minus it
 svcca                   99 % of ``Σλ = Σσ²`` of each table   of ``Σσ``: more axes are kept
 pwcca                   both directions are given            Morcos: the side of smaller rank
 eigenspace_overlap      over the larger numerical rank       May: the same at full rank
 eigenspace_instability  α = 3, anchors X and Y               Leszczynski: anchors are given
 effective_rank          of singular values σ                 of λ: our ``entropy_rank``
 iso_score               ``(PR − 1)/(d − 1)``                 Rudman: the same by longer steps
+semantic_displacement   one minus the mean cosine of rows    Hamilton: the same word by word; the mean
+                        of length 1, after rotation          aligned cosine is one minus it
 ======================  ===================================  =========================================
 
 Sums are float64 over blocks of 8,192 rows, of float32 products where those are enough
@@ -52,4 +55,24 @@ CCA family, eigenspaces: a Gram errs by  the condition, with the mean's length i
 instability of nearly equal spaces, PIP  the value is less than 1e6 times the error of its sums: by
 of a word of nearly equal tables         thin QR
 =======================================  ==============================================================
+
+``permutations=`` hold a number against chance, ``bootstrap=`` against other words. A permuted draw sums
+``XᵀY`` anew, a resample all three products:
+
+=======================================  ==============================================================
+measure                                  a word that is drawn several times
+=======================================  ==============================================================
+rsa (Pearson), cka, pip_loss             makes no pair with its copies
+rsa of a list, or by ranks that fit in   makes no pair with its copies; a draw moves entries of the
+memory                                   matrices instead
+procrustes, angular, bures,              counts as often as it is drawn, as in the formula of rows that
+semantic_displacement (``d ≤ e``)        stand there so often
+cca, svcca, pwcca,                       the same; of orthonormal rows, so that a draw errs by
+eigenspace_overlap and instability       ``c·eps·condition``, or of the drawn rows where too few are drawn
+spectrum_distance                        the same; no permutation, as a spectrum knows no order of words
+=======================================  ==============================================================
+
+Not drawn: ranks that are streamed (they must stand in memory), weighted procrustes (a draw weighs
+itself), numbers of one table or of each word. Tables of pairs leave out one run at a time
+(:mod:`gpuemb.stability.statistics`).
 """

@@ -12,14 +12,15 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
-from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
-from gpuemb.geometry.rows import checked_tables, triangles
+from gpuemb.geometry.crossgrams import CrossGrams, pair_grams
+from gpuemb.geometry.named_tables import PAIR, NamedTables
+from gpuemb.geometry.rows import triangles
 
 # A Gram has the square of its table's condition: its axes err by c·eps·cond², by 7e-9 at condition 1e6 and by
 # 3e-5 at 1e8 (measured). Past this condition the axes come from the thin QR of the rows, at c·eps·cond.
 CONDITION = 1e5
 SpanPreparation = Literal["raw", "centered"]
+NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,19 +169,21 @@ def frames_of(
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
     """
-    grams = cross_grams(tables, preparation, precision="float64")
+    grams = pair_grams(where, tables, preparation, "float64", NAMES[: len(tables)])
     axes = [kept(run, share) for run in axes_of_runs(grams)]
     if all(run.condition <= CONDITION for run in axes):
         return frames_of_grams(grams, axes, range(grams.runs)), grams.zeros
-    centered = preparation == "centered"
-    return frames_of_rows(checked_tables(where, tables), centered=centered, share=share), grams.zeros
+    return _frames_of_their_rows(grams, range(grams.runs), share), grams.zeros
+
+
+def tables_by_name(where: str, tables: Sequence[Any]) -> list[FloatMatrix]:
+    """Return X, Y, and anchors if there are any, as arrays; errors as :func:`frames_of`."""
+    return NamedTables.of(where, tables, NAMES[: len(tables)]).tables
 
 
 def table_of_frames(
-    where: str,
     grams: CrossGrams,
     measure: Callable[[Frames], float],
-    runs: Any = None,
     share: float | None = None,
     doubtful: Callable[[Frames, float], bool] | None = None,
     *,
@@ -189,54 +192,27 @@ def table_of_frames(
     """Return ``(S, S)`` of a measure of two frames.
 
     Args:
-        where: the name of the measure.
-        grams: products of all runs.
+        grams: products of all runs; their rows are read again for pairs with a condition past 1e5.
         measure: takes two frames.
-        runs: the tables, read for pairs with a condition past 1e5.
         share: as :func:`frames_of` takes it.
-        doubtful: whether a value from Grams is taken again from the rows, where they are given.
+        doubtful: whether a value from Grams is taken again from the rows.
         symmetric: whether the measure is the same both ways round.
-
-    Raises:
-        ConfigError: such a pair was met and ``runs`` is None.
     """
     axes = [kept(run, share) for run in axes_of_runs(grams)]
-    tables = None if runs is None else checked_tables(where, runs)
     values = np.empty((grams.runs, grams.runs))
     for s in range(grams.runs):
         values[s, s] = measure(frames_of_grams(grams, axes, [s, s]))
     for pair in combinations(range(grams.runs), 2):
-        frames = _frames_of_pair(where, grams, axes, tables, pair, share)
-        if tables is not None and doubtful is not None and doubtful(frames, measure(frames)):
-            frames = _frames_of_their_rows(grams, tables, pair, share)
+        steep = any(axes[run].rank and axes[run].condition > CONDITION for run in pair)
+        frames = _frames_of_their_rows(grams, pair, share) if steep else frames_of_grams(grams, axes, pair)
+        if doubtful is not None and doubtful(frames, measure(frames)):
+            frames = _frames_of_their_rows(grams, pair, share)
         values[pair] = measure(frames)
         values[pair[::-1]] = values[pair] if symmetric else measure(frames.exchanged())
     return values
 
 
-def _frames_of_pair(
-    where: str,
-    grams: CrossGrams,
-    axes: list[Axes],
-    tables: list[FloatMatrix] | None,
-    pair: tuple[int, int],
-    share: float | None,
-) -> Frames:
-    steep = [run for run in pair if axes[run].rank and axes[run].condition > CONDITION]
-    if not steep:
-        return frames_of_grams(grams, axes, pair)
-    if tables is None:
-        found = axes[steep[0]].condition
-        raise ConfigError(
-            f"{where}: run {steep[0]} has a condition of {found:.0e}, as its Gram tells it",
-            needed=f"Past {CONDITION:.0e} a Gram holds too few digits; the rows are needed.",
-            remedy=f"Give the tables again: .{where}(runs=tables).",
-        )
-    return _frames_of_their_rows(grams, tables, pair, share)
-
-
-def _frames_of_their_rows(
-    grams: CrossGrams, tables: list[FloatMatrix], pair: tuple[int, int], share: float | None
-) -> Frames:
-    centered = grams.preparation == "centered"
-    return frames_of_rows([tables[run] for run in pair], centered=centered, share=share)
+def _frames_of_their_rows(grams: CrossGrams, runs: Sequence[int], share: float | None) -> Frames:
+    return frames_of_rows(
+        grams.rows_at_hand().of(runs).tables(), centered=grams.preparation == "centered", share=share
+    )

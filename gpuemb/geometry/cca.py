@@ -8,14 +8,26 @@ from typing import Any
 from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.axes import Frames, frames_of
+from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
 from gpuemb.geometry.similarity import DirectedSimilarity, Similarity
+from gpuemb.geometry.uncertainty import Draws
 
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 NO_VARIANCE = "the rows of one table are all equal"
 
 
-def cca(x: Any, y: Any) -> Similarity:
+def cca(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Mean canonical correlation of two tables with column means removed.
 
     The correlations ρ are the cosines between the spaces that the columns span, as many as the smaller
@@ -25,6 +37,11 @@ def cca(x: Any, y: Any) -> Similarity:
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         The mean ρ in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
@@ -34,14 +51,28 @@ def cca(x: Any, y: Any) -> Similarity:
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops, about fourfold from the rows. Source: Raghu (2017); Definitions §4.
+    Cost: ``V·(d + d')²`` flops, about fourfold from the rows; ``2·V·d·d'`` and an SVD a permutation,
+    ``1.3·V·(d² + dd' + d'²)`` and a few a resample. Source: Raghu (2017); Definitions §4, §5.
     """
+    draws = Draws("cca", permutations, bootstrap, seed, confidence)
     frames, zeros = frames_of("cca", [x, y], "centered")
-    return _described(mean_correlation(frames), "cca", frames, zeros)
+    found = _described(mean_correlation(frames), "cca", frames, zeros)
+    return uncertainty_of_frames([x, y], CCA, draws, progress).onto(found) if draws else found
 
 
-def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE) -> Similarity:
+def svcca(
+    x: Any,
+    y: Any,
+    *,
+    share: float = KEPT_SHARE,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Mean canonical correlation of the leading principal axes of two tables.
 
     Of each table the fewest axes are kept that hold 99 % of ``Σλ``. Rotation, scale and translation change
@@ -51,23 +82,40 @@ def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE) -> Similarity:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
         share: of the variance that is kept, above 0 and at most 1.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         As :func:`cca`.
 
     Raises:
-        ConfigError: an impossible share.
+        ConfigError: an impossible share, a negative number of draws, or a confidence that is no share.
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
 
-    Cost: ``V·(d + d')²`` flops. Source: Raghu (2017); Definitions §4.
+    Cost: ``V·(d + d')²`` flops; draws as :func:`cca`. Source: Raghu (2017); Definitions §4, §5.
     """
     check_share(share)
+    draws = Draws("svcca", permutations, bootstrap, seed, confidence)
     frames, zeros = frames_of("svcca", [x, y], "centered", share)
-    return _described(mean_correlation(frames), "svcca", frames, zeros)
+    found = _described(mean_correlation(frames), "svcca", frames, zeros)
+    measure = FrameMeasure("SVCCA", "centered", mean_correlation, share)
+    return uncertainty_of_frames([x, y], measure, draws, progress).onto(found) if draws else found
 
 
-def pwcca(x: Any, y: Any) -> DirectedSimilarity:
+def pwcca(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> DirectedSimilarity:
     """Canonical correlations weighted by how much of a table each direction carries.
 
     ``Σ α_i ρ_i / Σ α_i``, ``α_i = Σ_j |h_i·x_j|`` over the columns ``x_j`` of X, ``h_i`` its canonical
@@ -78,21 +126,28 @@ def pwcca(x: Any, y: Any) -> DirectedSimilarity:
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
-        As :func:`cca`, and ``.reverse``.
+        As :func:`cca`, and ``.reverse``; what draws tell is of ``.value``: exchange the tables for the other.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
     Cost: as :func:`cca`. Source: Morcos (2018), whose code gives only the side of smaller rank;
-    Definitions §4.
+    Definitions §4, §5.
     """
+    draws = Draws("pwcca", permutations, bootstrap, seed, confidence)
     frames, zeros = frames_of("pwcca", [x, y], "centered")
-    found = _described(weighted_correlation(frames), "pwcca", frames, zeros)
-    reverse = weighted_correlation(frames.exchanged())
-    return DirectedSimilarity(**vars(found), reverse=reverse)
+    one_way = _described(weighted_correlation(frames), "pwcca", frames, zeros)
+    found = DirectedSimilarity(**vars(one_way), reverse=weighted_correlation(frames.exchanged()))
+    return uncertainty_of_frames([x, y], PWCCA, draws, progress).onto(found) if draws else found
 
 
 def check_share(share: float) -> None:
@@ -133,3 +188,7 @@ def weighted_correlation(frames: Frames) -> float:
 def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
     reason = NO_VARIANCE if math.isnan(value) else ""
     return Similarity(value, measure, "centered", zeros, reason, frames.recomputed)
+
+
+CCA = FrameMeasure("CCA", "centered", mean_correlation)
+PWCCA = FrameMeasure("PWCCA", "centered", weighted_correlation)

@@ -8,7 +8,7 @@ from typing import Any
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.centering import FAR, ROUNDING, moved_grams
-from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.crossgrams import PairSums, pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
 from gpuemb.geometry.resampling import Measure, OwnTerms
@@ -60,7 +60,7 @@ def cka(
 
 
 def _biased(x: Any, y: Any) -> Similarity:
-    grams = cross_grams([x, y], "centered")
+    grams = pair_grams("cka", [x, y], "centered")
     value = float(grams.cka()[0, 1])
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
     return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
@@ -79,7 +79,7 @@ def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
 
 
 def _debiased(x: Any, y: Any) -> Similarity:
-    raw = cross_grams([x, y], precision="float64")
+    raw = pair_grams("cka", [x, y], precision="float64")
     sums, zeros = raw.pair(0, 1), raw.zeros
     if sums.rows < LEAST_WORDS:
         reason = f"the unbiased estimate needs {LEAST_WORDS} words"

@@ -160,7 +160,7 @@ def _checked(tables: list[Any], words: Sequence[str] | None) -> list[FloatMatrix
         )
     tables = [check_matrix("consensus", f"run {s}", table, words) for s, table in enumerate(tables)]
     for run, table in enumerate(tables):
-        check_same_rows("consensus", tables[0], table)
+        check_same_rows("consensus", tables[0], table, ("run 0", f"run {run}"))
         check_range("consensus", f"run {run}", table, LARGEST_FOURTH_POWER)
     check_same_dimensions("consensus", tables, [f"run {s}" for s in range(len(tables))])
     plan_consensus(len(tables), *tables[0].shape).require()

@@ -20,6 +20,7 @@ Float32 products are bounded by what they do to Gaussian vectors (:mod:`gpuemb.g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -27,20 +28,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, device_of, namespace_of
-from gpuemb.core.checks import (
-    LARGEST_FOURTH_POWER,
-    check_at_least,
-    check_choice,
-    check_finite,
-    check_floats,
-    check_range,
-    check_same_rows,
-)
+from gpuemb.core.checks import check_at_least, check_choice
 from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.embeddings.model import check_same_words, tables_of, words_of
 from gpuemb.geometry.accuracy import cka_error, rsa_error
 from gpuemb.geometry.centering import ROUNDING as ROUNDING
+from gpuemb.geometry.named_tables import PAIR, NamedTables
 from gpuemb.geometry.parts import Rows, check_first_row, total
 from gpuemb.geometry.sums import SCALED, Grams, Preparation, in_library
 from gpuemb.geometry.sums import PairSums as PairSums
@@ -97,56 +90,49 @@ class CrossGrams(Grams):
 
         return np.array([axes.condition for axes in axes_of_runs(self)])
 
-    def cca(self, runs: Any = None) -> Float64:
+    def cca(self) -> Float64:
         """Return ``(S, S)`` mean canonical correlations; needs ``centered``.
 
-        Args:
-            runs: the tables, read again for pairs with a condition past 1e5.
-
-        Raises:
-            ConfigError: there is such a pair and ``runs`` is None.
+        The rows are read again for pairs with a condition past 1e5.
         """
         from gpuemb.geometry.axes import table_of_frames
         from gpuemb.geometry.cca import mean_correlation
 
         check_choice("cca", "preparation", self.preparation, ("centered",))
-        return table_of_frames("cca", self, mean_correlation, runs)
+        return table_of_frames(self, mean_correlation)
 
-    def svcca(self, share: float = 0.99, runs: Any = None) -> Float64:
+    def svcca(self, share: float = 0.99) -> Float64:
         """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
         from gpuemb.geometry.axes import table_of_frames
         from gpuemb.geometry.cca import check_share, mean_correlation
 
         check_choice("svcca", "preparation", self.preparation, ("centered",))
         check_share(share)
-        return table_of_frames("svcca", self, mean_correlation, runs, share)
+        return table_of_frames(self, mean_correlation, share)
 
-    def pwcca(self, runs: Any = None) -> Float64:
+    def pwcca(self) -> Float64:
         """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
         from gpuemb.geometry.axes import table_of_frames
         from gpuemb.geometry.cca import weighted_correlation
 
         check_choice("pwcca", "preparation", self.preparation, ("centered",))
-        return table_of_frames("pwcca", self, weighted_correlation, runs, symmetric=False)
+        return table_of_frames(self, weighted_correlation, symmetric=False)
 
-    def eigenspace_overlap(self, runs: Any = None) -> Float64:
-        """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; ``runs`` and errors as :meth:`cca`."""
+    def eigenspace_overlap(self) -> Float64:
+        """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; rows read again as :meth:`cca`."""
         from gpuemb.geometry.axes import table_of_frames
         from gpuemb.geometry.eigenspace import overlap
 
         check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
-        return table_of_frames("eigenspace_overlap", self, overlap, runs)
+        return table_of_frames(self, overlap)
 
-    def eigenspace_instability(self, alpha: float = 3.0, runs: Any = None) -> Float64:
+    def eigenspace_instability(self, alpha: float = 3.0) -> Float64:
         """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
+
+        The rows are read again for pairs with a condition past 1e5, or of an instability that cancels.
 
         Args:
             alpha: how much leading axes count.
-            runs: the tables, read again for pairs with a condition past 1e5, or of an instability so small
-                that it cancels; without them such an instability is right to ``64·eps·condition²``.
-
-        Raises:
-            ConfigError: a pair has a condition past 1e5 and ``runs`` is None.
         """
         from gpuemb.geometry.axes import table_of_frames
         from gpuemb.geometry.eigenspace import cancels, instability
@@ -154,24 +140,24 @@ class CrossGrams(Grams):
         check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
         check_at_least("eigenspace_instability", "alpha", alpha, 0)
         measure = partial(instability, alpha=alpha)
-        return table_of_frames("eigenspace_instability", self, measure, runs, doubtful=cancels)
+        return table_of_frames(self, measure, doubtful=cancels)
 
-    def angular(self, runs: Any = None) -> Float64:
+    def angular(self) -> Float64:
         """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.
 
-        ``runs`` are read again for pairs that are nearly equal; without them such an angle is right to 1e-7.
+        The rows are read again for pairs that are nearly equal.
         """
         from gpuemb.geometry.shape import shape_table
 
         check_choice("angular", "preparation", self.preparation, ("centered",))
-        return shape_table(self, "angular", runs)
+        return shape_table(self, "angular")
 
-    def bures(self, runs: Any = None) -> Float64:
-        """Return ``(S, S)`` Bures distances; needs ``centered``; ``runs`` as :meth:`angular`."""
+    def bures(self) -> Float64:
+        """Return ``(S, S)`` Bures distances; needs ``centered``; rows read again as :meth:`angular`."""
         from gpuemb.geometry.shape import shape_table
 
         check_choice("bures", "preparation", self.preparation, ("centered",))
-        return shape_table(self, "bures", runs)
+        return shape_table(self, "bures")
 
     def spectra(self, ranks: tuple[int, int] | None = None) -> list[Spectrum]:
         """Return the spectrum of every run; needs ``centered``; ``ranks`` as :func:`gpuemb.spectrum`."""
@@ -182,10 +168,10 @@ class CrossGrams(Grams):
 
     def spectrum_distance(self, *, correlation: bool = False) -> Float64:
         """Return ``(S, S)`` distances of the Grams' spectra, or of the correlation matrices'."""
-        from gpuemb.geometry.spectrum import spectrum_distance
+        from gpuemb.geometry.spectrum import distance_of_spectra
 
         found = [s.correlation or s if correlation else s for s in self.spectra()]
-        return np.array([[spectrum_distance(a, b) for b in found] for a in found])
+        return np.array([[distance_of_spectra(a, b) for b in found] for a in found])
 
 
 def cross_grams(
@@ -221,28 +207,45 @@ def cross_grams(
 
     Cost: ``V·D²`` flops, ``D = Σ d_s``; ``8·D²`` bytes and :func:`plan_cross_grams` beside them.
     """
-    check_choice("cross_grams", "preparation", preparation, PREPARATIONS)
-    check_choice("cross_grams", "precision", precision, ("auto", "float32", "float64"))
-    check_first_row("cross_grams", first_row)
+    return _summed(NamedTables.of("cross_grams", runs), preparation, precision, first_row)
+
+
+def pair_grams(
+    where: str,
+    tables: Sequence[Any],
+    preparation: Preparation = "raw",
+    precision: Accumulation = "auto",
+    names: Sequence[str] = PAIR,
+) -> CrossGrams:
+    """Sum the products of the few tables of one measure, as :func:`cross_grams`; messages use their names."""
+    return _summed(NamedTables.of(where, tables, names), preparation, precision)
+
+
+def pair_sums(where: str, x: Any, y: Any, preparation: Preparation) -> PairSums:
+    """Return the sums of two tables, of float64 accuracy."""
+    return pair_grams(where, [x, y], preparation, "float64").pair(0, 1)
+
+
+def _summed(
+    given: NamedTables, preparation: Preparation, precision: Accumulation, first_row: int | None = None
+) -> CrossGrams:
+    where, tables = given.where, given.tables
+    check_choice(where, "preparation", preparation, PREPARATIONS)
+    check_choice(where, "precision", precision, ("auto", "float32", "float64"))
+    check_first_row(where, first_row)
     if first_row is not None:
-        check_choice("cross_grams with first_row", "preparation", preparation, ("raw", "unit"))
-    tables = [check_floats("cross_grams", f"run {s}", t) for s, t in enumerate(tables_of(runs))]
-    for table in tables:
-        check_same_rows("cross_grams", tables[0], table)
-    check_same_words("cross_grams", runs)
+        check_choice(f"{where} with first_row", "preparation", preparation, ("raw", "unit"))
     columns = sum(t.shape[1] for t in tables)
     plan = plan_cross_grams(columns, tables[0].shape[0], parts=first_row is not None)
     require(plan, device_of(tables[0]))
     chosen = _chosen(tables, precision)
     rows = Rows((tables,), "unit" if preparation in SCALED else "raw")
     if preparation == "centered-unit":
-        means = (
-            _checked(rows.unscaled().sums("float64", ()), tables, words_of(runs)).sums / tables[0].shape[0]
-        )
+        means = _checked(rows.unscaled().sums("float64", ()), given).sums / tables[0].shape[0]
         edges = np.cumsum([0, *(table.shape[1] for table in tables)])
         rows = rows.around([means[a:b] for a, b in pairwise(edges)])
     nodes = () if first_row is None else rows.nodes(first_row, chosen)
-    sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), tables, words_of(runs))
+    sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), given)
     kind: Preparation = "raw" if preparation == "centered" else preparation
     forced = precision != "auto"
     found = in_library(sums, tables[0])
@@ -257,27 +260,22 @@ def _chosen(tables: list[Array], precision: Accumulation) -> Precision:
     return "float64" if wide else "float32"
 
 
-def _checked(sums: GramSums, tables: list[Array], words: Any) -> GramSums:
+def _checked(sums: GramSums, given: NamedTables) -> GramSums:
     """The sums, if all numbers were finite and of a size that keeps them so.
 
-    Sums tell that some number is not finite; only then are tables read to name it. What is too small to be
-    squared shows in no sum: float64 tables are read for it.
+    Sums tell that some number is not finite; only then are tables read to name it, and where rows were left
+    out: a row with NaN has no length either. What is too small to be squared shows in no sum: float64 tables
+    are read for it.
 
     Raises:
-        NonFiniteError: the first run and word are named.
+        NonFiniteError: the first table and word are named.
     """
     xp = namespace_of(sums.norms)
-    if not bool(xp.all(xp.isfinite(sums.norms))) or not bool(xp.all(xp.isfinite(sums.sums))):
-        for s, table in enumerate(tables):
-            check_finite("cross_grams", f"run {s}", table, words)
-    for s, table in enumerate(tables):
-        check_range("cross_grams", f"run {s}", table, LARGEST_FOURTH_POWER)
+    finite = bool(xp.all(xp.isfinite(sums.norms))) and bool(xp.all(xp.isfinite(sums.sums)))
+    if not finite or int(sums.left_out) > 0:
+        given.check_finite()
+    given.check_range()
     return sums
-
-
-def pair_sums(x: Any, y: Any, preparation: Preparation) -> PairSums:
-    """Return the sums of two tables, of float64 accuracy."""
-    return cross_grams([x, y], preparation, precision="float64").pair(0, 1)
 
 
 def plan_cross_grams(columns: int, rows: int = BLOCK_ROWS, *, parts: bool = False) -> MemoryPlan:

@@ -10,15 +10,20 @@ from typing import Any
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
+from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.drawn_measures import DISPLACEMENT
+from gpuemb.geometry.uncertainty import Draws, Uncertainty
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.polar import polar
 
 
 @dataclass(frozen=True, eq=False)
-class Displacement:
-    """One minus the aligned cosine of every word.
+class Displacement(Uncertainty):
+    """One minus the aligned cosine of every word; the uncertainty of their mean where that was asked for.
 
     Attributes:
         value: the mean over words; one minus it is the mean aligned cosine.
@@ -42,7 +47,16 @@ class Displacement:
         return self.value
 
 
-def semantic_displacement(x: Any, y: Any) -> Displacement:
+def semantic_displacement(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Displacement:
     """Return ``1 − cos(x_i Q, y_i)`` of every word, ``Q`` the best orthogonal map of rows of length 1.
 
     Taken as ``½‖u − v‖²`` of the two vectors' directions, so that words that hardly moved keep their digits.
@@ -50,13 +64,22 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
     Args:
         x: an Embedding or a float array ``(V, d)``, the earlier table.
         y: the later one, ``(V, e)``; row ``i`` is the same word.
+        permutations: of the words of one table, for the mean's ``p_value``, ``chance_adjusted`` and
+            ``gated``.
+        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
+        ConfigError: draws where ``d > e``; a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + e)²`` flops and a second pass in tiles. Source: Hamilton (2016, ACL); Definitions §2.
+    Cost: ``V·(d + e)²`` flops and a second pass in tiles; ``2·V·d·e`` and an SVD a permutation,
+    ``1.3·V·(d² + de + e²)`` and an SVD a resample. Source: Hamilton (2016, ACL); Definitions §2, §5.
     """
+    draws = Draws("semantic_displacement", permutations, bootstrap, seed, confidence)
     words = words_of(x) if words_of(x) is not None else words_of(y)
     tables = [
         check_matrix("semantic_displacement", name, vectors_of(t), words) for name, t in (("X", x), ("Y", y))
@@ -65,6 +88,7 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
     check_same_words("semantic_displacement", [x, y], "XY")
     for name, table in zip("XY", tables, strict=True):
         check_range("semantic_displacement", name, table, LARGEST_FOURTH_POWER)
+    _check_draws(draws, *tables)
     device, dim = device_of(tables[0]), int(tables[0].shape[1])
     cross = gram.on(device)(tables, "unit", pairs=[(0, 1)]).products[:dim, dim:]
     factors = polar.on(device)(cross[None, ...])
@@ -74,7 +98,7 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
     known = xp.isfinite(per_word)
     count = int(xp.sum(xp.astype(known, xp.int64)))
     total = float(xp.sum(xp.where(known, per_word, xp.zeros_like(per_word))))
-    return Displacement(
+    found = Displacement(
         total / count if count else math.nan,
         per_word,
         rotation,
@@ -83,6 +107,18 @@ def semantic_displacement(x: Any, y: Any) -> Displacement:
         words,
         _reason(count, rank, min(cross.shape)),
     )
+    return uncertainty(x, y, DISPLACEMENT, draws, progress, known=found.value).onto(found) if draws else found
+
+
+def _check_draws(draws: Draws, x: Array, y: Array) -> None:
+    """The mean follows from sums only where the map keeps the length of every row of X."""
+    if draws and x.shape[1] > y.shape[1]:
+        raise ConfigError(
+            f"semantic_displacement: permutations or bootstrap, but X has {x.shape[1]} dimensions and "
+            f"Y {y.shape[1]}",
+            needed="X may have no more dimensions than Y: what the map drops of a row is in no sum.",
+            remedy="Exchange the tables, or ask for the uncertainty of procrustes(x, y).",
+        )
 
 
 def _reason(count: int, rank: int, full: int) -> str:

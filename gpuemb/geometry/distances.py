@@ -125,8 +125,8 @@ def pair_rotations(grams: CrossGrams) -> PairRotations:
     from gpuemb.geometry.procrustes import check_same_dimensions
 
     work = _Pairs(grams, ("procrustes",))
-    every = range(grams.runs)
-    check_same_dimensions("procrustes", [grams.found(s, s) for s in every], [f"run {s}" for s in every])
+    tables = grams.rows_at_hand().pieces[0]
+    check_same_dimensions("procrustes", tables, [f"run {s}" for s in range(grams.runs)])
     dim = int(grams.edges[1])
     maps = buffer((2 * len(work.pairs), dim, dim), np.float64)
     MemoryPlan(f"rotations of {len(work.pairs)} pairs", {"rotations": maps}).require()

@@ -80,6 +80,14 @@ def angle_of_sums(sums: PairSums, own: OwnTerms) -> float:
     return math.nan if math.isnan(chord) else 2 * math.asin(min(1.0, chord / 2))
 
 
+def displacement_of_sums(sums: PairSums, own: OwnTerms) -> float:
+    """Return one minus the mean aligned cosine ``‖C‖_*/V`` of unit rows; NaN where it is lost in rounding."""
+    if sums.rows == 0:
+        return math.nan
+    mean = float(np.linalg.svd(sums.cross, compute_uv=False).sum()) / sums.rows
+    return 1 - mean if 1 - mean > NEARLY_EQUAL else math.nan
+
+
 def _squared(product: Float64) -> float:
     return float(np.sum(product**2))
 
@@ -93,3 +101,4 @@ PIP_LOSS = Measure("PIP loss", "raw", pip_of_sums, best=0.0, higher_is_closer=Fa
 PROCRUSTES = procrustes_measure()
 ANGULAR = Measure("angle", "centered", angle_of_sums, best=0.0, higher_is_closer=False)
 BURES = Measure("Bures distance", "centered", procrustes_of_sums, best=0.0, higher_is_closer=False)
+DISPLACEMENT = Measure("displacement", "unit", displacement_of_sums, best=0.0, higher_is_closer=False)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows
-from gpuemb.geometry.rows import checked_tables
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows, tables_by_name
+from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
 from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
 
 EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than
@@ -20,7 +23,16 @@ EMPTY = "one table is zero throughout"
 UNCANCELED = 64 * 2.0**-52 / 1e-6
 
 
-def eigenspace_overlap(x: Any, y: Any) -> Similarity:
+def eigenspace_overlap(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """Eigenspace overlap score ``‖U_XᵀU_Y‖² / max(r, r')``, between 0 and 1, 1 for the same space.
 
     ``U`` are the left singular vectors of the rows as they are, over the numerical ranks ``r, r'``. No
@@ -29,6 +41,11 @@ def eigenspace_overlap(x: Any, y: Any) -> Similarity:
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         The score in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
@@ -37,15 +54,28 @@ def eigenspace_overlap(x: Any, y: Any) -> Similarity:
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops, about fourfold from the rows. Source: May (2019); Definitions §4.
+    Cost: ``V·(d + d')²`` flops, about fourfold from the rows; ``2·V·d·d'`` a permutation,
+    ``1.3·V·(d² + dd' + d'²)`` and a few SVDs a resample. Source: May (2019); Definitions §4, §5.
     """
+    draws = Draws("eigenspace_overlap", permutations, bootstrap, seed, confidence)
     frames, zeros = frames_of("eigenspace_overlap", [x, y], "raw")
-    return _described(overlap(frames), "eigenspace_overlap", frames, zeros)
+    found = _described(overlap(frames), "eigenspace_overlap", frames, zeros)
+    return uncertainty_of_frames([x, y], OVERLAP, draws, progress).onto(found) if draws else found
 
 
 def eigenspace_instability(
-    x: Any, y: Any, *, anchors: Sequence[Any] | None = None, alpha: float = 3.0
+    x: Any,
+    y: Any,
+    *,
+    anchors: Sequence[Any] | None = None,
+    alpha: float = 3.0,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
 ) -> Similarity:
     """Eigenspace instability ``tr((UUᵀ + ŨŨᵀ − 2ŨŨᵀUUᵀ)Σ) / tr Σ``, between 0 and 1, 0 for the same space.
 
@@ -58,27 +88,37 @@ def eigenspace_instability(
         y: another, ``(V, d')``; row ``i`` is the same word.
         anchors: the two tables ``E, Ẽ`` over the same words; X and Y themselves when None.
         alpha: how much the anchors' leading axes count, 0 or more.
+        permutations: of the words of Y; anchors that are given stay, for ``p_value``, ``chance_adjusted`` and
+            ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
 
     Returns:
         The instability in ``.value``; as :func:`eigenspace_overlap`, and ``.recomputed`` also where it is
         so small that sums from Grams would cancel.
 
     Raises:
-        ConfigError: alpha is negative, or the anchors are not two.
+        ConfigError: alpha is negative, or the anchors are not two; a negative number of draws, or a
+            confidence that is no share.
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
 
-    Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows.
-    Source: Leszczynski (2020); Definitions §4.
+    Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows; draws as
+    :func:`eigenspace_overlap`. Source: Leszczynski (2020); Definitions §4, §5.
     """
     check_at_least("eigenspace_instability", "alpha", alpha, 0)
+    draws = Draws("eigenspace_instability", permutations, bootstrap, seed, confidence)
     tables = [x, y, *_two(anchors)]
     frames, zeros = frames_of("eigenspace_instability", tables, "raw")
     value = instability(frames, alpha)
     if cancels(frames, value):
-        frames = frames_of_rows(checked_tables("eigenspace_instability", tables), centered=False)
+        frames = frames_of_rows(tables_by_name("eigenspace_instability", tables), centered=False)
         value = instability(frames, alpha)
-    return _described(value, "eigenspace_instability", frames, zeros)
+    found = _described(value, "eigenspace_instability", frames, zeros)
+    measure = instability_measure(alpha)
+    return uncertainty_of_frames(tables, measure, draws, progress).onto(found) if draws else found
 
 
 @threads.single_threaded_blas()
@@ -108,6 +148,14 @@ def instability(frames: Frames, alpha: float) -> float:
         moved += float(xp.sum(weights * _moved(frames, anchor)))
         total += float(xp.sum(weights))
     return moved / total
+
+
+def instability_measure(alpha: float) -> FrameMeasure:
+    """Return what is drawn of an instability; one that sums would cancel is taken from the drawn rows."""
+    value = partial(instability, alpha=alpha)
+    return FrameMeasure(
+        "eigenspace instability", "raw", value, uncanceled=UNCANCELED, best=0.0, higher_is_closer=False
+    )
 
 
 def cancels(frames: Frames, value: float) -> bool:
@@ -142,3 +190,6 @@ def _two(anchors: Sequence[Any] | None) -> list[Any]:
 def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
     reason = EMPTY if math.isnan(value) else ""
     return Similarity(value, measure, "raw", zeros, reason, frames.recomputed)
+
+
+OVERLAP = FrameMeasure("eigenspace overlap", "raw", overlap)

@@ -54,6 +54,12 @@ class Rows:
         """Number of rows."""
         return sum(int(tables[0].shape[0]) for tables in self.pieces)
 
+    def tables(self) -> list[FloatMatrix]:
+        """Return each run's rows as they were given, as one table; of several parts that is a copy."""
+        if len(self.pieces) == 1:
+            return self.pieces[0]
+        return [namespace_of(*parts).concat(list(parts)) for parts in zip(*self.pieces, strict=True)]
+
     def unscaled(self) -> Rows:
         """Return the same rows at their own lengths."""
         return replace(self, scaling="raw")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.crossgrams import pair_grams
 from gpuemb.geometry.distances import distances_of
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import PIP_LOSS
@@ -47,7 +47,7 @@ def pip_loss(
     Source: Yin and Shen (2018); Definitions §4, §5.
     """
     draws = Draws("pip_loss", permutations, bootstrap, seed, confidence)
-    grams = cross_grams([x, y])
+    grams = pair_grams("pip_loss", [x, y])
     table, recomputed = distances_of(grams, "pip")
     found = Similarity(float(table[0, 1]), "pip_loss", "raw", grams.zeros, recomputed=recomputed > 0)
     return uncertainty(x, y, PIP_LOSS, draws, progress, known=found.value).onto(found) if draws else found

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float64, FloatMatrix, Int64, native
+from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of, native
 from gpuemb.core.checks import check_matrix
+from gpuemb.core.errors import DeviceError
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.random import stream
 from gpuemb.embeddings.model import vectors_of, words_of
@@ -218,10 +219,11 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: DrawnPreparation) -> P
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
+        DeviceError: a table is not on the CPU.
         MemoryBudgetError: both do not fit in float64.
     """
     tables = [
-        native(check_matrix(where, name, vectors_of(table), words_of(table)))
+        drawable(where, check_matrix(where, name, vectors_of(table), words_of(table)))
         for name, table in (("X", x), ("Y", y))
     ]
     words, columns = len(tables[0]), sum(table.shape[1] + 2 for table in tables)
@@ -234,6 +236,21 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: DrawnPreparation) -> P
     (left, mean_x, own_x), (right, mean_y, own_y) = (_prepared(table, preparation) for table in tables)
     zeros = int(words - length.sum())
     return PreparedPair(preparation, left, right, (mean_x, mean_y), np.stack([own_x, own_y], axis=1), zeros)
+
+
+def drawable(where: str, table: FloatMatrix) -> FloatMatrix:
+    """Return a table as NumPy has it.
+
+    Raises:
+        DeviceError: it is not on the CPU, where draws are made.
+    """
+    if device_of(table).kind != "cpu":
+        raise DeviceError(
+            f"{where}: permutations or bootstrap of a table on {device_of(table)} were asked for",
+            needed="Draws are made on the CPU.",
+            remedy="Bring the tables home first: cupy.asnumpy(x); the measure itself runs where they are.",
+        )
+    return native(table)
 
 
 def _prepared(table: FloatMatrix, preparation: DrawnPreparation) -> tuple[Float64, Float64, Float64]:

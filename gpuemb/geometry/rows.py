@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, device_of, namespace_of
-from gpuemb.core.checks import check_matrix, check_same_rows
 from gpuemb.core.memory import tiles
-from gpuemb.embeddings.model import tables_of, words_of
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 T = TypeVar("T")
-
-
-def checked_tables(where: str, runs: Any) -> list[FloatMatrix]:
-    """Return tables as arrays.
-
-    Raises:
-        ShapeError, DTypeError, NonFiniteError: as :func:`check_matrix`; unequal numbers of words.
-    """
-    words = words_of(runs)
-    tables = [check_matrix(where, f"run {s}", table, words) for s, table in enumerate(tables_of(runs))]
-    for table in tables[1:]:
-        check_same_rows(where, tables[0], table)
-    return tables
 
 
 def column_means(table: FloatMatrix) -> Array:

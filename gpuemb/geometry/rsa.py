@@ -10,7 +10,7 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import PairSums, cross_grams
+from gpuemb.geometry.crossgrams import PairSums, pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
 from gpuemb.geometry.resampling import Measure, OwnTerms
@@ -80,7 +80,7 @@ def rsa(
         )
     if method == "spearman":
         return spearman_of_vocabulary(x, y, draws, matrix_bytes, progress)
-    grams = cross_grams([x, y], "unit")
+    grams = pair_grams("rsa", [x, y], "unit")
     value = float(grams.rsa()[0, 1])
     reason = NO_VARIANCE if math.isnan(value) else ""
     found = Similarity(value, "rsa", "unit", grams.zeros, reason)

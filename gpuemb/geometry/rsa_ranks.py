@@ -69,7 +69,7 @@ def _rows_with_length(x: Any, y: Any) -> tuple[FloatMatrix, FloatMatrix, int]:
 def _streamed(x: FloatMatrix, y: FloatMatrix, progress: Progress) -> BinnedSpearman:
     sizes = {"rows in float64": buffer((len(x), x.shape[1] + y.shape[1]), np.float64)}
     MemoryPlan("rsa: streamed ranks", sizes).require()
-    sums = pair_sums(x, y, "unit")
+    sums = pair_sums("rsa", x, y, "unit")
     moments_x = _moments(sums.sum_x, sums.gram_x, sums.rows)
     moments_y = _moments(sums.sum_y, sums.gram_y, sums.rows)
     if moments_x is None or moments_y is None:

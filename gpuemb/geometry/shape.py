@@ -13,10 +13,10 @@ from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, nam
 from gpuemb.core.memory import tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.accuracy import NEARLY_EQUAL
-from gpuemb.geometry.crossgrams import CrossGrams, PairSums, cross_grams
+from gpuemb.geometry.crossgrams import CrossGrams, PairSums, pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import ANGULAR, BURES
-from gpuemb.geometry.rows import checked_tables, column_means
+from gpuemb.geometry.rows import column_means
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
 from gpuemb.kernels.gram import BLOCK_ROWS
@@ -105,13 +105,13 @@ def bures(
 
 
 def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
-    grams = cross_grams([x, y], "centered", precision="float64")
+    grams = pair_grams(measure, [x, y], "centered", "float64")
     sums, recomputed = grams.pair(0, 1), grams.moved
     factors = polar.on(device_of(sums.cross))(sums.cross[None, ...])
     squared, scale = squared_distance(sums, float(factors.singular[0].sum()), measure)
     if squared < NEARLY_EQUAL * scale:
         rotation = like(factors.rotation[0], sums.cross)
-        squared = _from_difference(checked_tables(measure, [x, y]), rotation, _lengths(sums, measure))
+        squared = _from_difference(grams.rows_at_hand().tables(), rotation, _lengths(sums, measure))
         recomputed = True
     value = distance_of(squared, measure)
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
@@ -140,18 +140,15 @@ def distance_of(squared: float, measure: ShapeDistance) -> float:
     return 2 * math.asin(min(1.0, chord / 2)) if measure == "angular" else chord
 
 
-def shape_table(grams: CrossGrams, measure: ShapeDistance, runs: Any = None) -> Float64:
+def shape_table(grams: CrossGrams, measure: ShapeDistance) -> Float64:
     """Return ``(S, S)`` distances of centered runs.
 
     Args:
-        grams: centered products of all runs.
+        grams: centered products of all runs; their rows are read again for pairs that are nearly equal.
         measure: which.
-        runs: the tables, read again for pairs that are nearly equal; without them such distances are right
-            to about ``√(64·eps)`` of the tables' lengths.
 
     Cost: one SVD a pair, and one pass for each nearly equal pair.
     """
-    tables = None if runs is None else checked_tables(measure, runs)
     pairs = list(combinations(range(grams.runs), 2))
     values = np.zeros((grams.runs, grams.runs))
     for s in range(grams.runs):
@@ -160,8 +157,9 @@ def shape_table(grams: CrossGrams, measure: ShapeDistance, runs: Any = None) -> 
     for (s, t), (nuclear, rotation) in zip(pairs, _factors(grams, pairs), strict=True):
         sums = grams.pair(s, t)
         squared, scale = squared_distance(sums, nuclear, measure)
-        if tables is not None and squared < NEARLY_EQUAL * scale:
-            squared = _from_difference([tables[s], tables[t]], rotation, _lengths(sums, measure))
+        if squared < NEARLY_EQUAL * scale:
+            tables = grams.rows_at_hand().of((s, t)).tables()
+            squared = _from_difference(tables, rotation, _lengths(sums, measure))
         values[s, t] = values[t, s] = distance_of(squared, measure)
     return values
 

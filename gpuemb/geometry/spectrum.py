@@ -12,7 +12,12 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.crossgrams import PairSums, pair_grams
+from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.resampling import Measure, OwnTerms
+from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.uncertainty import Draws
 from gpuemb.geometry.zipf import LEAST_RANKS, Zipf, default_ranks, zipf_exponent
 
 NO_VARIANCE = "the rows are all equal"
@@ -63,7 +68,7 @@ def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
 
     Cost: ``V·d²`` flops. Source: Roy and Vetterli (2007); Rudman (2022); Definitions §4.
     """
-    grams = cross_grams([x], "centered", precision="float64")
+    grams = pair_grams("spectrum", [x], "centered", "float64", ("X",))
     gram = grams.block(0, 0)
     if ranks is not None:
         check_ranks(ranks, gram.shape[0])
@@ -133,13 +138,76 @@ def _effective_rank(numbers: Array) -> float:
     return math.exp(-float(xp.sum(shares * logs)))
 
 
-def spectrum_distance(first: Spectrum, second: Spectrum) -> float:
+def spectrum_distance(
+    x: Any,
+    y: Any,
+    *,
+    correlation: bool = False,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
     """``½ Σ_r |λ_r/Σλ − λ'_r/Σλ'|``: 0 for proportional spectra, at most 1; the shorter is padded with 0.
 
     Args:
-        first: a spectrum, or its ``.correlation``.
-        second: another; NaN where either has no variance.
+        x: an Embedding, a float array ``(V, d)``, or its :class:`Spectrum`.
+        y: another, ``(V, d')``; a Spectrum if ``x`` is one.
+        correlation: compare the spectra of the correlation matrices.
+        permutations: must be 0: a spectrum does not know the order of words.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of the bootstrap; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
+
+    Returns:
+        The distance in ``.value``; NaN with its reason where either has no variance, or a constant column
+        no correlation.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: permutations; a bootstrap of spectra without their words; a negative number of draws, or
+            a confidence that is no share.
+
+    Cost: ``V·(d + d')²`` flops; ``1.3·V·(d² + dd' + d'²)`` a resample. Source: Definitions §4, §5.
     """
+    draws = Draws("spectrum_distance", permutations, bootstrap, seed, confidence)
+    given = isinstance(x, Spectrum) and isinstance(y, Spectrum)
+    _check_draws(draws, spectra=given)
+    if given:
+        first, second, zeros, recomputed = x, y, 0, x.recomputed or y.recomputed
+    else:
+        grams = pair_grams("spectrum_distance", [x, y], "centered", "float64")
+        first, second = (spectrum_of_gram(grams.block(s, s)) for s in range(2))
+        zeros, recomputed = grams.zeros, grams.moved
+    if correlation:
+        first, second = first.correlation or first, second.correlation or second
+    value = distance_of_spectra(first, second)
+    reason = (first.reason or second.reason or NO_VARIANCE) if math.isnan(value) else ""
+    found = Similarity(value, "spectrum_distance", "centered", zeros, reason, recomputed)
+    measure = CORRELATION_DISTANCE if correlation else SPECTRUM_DISTANCE
+    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
+
+
+def _check_draws(draws: Draws, *, spectra: bool) -> None:
+    if draws.permutations:
+        raise ConfigError(
+            f"spectrum_distance: permutations = {draws.permutations}",
+            needed="A spectrum does not know the order of words: every permutation gives the same distance.",
+            remedy="Ask for bootstrap=…, or permute a measure that pairs words, such as rsa or cka.",
+        )
+    if draws.bootstrap and spectra:
+        raise ConfigError(
+            f"spectrum_distance: bootstrap = {draws.bootstrap} of two spectra",
+            needed="A spectrum no longer holds the words that are to be drawn.",
+            remedy="Give the tables themselves: spectrum_distance(x, y, bootstrap=…).",
+        )
+
+
+def distance_of_spectra(first: Spectrum, second: Spectrum) -> float:
+    """Return the distance of two spectra; NaN where either has no variance."""
     length = max(len(first.eigenvalues), len(second.eigenvalues))
     shares = [
         np.pad(s.eigenvalues, (0, length - len(s.eigenvalues))) / s.eigenvalues.sum()
@@ -148,3 +216,21 @@ def spectrum_distance(first: Spectrum, second: Spectrum) -> float:
         for s in (first, second)
     ]
     return float(0.5 * np.abs(shares[0] - shares[1]).sum())
+
+
+def _distance_of_sums(sums: PairSums, own: OwnTerms) -> float:
+    """The distance of the Grams' spectra; there are no pairs of words, copies of a word count."""
+    first, second = (_spectrum_of(gram, None) for gram in (sums.gram_x, sums.gram_y))
+    return distance_of_spectra(first, second)
+
+
+def _correlation_distance_of_sums(sums: PairSums, own: OwnTerms) -> float:
+    """The distance of the correlation matrices' spectra."""
+    first, second = (_of_correlation(gram, None) for gram in (sums.gram_x, sums.gram_y))
+    return distance_of_spectra(first, second)
+
+
+SPECTRUM_DISTANCE = Measure("spectrum distance", "centered", _distance_of_sums, 0.0, higher_is_closer=False)
+CORRELATION_DISTANCE = Measure(
+    "spectrum distance", "centered", _correlation_distance_of_sums, 0.0, higher_is_closer=False
+)

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.memory import rows_per_tile
 from gpuemb.geometry.accuracy import NEARLY_EQUAL
-from gpuemb.geometry.crossgrams import pair_sums
-from gpuemb.geometry.rows import checked_tables, over_tiles, triangles
+from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.rows import over_tiles, triangles
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ def pip_per_word(x: Any, y: Any) -> Array:
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Yin and Shen (2018); Definitions §4.
     """
-    sums = pair_sums(x, y, "raw")
-    tables = checked_tables("pip_per_word", [x, y])
+    grams = pair_grams("pip_per_word", [x, y], "raw", "float64")
+    sums, tables = grams.pair(0, 1), grams.rows_at_hand().tables()
     xp = namespace_of(*tables)
 
     def squares(left: Array, right: Array) -> tuple[Array, bool]:
@@ -78,8 +78,8 @@ def second_order_cosine(x: Any, y: Any) -> Array:
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Eger and Mehler (2016); Definitions §4.
     """
-    sums = pair_sums(x, y, "unit")
-    tables = checked_tables("second_order_cosine", [x, y])
+    grams = pair_grams("second_order_cosine", [x, y], "unit", "float64")
+    sums, tables = grams.pair(0, 1), grams.rows_at_hand().tables()
     xp = namespace_of(*tables)
 
     def cosines(left: Array, right: Array) -> Array:

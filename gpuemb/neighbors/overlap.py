@@ -178,8 +178,8 @@ def _comparable(ids: Any) -> Int32:
 def _stacked(lists: list[Any]) -> Any:
     arrays = [native(getattr(entry, "ids", entry)) for entry in lists]
     check_same_device("neighbor_overlap", {f"run {run}": array for run, array in enumerate(arrays)})
-    for array in arrays[1:]:
-        check_same_rows("neighbor_overlap", arrays[0], array)
+    for run, array in enumerate(arrays):
+        check_same_rows("neighbor_overlap", arrays[0], array, ("run 0", f"run {run}"))
         if array.shape != arrays[0].shape:
             raise ShapeError(
                 f"neighbor_overlap: lists of {arrays[0].shape[1]} and {array.shape[1]} neighbors",

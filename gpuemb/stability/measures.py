@@ -14,7 +14,7 @@ from gpuemb.core.progress import Task
 from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
 from gpuemb.geometry.distances import pair_distances
 from gpuemb.geometry.procrustes import aligned_cosines
-from gpuemb.geometry.spectrum import Spectrum, spectrum_distance, spectrum_of_gram
+from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
 from gpuemb.kernels.polar import polar
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.stability.statistics import mean_of_known
@@ -190,4 +190,4 @@ def square(values: Float64, runs: int) -> Float64:
 
 
 def _spectrum_table(spectra: list[Spectrum]) -> Float64:
-    return np.array([[spectrum_distance(a, b) for b in spectra] for a in spectra])
+    return np.array([[distance_of_spectra(a, b) for b in spectra] for a in spectra])

@@ -28,6 +28,7 @@ class PairMeasure:
         estimate: the mean over pairs with its jackknife interval over runs.
         chance: what two unrelated runs would score, where it is known in closed form.
         higher_is_closer: whether a higher value means more alike.
+        reason: why a value is NaN, and of which two runs first; empty where none is.
     """
 
     measure: str
@@ -37,6 +38,7 @@ class PairMeasure:
     estimate: Estimate
     chance: float | None
     higher_is_closer: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from gpuemb.core.errors import ConfigError, StorageError
-from gpuemb.core.files import PARTIAL, replacing, replacing_folder, writing
+from gpuemb.core.files import PARTIAL, check_folder, replacing, replacing_folder, writing
 
 BROKEN = [
     ValueError("broke"),
@@ -296,3 +296,23 @@ def test_a_link_stays_and_leads_to_the_new_file(tmp_path: Path) -> None:
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "disk" / "file").read_text() == text
     assert names(tmp_path / "disk") == ["file"]
+
+
+def test_a_folder_that_is_or_can_be_made_is_taken_and_not_made(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "new", tmp_path / "new" / "within"):
+        check_folder(place)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below/it", "broken"])
+def test_what_stands_in_the_way_of_a_folder_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("words")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match=f"writing below .*{place}: .*{place.split('/')[0]} is no folder"):
+        check_folder(tmp_path / place)
+
+
+def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(StorageError, match="may not be written to"):
+        check_folder(tmp_path / "new")

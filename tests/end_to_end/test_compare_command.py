@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
-from end_to_end.command import COMMAND, FAILED, USAGE, gpuemb
+from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, interrupted_at
 
 from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
@@ -54,7 +54,15 @@ def test_people_read_one_line_a_measure(tmp_path: Path, tables: list[Embedding])
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["a.npy"], FAILED, "1 table"),
+        (["a.npy"], USAGE, "1 table"),
+        (["missing.npy"], USAGE, "gpuemb compare missing.npy another.npy"),
+        (["none.npy", "b.npy", "--measure", "likeness"], USAGE, "likeness"),  # before any table is read
+        (["none.npy", "b.npy", "--out", "a.npy"], FAILED, "a.npy is no folder"),
+        (["a.npy", "empty.txt"], FAILED, "empty.txt is empty"),
+        (["a.npy", "nan.txt"], FAILED, "nan.txt, line 2: the row of 'w1' holds NaN"),
+        (["a.npy", "one.txt"], USAGE, "the tables share 1 word, which has no neighbors"),
+        (["a.npy", "others.txt"], FAILED, "share none"),
+        (["a.npy", "."], FAILED, ". is a folder"),
         (["a.npy", "b.npy", "--measure", "likeness"], USAGE, "likeness"),
         (["a.npy", "b.npy", "-k", "30"], USAGE, "30"),
         (["a.npy", "none.npy"], FAILED, "none.npy"),
@@ -63,6 +71,46 @@ def test_people_read_one_line_a_measure(tmp_path: Path, tables: list[Embedding])
 def test_what_cannot_be_compared_is_said(
     tmp_path: Path, tables: list[Embedding], arguments: list[str], code: int, said: str
 ) -> None:
+    for name, lines in {
+        "empty": "",
+        "nan": "w0 1 2 3 4\nw1 1 2 nan 4\n",
+        "one": "w3 1 2 3 4\nelse 4 3 2 1\n",
+        "others": "else 1 2 3 4\nother 4 3 2 1\n",
+    }.items():
+        (tmp_path / f"{name}.txt").write_text(lines)
     done = gpuemb(tmp_path, "compare", *arguments)
     assert done.code == code
     assert said in done.err
+    assert done.out == ""
+
+
+def test_a_measure_that_does_not_exist_says_why(tmp_path: Path, tables: list[Embedding]) -> None:
+    (tmp_path / "one.txt").write_text("w3 1 2 3 4\nelse 4 3 2 1\n")
+    done = gpuemb(tmp_path, "compare", "a.npy", "one.txt", "--measure", "cka", "--measure", "pip_loss")
+    assert done.code == 0
+    assert "does not exist: a and one: the rows of one table are all equal" in done.out
+    done = gpuemb(tmp_path, "compare", "a.npy", "one.txt", "--measure", "cka", "--json")
+    (said,) = json.loads(done.out)["measures"]
+    assert (said["mean"], said["reason"]) == (None, "a and one: the rows of one table are all equal")
+
+
+def test_an_interrupted_comparison_writes_nothing_and_runs_again(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(20_000)]
+    for name in ("a", "b", "c"):
+        save(
+            Embedding(draw.standard_normal((20_000, 50)).astype(np.float32), words), tmp_path / f"{name}.npy"
+        )
+    before = sorted(tmp_path.iterdir())
+    command = ("compare", "a.npy", "b.npy", "c.npy", "--out", "compared")
+    ended = interrupted_at(tmp_path, b"neighbors", *command)
+    assert (ended.code, ended.out) == (INTERRUPTED, "")
+    assert "Interrupted. Nothing is written before all is measured." in ended.err
+    assert "Traceback" not in ended.err
+    assert sorted(tmp_path.iterdir()) == before
+    first = gpuemb(tmp_path, *command)
+    written = {path.name: path.read_bytes() for path in (tmp_path / "compared").iterdir()}
+    again = gpuemb(tmp_path, *command)
+    assert (first.code, again.code, first.out) == (0, 0, again.out)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "compared").iterdir()} == written
+    assert sorted(written) == ["pairs.parquet", "words.parquet"]

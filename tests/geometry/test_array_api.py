@@ -107,10 +107,8 @@ LINES: dict[str, Any] = {
     "unit products": lambda x, y: cross_grams([x, y], "unit").products,
     "centered products": lambda x, y: cross_grams([x, y], "centered").products,
     "all pairs": lambda x, y: cross_grams([x, y, x], "unit").rsa(),
-    "all pairs of spaces": lambda x, y: cross_grams([x, y, twice(x)]).eigenspace_overlap([x, y, twice(x)]),
-    "all pairs of shapes": lambda x, y: cross_grams([x, y, near(x, y)], "centered").angular(
-        [x, y, near(x, y)]
-    ),
+    "all pairs of spaces": lambda x, y: cross_grams([x, y, twice(x)]).eigenspace_overlap(),
+    "all pairs of shapes": lambda x, y: cross_grams([x, y, near(x, y)], "centered").angular(),
     "cosines": lambda x, y: aligned_cosines(x, y),
     "aligned cosines": lambda x, y: aligned_cosines(x, y, procrustes(x, y).rotation),
     "neighbor ids": lambda x, y: nearest_neighbors(x, 5).ids,

@@ -259,7 +259,7 @@ def test_progress_is_told_once_a_sweep() -> None:
 BAD: list[tuple[type[GpuembError], str, Any, dict[str, Any]]] = [
     (ShapeError, "consensus: 1 run\n", [random_table()], {}),
     (ShapeError, "consensus: 0 runs\n", [], {}),
-    (ShapeError, "X has 40 rows but Y has 30", [random_table(), random_table(30)], {}),
+    (ShapeError, "run 0 has 40 rows but run 1 has 30", [random_table(), random_table(30)], {}),
     (
         ShapeError,
         r"run 0 has 5 dimensions but run 2 has 3[\s\S]*truncate\(3\)",

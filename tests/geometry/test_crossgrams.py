@@ -145,8 +145,20 @@ def test_the_first_run_and_word_that_are_not_finite_are_named() -> None:
         cross_grams(runs)
 
 
+@pytest.mark.parametrize("preparation", ["raw", "unit", "centered", "centered-unit"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_number_that_is_not_finite_is_no_row_without_length(
+    preparation: Any, bad: float, dtype: Any
+) -> None:
+    x, y = random_table(dtype=dtype), random_table(seed=1, dtype=dtype)
+    y[7, 2] = bad
+    with pytest.raises(NonFiniteError, match="run 1 holds NaN or infinity; row 7"):
+        cross_grams([x, y], preparation)
+
+
 def test_tables_over_different_words_are_refused() -> None:
-    with pytest.raises(ShapeError, match="X has 40 rows but Y has 20"):
+    with pytest.raises(ShapeError, match="cross_grams: run 0 has 40 rows but run 2 has 20"):
         cross_grams([random_table(), random_table(), random_table(20)])
 
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from tolerances import EPS64, assert_same_bits, assert_within
 
 from gpuemb.core import threads
-from gpuemb.core.errors import NonFiniteError, ShapeError
+from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding
 from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.procrustes import procrustes
+from gpuemb.geometry.resampling import order_of, weights_of
 
 SHAPES = {"words": st.integers(8, 60), "dim": st.integers(2, 6), "seed": st.integers(0, 999)}
 
@@ -115,3 +116,31 @@ def test_unequal_words_and_numbers_that_are_not_finite_are_refused() -> None:
     bad[2] = math.inf
     with pytest.raises(NonFiniteError, match="Y holds NaN or infinity; row 2, the word 'w2', is the first"):
         semantic_displacement(Embedding(random_table(), [f"w{i}" for i in range(40)]), bad)
+
+
+@pytest.mark.parametrize("other", [3, 5])
+def test_draws_are_the_mean_of_the_drawn_rows(other: int) -> None:
+    x, y = random_table(40, 3), random_table(40, other, 1)
+    y[:, :3] += x
+    x[3] = y[7] = 0
+    kept = np.delete(np.arange(40), [3, 7])  # what has no length is not drawn
+    for seed in range(5):
+        rows = np.repeat(kept, weights_of(0, 38, seed))
+        low, high = semantic_displacement(x, y, bootstrap=1, seed=seed).interval
+        assert low == high
+        assert abs(low - semantic_displacement(x[rows], y[rows]).value) <= 1e-13
+        permuted = semantic_displacement(x[kept], y[kept][order_of(0, 38, seed)])
+        found = semantic_displacement(x, y, permutations=1, seed=seed)
+        assert abs(found.null_mean - permuted.value) <= 1e-13
+
+
+def test_a_mean_that_is_lost_in_its_sums_is_still_held_against_chance() -> None:
+    x = random_table()
+    found = semantic_displacement(x, x + 1e-7 * random_table(seed=1), permutations=99, bootstrap=20)
+    assert (found.p_value, found.undefined) == (0.01, 20)
+    assert 0.99 < found.gated <= found.chance_adjusted <= 1
+
+
+def test_draws_of_rows_that_lose_their_length_are_refused() -> None:
+    with pytest.raises(ConfigError, match="X has 5 dimensions and Y 3"):
+        semantic_displacement(random_table(), random_table(dim=3), bootstrap=5)

@@ -110,9 +110,9 @@ def test_every_sum_is_that_of_the_rows_as_drawn(preparation: DrawnPreparation, d
     base, own = pair.resampled(np.ones(pair.words, np.int64))
     drawn = kept[resamples.repeated(weights)]
     for found, expected in (
-        (base, pair_sums(x, y, preparation)),
-        (pair.resampled(weights)[0], pair_sums(x[drawn], y[drawn], preparation)),
-        (pair.permuted(order, base, own)[0], pair_sums(x[kept], y[kept[order]], preparation)),
+        (base, pair_sums("test", x, y, preparation)),
+        (pair.resampled(weights)[0], pair_sums("test", x[drawn], y[drawn], preparation)),
+        (pair.permuted(order, base, own)[0], pair_sums("test", x[kept], y[kept[order]], preparation)),
     ):
         largest = 3000 * float(np.linalg.norm(np.float64(x), axis=1).max()) ** 2
         for name, value in fields_of(expected).items():

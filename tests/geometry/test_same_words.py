@@ -63,7 +63,7 @@ def test_equal_words_of_another_kind_of_list_and_tables_without_words_are_taken(
 
 def test_anchors_must_be_of_the_same_words() -> None:
     x, y = tables(OTHERS)
-    with pytest.raises(VocabularyError, match="row 7 is 'w7' in run 0 but 'else' in run 3"):
+    with pytest.raises(VocabularyError, match="row 7 is 'w7' in X but 'else' in anchor Ẽ"):
         ge.eigenspace_instability(x, x, anchors=[x, y])
 
 

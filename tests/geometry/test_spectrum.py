@@ -15,6 +15,7 @@ from tolerances import EPS64, assert_within
 
 from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.resampling import weights_of
 from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
 from gpuemb.geometry.zipf import zipf_exponent
 
@@ -113,11 +114,13 @@ def spread(*eigenvalues: float) -> Spectrum:
     ],
 )
 def test_the_distance_of_spectra_compares_shares(first: Spectrum, second: Spectrum, distance: float) -> None:
-    assert spectrum_distance(first, second) == spectrum_distance(second, first) == distance
+    assert float(spectrum_distance(first, second)) == float(spectrum_distance(second, first)) == distance
 
 
 def test_a_spectrum_without_variance_is_at_no_distance() -> None:
-    assert math.isnan(spectrum_distance(spread(1, 1), spread(0, 0)))
+    found = spectrum_distance(spread(1, 1), spread(0, 0))
+    assert math.isnan(found.value)
+    assert found.reason == "the rows are all equal"
 
 
 @settings(deadline=None)
@@ -243,6 +246,47 @@ def test_all_runs_have_their_spectra_and_distances() -> None:
         np.testing.assert_array_equal(np.diag(found), np.zeros(3))
         np.testing.assert_array_equal(found, found.T)
         for s, t in ((0, 1), (2, 1)):
-            assert abs(found[s, t] - spectrum_distance(parts[s], parts[t])) <= 1e-12
+            assert abs(found[s, t] - float(spectrum_distance(parts[s], parts[t]))) <= 1e-12
     with pytest.raises(ConfigError, match="preparation = 'raw'"):
         cross_grams(tables).spectra()
+
+
+def plain_distance(x: Any, y: Any, *, correlation: bool) -> float:
+    if correlation:
+        values = [np.linalg.eigvalsh(np.corrcoef(table, rowvar=False))[::-1] for table in (x, y)]
+    else:
+        values = [definitions.eigenvalues(table) for table in (x, y)]
+    shares = [np.pad(v / v.sum(), (0, 5 - len(v))) for v in values]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+@pytest.mark.parametrize("correlation", [False, True])
+def test_tables_have_a_distance_of_spectra_and_an_interval(correlation: bool) -> None:
+    x, y = random_table(200, 5) * np.linspace(1, 2, 5), random_table(200, 4, 1)
+    found = spectrum_distance(x, y, correlation=correlation)
+    assert abs(found.value - plain_distance(x, y, correlation=correlation)) <= 1e-12
+    parts = (spectrum(x), spectrum(y))
+    assert spectrum_distance(*parts, correlation=correlation).value == found.value
+    for seed in range(5):
+        rows = np.repeat(np.arange(200), weights_of(0, 200, seed))
+        low, high = spectrum_distance(x, y, correlation=correlation, bootstrap=1, seed=seed).interval
+        assert low == high
+        assert abs(low - plain_distance(x[rows], y[rows], correlation=correlation)) <= 1e-12
+
+
+def test_a_constant_column_has_a_distance_but_none_of_correlations() -> None:
+    x = random_table()
+    x[:, 3] = 0.1
+    assert spectrum_distance(x, random_table(seed=1), bootstrap=5).undefined == 0
+    found = spectrum_distance(x, random_table(seed=1), correlation=True, bootstrap=5)
+    assert math.isnan(found.value)
+    assert found.reason == "column 3 is constant"
+    assert np.isnan(found.interval).all()
+
+
+def test_what_cannot_be_drawn_of_spectra_is_said() -> None:
+    x = random_table()
+    with pytest.raises(ConfigError, match="does not know the order of words"):
+        spectrum_distance(x, x, permutations=5)
+    with pytest.raises(ConfigError, match="bootstrap = 5 of two spectra"):
+        spectrum_distance(spectrum(x), spectrum(x), bootstrap=5)

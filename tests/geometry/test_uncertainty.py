@@ -17,7 +17,10 @@ from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, GpuembError
 from gpuemb.core.progress import Task
 from gpuemb.geometry.alignment import Alignment
+from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.displacement import semantic_displacement
+from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
 from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.resampling import order_of, weights_of
@@ -37,7 +40,9 @@ def scaled_rotation(x: Any, y: Any, **asked: Any) -> Alignment:
 
 MEASURES = [rsa, cka]
 DISTANCES = [pip_loss, procrustes, scaled_rotation, angular, bures]
-DRAWN = [*MEASURES, debiased_cka, *DISTANCES]
+SPANS = [cca, svcca, pwcca, eigenspace_overlap]
+CLOSER_WHEN_SMALLER = [*DISTANCES, semantic_displacement, eigenspace_instability]
+DRAWN = [*MEASURES, debiased_cka, *SPANS, *CLOSER_WHEN_SMALLER]
 NOTHING = np.array([])
 
 
@@ -105,7 +110,7 @@ def test_the_null_is_that_of_rows_permuted_by_hand(measure: Any) -> None:
     found = measure(x, y, permutations=50, seed=4)
     null = np.array([measure(x, y[order_of(draw, 40, 4)]).value for draw in range(50)])
     assert math.isclose(found.null_mean, null.mean(), rel_tol=1e-9, abs_tol=1e-12)
-    reached = null <= found.value if measure in DISTANCES else null >= found.value
+    reached = null <= found.value if measure in CLOSER_WHEN_SMALLER else null >= found.value
     assert found.p_value == (1 + int(reached.sum())) / 51
     assert found.permutations == 50
 
@@ -173,7 +178,7 @@ def test_intervals_cover_the_value_of_the_population(measure: Any) -> None:
     assert 0.8 * spread < float(np.mean(widths)) < 1.25 * spread
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", [*MEASURES, debiased_cka, angular, cca, svcca, pwcca])
 def test_a_measure_without_a_value_has_no_uncertainty_and_keeps_its_reason(measure: Any) -> None:
     found = measure(np.ones((30, 3)), random_table(30), permutations=20, bootstrap=20)
     assert math.isnan(found.value)

@@ -197,7 +197,11 @@ def test_results_arrays_and_stacks_are_compared_alike() -> None:
     ("lists", "error", "message"),
     [
         ([np.zeros((4, 2), np.int32)], ShapeError, "1 runs"),
-        ([np.zeros((4, 2), np.int32), np.zeros((5, 2), np.int32)], ShapeError, "4 rows but Y has 5"),
+        (
+            [np.zeros((4, 2), np.int32), np.zeros((5, 2), np.int32)],
+            ShapeError,
+            "run 0 has 4 rows but run 1 has 5",
+        ),
         ([np.zeros((4, 2), np.int32), np.zeros((4, 3), np.int32)], ShapeError, "lists of 2 and 3 neighbors"),
         ([np.zeros((101, 4, 2), np.int32)], ShapeError, "101 runs with k = 2\n.* 100 runs"),
         ([np.zeros((2, 4, 257), np.int32)], ShapeError, "2 runs with k = 257\n.* at most 256"),

@@ -11,7 +11,7 @@ from geometry.definitions import random_rotation, random_table
 from tolerances import SAFETY
 
 import gpuemb as ge
-from gpuemb.core.errors import ConfigError, ShapeError
+from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError, VocabularyError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
 from gpuemb.stability.compare import MEASURES, PAIR_MEASURES, WORD_MEASURES, compare
 
@@ -39,7 +39,7 @@ TWO: dict[str, Any] = {
     "eigenspace_overlap": ge.eigenspace_overlap,
     "eigenspace_instability": ge.eigenspace_instability,
     "pip_loss": ge.pip_loss,
-    "spectrum_distance": lambda x, y: ge.spectrum_distance(ge.spectrum(x), ge.spectrum(y)),
+    "spectrum_distance": ge.spectrum_distance,
     "overlap": lambda x, y: ge.neighbor_overlap(ge.nearest_neighbors(x, 5), ge.nearest_neighbors(y, 5)),
 }
 
@@ -118,6 +118,92 @@ def test_one_table_is_refused() -> None:
 def test_more_neighbors_than_words_are_refused_before_any_work() -> None:
     with pytest.raises(ConfigError, match="60"):
         compare(EmbeddingStack(tuple(t.vectors for t in runs()), WORDS), k=60)
+
+
+@pytest.mark.parametrize("measure", ["jaccard", "lowest_overlap", "joint_reliability"])
+def test_every_measure_of_neighbors_needs_them(measure: str) -> None:
+    with pytest.raises(ConfigError, match="k = 60 neighbors were asked for among 59 candidates"):
+        compare(runs(), measure, k=60)
+
+
+def test_one_shared_word_has_no_neighbors_and_that_is_said() -> None:
+    one = [Embedding(run.vectors[:1], ["w0"], name=run.name) for run in runs()]
+    with pytest.raises(
+        ConfigError, match=r"the tables share 1 word, which has no neighbors[^$]*--case lower"
+    ):
+        compare(one)
+    found = compare(one, ["cka", "pip_loss", "aligned_cosine"])
+    assert math.isnan(found["cka"].estimate.value)
+    assert found["cka"].reason == "run0 and run1: the rows of one table are all equal"
+    assert np.isfinite(found["pip_loss"].values).all()
+    assert found["pip_loss"].reason == ""
+    assert found.words["aligned_cosine"].to_numpy() == pytest.approx([1.0], abs=1e-12)
+
+
+def test_fewer_words_than_dimensions_are_compared() -> None:
+    found = compare([random_table(5, 9), random_table(5, 9, 1)], k=2)
+    for one in found.measures:
+        assert np.isfinite(one.values).all(), one.measure
+        assert one.reason == ""
+    assert found["cca"].values[0, 1] == pytest.approx(1, abs=1e-12)
+
+
+def test_a_table_that_does_not_vary_gives_reasons_and_no_numbers() -> None:
+    x, y = random_table(60, 6), random_table(60, 6, 1)
+    found = compare([x, np.full((60, 6), 0.1), y], k=5)
+    expected = {
+        **dict.fromkeys(
+            ("angular", "cka", "cca", "svcca", "pwcca", "spectrum_distance"),
+            "run 0 and run 1: the rows of one table are all equal",
+        ),
+        "cka_debiased": "run 0 and run 1: the rows of one table are all equal, or all equally far apart, or "
+        "fewer than 4",
+        "rsa": "run 0 and run 1: all cosines of one table are equal",
+    }
+    assert {one.measure: one.reason for one in found.measures if one.reason} == expected
+    for name in expected:
+        assert np.isnan(found[name].values[[0, 1], [1, 2]]).all()
+        assert math.isfinite(found[name].values[0, 2])
+
+
+def test_a_table_of_zeros_has_no_cosine_and_spans_nothing() -> None:
+    found = compare([random_table(60, 6), np.zeros((60, 6))], k=5)
+    assert found["aligned_cosine"].reason == "run 0 and run 1: no word has a length in both tables"
+    assert found["overlap"].reason == "run 0 and run 1: no word has neighbors in both tables"
+    assert found["eigenspace_overlap"].reason == "run 0 and run 1: one table is zero throughout"
+
+
+def test_unequal_dimensions_are_a_reason() -> None:
+    found = compare([random_table(60, 6), random_table(60, 4, 1)], ["direct_distance", "procrustes_distance"])
+    assert found["direct_distance"].reason == "run 0 and run 1: the tables differ in dimensions"
+    assert found["procrustes_distance"].reason == ""
+
+
+def test_a_column_that_does_not_vary_is_only_missing_from_what_is_centered() -> None:
+    tables = [run.vectors for run in runs()]
+    wide = [np.concatenate([table, np.full((60, 1), 0.1)], axis=1) for table in tables]
+    found, expected = (compare(given, ["cka", "cca", "bures"]) for given in (wide, tables))
+    for name in ("cka", "cca", "bures"):
+        np.testing.assert_allclose(found[name].values, expected[name].values, rtol=0, atol=1e-11)
+
+
+def test_broken_tables_are_refused_by_their_names() -> None:
+    tables = runs()
+    tables[2].vectors[7, 1] = math.nan
+    with pytest.raises(NonFiniteError, match="compare: run2 holds NaN or infinity; row 7, the word 'w7'"):
+        compare(tables, "overlap")
+    with pytest.raises(ShapeError, match="compare: run 0 has 60 rows but run 1 has 59"):
+        compare([random_table(60, 6), random_table(59, 6)])
+    with pytest.raises(VocabularyError, match="compare: row 0 is 'w0' in run0 but 'w59' in run1"):
+        compare([tables[0], Embedding(tables[1].vectors, WORDS[::-1], name="run1")])
+
+
+def test_tables_given_one_by_one_are_told_from_measures() -> None:
+    x, y = (run.vectors for run in runs()[:2])
+    with pytest.raises(ConfigError, match=r"ndarray was given for measures[^$]*compare\(\[a, b\]\)"):
+        compare([x], y)
+    with pytest.raises(ShapeError, match=r"compare\(\[a, b\]\)"):
+        compare(x)
 
 
 def test_every_name_is_known() -> None:
