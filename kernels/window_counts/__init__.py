@@ -74,6 +74,9 @@ def weights_of(window: int, weighting: Weighting) -> tuple[Int64, int]:
     return np.array([0, *weights], np.int64), unit
 
 
+FREQUENT = (
+    512  # words whose pairs are counted in a table, if ids begin with the most frequent, as they should
+)
 RANGE_CELLS = 1 << 19  # 6 MB of cells a range: it is still in the cache when it is copied into the result
 CELL_BYTES = 12
 
@@ -97,6 +100,7 @@ def plan_window_counts(
         {
             "counts, at most": CELL_BYTES * cells + 8 * (words + 1),
             "positions": (14 if resampled else 6) * tokens + 8 * rooms * words,
+            "pairs of frequent words": 8 * min(FREQUENT, words) ** 2 * rooms,
             "rows of workers": rooms * (13 * words + CELL_BYTES * min(max(RANGE_CELLS, words), cells)),
         },
     )

@@ -1,15 +1,18 @@
 """Co-occurrence counts on the CPU: one dense integer row a worker, no pair is ever written down.
 
-Plan      Positions are grouped by word. A worker takes a range of words; for each it walks the windows around
-          its positions and adds into one dense row of int64. A cell that was 0 is noted. The noted cells set
-          bits, and reading the bits upwards gives the columns in order: nothing is sorted, and no branch
-          depends on what a window holds. Windows to come are prefetched. Ranges are copied into the result
-          in their order while the workers count the next ones.
-Bound by  the adds into the dense row, 8·V bytes of which language keeps the frequent ones in L1; then the
-          pages of the result.
+Plan      Positions of all but the most frequent words are grouped by word. A worker takes a range of words;
+          for each it walks the windows around its positions and adds into one dense row of int64. A cell that
+          was 0 is noted. The noted cells set bits, and reading the bits upwards gives the columns in order:
+          nothing is sorted, and no branch depends on what a window holds. Windows to come are prefetched.
+          Ranges are copied into the result in their order while the workers count the next ones. Pairs of
+          frequent words need no windows around them: see ``frequent.py``. One side of a window has no mirror,
+          so there every word is walked.
+Bound by  fetching windows from memory and the branch that ends each; then the pages of the result.
 Memory    6·T for positions, 12·V and one range a worker, and the result.
-Rejected  One side of each pair, mirrored: it saves a third of the walk, and mirroring costs it again.
+Rejected  One side of each pair, mirrored, for all words: mirroring rare words costs what it saves.
           Sorting the noted cells: four times as long as all the rest.
+          Windows of a fixed length, weight 0 outside the document: no branch to guess, a third more cells.
+          Signed indexes: Numba asks of each whether it counts from the end; that took a third of the time.
 """
 
 from __future__ import annotations
@@ -24,12 +27,21 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.intrinsics import borrowed, prefetch, trailing_zeros
-from gpuemb.kernels.window_counts import RANGE_CELLS, CountedRows, Side
-from gpuemb.kernels.window_counts.grouping import LEFT_MASK, RIGHT_SHIFT, Grouped, group, read_only, sides_of
+from gpuemb.kernels.window_counts import FREQUENT, RANGE_CELLS, CountedRows, Side
+from gpuemb.kernels.window_counts.frequent import count_frequent, put_frequent
+from gpuemb.kernels.window_counts.grouping import (
+    LEFT_MASK,
+    RIGHT_SHIFT,
+    Grouped,
+    documents_of,
+    group,
+    sides_of,
+)
 from gpuemb.kernels.window_counts.result import Result, cut_ranges, most_cells
 
 AHEAD = 12  # windows between the one that is walked and the one that is asked for
-WORD, SUMMARY = 6, 12  # a uint64 marks 64 cells, one above it 64 of those
+KEPT_OUT = -(2**63)  # in a word's own cell: a window's center adds 0 there, and is not noted
+WORD, SUMMARY = np.uint64(6), np.uint64(12)  # a uint64 marks 64 cells, one above it 64 of those
 LOW = np.uint64(63)
 ONE = np.uint64(1)
 
@@ -38,7 +50,8 @@ class _Work(NamedTuple):
     """All that counting a range reads and writes.
 
     Attributes:
-        ids, weights: as in the module's contract.
+        ids: as in the module's contract.
+        weights: of a window's tokens, from the left; the center's is 0.
         bounds, positions, reach, times: as in ``Grouped``.
         row: ``(V,)`` the counts of one word.
         noted: ``(V + 1,)`` columns in the order of their first touch.
@@ -72,21 +85,30 @@ def window_counts(
 ) -> CountedRows:
     """See :mod:`gpuemb.kernels.window_counts`."""
     left, right = sides_of(weights, side)
-    ids, starts = read_only(ids), read_only(starts)
-    grouped = group(ids, starts, repeats, words, left, right)
-    cells = Result(most_cells(grouped.bounds, words, left + right, (0, words)))
-    ends = [np.zeros(1, np.int64)]
-    for indptr, indices, data in _count(ids, grouped, words, weights, left + right):
-        ends.append(indptr + cells.filled)
+    frequent = min(words, FREQUENT) if side == "both" else 0
+    corpus = documents_of(ids, starts, repeats)
+    grouped = group(corpus, words, frequent, left, right)
+    reach = left + right
+    cells = Result(
+        most_cells(grouped.bounds, words, reach, (0, frequent)),
+        most_cells(grouped.bounds, words, reach, (frequent, words)),
+    )
+    ends = [np.array([cells.filled])]
+    for rows, indices, data in _count(corpus.ids, grouped, words, weights, reach, frequent):
+        ends.append(rows + cells.filled)
         cells.append(indices, data)
-    return CountedRows(np.concatenate(ends), *cells.finished())
+    places = np.concatenate(ends)
+    if frequent:
+        begins = put_frequent(count_frequent(corpus, frequent, weights), places, cells)
+        places = np.concatenate([begins, places])
+    return CountedRows(places - places[0], *cells.finished())
 
 
 def _count(
-    ids: Int32, grouped: Grouped, words: int, weights: Int64, reach: int
+    ids: Int32, grouped: Grouped, words: int, weights: Int64, reach: int, frequent: int
 ) -> Iterator[tuple[Int64, Int32, Int64]]:
     """Yield the rows of each range in order; what is yielded holds until the next is asked for."""
-    ranges = cut_ranges(grouped.bounds, words, reach, RANGE_CELLS)
+    ranges = cut_ranges(grouped.bounds, words, reach, RANGE_CELLS, frequent)
     most = max((most_cells(grouped.bounds, words, reach, part) for part in ranges), default=0)
     longest = max((last - first for first, last in ranges), default=0)
     free: list[_Work] = []
@@ -94,12 +116,12 @@ def _count(
     def prepared() -> _Work:
         return _Work(
             ids,
-            weights,
+            np.concatenate([weights[:0:-1], weights]),
             *grouped,
             row=np.zeros(words, np.int64),
             noted=np.empty(words + 1, np.int32),
-            marks=np.zeros((words >> WORD) + 1, np.uint64),
-            summary=np.zeros((words >> SUMMARY) + 1, np.uint64),
+            marks=np.zeros((words >> 6) + 1, np.uint64),
+            summary=np.zeros((words >> 12) + 1, np.uint64),
             ends=np.empty(longest, np.int64),
             indices=np.empty(most, np.int32),
             data=np.empty(most, np.int64),
@@ -107,7 +129,7 @@ def _count(
 
     def count(part: tuple[int, int]) -> tuple[_Work, int, int]:
         work = free.pop() if free else prepared()
-        return work, part[1] - part[0], _count_range(work, *part)
+        return work, part[1] - part[0], _count_range(work, *part, int(grouped.bounds[frequent]))
 
     for work, rows, filled in threads.stream(count, ranges):
         yield work.ends[:rows], work.indices[:filled], work.data[:filled]
@@ -115,32 +137,31 @@ def _count(
 
 
 @njit
-def _count_range(work: _Work, first: int, last: int) -> int:
+def _count_range(work: _Work, first: int, last: int, skipped: int) -> int:
     work = borrowed(work)
     ids, row, noted, weights = work.ids, work.row, work.noted, work.weights
-    address, final, window = ids.ctypes.data, work.positions.size - 1, weights.size - 1
+    address, final, window = ids.ctypes.data, work.positions.size - 1, weights.size >> 1
     filled = 0
     for word in range(first, last):
         cells = 0
-        for at in range(work.bounds[word], work.bounds[word + 1]):
+        row[word] = KEPT_OUT
+        for at in range(work.bounds[word] - skipped, work.bounds[word + 1] - skipped):
             soon = np.int64(work.positions[min(at + AHEAD, final)])
             prefetch(address + 4 * int(soon - window))
             prefetch(address + 4 * int(soon + window))
             center = np.int64(work.positions[at])
             reach = np.int64(work.reach[at])
             times = work.times[at if work.times.size > 1 else 0]
-            for distance in range(1, (reach & LEFT_MASK) + 1):
-                context = ids[center - distance]
+            shift = window - center
+            for place in range(center - (reach & LEFT_MASK), center + (reach >> RIGHT_SHIFT) + 1):
+                context = np.uint32(ids[np.uint64(place)])
                 before = row[context]
-                noted[cells] = context
+                noted[np.uint64(cells)] = context
                 cells += before == 0
-                row[context] = before + times * weights[distance]
-            for distance in range(1, (reach >> RIGHT_SHIFT) + 1):
-                context = ids[center + distance]
-                before = row[context]
-                noted[cells] = context
-                cells += before == 0
-                row[context] = before + times * weights[distance]
+                row[context] = before + times * weights[np.uint64(place + shift)]
+        row[word] -= KEPT_OUT
+        noted[np.uint64(cells)] = word
+        cells += row[word] != 0
         filled = _take_row(work, cells, filled)
         work.ends[word - first] = filled
     return filled
@@ -151,22 +172,22 @@ def _take_row(work: _Work, cells: int, filled: int) -> int:
     """Move the noted cells out of the dense row, columns ascending."""
     row, noted, marks, summary = work.row, work.noted, work.marks, work.summary
     for cell in range(cells):
-        column = np.int64(noted[cell])
-        marks[column >> WORD] |= ONE << (np.uint64(column) & LOW)
-        summary[column >> SUMMARY] |= ONE << (np.uint64(column >> WORD) & LOW)
+        column = np.uint64(noted[cell])
+        marks[column >> WORD] |= ONE << (column & LOW)
+        summary[column >> SUMMARY] |= ONE << (column >> WORD & LOW)
     for block in range(summary.size):
         inside = summary[block]
         summary[block] = 0
         while inside != 0:
-            group = block << WORD | np.int64(trailing_zeros(inside))
+            group = np.uint64(block) << WORD | trailing_zeros(inside)
             inside &= inside - ONE
             bits = marks[group]
             marks[group] = 0
             while bits != 0:
-                column = group << WORD | np.int64(trailing_zeros(bits))
+                column = group << WORD | trailing_zeros(bits)
                 bits &= bits - ONE
-                work.indices[filled] = column
-                work.data[filled] = row[column]
+                work.indices[np.uint64(filled)] = column
+                work.data[np.uint64(filled)] = row[column]
                 row[column] = 0
                 filled += 1
     return filled
