@@ -77,7 +77,7 @@ def weights_of(window: int, weighting: Weighting) -> tuple[Int64, int]:
 FREQUENT = (
     512  # words whose pairs are counted in a table, if ids begin with the most frequent, as they should
 )
-RANGE_CELLS = 1 << 19  # 6 MB of cells a range: it is still in the cache when it is copied into the result
+RANGE_CELLS = 1 << 17  # 1.5 MB of cells a range: they are still in the cache when they are copied
 CELL_BYTES = 12
 
 

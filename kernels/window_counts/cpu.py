@@ -4,9 +4,9 @@ Plan      Positions of all but the most frequent words are grouped by word. A wo
           for each it walks the windows around its positions and adds into one dense row of int64. A cell that
           was 0 is noted. The noted cells set bits, and reading the bits upwards gives the columns in order:
           nothing is sorted, and no branch depends on what a window holds. Windows to come are prefetched.
-          Ranges are copied into the result in their order while the workers count the next ones. Pairs of
-          frequent words need no windows around them: see ``frequent.py``. One side of a window has no mirror,
-          so there every word is walked.
+          Where a range goes is known when those before it are counted; a worker copies it there before it
+          counts another, so that the system's new pages come to all workers. Pairs of frequent words need no
+          windows around them: see ``frequent.py``. One side of a window has no mirror: there all are walked.
 Bound by  fetching windows from memory and the branch that ends each; then the pages of the result.
 Memory    6·T for positions, 12·V and one range a worker, and the result.
 Rejected  One side of each pair, mirrored, for all words: mirroring rare words costs what it saves.
@@ -17,8 +17,8 @@ Rejected  One side of each pair, mirrored, for all words: mirroring rare words c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections import deque
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,8 @@ from gpuemb.kernels.window_counts.grouping import (
 )
 from gpuemb.kernels.window_counts.result import Result, cut_ranges, most_cells
 
-AHEAD = 12  # windows between the one that is walked and the one that is asked for
+T = TypeVar("T")
+AHEAD = 24  # windows between the one that is walked and the one that is asked for
 KEPT_OUT = -(2**63)  # in a word's own cell: a window's center adds 0 there, and is not noted
 WORD, SUMMARY = np.uint64(6), np.uint64(12)  # a uint64 marks 64 cells, one above it 64 of those
 LOW = np.uint64(63)
@@ -88,35 +89,33 @@ def window_counts(
     frequent = min(words, FREQUENT) if side == "both" else 0
     corpus = documents_of(ids, starts, repeats)
     grouped = group(corpus, words, frequent, left, right)
-    reach = left + right
     cells = Result(
-        most_cells(grouped.bounds, words, reach, (0, frequent)),
-        most_cells(grouped.bounds, words, reach, (frequent, words)),
+        most_cells(grouped.bounds, words, left + right, (0, frequent)),
+        most_cells(grouped.bounds, words, left + right, (frequent, words)),
     )
-    ends = [np.array([cells.filled])]
-    for rows, indices, data in _count(corpus.ids, grouped, words, weights, reach, frequent):
-        ends.append(rows + cells.filled)
-        cells.append(indices, data)
-    places = np.concatenate(ends)
+    window = np.concatenate([weights[:0:-1], weights])
+    ends = _count_rarer(corpus.ids, grouped, window, left + right, frequent, cells)
     if frequent:
-        begins = put_frequent(count_frequent(corpus, frequent, weights), places, cells)
-        places = np.concatenate([begins, places])
-    return CountedRows(places - places[0], *cells.finished())
+        begins = put_frequent(count_frequent(corpus, frequent, weights), ends, cells)
+        ends = np.concatenate([begins, ends])
+    return CountedRows(ends - ends[0], *cells.finished())
 
 
-def _count(
-    ids: Int32, grouped: Grouped, words: int, weights: Int64, reach: int, frequent: int
-) -> Iterator[tuple[Int64, Int32, Int64]]:
-    """Yield the rows of each range in order; what is yielded holds until the next is asked for."""
+def _count_rarer(
+    ids: Int32, grouped: Grouped, weights: Int64, reach: int, frequent: int, cells: Result
+) -> Int64:
+    """Put the rows of words from ``frequent``; return where the first begins, and where each ends."""
+    words = len(grouped.bounds) - 1
     ranges = cut_ranges(grouped.bounds, words, reach, RANGE_CELLS, frequent)
     most = max((most_cells(grouped.bounds, words, reach, part) for part in ranges), default=0)
     longest = max((last - first for first, last in ranges), default=0)
-    free: list[_Work] = []
+    free: deque[_Work] = deque()
+    placed: deque[tuple[_Work, int, int]] = deque()
 
     def prepared() -> _Work:
         return _Work(
             ids,
-            np.concatenate([weights[:0:-1], weights]),
+            weights,
             *grouped,
             row=np.zeros(words, np.int64),
             noted=np.empty(words + 1, np.int32),
@@ -127,13 +126,31 @@ def _count(
             data=np.empty(most, np.int64),
         )
 
+    def move(_: object = None) -> None:
+        while (done := _taken(placed)) is not None:
+            work, place, filled = done
+            cells.put(place, work.indices[:filled], work.data[:filled])
+            free.append(work)
+
     def count(part: tuple[int, int]) -> tuple[_Work, int, int]:
-        work = free.pop() if free else prepared()
+        move()
+        work = _taken(free) or prepared()
         return work, part[1] - part[0], _count_range(work, *part, int(grouped.bounds[frequent]))
 
+    ends = [np.array([cells.filled])]
     for work, rows, filled in threads.stream(count, ranges):
-        yield work.ends[:rows], work.indices[:filled], work.data[:filled]
-        free.append(work)
+        ends.append(work.ends[:rows] + cells.filled)
+        placed.append((work, cells.put_behind(filled), filled))
+    threads.run(move, range(threads.count()))
+    return np.concatenate(ends)
+
+
+def _taken(queue: deque[T]) -> T | None:
+    """The first of a queue from which several workers take."""
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None
 
 
 @njit
@@ -148,6 +165,7 @@ def _count_range(work: _Work, first: int, last: int, skipped: int) -> int:
         for at in range(work.bounds[word] - skipped, work.bounds[word + 1] - skipped):
             soon = np.int64(work.positions[min(at + AHEAD, final)])
             prefetch(address + 4 * int(soon - window))
+            prefetch(address + 4 * int(soon))
             prefetch(address + 4 * int(soon + window))
             center = np.int64(work.positions[at])
             reach = np.int64(work.reach[at])

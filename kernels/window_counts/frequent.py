@@ -10,6 +10,7 @@ Memory    8·513·512 bytes a worker.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from gpuemb.kernels.intrinsics import borrowed
 from gpuemb.kernels.window_counts.grouping import Documents, Stretch, stretches_of
 from gpuemb.kernels.window_counts.result import Result
 
+ONE = np.uint64(1)
+
 
 class _Adding(NamedTuple):
     ids: Int32
@@ -31,14 +34,16 @@ class _Adding(NamedTuple):
 
 
 class _Mirroring(NamedTuple):
-    """What copying cells of rarer words' rows reads and writes.
+    """What writing frequent words' rows reads and writes.
 
     Attributes:
+        table: ``(F, F)`` the counts among frequent words.
         ends: where each rarer word's row ends; the first one's beginning before.
         cursor: ``(F,)`` where the next cell of each frequent word goes.
         indices, data: all cells.
     """
 
+    table: Int64
     ends: Int64
     cursor: Int64
     indices: Int32
@@ -90,50 +95,59 @@ def put_frequent(table: Int64, ends: Int64, cells: Result) -> Int64:
         cells: the rows of the rarer words; a frequent word's row is mirrored from them.
     """
     frequent, rare = len(table), len(ends) - 1
-    parts = threads.ranges(rare, threads.count())
+    shared = np.zeros((threads.count(), frequent), np.int64)
+    equal = np.searchsorted(ends, np.linspace(ends[0], ends[-1], len(shared) + 1)[1:-1])
+    parts = list(pairwise([0, *equal.tolist(), rare]))
 
-    def count(part: tuple[int, int]) -> Int64:
-        return _count_shared(ends, cells.indices, frequent, *part)
+    def count(part: int) -> None:
+        _count_shared(ends, cells.indices, shared[part], *parts[part])
 
-    shared = np.array(threads.run(count, parts), np.int64).reshape(-1, frequent)
-    rows, columns = np.nonzero(table)
-    inside = np.bincount(rows, minlength=frequent)
-    lengths = inside + shared.sum(axis=0)
-    begins: Int64 = cells.put_before(int(lengths.sum())) + np.cumsum(lengths) - lengths
-    places = (begins - np.cumsum(inside) + inside)[rows] + np.arange(len(rows))
-    cells.indices[places], cells.data[places] = columns, table[rows, columns]
-    cursors = begins + inside + np.cumsum(shared, axis=0) - shared
+    threads.run(count, range(len(parts)))
+    lengths: Int64 = np.count_nonzero(table, axis=1) + shared.sum(axis=0)
+    reached = np.cumsum(lengths)
+    begins: Int64 = cells.put_before(int(reached[-1])) + reached - lengths
+    work = _Mirroring(table, ends, begins.copy(), cells.indices, cells.data)
+    shares = np.linspace(0, reached[-1], threads.count() + 1)[1:-1]
 
-    def copy(part: int) -> None:
-        _copy_shared(_Mirroring(ends, cursors[part], cells.indices, cells.data), *parts[part])
+    def write(part: tuple[int, int]) -> None:
+        _write_rows(work, *part)
 
-    threads.run(copy, range(len(parts)))
+    threads.run(write, pairwise([0, *np.searchsorted(reached, shares).tolist(), frequent]))
     return begins
 
 
 @njit
-def _count_shared(ends: Int64, indices: Int32, frequent: int, first: int, last: int) -> Int64:
-    counts: Int64 = np.zeros(frequent, np.int64)
+def _count_shared(ends: Int64, indices: Int32, counts: Int64, first: int, last: int) -> None:
     for row in range(first, last):
         for place in range(ends[row], ends[row + 1]):
             column = indices[place]
-            if column >= frequent:
+            if column >= counts.size:
                 break
             counts[np.uint32(column)] += 1
-    return counts
 
 
 @njit
-def _copy_shared(work: _Mirroring, first: int, last: int) -> None:
+def _write_rows(work: _Mirroring, first: int, last: int) -> None:
+    """Write the rows of some frequent words: what the table holds, then what rarer words' rows hold."""
     work = borrowed(work)
-    ends, cursor, indices, data = work.ends, work.cursor, work.indices, work.data
-    frequent = cursor.size
-    for row in range(first, last):
+    table, ends, cursor, indices, data = work.table, work.ends, work.cursor, work.indices, work.data
+    frequent = table.shape[0]
+    for word in range(first, last):
+        target = np.uint64(cursor[word])
+        for column in range(frequent):
+            value = table[word, column]
+            if value != 0:
+                indices[target] = column
+                data[target] = value
+                target += ONE
+        cursor[word] = target
+    for row in range(ends.size - 1):
         for place in range(ends[row], ends[row + 1]):
-            column = indices[place]
-            if column >= frequent:
+            word = indices[place]
+            if word >= last:
                 break
-            target = np.uint64(cursor[np.uint32(column)])
-            cursor[np.uint32(column)] += 1
-            indices[target] = frequent + row
-            data[target] = data[place]
+            if word >= first:
+                target = np.uint64(cursor[np.uint32(word)])
+                cursor[np.uint32(word)] += 1
+                indices[target] = frequent + row
+                data[target] = data[place]

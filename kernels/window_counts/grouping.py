@@ -106,10 +106,12 @@ def group(corpus: Documents, words: int, first: int, left: int, right: int) -> G
     """Group the positions of words from ``first``; windows hold at most ``left`` and ``right`` tokens."""
     stretches = stretches_of(corpus.starts, threads.count())
 
-    def count(part: Stretch) -> Int64:
-        return _count_words(*corpus, *part, words)
+    counts = np.zeros((len(stretches), words), np.int64)
 
-    counts = np.array(threads.run(count, stretches), np.int64).reshape(-1, words)
+    def count(part: int) -> None:
+        _count_words(*corpus, counts[part], *stretches[part])
+
+    threads.run(count, range(len(stretches)))
     bounds = np.zeros(words + 1, np.int64)
     np.cumsum(counts.sum(axis=0), out=bounds[1:])
     cursors = bounds[:-1] - bounds[first] + np.cumsum(counts, axis=0) - counts
@@ -130,14 +132,12 @@ def group(corpus: Documents, words: int, first: int, left: int, right: int) -> G
 
 @njit
 def _count_words(
-    ids: Int32, starts: Int64, repeats: Int64, first: int, last: int, low: int, high: int, words: int
-) -> Int64:
-    counts: Int64 = np.zeros(words, np.int64)
+    ids: Int32, starts: Int64, repeats: Int64, counts: Int64, first: int, last: int, low: int, high: int
+) -> None:
     for document in range(first, last):
         if repeats[document if repeats.size > 1 else 0] != 0:
             for position in range(max(low, starts[document]), min(high, starts[document + 1])):
                 counts[np.uint32(ids[position])] += 1
-    return counts
 
 
 @njit

@@ -37,7 +37,7 @@ class Result:
 
     Args:
         before: the most cells that :meth:`put_before` will ask for.
-        cells: the most that will be appended.
+        cells: the most that :meth:`put_behind` will ask for.
     """
 
     def __init__(self, before: int, cells: int) -> None:
@@ -46,16 +46,20 @@ class Result:
         self.indices, self.data = np.empty(room, np.int32), np.empty(room, np.int64)
         self.first = self.filled = before
 
-    def append(self, indices: Int32, data: Int64) -> None:
-        """Take the cells of the next rows.
+    def put_behind(self, cells: int) -> int:
+        """Make room for cells of the next rows; return where it begins.
 
         Raises:
             MemoryBudgetError: no more memory is free.
         """
-        self._require(len(indices))
-        rows = slice(self.filled, self.filled + len(indices))
+        self._require(cells)
+        self.filled += cells
+        return self.filled - cells
+
+    def put(self, place: int, indices: Int32, data: Int64) -> None:
+        """Write cells into their room."""
+        rows = slice(place, place + len(indices))
         self.indices[rows], self.data[rows] = indices, data
-        self.filled = rows.stop
 
     def put_before(self, cells: int) -> int:
         """Make room for cells of rows before the first; return where it begins.
