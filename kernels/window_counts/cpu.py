@@ -8,7 +8,7 @@ Plan      Positions of all but the most frequent words are grouped by word. A wo
           counts another, so that the system's new pages come to all workers. Pairs of frequent words need no
           windows around them: see ``frequent.py``. One side of a window has no mirror: there all are walked.
 Bound by  fetching windows from memory and the branch that ends each; then the pages of the result.
-Memory    6·T for positions, 12·V and one range a worker, and the result.
+Memory    6·T for positions, 13·V and a range for three ranges a worker, 2 MB of table a worker, the result.
 Rejected  One side of each pair, mirrored, for all words: mirroring rare words costs what it saves.
           Sorting the noted cells: four times as long as all the rest.
           Windows of a fixed length, weight 0 outside the document: no branch to guess, a third more cells.
