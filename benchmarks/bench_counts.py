@@ -14,7 +14,7 @@ from gpuemb.bench import synthetic
 from gpuemb.bench.work import Work
 from gpuemb.core.device import CPU
 from gpuemb.corpus.tokens import Tokens, read_corpus
-from gpuemb.kernels.window_counts import CountedRows, weights_of, window_counts
+from gpuemb.kernels.window_counts import FREQUENT, CountedRows, weights_of, window_counts
 
 WINDOW = 10
 SAMPLE_DOCUMENTS = 200  # the reference counts them into a dense matrix
@@ -40,9 +40,14 @@ def test_large_corpus(
 
 
 def additions(tokens: Tokens) -> int:
-    """Cells that are added to: two for each pair of tokens inside a window."""
+    """Cells that are added to: one for each pair of tokens inside a window, two if the later one is rarer.
+
+    The earlier token's window is walked, or it is frequent and the table takes the pair.
+    """
     lengths = np.diff(tokens.starts)
-    return int(sum(2 * np.maximum(0, lengths - distance).sum() for distance in range(1, WINDOW + 1)))
+    before = np.arange(len(tokens)) - np.repeat(tokens.starts[:-1], lengths)
+    reach = np.minimum(before, WINDOW)
+    return int(reach.sum() + reach[tokens.ids >= FREQUENT].sum())
 
 
 def _race(

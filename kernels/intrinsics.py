@@ -138,28 +138,3 @@ def _borrowed(typing_context: Any, arrays: Any) -> Any:
 # ``borrowed(arrays)`` is a named tuple of the same arrays that counts no references to them: the caller holds
 # them. Counting is atomic, and two workers that count the same array wait for each other at every use.
 borrowed = cast(Callable[[T], T], intrinsic(_borrowed))
-
-
-def _add_scaled_eight(typing_context: Any, sums: Any, at: Any, numbers: Any, place: Any, scale: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes = ir.VectorType(ir.IntType(64), 8)
-
-        def address(array: int, offset: int) -> Any:
-            held = context.make_array(signature.args[array])(context, builder, arguments[array])
-            begin = builder.gep(held.data, [builder.shl(arguments[offset], ir.Constant(ir.IntType(64), 3))])
-            return builder.bitcast(begin, lanes.as_pointer())
-
-        scales = ir.Constant(lanes, ir.Undefined)
-        for lane in range(8):
-            scales = builder.insert_element(scales, arguments[4], ir.Constant(ir.IntType(32), lane))
-        target = address(0, 1)
-        product = builder.mul(builder.load(address(2, 3), align=8), scales)
-        builder.store(builder.add(builder.load(target, align=8), product), target, align=8)
-        return context.get_dummy_value()
-
-    return types.void(sums, types.int64, numbers, types.int64, types.int64), generate
-
-
-# ``add_scaled_eight(sums, row, numbers, other, scale)`` is ``sums[row] += scale·numbers[other]``, one vector.
-# Both are int64 tables of eight columns. The caller knows that the rows are there.
-add_scaled_eight = cast(Callable[[Any, Any, Any, Any, Any], None], intrinsic(_add_scaled_eight))

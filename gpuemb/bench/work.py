@@ -132,7 +132,7 @@ def pair_additions(tokens: int, window: int, document: int = TOKENS_A_DOCUMENT) 
 
 
 def window_counts(shape: Mapping[str, int]) -> Work:
-    """Integer additions: two for every pair of tokens inside a window."""
+    """Integer additions as the definition has them: two for every pair of tokens inside a window."""
     tokens, window = shape["tokens"], shape["window"]
     return Work(
         pair_additions(tokens, window),
@@ -140,7 +140,7 @@ def window_counts(shape: Mapping[str, int]) -> Work:
         (tokens, "tokens"),
         "adds",
         "flops",
-        "operations: integer additions into cells; bytes: the ids and positions, without the result",
+        "operations: two additions a pair, as defined; bytes: the ids and positions, without the result",
     )
 
 

@@ -273,7 +273,7 @@ def count_cooccurrences(
         MemoryBudgetError: not even one document fits ``memory``; what would is named.
         StorageError: the runs cannot be written.
 
-    Cost: ``2·T·window`` integer additions; ``6·T`` bytes and ``33·V`` a worker beside the result.
+    Cost: at most ``2·T·window`` integer additions; ``6·T`` bytes and ``33·V`` a worker beside the result.
     Source: Pennington (2014); Definitions §1.
     """
     check_window(window, weighting)

@@ -17,7 +17,7 @@ from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.tokenize import tokenize
 from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of, renumbered
-from gpuemb.kernels.window_counts import weights_of, window_counts
+from gpuemb.kernels.window_counts import FREQUENT, weights_of, window_counts
 
 ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
 STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, ranked_overlap, gram, polar)
@@ -50,9 +50,9 @@ def _tokenize(_: Device) -> None:
 
 
 def _window_counts(device: Device) -> None:
-    ids, starts = np.array([0, 1, 0], np.int32), np.array([0, 3])
+    ids, starts = np.array([0, FREQUENT, 0], np.int32), np.array([0, 3])  # a frequent word and a rarer one
     weights, _ = weights_of(2, "flat")
-    window_counts.on(device)(ids, starts, None, 2, weights, "both")
+    window_counts.on(device)(ids, starts, None, FREQUENT + 1, weights, "both")
 
 
 def _glove_epoch(device: Device) -> None:

@@ -74,7 +74,8 @@ def weights_of(window: int, weighting: Weighting) -> tuple[Int64, int]:
     return np.array([0, *weights], np.int64), unit
 
 
-RANGE_CELLS = 1 << 19  # 6 MB of cells a range: it is still in the cache when it is copied into the result
+FREQUENT = 512  # the first words, whose pairs are counted in a table; they should be the most frequent
+RANGE_CELLS = 1 << 17  # 1.5 MB of cells a range: they are still in the cache when they are copied
 CELL_BYTES = 12
 
 
@@ -91,12 +92,13 @@ def plan_window_counts(
         workers: threads; default those of the context.
     """
     cells = tokens * min(reach, words)
-    rooms = 2 * (workers or threads.count()) + 1
+    rooms = 3 * (workers or threads.count()) + 1  # ranges: two a worker are counted, one is copied
     return MemoryPlan(
         f"counting {tokens} tokens, {words} words",
         {
             "counts, at most": CELL_BYTES * cells + 8 * (words + 1),
             "positions": (14 if resampled else 6) * tokens + 8 * rooms * words,
+            "pairs of frequent words": 8 * min(FREQUENT, words) * (min(FREQUENT, words) + 1) * rooms,
             "rows of workers": rooms * (13 * words + CELL_BYTES * min(max(RANGE_CELLS, words), cells)),
         },
     )

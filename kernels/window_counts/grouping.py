@@ -1,14 +1,14 @@
 """Where each word stands in a corpus, and how far its windows reach there.
 
-Plan      Documents are cut into one stretch a worker. Each counts its words, which says where in every
-          word's group its own positions begin; then all stretches write at once.
+Plan      The tokens are cut into one stretch a worker. Each counts its words, which says where in every
+          word's group its own positions begin; then all stretches write at once. Words below ``first`` are
+          counted but not placed: all of them write to one place behind the others, so that nothing branches.
 Bound by  one write at a random place a token.
 Memory    6 bytes a token, 14 where documents repeat; 8·V a worker.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -21,14 +21,38 @@ from gpuemb.kernels.intrinsics import borrowed
 from gpuemb.kernels.window_counts import Side
 
 Number = TypeVar("Number", np.int32, np.int64)
+APART = 64  # cells between what two workers write all the time: no cache line is theirs together
 RIGHT_SHIFT, LEFT_MASK = 8, 255  # a reach is left + 256·right: windows end long before 255
+
+
+class Documents(NamedTuple):
+    """The corpus.
+
+    Attributes:
+        ids, starts: as in the module's contract.
+        repeats: how often each document counts; one cell, 1, where every document counts once.
+    """
+
+    ids: Int32
+    starts: Int64
+    repeats: Int64
+
+
+class Stretch(NamedTuple):
+    """Tokens ``low:high``, which lie in the documents ``first:last``."""
+
+    first: int
+    last: int
+    low: int
+    high: int
 
 
 class Grouped(NamedTuple):
     """Positions of each word, in the order of the corpus; documents that count 0 times are left out.
 
     Attributes:
-        bounds: ``(V + 1,)`` word ``i`` has places ``bounds[i]:bounds[i + 1]`` of what follows.
+        bounds: ``(V + 1,)`` word ``i`` has places ``bounds[i]:bounds[i + 1]``, less those of words that are
+            not placed, of what follows.
         positions: token positions.
         reach: how many tokens its window holds there: left, and right times 256.
         times: how often its document counts; one cell, 1, where every document counts once.
@@ -63,62 +87,76 @@ def read_only(array: NDArray[Number]) -> NDArray[Number]:
     return viewed
 
 
-def group(ids: Int32, starts: Int64, repeats: Int64 | None, words: int, left: int, right: int) -> Grouped:
-    """Group the positions of a corpus by word; windows hold at most ``left`` and ``right`` tokens a side."""
+def documents_of(ids: Int32, starts: Int64, repeats: Int64 | None) -> Documents:
+    """Gather the corpus as kernels take it."""
     every = np.ones(1, np.int64) if repeats is None else np.ascontiguousarray(repeats, np.int64)
-    stretches = _stretches(starts)
+    return Documents(read_only(ids), read_only(starts), every)
 
-    def count(part: tuple[int, int]) -> Int64:
-        return _count_words(ids, starts, every, *part, words)
 
-    counts = np.array(threads.run(count, stretches), np.int64).reshape(-1, words)
+def stretches_of(starts: Int64, parts: int) -> list[Stretch]:
+    """Cut the tokens into nearly equal stretches, wherever documents end."""
+    found = []
+    for low, high in threads.ranges(int(starts[-1]), parts):
+        first = int(np.searchsorted(starts, low, side="right")) - 1
+        found.append(Stretch(first, int(np.searchsorted(starts, high)), low, high))
+    return found
+
+
+def group(corpus: Documents, words: int, first: int, left: int, right: int) -> Grouped:
+    """Group the positions of words from ``first``; windows hold at most ``left`` and ``right`` tokens."""
+    stretches = stretches_of(corpus.starts, threads.count())
+
+    counts = np.zeros((len(stretches), words), np.int64)
+
+    def count(part: int) -> None:
+        _count_words(*corpus, counts[part], *stretches[part])
+
+    threads.run(count, range(len(stretches)))
     bounds = np.zeros(words + 1, np.int64)
     np.cumsum(counts.sum(axis=0), out=bounds[1:])
-    cursors = bounds[:-1] + np.cumsum(counts, axis=0) - counts
-    size = int(bounds[-1])
-    times = every if repeats is None else np.empty(size, np.int64)
-    grouped = Grouped(bounds, np.empty(size, np.int32), np.empty(size, np.uint16), times)
+    cursors = bounds[:-1] - bounds[first] + np.cumsum(counts, axis=0) - counts
+    size = int(bounds[-1] - bounds[first])
+    cursors[:, :first] = size + APART * np.arange(len(stretches))[:, None]
+    room = size + APART * len(stretches)
+    resampled = len(corpus.repeats) != 1
+    positions, reach = np.empty(room, np.int32), np.empty(room, np.uint16)
+    times = np.empty(room, np.int64) if resampled else corpus.repeats
 
     def write(part: int) -> None:
-        work = _Writing(ids, starts, every, cursors[part], grouped.positions, grouped.reach, times)
-        _write_positions(work, *stretches[part], left, right)
+        work = _Writing(*corpus, cursors[part], positions, reach, times)
+        _write_positions(work, *stretches[part], first, left, right)
 
     threads.run(write, range(len(stretches)))
-    return grouped
-
-
-def _stretches(starts: Int64) -> list[tuple[int, int]]:
-    """Cut the documents into one stretch a worker, of nearly equally many tokens."""
-    shares = threads.ranges(int(starts[-1]), threads.count())
-    cuts = np.searchsorted(starts, [0, *(last for _, last in shares)])
-    cuts[0], cuts[-1] = 0, len(starts) - 1
-    return list(pairwise(cuts.tolist())) if shares else []
+    return Grouped(bounds, positions[:size], reach[:size], times[:size] if resampled else times)
 
 
 @njit
-def _count_words(ids: Int32, starts: Int64, repeats: Int64, first: int, last: int, words: int) -> Int64:
-    counts: Int64 = np.zeros(words, np.int64)
+def _count_words(
+    ids: Int32, starts: Int64, repeats: Int64, counts: Int64, first: int, last: int, low: int, high: int
+) -> None:
     for document in range(first, last):
         if repeats[document if repeats.size > 1 else 0] != 0:
-            for position in range(starts[document], starts[document + 1]):
-                counts[ids[position]] += 1
-    return counts
+            for position in range(max(low, starts[document]), min(high, starts[document + 1])):
+                counts[np.uint32(ids[position])] += 1
 
 
 @njit
-def _write_positions(work: _Writing, first: int, last: int, left: int, right: int) -> None:
+def _write_positions(
+    work: _Writing, first: int, last: int, low: int, high: int, placed: int, left: int, right: int
+) -> None:
     work = borrowed(work)
     ids, starts, repeats, cursor = work.ids, work.starts, work.repeats, work.cursor
     for document in range(first, last):
-        low, high = starts[document], starts[document + 1]
+        begin, end = starts[document], starts[document + 1]
         times = repeats[document if repeats.size > 1 else 0]
         if times == 0:
             continue
-        for position in range(low, high):
-            place = cursor[ids[position]]
-            cursor[ids[position]] = place + 1
+        for position in range(max(low, begin), min(high, end)):
+            word = np.uint32(ids[position])
+            place = np.uint64(cursor[word])
+            cursor[word] += word >= placed
             work.positions[place] = position
-            before, after = min(position - low, left), min(high - 1 - position, right)
+            before, after = min(position - begin, left), min(end - 1 - position, right)
             work.reach[place] = before | after << RIGHT_SHIFT
-            if work.times.size == work.positions.size:
+            if work.times.size > 1:
                 work.times[place] = times

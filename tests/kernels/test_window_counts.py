@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import nullcontext
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +14,18 @@ from hypothesis import strategies as st
 from strategies import Corpus, corpora
 from tolerances import assert_same_bits
 
-from gpuemb.core import threads
 from gpuemb.core.arrays import Int64, to_device, to_host
-from gpuemb.core.device import CPU, Device
-from gpuemb.core.errors import ConfigError, MemoryBudgetError
+from gpuemb.core.device import Device
+from gpuemb.core.errors import ConfigError
 from gpuemb.kernels.window_counts import (
-    CELL_BYTES,
     LARGEST_WINDOW,
     CountedRows,
     Side,
     Weighting,
     check_window,
-    result,
     weights_of,
     window_counts,
 )
-from gpuemb.kernels.window_counts import cpu as cpu_kernel
-from gpuemb.kernels.window_counts.result import cut_ranges
 
 KERNEL = window_counts
 EMULATED = ("random",)  # tests/cuda_on_host/test_window_counts.py has the other schedules
@@ -39,6 +33,7 @@ WEIGHTINGS: tuple[Weighting, ...] = ("harmonic", "linear", "flat")
 SIDES: tuple[Side, ...] = ("both", "left", "right")
 
 sides = st.sampled_from(SIDES)
+cell_limits = st.sampled_from([1, 30, 1 << 19])
 windows = st.sampled_from(WEIGHTINGS).flatmap(
     lambda weighting: st.tuples(st.integers(1, 12), st.just(weighting))
 )
@@ -246,71 +241,16 @@ def test_a_corpus_larger_than_its_memory_has_the_same_counts(device: Device, sid
         assert_same_counts(count(device, corpus, weights, side), expected)
 
 
-# How the CPU cuts the work.
-
-
-@pytest.fixture(scope="module")
-def large() -> Corpus:
-    numbers = np.random.default_rng(3)
-    sizes = numbers.integers(0, 400, 60)
-    return Corpus([numbers.geometric(0.02, size).clip(max=300).tolist() for size in sizes], 310)
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("cells", [1, 1000, 1 << 22])
-def test_any_ranges_and_threads_give_the_same_bits(
-    cells: int, workers: int, large: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    weights, _ = weights_of(10, "harmonic")
-    repeats = np.arange(len(large.documents)) % 3
-    expected = window_counts.reference(large.ids, large.starts, repeats, large.words, weights)
-    monkeypatch.setattr(cpu_kernel, "RANGE_CELLS", cells)
-    with threads.limit(workers):
-        assert_same_counts(count(CPU, large, weights, repeats=repeats), expected)
-
-
-@given(
-    occurrences=st.lists(st.integers(0, 50), min_size=1, max_size=30),
-    window=st.integers(1, 10),
-    cells=st.integers(1, 500),
-)
-def test_ranges_cover_every_word_once_and_hold_their_cells(
-    occurrences: list[int], window: int, cells: int
-) -> None:
-    words = len(occurrences)
-    parts = cut_ranges(np.cumsum([0, *occurrences]), words, 2 * window, cells)
-    assert [word for first, last in parts for word in range(first, last)] == list(range(words))
-    for first, last in parts:
-        touched = sum(min(n * 2 * window, words) for n in occurrences[first:last])
-        assert touched <= cells or last == first + 1
-
-
-def test_more_words_than_a_summary_of_marks_come_out_in_order() -> None:
+def test_many_words_come_out_in_order(device: Device) -> None:
     numbers = np.random.default_rng(5)
     words = 3 * 64 * 64 + 5
     documents = [numbers.integers(0, words, size).tolist() for size in (0, 1, 9000, 700)]
     corpus = Corpus([*documents, [words - 1, 0, 63, 64, 4095, 4096, words - 1]], words)
-    found = count(CPU, corpus, weights_of(10, "harmonic")[0])
+    found = count(device, corpus, weights_of(10, "harmonic")[0])
     hand = counted_by_hand(corpus, weights_of(10, "harmonic")[0], "both", [1] * 5)
     rows = np.repeat(np.arange(words), np.diff(found.indptr)).tolist()
     assert dict(zip(zip(rows, found.indices.tolist(), strict=True), found.data.tolist(), strict=True)) == hand
     assert (np.diff(np.array(rows) * words + found.indices) > 0).all()
-
-
-def test_counts_that_the_free_memory_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result, "available_host_bytes", lambda: 3 * CELL_BYTES)
-    weights, _ = weights_of(1, "flat")
-    assert len(count(CPU, Corpus([[0, 1, 1]], 2), weights).data) == 3
-    with pytest.raises(MemoryBudgetError, match="36 B of counts"):
-        count(CPU, Corpus([[0, 1, 1, 0, 0]], 2), weights)
-
-
-def test_tokens_may_lie_in_a_file_that_nobody_may_write(tmp_path: Path, large: Corpus) -> None:
-    np.save(tmp_path / "ids.npy", large.ids)
-    mapped = np.load(tmp_path / "ids.npy", mmap_mode="r")
-    weights, _ = weights_of(10, "harmonic")
-    found = window_counts.on(CPU)(mapped, large.starts, None, large.words, weights)
-    assert_same_counts(found, count(CPU, large, weights))
 
 
 # Weights.
