@@ -68,6 +68,7 @@ def _lists(device: Device) -> None:
 
 def _gram(device: Device) -> None:
     rows = np.ones((2, 2), np.float32)
+    rows.flags.writeable = False  # as what is read from a study's folder
     gram.on(device)([rows], "unit", "float32")  # a study's vectors are float32; its PIP may turn to float64
     gram.on(device)([rows.astype(np.float64)], "unit")
 
