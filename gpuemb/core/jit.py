@@ -12,12 +12,15 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Python and compiled code call kernels, C does not: its door would take a twentieth of the compilation.
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+
 
 def njit(function: F) -> F:
     """Compile on first call, keep the result on disk, release the interpreter lock, divide like NumPy."""
     import numba
 
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, numba.njit(cache=True, **OPTIONS)(function))
 
 
 def njit_reassociated(function: F) -> F:
@@ -29,12 +32,11 @@ def njit_reassociated(function: F) -> F:
     import numba
 
     flags = {"reassoc", "contract", "nsz", "arcp"}
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
-    return cast(F, compiled)
+    return cast(F, numba.njit(cache=True, fastmath=flags, **OPTIONS)(function))
 
 
 def njit_inline(function: F) -> F:
     """As :func:`njit`, pasted into its callers."""
     import numba
 
-    return cast(F, numba.njit(inline="always", nogil=True, error_model="numpy")(function))
+    return cast(F, numba.njit(inline="always", **OPTIONS)(function))

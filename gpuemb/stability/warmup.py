@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpuemb.core.compilation import run_steps
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
@@ -25,19 +26,8 @@ STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, rank
 
 def compile_kernels(device: Device, progress: Progress) -> None:
     """Run each kernel once on a few numbers; what was compiled before is loaded from the disk."""
-    steps = (
-        _tokenize,
-        _window_counts,
-        _glove_epoch,
-        _cosine_topk,
-        _neighbor_overlap,
-        _ranked_overlap,
-        _gram,
-    )
-    with progress.phase("compiling kernels (once, then cached)", len(steps)) as task:
-        for step in steps:
-            step(device)
-            task.advance()
+    with progress.phase("compiling kernels (once, then cached)", len(STEPS)) as task:
+        run_steps(STEPS, device, task)
 
 
 def _tokenize(_: Device) -> None:
@@ -70,16 +60,17 @@ def _cosine_topk(device: Device) -> None:
     cosine_topk.on(device)(rows, 2, likely=found.ids)  # as every run after the first
 
 
-def _neighbor_overlap(device: Device) -> None:
+def _lists(device: Device) -> None:
     for runs, k in ((2, 1), (3, 256)):  # few entries are compared, many are named
         neighbor_overlap.on(device)(np.zeros((runs, 2, k), np.int32))
-
-
-def _ranked_overlap(device: Device) -> None:
-    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)
+    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)  # both enter kernels/naming.py
 
 
 def _gram(device: Device) -> None:
     rows = np.ones((2, 2), np.float32)
+    rows.flags.writeable = False  # as what is read from a study's folder
     gram.on(device)([rows], "unit", "float32")  # a study's vectors are float32; its PIP may turn to float64
     gram.on(device)([rows.astype(np.float64)], "unit")
+
+
+STEPS = (_tokenize, _cosine_topk, _lists, _gram, _window_counts, _glove_epoch)  # the longest first

@@ -144,7 +144,11 @@ def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> Memor
 
 def _contiguous(rows: FloatMatrix) -> FloatMatrix:
     """Native order; float16 is widened, exactly."""
-    return np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
+    ready = np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32).view(
+        np.ndarray
+    )
+    ready.flags.writeable = False  # one compiled kernel for memory maps and for arrays
+    return ready
 
 
 def _arrange(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: int) -> Search:

@@ -3,10 +3,6 @@
 Rounding a unit row to float32 moves it by at most 2⁻²⁴, and d products added in float32, in whatever order,
 are wrong by at most d·2⁻²⁴ (Jeannerod & Rump 2013, SIAM J. Matrix Anal. 34, 338-344): ε = (d + 8)·2⁻²⁴ covers
 both rows, the float32 thresholds, and the float64 score's own 2⁻⁵³ (d + 8).
-
-Weak case: registers of 256 bits at d = 300, as fast as faiss-cpu and no faster (20,000 rows, AMD EPYC,
-compiled for AVX2 alone). A micro-tile's panels are 58 kB there and leave L1 between its six passes: K is not
-cut.
 """
 
 from __future__ import annotations
