@@ -23,7 +23,7 @@ WORDS = ir.VectorType(WORD, SIDE)
 FLOATS = ir.VectorType(ir.FloatType(), SIDE)
 WIDE_SUMS, NARROW_SUMS = 16, 6  # accumulators a pass: in 32 registers of 512 bits, in 16 of 256 bits
 
-PIECE = 96  # steps, where K is cut: three panels take 18 kB
+PIECE = 96  # steps, where K is cut: 64 … 1000 measure alike
 
 
 class Arithmetic(NamedTuple):
@@ -150,8 +150,8 @@ def _cut_products(
 ) -> list[list[Any]]:
     """As :func:`products` for few registers: K in pieces, between which the sums lie in memory.
 
-    Sums kept as values take registers from the passes that follow: 75 instead of 110 GFLOP/s a thread with
-    AVX2 on Zen 5. How long a piece is, 64 … 1000 steps, measures alike there.
+    Without pieces LLVM keeps the sums of finished passes in registers that the following ones need, wherever
+    they are stored: 75 instead of 110 GFLOP/s a thread with AVX2 on Zen 5.
     """
     place_of_sums: Callable[..., Any] = cgutils.alloca_once
     sums = [[place_of_sums(builder, arithmetic.lanes) for _ in panels] for _ in starts]
