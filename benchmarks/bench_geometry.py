@@ -15,6 +15,7 @@ from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.crossgrams import NARROW
 from gpuemb.geometry.resampling import order_of
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.similarity import Similarity
@@ -47,7 +48,7 @@ def test_rsa_of_the_whole_vocabulary(benchmark: Any, track: Track, words: int, d
         "rsa",
         f"RSA of {words:,} × {dim}, every pair of words",
         shape,
-        work.gram(shape),
+        work.gram(shape, "float32" if dim >= NARROW else "float64"),
         lambda: rsa(x, y),
         verify,
     )

@@ -1,9 +1,9 @@
 """Products of two panels in registers: LLVM code that Numba's own does not become.
 
-A panel is sixteen rows, K steps of one 32-bit word each: ``(K, 16)`` words. A word is one float32, or four
-int8. A product keeps one accumulator a row and a panel of columns, whose sixteen lanes are the columns; a
-row's word is broadcast by the instruction's own memory operand. What a word times a word is, is an
-:class:`Arithmetic`.
+A panel is as many rows as words fill a cache line, K steps of one word each. A word is one float32 or four
+int8: ``(K, 16)``; or one float64: ``(K, 8)``. A product keeps one accumulator a row and a panel of columns,
+whose lanes are the columns; a row's word is broadcast by the instruction's own memory operand. What a word
+times a word is, is an :class:`Arithmetic`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 from numba.core import cgutils
 
-SIDE = 16  # rows of a panel
+SIDE = 16  # rows of a panel of 32-bit words
 WORD_BYTES = 4
 LINE = SIDE * WORD_BYTES  # bytes of a step
 WORD = ir.IntType(32)
 WORDS = ir.VectorType(WORD, SIDE)
 FLOATS = ir.VectorType(ir.FloatType(), SIDE)
+DOUBLES = ir.VectorType(ir.DoubleType(), SIDE // 2)
 WIDE_SUMS, NARROW_SUMS = 16, 6  # accumulators a pass: in 32 registers of 512 bits, in 16 of 256 bits
 
 PIECE = 96  # steps, where K is cut: 64 … 1000 measure alike
@@ -68,11 +69,12 @@ def load(builder: Any, base: Any, offset: int, kind: Any) -> Any:
 
 
 def splat(builder: Any, base: Any, offset: int, lanes: Any) -> Any:
-    """Read four bytes to all sixteen lanes; LLVM makes it an instruction's memory operand."""
+    """Read one word to all lanes; LLVM makes it an instruction's memory operand."""
     one = load(builder, base, offset, lanes.element)
     undefined = ir.Constant(lanes, ir.Undefined)
     first = builder.insert_element(undefined, one, ir.Constant(WORD, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(WORDS, [0] * SIDE))
+    zeros = ir.Constant(ir.VectorType(WORD, lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(first, undefined, zeros)
 
 
 def call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
@@ -186,7 +188,8 @@ def _step(builder: Any, panels: int, first: int, arithmetic: Arithmetic) -> Call
         ]
         new = []
         for row in range(len(sums) // panels):
-            word = splat(builder, pointers[0], WORD_BYTES * (first + row), arithmetic.lanes)
+            offset = LINE // arithmetic.lanes.count * (first + row)
+            word = splat(builder, pointers[0], offset, arithmetic.lanes)
             for place, column in enumerate(columns):
                 new.append(arithmetic.multiply(builder, sums[row * panels + place], column, word))
         return new

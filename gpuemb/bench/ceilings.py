@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuemb.bench import vnni
 from gpuemb.bench.measure import Timing, alternate
@@ -15,6 +16,8 @@ from gpuemb.core import threads
 from gpuemb.core.checks import check_choice
 from gpuemb.core.device import Device
 from gpuemb.core.random import stream
+from gpuemb.kernels.gram import panels
+from gpuemb.kernels.panels import wide_registers
 
 COPY_BYTES = 256 << 20  # a side: eight times the largest cache of common processors
 SIDE = 3072  # of a matrix product: BLAS is at its best from about 2048
@@ -111,10 +114,31 @@ def _products(name: str) -> Ceiling:
     def workers() -> None:
         threads.run(slab, threads.ranges(SIDE, threads.count()))
 
-    roads: dict[str, Timing] = dict(alternate({"workers": workers}, repeats=REPEATS))
+    calls: dict[str, Callable[[], object]] = {"workers": workers}
+    if wide_registers():
+        calls["registers"] = _in_registers(left, right)
+    roads: dict[str, Timing] = dict(alternate(calls, repeats=REPEATS))
     with threads.blas_threads(threads.count()):
         roads |= alternate({"BLAS threads": lambda: np.matmul(left, right, out=out)}, repeats=REPEATS)
     return ceiling_of(name, "FLOP/s", 2 * SIDE**3, roads)
+
+
+def _in_registers(left: NDArray[Any], right: NDArray[Any]) -> Callable[[], object]:
+    """Products as ``gram`` makes them: BLAS may not know registers of 512 bits, or this processor."""
+    slabs = [np.ascontiguousarray(left[:, slice(*part)]) for part in threads.ranges(SIDE, threads.count())]
+    *blocks, whole = [_laid_out(rows) for rows in (*slabs, right)]
+
+    def slab(task: tuple[NDArray[Any], NDArray[Any]]) -> None:
+        panels.product(task[0], whole, SIDE, task[1].shape[1])
+
+    return lambda: threads.run(slab, list(zip(blocks, slabs, strict=True)))
+
+
+def _laid_out(rows: NDArray[Any]) -> NDArray[Any]:
+    block = panels.room(len(rows), rows.shape[1], rows.dtype.type)
+    image = np.empty((len(rows), 0))
+    panels.fill(rows, np.empty(0), np.empty((0, rows.shape[1])), False, block, np.empty(len(rows)), image)
+    return block
 
 
 def _int8(name: str) -> Ceiling:

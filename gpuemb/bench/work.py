@@ -11,7 +11,7 @@ import numpy as np
 from gpuemb.bench.synthetic import TOKENS_A_DOCUMENT
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.kernels.glove_epoch import LANES
-from gpuemb.kernels.gram import BLOCK_ROWS
+from gpuemb.kernels.gram import BLOCK_ROWS, Precision
 
 BYTES_A_TOKEN_OF_TEXT = 6  # at most, on average, in the synthetic text: its frequent words are short
 NEW_CELLS = 0.5  # of the additions, at most: 0.45 at twenty tokens a word, 0.3 at forty, fewer beyond
@@ -73,16 +73,22 @@ def streamed_ranks(shape: Mapping[str, int]) -> Work:
     )
 
 
-def gram(shape: Mapping[str, int]) -> Work:
-    """``S(S+1)·V·d²`` flops in DGEMM, ``2·S²·V·d`` for the weighted sums."""
+def gram(shape: Mapping[str, int], precision: Precision = "float64") -> Work:
+    """``S²·V·d²`` flops in products of the precision, ``2·S²·V·d`` for the weighted sums.
+
+    Shapes with ``products`` of two tables each count ``2·V·d²`` for those alone.
+    """
     runs, words, dim = shape["runs"], shape["words"], shape["dim"]
+    products = shape.get("products")
+    multiplied = words * dim**2 * (runs**2 if products is None else 2 * products)
+    counted = "S(S−1)/2 products of 2·V·d² and S symmetric halves" if products is None else "2·V·d² a product"
     return Work(
-        runs * (runs + 1) * words * dim**2 + 2 * runs**2 * words * dim,
+        multiplied + 2 * runs**2 * words * dim,
         4 * runs * words * dim + 8 * (runs * dim) ** 2,
         (words * runs * (runs + 1) // 2, "pairs of rows"),
-        "dgemm",
+        "sgemm" if precision == "float32" else "dgemm",
         "flops",
-        "S(S+1)/2 products of 2·V·d², and 2·S²·V·d for the weighted sums; widening is not counted",
+        f"{precision}: {counted}, and 2·S²·V·d for the weighted sums; widening and probes are not counted",
     )
 
 

@@ -188,7 +188,9 @@ class _Pairs:
         s, t = pair
         turn, squares = self._squares(pair, self.grams, turn)
         if not self.grams.final and any(square.doubtful for square in squares.values()):
-            wide, (first, second) = self.grams.exact(pair)
+            runs = pair if 2 * self.widened < self.grams.runs else tuple(range(self.grams.runs))
+            wide, places = self.grams.exact(runs)  # all at once where several pairs have asked
+            first, second = (places[runs.index(run)] for run in pair)
             turn = None if turn is None else _factored([wide.found(first, second)])[0]
             turn, squares = self._squares((first, second), wide, turn)
             self.widened += 1

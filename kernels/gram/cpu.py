@@ -1,16 +1,16 @@
-"""Cross-Grams on the CPU: one BLAS product a pair of tables and block of rows.
+"""Cross-Grams on the CPU: one product a pair of tables and block of rows.
 
-Plan      A block of 8 192 rows is prepared once (widened, moved, scaled: only where it must be, a float32
-          block of raw float32 rows is the table's own memory). Its S(S+1)/2 products are independent
-          tasks, each on one BLAS thread; all sums that are no products come from one thin float64 product
-          EᵀM, M = [1, κ of each table, images]. Where blocks are small, workers take whole blocks;
-          where they are large, the tasks of one block. Sums wait as nodes of the tree, log₂(blocks)
+Plan      A block of 8 192 rows is widened, moved, scaled and laid out once, as the road that multiplies it
+          wants it: ``panels``, where registers have 512 bits, or ``blas``. Its S(S+1)/2 products are
+          independent tasks of one thread each; so are all sums that are no products, one thin float64
+          product MᵀE a table, M = [images, 1, κ of each table]. Where blocks are small, workers take whole
+          blocks; where they are large, the tasks of one block. Sums wait as nodes of the tree, log₂(blocks)
           of them; tables of more than ``WIDTH`` columns are read in groups, so that nodes and blocks
           stay small beside the result.
-Bound by  DGEMM or SGEMM: V·D² flops.
+Bound by  float64 or float32 multiply-adds: V·D² flops.
 Memory    D²·8 for the result; beside it what ``geometry.crossgrams.plan_cross_grams`` states.
-Rejected  One symmetric product of all tables side by side: no faster than pairs in chunks (225 against 218
-          to 228 GFLOP/s, d = 300, two threads), and a pair's bits would depend on the tables beside it.
+Rejected  One symmetric product of all tables side by side: as fast as pairs, and pairs can be left out.
+          Asking for the next rows while these are multiplied, and three panels at once: 5 % of the products.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, pairwise, product
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +30,23 @@ from gpuemb.core.arrays import Float64, FloatMatrix
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.gram import (
     BLOCK_ROWS,
-    CHUNK_ROWS,
     PROBES,
     GramSums,
     Pairs,
     Precision,
     RowScaling,
     all_pairs,
+    blas,
+    panels,
     probes,
 )
-from gpuemb.kernels.gram.rows import add_narrow, prepare_rows, scale_rows
+from gpuemb.kernels.gram.microtile import TALL
+from gpuemb.kernels.panels import wide_registers
 
-WIDE_ROWS = 512  # that float32 products' other sums hold in float64 at once: they stay in the L2 cache
+ROAD: ModuleType = panels if wide_registers() else blas
 WIDTH = 4096  # columns that are read at once: a block of them in float64 is 268 MB
 SMALL = 1 << 18  # bytes of a block's sums below which a worker takes whole blocks
-Sums = list[NDArray[np.float64]]  # the products of each pair, then the thin sums
+Sums = list[NDArray[np.float64]]  # MᵀE of each table, the products of each pair, and what is left
 
 
 def gram(
@@ -125,25 +129,30 @@ class _Pass:
     def _block(self, block: tuple[int, int]) -> Sums:
         """All sums of one block of rows; M is laid out so that table s needs a suffix of its columns."""
         space, runs = self._space(), range(len(self.tables))
-        length = block[1] - block[0]
+        length, edge = block[1] - block[0], len(runs) * self._probes
         factors, kappa = space.factors[:length], space.kappa[:, :length]
-        rows = threads.run(lambda s: self._prepared(s, *block, space), runs)
+        rows = [self._rows(s, *block) for s in runs]
+        threads.run(lambda s: self._fill(s, rows[s], space), runs)
         long = kappa > 0
         kept = long.all(axis=0) if self.kept is None else self.kept[slice(*block)]
         zeros = np.sum(~long, axis=1, dtype=np.float64)
         left_out = np.full(1, np.sum(~kept), np.float64)
-        factors[:, len(runs) * self._probes] = 1.0
+        factors[:, edge] = 1.0
         if self.preparation == "unit":
             kappa[...] = kept
-            for prepared in [factors, *rows] if not kept.all() else []:
-                prepared[~kept] = 0.0
-        factors[:, len(runs) * self._probes + 1 :] = kappa.T
-        thin = threads.run(lambda s: self._times(rows[s], s, block, space), runs)
-        products = threads.run(lambda pair: _product(rows[pair[0]], rows[pair[1]]), self.pairs)
+            if not kept.all():
+                factors[~kept] = 0.0
+                for prepared in space.rows:
+                    ROAD.clear(prepared, np.flatnonzero(~kept))
+        factors[:, edge + 1 : edge + 1 + len(runs)] = kappa.T
+        arranged = ROAD.arranged(factors)
+        work = [partial(self._times, s, rows[s], arranged, space) for s in runs]
+        work += [partial(self._product, pair, length, space) for pair in self.pairs]
+        found = threads.run(lambda task: task(), work)
         with threads.single_threaded_blas():
             norms = kappa @ kappa.T
-        sums = [*products, *thin, kappa.sum(axis=1), norms, zeros, left_out]
-        self.spare.append(space)
+        sums = [*found, kappa.sum(axis=1), norms, zeros, left_out]
+        self.spare.append(space)  # from here on another worker may write there
         return sums
 
     def _space(self) -> _Space:
@@ -153,53 +162,40 @@ class _Pass:
         except IndexError:
             length, runs = min(BLOCK_ROWS, len(self.tables[0])), len(self.tables)
             dtype = np.float64 if self.precision == "float64" else np.float32
-            changed = dtype is np.float64 or self._changed
-            rows = [np.empty((length if changed else 0, table.shape[1]), dtype) for table in self.tables]
-            return _Space(rows, np.empty((length, runs * (1 + self._probes) + 1)), np.empty((runs, length)))
+            rows = [ROAD.room(length, table.shape[1], dtype) for table in self.tables]
+            width = -(-(runs * (1 + self._probes) + 1) // TALL) * TALL
+            return _Space(rows, np.zeros((length, width)), np.empty((runs, length)))
 
     @property
     def _probes(self) -> int:
         return 0 if self.precision == "float64" else PROBES
 
-    @property
-    def _changed(self) -> bool:
-        return self.preparation == "unit" or len(self.origins[0]) > 0
-
-    def _prepared(self, s: int, start: int, stop: int, space: _Space) -> FloatMatrix:
-        """Rows of one table as they are multiplied; their squared lengths and images go to ``space``."""
-        image = space.factors[:, s * self._probes : (s + 1) * self._probes]
-        kappa, rows = space.kappa[s], space.rows[s][: stop - start]
-        if self.precision == "float64":
-            self._widen(s, start, stop, rows, kappa, image)
-            return rows
-        if not self._changed:
-            rows = np.ascontiguousarray(self.tables[s][start:stop], np.float32)
-        wide = np.empty((WIDE_ROWS, rows.shape[1]))
-        for a, b in tiles(stop - start, WIDE_ROWS):
-            self._widen(s, start + a, start + b, wide[: b - a], kappa[a:b], image[a:b])
-            if self._changed:
-                rows[a:b] = wide[: b - a]
-        return rows
-
-    def _widen(self, s: int, start: int, stop: int, wide: Float64, kappa: Float64, image: Float64) -> None:
+    def _rows(self, s: int, start: int, stop: int) -> FloatMatrix:
+        """Rows of one table as they are read: no copy where they are float32 or float64 in C order."""
         rows = self.tables[s][start:stop]
-        rows = np.ascontiguousarray(rows, np.float64 if rows.dtype == np.float64 else np.float32)
-        prepare_rows(rows, self.origins[s], self.probes[s][: image.shape[1]], wide, kappa, image)
-        if self.preparation == "unit":
-            scale_rows(wide, kappa, image)
+        return np.ascontiguousarray(rows, np.float64 if rows.dtype == np.float64 else np.float32)
 
-    def _times(self, rows: FloatMatrix, s: int, block: tuple[int, int], space: _Space) -> Float64:
-        """``EᵀM`` in float64."""
-        factors = space.factors[: len(rows), s * self._probes :]
+    def _fill(self, s: int, rows: FloatMatrix, space: _Space) -> None:
+        """Lay the rows of one table out as they are multiplied; their squared lengths and images too."""
+        image = space.factors[:, s * self._probes : (s + 1) * self._probes]
+        probes = self.probes[s][: self._probes]
+        unit = self.preparation == "unit"
+        ROAD.fill(rows, self.origins[s], probes, unit, space.rows[s], space.kappa[s], image)
+
+    def _times(self, s: int, rows: FloatMatrix, factors: Float64, space: _Space) -> Float64:
+        """``MᵀE`` in float64, from the table's own images on."""
+        first = s * self._probes // TALL * TALL
         if self.precision == "float64":
-            found: Float64 = rows.T @ factors
-            return found
-        total = np.zeros((rows.shape[1], factors.shape[1]))
-        wide, kappa = np.empty((WIDE_ROWS, rows.shape[1])), np.empty(WIDE_ROWS)
-        for a, b in tiles(len(rows), WIDE_ROWS):
-            self._widen(s, block[0] + a, block[0] + b, wide[: b - a], kappa, kappa[:, None][:, :0])
-            total += wide[: b - a].T @ factors[a:b]
-        return total
+            found: Float64 = ROAD.factored(factors, first, space.rows[s])
+        else:
+            unit = self.preparation == "unit"
+            found = ROAD.widened_factored(factors, first, rows, self.origins[s], unit)
+        return found
+
+    def _product(self, pair: tuple[int, int], rows: int, space: _Space) -> Float64:
+        left, right = (space.rows[s] for s in pair)
+        found: Float64 = ROAD.product(left, right, rows, self.tables[pair[0]].shape[1])
+        return found
 
 
 @dataclass(frozen=True)
@@ -207,26 +203,14 @@ class _Space:
     """What a block is worked on in.
 
     Attributes:
-        rows: ``(n, d)`` of each table; none where they are the table's own.
-        factors: ``(n, S·k + 1 + S)`` M: images, ones, κ.
+        rows: of each table, as the road lays them out.
+        factors: ``(n, S·k + 1 + S)`` M: images, ones, κ; then zeros up to a multiple of ``TALL``.
         kappa: ``(S, n)`` squared lengths, before scaling while rows are prepared.
     """
 
     rows: list[FloatMatrix]
     factors: Float64
     kappa: Float64
-
-
-def _product(left: FloatMatrix, right: FloatMatrix) -> Float64:
-    """``EᵀF`` of a block: at once in float64, float32 chunk by chunk."""
-    if left.dtype == np.float64:
-        whole: Float64 = left.T @ right
-        return whole
-    total = np.zeros((left.shape[1], right.shape[1]))
-    narrow = np.empty(total.shape, np.float32)
-    for a, b in tiles(len(left), CHUNK_ROWS):
-        add_narrow(total, np.matmul(left[a:b].T, right[a:b], out=narrow))
-    return total
 
 
 def _tree(blocks: Iterable[Sums]) -> Sums:
@@ -259,7 +243,7 @@ def _with_length(tables: Sequence[FloatMatrix], origins: Sequence[Float64] | Non
     """Rows that have length in every table."""
     kept = np.ones(len(tables[0]), np.bool_)
     for s, table in enumerate(tables):
-        for a, b in tiles(len(kept), CHUNK_ROWS):
+        for a, b in tiles(len(kept), BLOCK_ROWS):
             rows = table[a:b] if origins is None else table[a:b] - origins[s]
             kept[a:b] &= np.any(rows != 0, axis=1)
     return kept
@@ -282,17 +266,30 @@ def _nothing(dims: Sequence[int], precision: Precision) -> GramSums:
 def _place(result: GramSums, sums: Sums, group: _Group, pairs: Pairs, columns: Sequence[slice]) -> None:
     """Write a group's sums where they belong."""
     among = np.array(group.tables)
-    for (s, t), block in zip(pairs, sums, strict=False):
-        result.products[columns[s], columns[t]] = block
-        result.products[columns[t], columns[s]] = block.T
-    *thin, lengths, norms, zeros, left_out = sums[len(pairs) :]
+    *parts, lengths, norms, zeros, left_out = sums
+    thin, products = parts[: len(among)], parts[len(among) :]
+    threads.run(
+        lambda task: _place_product(result.products, columns, *task), list(zip(pairs, products, strict=True))
+    )
     images = result.images.reshape(len(result.images), len(columns), -1)
-    for s, factors in zip(group.tables, thin, strict=True):
-        head = factors.shape[1] - 1 - len(among)
-        later = among[group.tables.index(s) :]
-        images[columns[s], later] = factors[:, :head].reshape(len(factors), len(later), -1)
-        result.sums[columns[s]] = factors[:, head]
-        result.weighted[among, columns[s]] = factors[:, head + 1 :].T
+    for place, (s, factors) in enumerate(zip(group.tables, thin, strict=True)):
+        later, probes = among[place:], images.shape[2]
+        own = factors[place * probes % TALL :, : columns[s].stop - columns[s].start].T
+        head = len(later) * probes
+        images[columns[s], later] = own[:, :head].reshape(len(own), len(later), -1)
+        result.sums[columns[s]] = own[:, head]
+        result.weighted[among, columns[s]] = own[:, head + 1 : head + 1 + len(among)].T
     result.lengths[among], result.norms[np.ix_(among, among)] = lengths, norms
     result.zeros[among] = zeros.astype(np.int64)
     result.left_out[...] = int(left_out[0])
+
+
+def _place_product(
+    products: Float64, columns: Sequence[slice], pair: tuple[int, int], found: Float64
+) -> None:
+    """Write a product and its transpose; of a table with itself only the upper triangle is right."""
+    s, t = (columns[place] for place in pair)
+    block = found[: s.stop - s.start, : t.stop - t.start]
+    if s == t:
+        block = np.triu(block) + np.triu(block, 1).T
+    products[s, t], products[t, s] = block, block.T

@@ -1,4 +1,4 @@
-"""One block of rows, made ready in one reading: widened, moved, scaled, its lengths and images taken."""
+"""Rows made ready for BLAS in one reading: widened, moved, scaled, their lengths and images taken."""
 
 from __future__ import annotations
 

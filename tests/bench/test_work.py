@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,10 +75,17 @@ def test_a_gpu_multiplies_padded_rows_and_each_pair_once_where_it_stores_none(
     assert on_cpu == neighbor_work.cosine_topk({"words": 10, "dim": 17, "k": 2})
 
 
-def test_three_runs_have_six_products_of_pairs() -> None:
-    counted = work.gram({"runs": 3, "words": 7, "dim": 2})
-    assert counted.flops == 6 * (2 * 7 * 2 * 2) + 9 * (2 * 7 * 2)
+@pytest.mark.parametrize(("precision", "ceiling"), [("float32", "sgemm"), ("float64", "dgemm")])
+def test_three_runs_have_three_products_of_pairs_and_three_halves(precision: Any, ceiling: str) -> None:
+    counted = work.gram({"runs": 3, "words": 7, "dim": 2}, precision)
+    assert counted.flops == 3 * (2 * 7 * 2 * 2) + 3 * (7 * 2 * 2) + 9 * (2 * 7 * 2)
     assert counted.bytes == 3 * 7 * 2 * 4 + 6 * 6 * 8
+    assert counted.ceiling == ceiling
+
+
+def test_one_product_of_two_runs_is_counted_alone() -> None:
+    counted = work.gram({"runs": 2, "words": 7, "dim": 2, "products": 1})
+    assert counted.flops == 2 * 7 * 2 * 2 + 4 * (2 * 7 * 2)
 
 
 def test_a_resample_takes_three_products_of_the_words_it_holds() -> None:

@@ -19,6 +19,7 @@ from gpuemb.geometry.accuracy import SPREAD, Probed
 from gpuemb.geometry.cka import linear_cka
 from gpuemb.geometry.crossgrams import NARROW, cross_grams
 from gpuemb.geometry.distances import pair_distances
+from gpuemb.geometry.parts import Rows
 from gpuemb.geometry.rsa import pearson_rsa
 from gpuemb.kernels.gram import PROBES, probes
 
@@ -95,6 +96,20 @@ def test_far_tables_stay_in_float32_and_nearer_ones_are_taken_again() -> None:
     exact = cross_grams(tables, precision="float64").procrustes()
     assert_within(found.distance, exact.distance, PROMISED * exact.distance)
     assert (found.distance[3, 4], exact.widened) == (exact.distance[3, 4], 0)
+
+
+def test_many_pairs_that_need_float64_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = runs(0.03, count=6)
+    read: list[int] = []
+    summed = Rows.sums
+    monkeypatch.setattr(
+        Rows, "sums", lambda rows, *more: (read.append(len(rows.pieces[0])), summed(rows, *more))[1]
+    )
+    found = cross_grams(tables).procrustes()
+    assert found.widened == 15
+    assert read == [6, 2, 2, 2, 6]
+    exact = cross_grams(tables, precision="float64").procrustes()
+    assert_same_bits(found.distance, exact.distance)
 
 
 def test_rotations_are_off_by_less_than_they_say() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ from gram_sums import FIELDS, assert_close_sums, assert_same_sums
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import FLOATS, awkward_rows, table_sets
-from tolerances import EPS32, assert_same_bits, assert_within, sum_error
+from tolerances import EPS32, EPS64, assert_same_bits, assert_within, sum_error
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import FloatMatrix, to_device, to_host
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, RowScaling, cpu, gram
+from gpuemb.kernels.gram import BLOCK_ROWS, CHUNK_ROWS, PROBES, GramSums, RowScaling, blas, cpu, gram, panels
 
 KERNEL = gram
 PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")
@@ -225,3 +226,53 @@ def test_rows_are_moved_before_they_are_scaled(
 def test_the_order_of_numbers_in_memory_changes_no_bit(tall: list[FloatMatrix]) -> None:
     turned = [np.asfortranarray(table) for table in tall]
     assert_same_sums(sums(CPU, turned), sums(CPU, tall))
+
+
+# The roads of the CPU: panels where registers have 512 bits, BLAS elsewhere. Both run everywhere.
+
+
+@pytest.fixture(params=[blas, panels], ids=["blas", "panels"])
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(cpu, "ROAD", request.param)
+    taken: ModuleType = request.param
+    return taken
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("preparation", PREPARATIONS)
+def test_each_road_sums_within_rounding_for_any_number_of_threads(
+    road: ModuleType, preparation: RowScaling, workers: int, tall: list[FloatMatrix]
+) -> None:
+    with threads.limit(1):
+        expected = sums(CPU, tall, preparation)
+    with threads.limit(workers):
+        found = sums(CPU, tall, preparation)
+    assert_same_sums(found, expected)
+    assert_close_sums(found, tall, preparation)
+
+
+@pytest.mark.parametrize("dim", [1, 8, 15, 16, 17, 33, 130])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_each_road_multiplies_tables_of_any_width(road: ModuleType, precision: str, dim: int) -> None:
+    words = CHUNK_ROWS + 3
+    tables = [awkward_rows("gaussian", "float32", words, width, width) for width in (dim, 5)]
+    found = sums(CPU, tables, "raw", precision)
+    magnitude = gram.reference([np.abs(table) for table in tables])
+    for field in ("products", "sums", "weighted", "norms", "lengths"):
+        eps = EPS32 if (precision, field) == ("float32", "products") else EPS64
+        bound = sum_error(words + dim, getattr(magnitude, field), eps)
+        assert_within(getattr(found, field), getattr(gram.reference(tables), field), bound)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_each_road_leaves_rows_without_length_out_of_all_tables(road: ModuleType, precision: str) -> None:
+    tables = [awkward_rows("zero rows", "float32", 300, dim, dim) for dim in (20, 9)]
+    kept = np.all([table.any(axis=1) for table in tables], axis=0)
+    assert 0 < kept.sum() < len(kept)
+    found = sums(CPU, tables, "unit", precision)
+    rest = sums(CPU, [table[kept] for table in tables], "unit", precision)
+    assert found.left_out == np.sum(~kept)
+    for field in ("products", "images", "sums", "weighted"):
+        eps = EPS32 if (precision, field) == ("float32", "products") else EPS64
+        scale = np.abs(getattr(rest, field)).max(initial=0.0) + len(kept)
+        assert_within(getattr(found, field), getattr(rest, field), sum_error(len(kept), scale, eps))
