@@ -4,7 +4,7 @@
     preparation  "raw", or "unit": rows scaled to length 1; a row without length in one table is left out of
                  all: it counts as zeros in every sum but ``zeros`` and ``left_out``
     precision    of the products: "float64"; or "float32", rows rounded to float32 and multiplied
-                 ``CHUNK_ROWS`` at a time, chunks added in float64. Every other sum is float64
+                 ``CHUNK_ROWS`` at a time or fewer, chunks added in float64. Every other sum is float64
     pairs        tables (s, t), s ≤ t, whose products are wanted; None: all. The others may hold anything
     origins      S vectors (d_s), float64, taken from every row before anything else; None: rows as they are
     →            float64 sums over the V rows, D = Σ d_s columns in all, z_i = row i of Z = [E_1 … E_S]:
