@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gpuemb.core.arrays import Array, namespace_of
@@ -42,7 +43,7 @@ class Probed:
     probes: Array
     image: Array
 
-    @property
+    @cached_property
     def residual(self) -> Array:
         """``ΔC W``."""
         found: Array = self.product @ self.probes - self.image
@@ -54,10 +55,7 @@ class Probed:
 
     def trace(self, other: Array) -> float:
         """Bound of ``|tr(otherᵀΔC)|``."""
-        xp = namespace_of(other)
-        residual, draws = self.residual, int(self.probes.shape[1])
-        mean = float(xp.sum((other @ self.probes) * residual)) / draws
-        return abs(mean) + float(SPREAD * _norm(other.T @ residual) / math.sqrt(draws))
+        return _bound(other.T @ self.residual, self.probes)
 
     def square(self) -> float:
         """Bound of the error of ``‖C‖²``."""
@@ -85,6 +83,28 @@ class PairErrors:
     x: Probed
     y: Probed
     cross: Probed
+
+    def traces(self, x: Array, y: Array, cross: Array) -> float:
+        """Bound of ``|tr(B_XᵀΔG_X) + tr(B_YᵀΔG_Y) + tr(BᵀΔC)|``.
+
+        Tables of one width have the same probes: then one look bounds the sum of all three.
+
+        Args:
+            x: ``(d, k)`` ``B_XᵀR`` with the residual of ``x``.
+            y: ``(e, k)`` the same of ``y``.
+            cross: ``(e, k)`` the same of ``cross``.
+        """
+        if x.shape[0] == y.shape[0]:
+            return _bound(x + y + cross, self.y.probes)
+        return _bound(x, self.x.probes) + _bound(y + cross, self.y.probes)
+
+    def pip(self) -> float:
+        """Bound of the error of ``‖XXᵀ − YYᵀ‖² = ‖G_X‖² + ‖G_Y‖² − 2‖C‖²``."""
+        x, y, cross = self.x, self.y, self.cross
+        first = self.traces(
+            x.product @ x.residual, y.product @ y.residual, -2 * (cross.product.T @ cross.residual)
+        )
+        return 2 * first + x.norm() ** 2 + y.norm() ** 2 + 2 * cross.norm() ** 2
 
     def squares(self) -> tuple[float, float, float]:
         """Bounds of the errors of ``‖G_X‖²``, ``‖G_Y‖²`` and ``‖C‖²``."""
@@ -116,6 +136,13 @@ def rsa_error(sums: PairSums, errors: PairErrors) -> float:
     if min(variances[0] - x, variances[1] - y) <= 0:
         return math.inf
     return cross / math.sqrt(variances[0] * variances[1]) + x / variances[0] + y / variances[1]
+
+
+def _bound(image: Array, vectors: Array) -> float:
+    """Bound of ``|tr M|``, M seen through the probes: ``MW`` and W."""
+    draws = int(vectors.shape[1])
+    mean = float(namespace_of(image).sum(vectors * image)) / draws
+    return abs(mean) + SPREAD * _norm(image) / math.sqrt(draws)
 
 
 def _norm(x: Array) -> float:

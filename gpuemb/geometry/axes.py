@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any, Literal
+from itertools import combinations_with_replacement
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
+from gpuemb.geometry.accuracy import PROMISED, PairErrors
 from gpuemb.geometry.crossgrams import CrossGrams, pair_grams
 from gpuemb.geometry.named_tables import PAIR, NamedTables
 from gpuemb.geometry.rows import triangles
@@ -20,6 +21,8 @@ from gpuemb.geometry.rows import triangles
 # 3e-5 at 1e8 (measured). Past this condition the axes come from the thin QR of the rows, at c·eps·cond.
 CONDITION = 1e5
 SpanPreparation = Literal["raw", "centered"]
+Pair: TypeAlias = tuple[int, int]
+Places: TypeAlias = Sequence[int] | Mapping[int, int]
 NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 
 
@@ -109,8 +112,9 @@ def kept(axes: Axes, share: float | None) -> Axes:
 
 
 def axes_of_runs(grams: CrossGrams) -> list[Axes]:
-    """Return the axes of every run from its Gram."""
-    return [axes_of_gram(grams.block(s, s), _mean_length(grams, s)) for s in range(grams.runs)]
+    """Return the axes of every run from its Gram as it was found."""
+    runs = range(grams.runs)
+    return list(threads.stream(lambda s: axes_of_gram(grams.found(s, s), _mean_length(grams, s)), runs))
 
 
 def _mean_length(grams: CrossGrams, s: int) -> float:
@@ -118,22 +122,24 @@ def _mean_length(grams: CrossGrams, s: int) -> float:
     if grams.preparation != "centered":
         return 0.0
     raw = math.sqrt(grams.rows * float(grams.norms[s, s]))
-    return max(0.0, raw - float(namespace_of(grams.products).linalg.trace(grams.block(s, s))))
+    return max(0.0, raw - float(namespace_of(grams.products).linalg.trace(grams.found(s, s))))
 
 
 @threads.single_threaded_blas()
 def frames_of_grams(grams: CrossGrams, axes: Sequence[Axes], members: Sequence[int]) -> Frames:
-    """Return the frames of some runs from their cross-Grams and axes, which the runs' conditions allow."""
+    """Return the frames of some runs from their cross-Grams as they were found, and from their axes."""
     xp = namespace_of(grams.products)
 
     def cosines(a: int, b: int) -> Array:
         first, second = axes[a], axes[b]
         if a == b:
             return xp.eye(first.rank, dtype=xp.float64)
-        cross = xp.matrix_transpose(first.directions) @ grams.block(a, b) @ second.directions
+        cross = xp.matrix_transpose(first.directions) @ grams.found(a, b) @ second.directions
         return cross / first.singular[:, None] / second.singular[None, :]
 
-    return Frames([axes[m] for m in members], [[cosines(a, b) for b in members] for a in members], False)
+    known = {(a, b): cosines(a, b) for a, b in combinations_with_replacement(sorted(set(members)), 2)}
+    known |= {(b, a): xp.matrix_transpose(found) for (a, b), found in known.items() if a != b}
+    return Frames([axes[m] for m in members], [[known[a, b] for b in members] for a in members], False)
 
 
 @threads.single_threaded_blas()
@@ -181,35 +187,72 @@ def tables_by_name(where: str, tables: Sequence[Any]) -> list[FloatMatrix]:
     return NamedTables.of(where, tables, NAMES[: len(tables)]).tables
 
 
-def table_of_frames(
-    grams: CrossGrams,
-    measure: Callable[[Frames], float],
-    share: float | None = None,
-    doubtful: Callable[[Frames, float], bool] | None = None,
-    *,
-    symmetric: bool = True,
-) -> Float64:
-    """Return ``(S, S)`` of a measure of two frames.
+@dataclass(frozen=True)
+class FrameTable:
+    """A measure of two frames, for every pair of runs.
 
-    Args:
-        grams: products of all runs; their rows are read again for pairs with a condition past 1e5.
+    Attributes:
         measure: takes two frames.
         share: as :func:`frames_of` takes it.
         doubtful: whether a value from Grams is taken again from the rows.
+        error: bound of a value's error where products are float32; None: they must be float64.
         symmetric: whether the measure is the same both ways round.
     """
-    axes = [kept(run, share) for run in axes_of_runs(grams)]
-    values = np.empty((grams.runs, grams.runs))
-    for s in range(grams.runs):
-        values[s, s] = measure(frames_of_grams(grams, axes, [s, s]))
-    for pair in combinations(range(grams.runs), 2):
-        steep = any(axes[run].rank and axes[run].condition > CONDITION for run in pair)
-        frames = _frames_of_their_rows(grams, pair, share) if steep else frames_of_grams(grams, axes, pair)
-        if doubtful is not None and doubtful(frames, measure(frames)):
-            frames = _frames_of_their_rows(grams, pair, share)
-        values[pair] = measure(frames)
-        values[pair[::-1]] = values[pair] if symmetric else measure(frames.exchanged())
-    return values
+
+    measure: Callable[[Frames], float]
+    share: float | None = None
+    doubtful: Callable[[Frames, float], bool] | None = None
+    error: Callable[[Frames, PairErrors], float] | None = None
+    symmetric: bool = True
+
+    def of(self, grams: CrossGrams) -> Float64:
+        """Return ``(S, S)`` values.
+
+        Args:
+            grams: products of all runs; their rows are read again where products have too few digits, and
+                for pairs with a condition past 1e5.
+        """
+        pairs = list(combinations_with_replacement(range(grams.runs), 2))
+        wide = grams if self.error else grams.again(pairs)[0]
+        values = np.empty((grams.runs, grams.runs))
+        again = self._fill(values, wide, pairs, range(grams.runs))
+        if again:
+            wide, place = grams.again(again)
+            self._fill(values, wide, again, place)
+        return values
+
+    def _fill(self, values: Float64, grams: CrossGrams, pairs: Sequence[Pair], place: Places) -> list[Pair]:
+        """Write the values of some pairs; return those that the products have too few digits for."""
+        axes = [kept(run, self.share) for run in axes_of_runs(grams)]
+        again = []
+        found = threads.stream(lambda pair: self._one(grams, axes, [place[run] for run in pair]), pairs)
+        for (s, t), both in zip(pairs, found, strict=True):
+            if both is None:
+                again.append((s, t))
+            else:
+                values[s, t], values[t, s] = both
+        return again
+
+    def _one(
+        self, grams: CrossGrams, axes: Sequence[Axes], runs: Sequence[int]
+    ) -> tuple[float, float] | None:
+        """The measure of two runs in both orders; None where the products have too few digits for it."""
+        different = runs[0] != runs[1]
+        steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
+        if steep and not grams.final:
+            return None
+        frames = (
+            _frames_of_their_rows(grams, runs, self.share) if steep else frames_of_grams(grams, axes, runs)
+        )
+        value = self.measure(frames)
+        if different and not grams.final:
+            bound = self.error(frames, grams.errors(runs[0], runs[1])) if self.error else math.inf
+            if not bound <= PROMISED * abs(value):
+                return None
+        if different and self.doubtful is not None and self.doubtful(frames, value):
+            frames = _frames_of_their_rows(grams, runs, self.share)
+            value = self.measure(frames)
+        return value, value if self.symmetric else self.measure(frames.exchanged())
 
 
 def _frames_of_their_rows(grams: CrossGrams, runs: Sequence[int], share: float | None) -> Frames:

@@ -8,8 +8,8 @@ measure                        float32 or float16 tables, every d ≥ 128    flo
 direct, Procrustes, PIP        float32; a pair whose error bound is above  float64
                                1e-6 of its square again in float64
 the same, nearly equal tables  the Gram of ``[XQ, Y − XQ]`` in float64     the same
-RSA, CKA                       float32; a pair whose error bound is above  float64
-                               1e-6 again in float64
+RSA, CKA, eigenspaces (α ≥ 3   float32; a pair whose error bound is above  float64
+of the instability)            1e-6 again in float64
 ``block, pair, table``, all    float64, rows read again when first asked   float64
 other measures
 ``centered``, mean dominates   one more pass, around the means             the same
@@ -88,43 +88,45 @@ class CrossGrams(Grams):
         """Return ``(S,)`` each run's condition; past 1e5 the subspace measures need its rows."""
         from gpuemb.geometry.axes import axes_of_runs
 
-        return np.array([axes.condition for axes in axes_of_runs(self)])
+        wide, _ = self.exact(tuple(range(self.runs)))
+        return np.array([axes.condition for axes in axes_of_runs(wide)])
 
     def cca(self) -> Float64:
         """Return ``(S, S)`` mean canonical correlations; needs ``centered``.
 
         The rows are read again for pairs with a condition past 1e5.
         """
-        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.axes import FrameTable
         from gpuemb.geometry.cca import mean_correlation
 
         check_choice("cca", "preparation", self.preparation, ("centered",))
-        return table_of_frames(self, mean_correlation)
+        return FrameTable(mean_correlation).of(self)
 
     def svcca(self, share: float = 0.99) -> Float64:
         """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
-        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.axes import FrameTable
         from gpuemb.geometry.cca import check_share, mean_correlation
 
         check_choice("svcca", "preparation", self.preparation, ("centered",))
         check_share(share)
-        return table_of_frames(self, mean_correlation, share)
+        return FrameTable(mean_correlation, share).of(self)
 
     def pwcca(self) -> Float64:
         """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
-        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.axes import FrameTable
         from gpuemb.geometry.cca import weighted_correlation
 
         check_choice("pwcca", "preparation", self.preparation, ("centered",))
-        return table_of_frames(self, weighted_correlation, symmetric=False)
+        return FrameTable(weighted_correlation, symmetric=False).of(self)
 
     def eigenspace_overlap(self) -> Float64:
         """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; rows read again as :meth:`cca`."""
-        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.axes import FrameTable
         from gpuemb.geometry.eigenspace import overlap
+        from gpuemb.geometry.frame_accuracy import overlap_error
 
         check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
-        return table_of_frames(self, overlap)
+        return FrameTable(overlap, error=overlap_error).of(self)
 
     def eigenspace_instability(self, alpha: float = 3.0) -> Float64:
         """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
@@ -134,13 +136,14 @@ class CrossGrams(Grams):
         Args:
             alpha: how much leading axes count.
         """
-        from gpuemb.geometry.axes import table_of_frames
+        from gpuemb.geometry.axes import FrameTable
         from gpuemb.geometry.eigenspace import cancels, instability
+        from gpuemb.geometry.frame_accuracy import instability_error
 
         check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
         check_at_least("eigenspace_instability", "alpha", alpha, 0)
         measure = partial(instability, alpha=alpha)
-        return table_of_frames(self, measure, doubtful=cancels)
+        return FrameTable(measure, doubtful=cancels, error=instability_error(alpha)).of(self)
 
     def angular(self) -> Float64:
         """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.

@@ -224,8 +224,8 @@ class _Pairs:
             change = probed.norm() if probed else 64 * 2.0**-52 * lengths / 2
             turn = replace(turn, error=change / smallest if smallest > 0 else math.inf)
         if "pip" in self.kinds:
-            errors = [grams.probed(*p).square() for p in ((s, s), (t, t), (s, t))] if rough else [0.0] * 3
-            squares["pip"] = _squared_pip(grams.found_pair(s, t), errors)
+            error = grams.errors(s, t).pip() if rough else 0.0
+            squares["pip"] = _squared_pip(grams.found_pair(s, t), error)
         return turn, squares
 
 
@@ -236,10 +236,10 @@ def _factored(crosses: list[Array]) -> list[_Turn]:
     return [_Turn(like(factors.rotation[p], stacked), singular[p], int(rank[p])) for p in range(len(crosses))]
 
 
-def _squared_pip(sums: PairSums, errors: list[float]) -> _Square:
+def _squared_pip(sums: PairSums, error: float) -> _Square:
     xp = namespace_of(sums.cross)
     scale = float(xp.sum(sums.gram_x**2)) + float(xp.sum(sums.gram_y**2))
-    return _Square(scale - 2 * float(xp.sum(sums.cross**2)), scale, errors[0] + errors[1] + 2 * errors[2])
+    return _Square(scale - 2 * float(xp.sum(sums.cross**2)), scale, error)
 
 
 def _from_difference(rows: Rows, pair: tuple[int, int], cross: Array) -> dict[Kind, float]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations_with_replacement
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
@@ -175,14 +175,17 @@ class Grams:
         if error is None:
             self.exact(tuple(range(self.runs)))
         values = np.empty((self.runs, self.runs))
-        for s, t in [(s, s) for s in range(self.runs)] + list(combinations(range(self.runs), 2)):
+        again = []
+        for s, t in combinations_with_replacement(range(self.runs), 2):
             sums = self.pair(s, t) if error is None else self.found_pair(s, t)
-            value = measure(sums)
+            values[s, t] = values[t, s] = measure(sums)
             if error is not None and not self.final:
-                bound = error(sums, PairErrors(self.probed(s, s), self.probed(t, t), self.probed(s, t)))
-                if not bound <= PROMISED * abs(value):
-                    value = measure(self.pair(s, t))
-            values[s, t] = values[t, s] = value
+                bound = error(sums, self.errors(s, t))
+                if not bound <= PROMISED * abs(values[s, t]):
+                    again.append((s, t))
+        wide, place = self.again(again)
+        for s, t in again:
+            values[s, t] = values[t, s] = measure(wide.pair(place[s], place[t]))
         return values
 
     def centered(self) -> Self:
@@ -221,6 +224,10 @@ class Grams:
             self.zeros,
         )
 
+    def errors(self, s: int, t: int) -> PairErrors:
+        """Return the float32 products of one pair with their errors through the probes, ``s ≤ t``."""
+        return PairErrors(self.probed(s, s), self.probed(t, t), self.probed(s, t))
+
     def probed(self, s: int, t: int) -> Probed:
         """Return one float32 product with its error through the probes, ``s ≤ t``."""
         image = self.images[self.columns(s), t * PROBES : (t + 1) * PROBES]
@@ -243,6 +250,14 @@ class Grams:
                 remedy="Keep the rows with the sums, or take float64 sums of them.",
             )
         return self.source
+
+    def again(self, pairs: Sequence[tuple[int, int]]) -> tuple[Self, dict[int, int]]:
+        """Float64 products of all runs in some pairs, read together, and the place of each run in them."""
+        runs = tuple(sorted({run for pair in pairs for run in pair}))
+        if not runs:
+            return self, {}
+        wide, places = self.exact(runs)
+        return wide, dict(zip(runs, places, strict=True))
 
     def exact(self, runs: tuple[int, ...]) -> tuple[Self, list[int]]:
         """Float64 products of some runs, read again once, and the places of the runs in them."""
