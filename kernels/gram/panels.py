@@ -27,6 +27,7 @@ from gpuemb.kernels.gram.microtile import BYTES, TALL, add_one, add_two
 from gpuemb.kernels.panels import LINE
 
 STEPS = 96  # rows of a chunk
+SQUARE = 320  # columns of both sides whose sums stay in L2 from chunk to chunk: 0.8 MB
 
 
 def room(rows: int, columns: int, dtype: type[np.generic]) -> NDArray[Any]:
@@ -147,18 +148,37 @@ def add_products(
         total: ``(r, Q·L)``, r a multiple of ``TALL`` that the left has columns for.
         upper: leave out micro-tiles below the diagonal.
     """
-    lanes, panels = right.shape[2], right.shape[0]
+    together = SQUARE // right.shape[2]
+    for top in range(0, total.shape[0], SQUARE):
+        for panel in range(top // right.shape[2] if upper else 0, right.shape[0], together):
+            for start in range(0, rows, STEPS):
+                count = min(STEPS, rows - start)
+                corner = top, panel
+                _add_chunk(left, left_row + start, right, right_row + start, count, total, corner, upper)
+
+
+@njit
+def _add_chunk(
+    left: Any,
+    left_row: int,
+    right: Any,
+    right_row: int,
+    rows: int,
+    total: Float64,
+    corner: tuple[int, int],
+    upper: bool,
+) -> None:
+    """Add the products of one chunk to one square of the total, from a row and a panel on."""
+    lanes, (top, side) = right.shape[2], corner
     before, apart, stride = LINE * left.shape[1], LINE * right.shape[1], BYTES * total.shape[1]
-    for start in range(0, rows, STEPS):
-        steps = min(STEPS, rows - start)
-        first = left.ctypes.data + LINE * (left_row + start)
-        beside = right.ctypes.data + LINE * (right_row + start)
-        for panel in range(0, panels, 2):
-            stop = min(total.shape[0], (panel + 2) * lanes) if upper else total.shape[0]
-            for row in range(0, stop, TALL):
-                words = first + row // lanes * before + row % lanes * (LINE // lanes)
-                place = total.ctypes.data + row * stride + BYTES * lanes * panel
-                if panel + 1 < panels:
-                    add_two(right, words, beside + panel * apart, apart, steps, place, stride)
-                else:
-                    add_one(right, words, beside + panel * apart, apart, steps, place, stride)
+    first, beside = left.ctypes.data + LINE * left_row, right.ctypes.data + LINE * right_row
+    panels = min(right.shape[0], side + SQUARE // lanes)
+    for panel in range(side, panels, 2):
+        stop = min(total.shape[0], top + SQUARE, (panel + 2) * lanes if upper else total.shape[0])
+        for row in range(top, stop, TALL):
+            words = first + row // lanes * before + row % lanes * (LINE // lanes)
+            place = total.ctypes.data + row * stride + BYTES * lanes * panel
+            if panel + 1 < panels:
+                add_two(right, words, beside + panel * apart, apart, rows, place, stride)
+            else:
+                add_one(right, words, beside + panel * apart, apart, rows, place, stride)
