@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.bench.work import Work
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.kernels.cosine_search import FEW_QUERIES
+from gpuemb.kernels.cosine_search import FEW_QUERIES, by_int8
 
 MEMORY_BOUND_QUERIES = 4  # up to so many, reading a table takes longer than multiplying with it
 
@@ -41,14 +41,15 @@ def cosine_search(shape: Mapping[str, int]) -> Work:
     words, dim, queries = shape["words"], shape["dim"], shape["queries"]
     if queries > FEW_QUERIES:
         return cosine_topk(shape)
-    few = queries <= MEMORY_BOUND_QUERIES
+    few, int8 = queries <= MEMORY_BOUND_QUERIES, by_int8(dim)
     return Work(
         2 * queries * words * dim,
-        4 * words * dim,
+        words * (dim + 8) if int8 else 4 * words * dim,
         (queries, "queries"),
-        "copy" if few else "sgemm",
+        "copy" if few else "int8" if int8 else "sgemm",
         "bytes" if few else "flops",
-        "bytes: V·d·4 read once; operations: 2·Q·V·d float32; scoring in float64 is not counted",
+        f"bytes: {'V·(d + 8)' if int8 else 'V·d·4'} read once; operations: 2·Q·V·d "
+        f"{'int8' if int8 else 'float32'}; scoring in float64 is not counted",
     )
 
 

@@ -21,7 +21,7 @@ from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.upload import copied, plan_upload, rows_per_block
 from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_of
+from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_bytes, filter_of
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, neighbors_of, zero_rows
 
@@ -40,9 +40,9 @@ class CosineIndex:
     Raises:
         ShapeError, DTypeError, NonFiniteError: the table is not a finite float matrix.
         DeviceError: the device cannot be used, or the table lies on another GPU.
-        MemoryBudgetError: a float32 copy of the table does not fit where it lies.
+        MemoryBudgetError: what is prepared of the table does not fit where it lies.
 
-    Cost: one pass over the table, and on the CPU ``4·V·d`` bytes.
+    Cost: one pass over the table, and on the CPU ``V·(d + 8)`` bytes, ``4·V·d`` without int8 products.
     """
 
     def __init__(self, table: Any, *, device: str | None = None) -> None:
@@ -52,12 +52,14 @@ class CosineIndex:
         rows = native(self._source)
         if device_of(rows) == self._device:
             widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
-            unit = 4 * rows.size if self._device == CPU else 0
-            require(MemoryPlan(WHERE, {"rows of length 1": unit, "float16 widened": widened}), self._device)
+            prepared = filter_bytes(*rows.shape) if self._device == CPU else 0
+            require(
+                MemoryPlan(WHERE, {"the filter's rows": prepared, "float16 widened": widened}), self._device
+            )
             self._rows: FloatMatrix = _wide(rows)
         else:
             self._rows = _brought(rows, self._device)
-        self._unit = None if self._device != CPU else filter_of(self._rows)
+        self._prepared = None if self._device != CPU else filter_of(self._rows)
         self._zeros = zero_rows(rows)
 
     def __len__(self) -> int:
@@ -93,7 +95,7 @@ class CosineIndex:
         none = library_of(asked).full(asked.shape[0], -1)
         excluded = none if itself is None else native(itself)
         search = cosine_search.on(self._device)
-        found = search(self._rows, self._unit, k, _wide(native(asked)), excluded)
+        found = search(self._rows, self._prepared, k, _wide(native(asked)), excluded)
         return neighbors_of(found, self._table, self._source, self._zeros)
 
     def _search_many(

@@ -1,13 +1,16 @@
 """The k rows of highest cosine with a few queries, exactly, from a table that may have been prepared.
 
 rows     (V, d)  float32 or float64; finite; rows of the host, float16 too, may pass through a GPU
-unit     (V, d)  float32: what ``filter_of`` makes of them; None: made in parts, every time they are needed
+prepared         what ``filter_of`` makes of them: unit rows ``(V, d)`` float32, or the same as bytes; None:
+                 unit rows are made in parts, every time they are needed
 queries  (Q, d)  float32 or float64
 itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none
 →        ids (Q, k), scores (Q, k): those of :mod:`gpuemb.kernels.cosine_topk`, bit for bit
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -17,10 +20,16 @@ from gpuemb.core.dispatch import kernel
 from gpuemb.core.memory import buffer, tiles
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
+if TYPE_CHECKING:
+    from gpuemb.kernels.cosine_search.int8 import Quantized
+
+Prepared: TypeAlias = "Float32 | Quantized"
+
 CHUNK = 4096  # rows that are held in float64 at once
 TILE = 1 << 19  # scores: 2 MB are read back from L2
 UNITS = 1 << 17  # numbers of rows that are scaled at once: 0.5 MB are read back from L2
 TASKS_A_WORKER = 2
+LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
 FEW_QUERIES, FEW_NEIGHBORS = 512, 300  # beyond, arranging 20,000 … 400,000 rows as cosine_topk does pays
 
 
@@ -40,9 +49,27 @@ def unit_rows(rows: FloatMatrix) -> Float32:
     return unit
 
 
-def filter_of(rows: FloatMatrix) -> Float32 | None:
+def by_int8(dim: int) -> bool:
+    """Whether the CPU has the products for a filter of bytes."""
+    from gpuemb.kernels import vnni
+
+    return not vnni.missing() and dim <= LARGEST_INT8_DIM
+
+
+def filter_of(rows: FloatMatrix) -> Prepared | None:
     """Return what a search of these rows needs beside them: nothing on a GPU, which reads rows as fast."""
-    return unit_rows(rows) if device_of(rows).kind == "cpu" else None
+    if device_of(rows).kind != "cpu":
+        return None
+    if not by_int8(rows.shape[1]):
+        return unit_rows(rows)
+    from gpuemb.kernels.cosine_search.int8 import quantized
+
+    return quantized(rows)
+
+
+def filter_bytes(words: int, dim: int) -> int:
+    """Bytes that :func:`filter_of` takes on the CPU."""
+    return buffer((words, dim + 28), np.int8) if by_int8(dim) else buffer((words, dim), np.float32)
 
 
 def buffers_of(queries: int, k: int, dim: int) -> dict[str, int]:
@@ -54,11 +81,11 @@ def buffers_of(queries: int, k: int, dim: int) -> dict[str, int]:
 
 @kernel
 def cosine_search(
-    rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
+    rows: FloatMatrix, prepared: Prepared | None, k: int, queries: FloatMatrix, itself: Int64
 ) -> TopK:
     """Find the ``k`` nearest rows of every query.
 
-    Cost: ``2·Q·V·d`` flops in float32, and ``unit``, or ``rows``, is read once for every 256 queries; on a
-    GPU in float64, and ``rows`` once for every 8.
+    Cost: ``2·Q·V·d`` operations in int8 or float32, and ``prepared``, or ``rows``, is read once for every 256
+    queries; on a GPU in float64, and ``rows`` once for every 8.
     """
     return cosine_topk.reference(rows, k, queries, itself)

@@ -1,71 +1,85 @@
-"""Cosine search on the CPU: a float32 filter with a proof, float64 answers.
+"""Cosine search on the CPU: a low-precision filter with a proof, float64 answers.
 
-Plan      BLAS multiplies a tile of unit queries with a tile of unit columns; a pair whose float32 score lies
-          more than ε below the query's k-th exact score so far is dropped, any other is scored by definition
-          and offered to the query's sorted list. Few queries: each worker takes part of the columns, and the
-          lists are merged. Columns that were not prepared are scaled a tile at a time. Nothing is dropped
-          without proof: the answer is exact for any tiles and threads.
+Plan      A pair whose low-precision score lies more than its error's bound below the query's k-th exact score
+          so far is dropped, any other is scored by definition and offered to the query's sorted list
+          (lists.py). A prepared table is int8 where the processor has such products (int8.py), else float32:
+          BLAS multiplies a tile of unit queries with a tile of unit columns. Few queries: each worker takes
+          part of the columns, and the lists are merged. Columns that were not prepared are scaled a tile at a
+          time. Nothing is dropped without proof: the answer is exact for any tiles and threads.
 Bound     Rounding a unit row to float32 moves it by at most 2⁻²⁴, float32 BLAS adds at most d·2⁻²⁴:
           ε = (d + 8)·2⁻²⁴ covers both rows and the float64 roundings.
-Bound by  reading ``unit`` where queries are few, else float32 products.
-Weak case tables whose scores all lie within ε of each other run at float64 speed.
+Bound by  reading the prepared table where queries are few, else float32 or int8 products.
+Weak case tables whose scores all lie within the bound of each other run at float64 speed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
-from gpuemb.core.jit import njit, njit_inline, njit_reassociated
+from gpuemb.core.jit import njit, njit_reassociated
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.cosine_search import TASKS_A_WORKER, TILE, UNITS, unit_rows
+from gpuemb.kernels.cosine_search import TASKS_A_WORKER, TILE, UNITS, Prepared, unit_rows
+from gpuemb.kernels.cosine_search.lists import Asking, asking, offer
 from gpuemb.kernels.cosine_topk import TopK
-from gpuemb.kernels.scoring import LANES, defined_dot
+from gpuemb.kernels.panels import SIDE
 
 QUERY_TILE = 256
 FILTER_GROUP = 128  # scores tested at once without a branch
 
 
 def cosine_search(
-    rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
+    rows: FloatMatrix, prepared: Prepared | None, k: int, queries: FloatMatrix, itself: Int64
 ) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_search`."""
-    unit = unit_rows(rows) if unit is None else unit
     asked = np.ascontiguousarray(queries)
-    asked_unit, width = unit_rows(asked), min(QUERY_TILE, len(asked))
-    epsilon = (rows.shape[1] + 8) * 2.0**-24
-    some = tiles(len(asked), width)
-    columns = threads.ranges(len(rows), math.ceil(TASKS_A_WORKER * threads.count() / len(some)))
-    step = TILE // width if unit is not None else max(1, min(TILE // width, UNITS // rows.shape[1]))
+    some = tiles(len(asked), min(QUERY_TILE, len(asked)))
+    panels = -(-len(rows) // SIDE)
+    columns = threads.ranges(panels, math.ceil(TASKS_A_WORKER * threads.count() / len(some)))
     ids = np.full((len(columns), len(asked), k), -1, np.int32)
     best = np.full(ids.shape, -np.inf)
+    offer_columns = _road(rows, prepared)
 
     def search(task: tuple[tuple[int, int], int]) -> None:
         (start, stop), part = task
         mine = slice(start, stop)
-        found = np.zeros(stop - start, np.int64)
-        room = np.empty((step, rows.shape[1]) if unit is None else (0, 0), np.float32)
-        begin, end = columns[part]
-        for first in range(begin, end, step):
-            last = min(first + step, end)
-            _offer_survivors(
-                asked_unit[mine] @ _unit_part(rows, unit, first, last, room).T,
-                epsilon,
-                first,
-                rows,
-                asked[mine],
-                itself[mine],
-                best[part, mine],
-                ids[part, mine],
-                found,
-            )
+        offer_columns(
+            asked[mine], asking(asked[mine], itself[mine], best[part, mine], ids[part, mine]), *columns[part]
+        )
 
     threads.run(search, product(some, range(len(columns))))
-    return _merged(ids, best, k, int(np.count_nonzero(asked_unit.any(axis=1))))
+    proved = int(np.count_nonzero(asked.any(axis=1)))
+    by_int8 = prepared is not None and not isinstance(prepared, np.ndarray)
+    return _merged(ids, best, k, certified=proved if by_int8 else 0, refined=0 if by_int8 else proved)
+
+
+def _road(rows: FloatMatrix, prepared: Prepared | None) -> Callable[[FloatMatrix, Asking, int, int], None]:
+    """What offers queries the rows of some panels, from one to before another."""
+    if prepared is None or isinstance(prepared, np.ndarray):
+        return partial(_offer_by_float32, rows, prepared)
+    from gpuemb.kernels.cosine_search.int8 import offer_passing
+
+    return partial(offer_passing, rows, prepared)
+
+
+def _offer_by_float32(
+    rows: FloatMatrix, unit: Float32 | None, asked: FloatMatrix, some: Asking, first: int, last: int
+) -> None:
+    asked_unit, epsilon = unit_rows(asked), (rows.shape[1] + 8) * 2.0**-24
+    tile = TILE // len(asked)
+    step = tile if unit is not None else max(1, min(tile, UNITS // rows.shape[1]))
+    room = np.empty((step, rows.shape[1]) if unit is None else (0, 0), np.float32)
+    begin, end = SIDE * first, min(SIDE * last, len(rows))
+    for start in range(begin, end, step):
+        stop = min(start + step, end)
+        columns = _unit_part(rows, unit, start, stop, room)
+        _offer_survivors(asked_unit @ columns.T, epsilon, start, rows, some)
 
 
 def _unit_part(rows: FloatMatrix, unit: Float32 | None, first: int, last: int, room: Float32) -> Float32:
@@ -88,73 +102,32 @@ def _scale(rows: FloatMatrix, unit: Float32) -> None:
             unit[row, column] = np.float64(rows[row, column]) * inverse
 
 
-def _merged(ids: Int32, scores: Float64, k: int, asking: int) -> TopK:
+def _merged(ids: Int32, scores: Float64, k: int, *, certified: int, refined: int) -> TopK:
     """One list of the parts' lists: higher scores first, equal ones by row."""
     all_ids, all_scores = np.concatenate(list(ids), axis=1), np.concatenate(list(scores), axis=1)
     order = np.lexsort((all_ids, -all_scores), axis=1)[:, :k]
     best = np.take_along_axis(all_ids, order, axis=1)
     found = np.take_along_axis(all_scores, order, axis=1)
-    return TopK(best, np.where(best >= 0, found, np.nan), refined=asking)
+    return TopK(best, np.where(best >= 0, found, np.nan), certified, refined)
 
 
 @njit
 def _offer_survivors(
-    approximate: Float32,
-    epsilon: float,
-    first: int,
-    table: FloatMatrix,
-    asked: FloatMatrix,
-    excluded: Int64,
-    best: Float64,
-    ids: Int32,
-    found: Int64,
+    approximate: Float32, epsilon: float, first: int, table: FloatMatrix, some: Asking
 ) -> None:
-    k, columns = best.shape[1], approximate.shape[1]
-    groups = -(-table.shape[1] // LANES)
-    padded = np.zeros((2, groups * LANES), table.dtype)  # a query and a candidate
-    mine, theirs = padded[0].ctypes.data, padded[1].ctypes.data
+    k, columns = some.best.shape[1], approximate.shape[1]
     for query in range(approximate.shape[0]):
-        _copy(asked[query], padded[0])
-        length = np.sqrt(defined_dot(padded, mine, mine, groups))
-        if length == 0:
+        if some.lengths[query] == 0:
             continue
-        row = approximate[query]
-        threshold = np.float32(best[query, k - 1] - epsilon)
+        row, best = approximate[query], some.best[query]
         for start in range(0, columns, FILTER_GROUP):
             stop = min(start + FILTER_GROUP, columns)
+            threshold = np.float32(best[k - 1] - epsilon)
             passing = 0
             for column in range(start, stop):
                 passing += row[column] >= threshold
             if passing == 0:
                 continue
             for column in range(start, stop):
-                candidate = first + column
-                if row[column] < threshold or candidate == excluded[query]:
-                    continue
-                _copy(table[candidate], padded[1])
-                own = np.sqrt(defined_dot(padded, theirs, theirs, groups))
-                if own == 0:
-                    continue
-                score = defined_dot(padded, mine, theirs, groups) / (length * own)
-                if found[query] < k or score > best[query, k - 1]:
-                    _insert(best[query], ids[query], found[query], score, candidate)
-                    found[query] = min(found[query] + 1, k)
-                    threshold = np.float32(best[query, k - 1] - epsilon)
-
-
-@njit_inline
-def _copy(row: FloatMatrix, padded: FloatMatrix) -> None:
-    for column in range(row.size):  # a slice's assignment compiles for a second: it can raise, with a text
-        padded[column] = row[column]
-
-
-@njit
-def _insert(best: Float64, ids: Int32, found: int, score: float, candidate: int) -> None:
-    """Insert behind all scores that are not smaller: candidates come in row order, so ties stay in it."""
-    position = min(found, best.size - 1)
-    while position > 0 and best[position - 1] < score:
-        best[position] = best[position - 1]
-        ids[position] = ids[position - 1]
-        position -= 1
-    best[position] = score
-    ids[position] = candidate
+                if row[column] >= np.float32(best[k - 1] - epsilon):
+                    offer(table, some, query, first + column)

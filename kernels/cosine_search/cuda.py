@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core import cuda
-from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64, device_of, wide
+from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64, device_of, wide
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.upload import rows_per_block, uploaded
@@ -27,9 +27,7 @@ INSTANCES = (
 )
 
 
-def cosine_search(
-    rows: FloatMatrix, unit: Float32 | None, k: int, queries: FloatMatrix, itself: Int64
-) -> TopK:
+def cosine_search(rows: FloatMatrix, prepared: None, k: int, queries: FloatMatrix, itself: Int64) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_search`; rows of the host, float16 too, pass through the GPU in blocks.
 
     Raises:

@@ -26,8 +26,7 @@ from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, Int64
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import MemoryPlan
 from gpuemb.core.progress import SILENT, Progress, Task
-from gpuemb.kernels import vnni
-from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, buffers_of, cosine_search
+from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, buffers_of, by_int8, cosine_search
 from gpuemb.kernels.cosine_topk import TopK
 from gpuemb.kernels.cosine_topk.arrange import (
     Arranged,
@@ -50,7 +49,6 @@ from gpuemb.kernels.cosine_topk.survivors import (
 )
 
 BLOCK = 1024  # rows, a multiple of 32: at d = 300 300 kB of int8, which stay in L2; 512 … 2048 measure alike
-LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
 BLOCKS_A_WORKER, TASKS_A_WORKER = 8, 4
 PAIRS_A_TASK = 2048  # about: 0.2 s at d = 50, after which progress is told
 
@@ -119,7 +117,7 @@ def choose_road(dim: int, queries: int, k: int) -> str:
     """Name the road: ``search`` for few queries, else ``int8`` where the processor has the products."""
     if queries <= FEW_QUERIES and k <= FEW_NEIGHBORS:
         return "search"
-    return "int8" if not vnni.missing() and dim <= LARGEST_INT8_DIM else "float32"
+    return "int8" if by_int8(dim) else "float32"
 
 
 def plan(words: int, dim: int, k: int, queries: int, itemsize: int = 4) -> MemoryPlan:

@@ -41,16 +41,15 @@ def _quantize(arranged: Arranged, dim: int, packed: Packed, first: int, last: in
             row = panel * SIDE + side
             integers[:] = 0
             if row < len(arranged.rows):
-                _quantize_row(arranged.rows[row], arranged.lengths[row], row, integers[:dim], packed)
+                quantize_row(arranged.rows[row], arranged.lengths[row], row, integers[:dim], packed)
             for step in range(packed.panels.shape[1]):
                 for place in range(GROUP):
                     packed.panels[panel, step, side, place] = integers[GROUP * step + place]
 
 
 @njit_inline
-def _quantize_row(
-    values: FloatMatrix, length: float, row: int, integers: FloatMatrix, packed: Packed
-) -> None:
+def quantize_row(values: FloatMatrix, length: float, row: int, integers: FloatMatrix, packed: Packed) -> None:
+    """Write the int8 of a row with length to ``integers``, and what is kept of it to ``packed``."""
     largest = 0.0
     for column in range(integers.size):
         largest = max(largest, abs(np.float64(values[column])))

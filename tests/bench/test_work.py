@@ -29,11 +29,15 @@ def test_neighbors_of_ten_words_in_four_dimensions(
     assert neighbor_work.cosine_topk({"words": 10, "dim": 4, "k": 2, "queries": 3}).flops == 2 * 3 * 10 * 4
 
 
-def test_a_few_queries_read_a_table_and_more_multiply_with_it() -> None:
+@pytest.mark.parametrize(("int8", "row", "ceiling"), [(True, 4 + 8, "int8"), (False, 4 * 4, "sgemm")])
+def test_a_few_queries_read_a_table_and_more_multiply_with_it(
+    int8: bool, row: int, ceiling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbor_work, "by_int8", lambda dim: int8)
     shape = {"words": 10, "dim": 4, "k": 2}
     one, some = (neighbor_work.cosine_search({**shape, "queries": queries}) for queries in (1, 100))
-    assert (one.ceiling, one.amount) == ("copy", 10 * 4 * 4)
-    assert (some.ceiling, some.amount) == ("sgemm", 2 * 100 * 10 * 4)
+    assert (one.ceiling, one.amount) == ("copy", 10 * row)
+    assert (some.ceiling, some.amount) == (ceiling, 2 * 100 * 10 * 4)
     many = {**shape, "queries": 10_000}
     assert neighbor_work.cosine_search(many) == neighbor_work.cosine_topk(many)
 

@@ -111,5 +111,5 @@ def test_tables_that_have_no_cosines_are_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(NonFiniteError, match="entries near"):
         CosineIndex(np.full((2, 3), 1e200))
     monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 100)
-    with pytest.raises(MemoryBudgetError, match="CosineIndex: needs 144 B"):
+    with pytest.raises(MemoryBudgetError, match=r"CosineIndex: needs \d+ B"):
         CosineIndex(table())
