@@ -13,6 +13,7 @@ from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64, device_of, wi
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.upload import rows_per_block, uploaded
+from gpuemb.kernels.cosine_search import Prepared
 from gpuemb.kernels.cosine_topk import TopK
 
 THREADS, HALF_WARP = 256, 16
@@ -27,7 +28,9 @@ INSTANCES = (
 )
 
 
-def cosine_search(rows: FloatMatrix, prepared: None, k: int, queries: FloatMatrix, itself: Int64) -> TopK:
+def cosine_search(
+    rows: FloatMatrix, prepared: Prepared | None, k: int, queries: FloatMatrix, itself: Int64
+) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_search`; rows of the host, float16 too, pass through the GPU in blocks.
 
     Raises:
