@@ -118,7 +118,7 @@ def table(noise: float, seed: int) -> Float32:
     """A base that all tables share, turned, and noise of the table's own."""
     base = random_table(WORDS, NARROW, 0) * np.logspace(0, -0.5, NARROW)
     rows = base @ random_rotation(NARROW, seed) + noise * random_table(WORDS, NARROW, 1 + seed)
-    return rows.astype(np.float32)
+    return (rows - rows.mean(axis=0)).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", ["eigenspace_overlap", "eigenspace_instability"])
