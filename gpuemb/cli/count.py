@@ -85,7 +85,7 @@ def count(
     The folder is opened in Python with `gpuemb.Cooccurrence.load("counts")`, mapped, not read. The counts
     are whole numbers: the same text gives the same bits with any number of threads and any memory.
     """
-    with failing_clearly():
+    with failing_clearly(kept="Nothing is written before all is counted."):
         from gpuemb.core import threads as workers
         from gpuemb.core.memory import bytes_of
         from gpuemb.counts.files import check_new

@@ -67,7 +67,7 @@ def neighbors(
     approximate: the same table gives the same lists on any device, with any number of threads. A word
     whose vector is zero has no neighbors and is nobody's.
     """
-    with failing_clearly():
+    with failing_clearly(kept="Nothing is written before all are found."):
         from gpuemb.core import threads as workers
         from gpuemb.core.device import choose
 
