@@ -18,7 +18,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, FloatMatrix, Int32
-from gpuemb.core.jit import njit
+from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_search.lists import Asking, offer
 from gpuemb.kernels.cosine_topk.int8 import PANELS_A_TASK, SLACK, quantize_row
@@ -27,7 +27,7 @@ from gpuemb.kernels.intrinsics import borrowed
 from gpuemb.kernels.panels import LINE, SIDE
 from gpuemb.kernels.vnni import GROUP, int8_tile
 
-LANES = np.uint64(SIDE)
+LANES = np.uint64(SIDE)  # without sign: Numba asks of other indexes whether they count from the end
 RAISED = 128  # from int8 to bytes without sign
 L2_BYTES = 1 << 18  # of panels that all queries meet before the next
 
@@ -145,10 +145,20 @@ def _offer_passing(work: _Work, some: Asking, first: int, last: int) -> None:
                     step, share, start = work.steps[query], work.share[query], work.start[query]
                     passing = 0
                     for lane in range(LANES):
-                        product = np.float32(tile[place + lane] + start) * step
-                        passing += product * scale[row + lane] + share * residual[row + lane] >= need
+                        near = _nearest(
+                            tile[place + lane], start, step, scale[row + lane], share, residual[row + lane]
+                        )
+                        passing += near >= need
                     if passing and some.lengths[query] > 0:
                         _offer_lanes(work, some, query, panel)
+
+
+@njit_inline
+def _nearest(
+    total: int, start: int, step: np.float32, scale: np.float32, share: np.float32, residual: np.float32
+) -> np.float32:
+    """The largest cosine that a product of bytes allows, but for the query's own residual."""
+    return np.float32(total + start) * step * scale + share * residual
 
 
 @njit
@@ -156,7 +166,7 @@ def _offer_lanes(work: _Work, some: Asking, query: int, panel: int) -> None:
     step, share, k = work.steps[query], work.share[query], some.best.shape[1]
     for lane in range(SIDE):
         row = panel * SIDE + lane
-        product = np.float32(work.tile[query % SIDE * SIDE + lane] + work.start[query]) * step
-        near = product * work.scale[row] + share * work.residual[row]
+        total, start = work.tile[query % SIDE * SIDE + lane], work.start[query]
+        near = _nearest(total, start, step, work.scale[row], share, work.residual[row])
         if row < len(work.table) and near >= np.float32(some.best[query, k - 1]) - work.allowed[query]:
             offer(work.table, some, query, row)
