@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,9 +145,9 @@ def test_lists_that_are_too_small_are_emptied_home(monkeypatch: pytest.MonkeyPat
     """Else the test above would show nothing."""
     added, sums = Cells.added, []
 
-    def adding(*given: object, **flags: object) -> object:
+    def adding(*given: Any, **flags: Any) -> object:
         sums.append(flags)
-        return added(*given, **flags)  # type: ignore[arg-type]
+        return added(*given, **flags)
 
     monkeypatch.setattr(Cells, "added", adding)
     with stand_in.installed(Run()), small(), planned(50, 180):
@@ -161,9 +162,9 @@ def list_length(case: Case, **sizes: int) -> int:
     with stand_in.installed(Run()), small(**sizes), pytest.MonkeyPatch.context() as patch:
         rows = Cells.rows
 
-        def looking(cells: Cells, *given: object, **flags: object) -> object:
+        def looking(cells: Cells, *given: Any, **flags: Any) -> object:
             lengths.append(int(cells.filled[0]))
-            return rows(cells, *given, **flags)  # type: ignore[arg-type]
+            return rows(cells, *given, **flags)
 
         patch.setattr(Cells, "rows", looking)
         assert_same(case.found(), case.expected())
