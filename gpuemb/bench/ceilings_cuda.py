@@ -1,6 +1,6 @@
 """What a GPU can do at most, through CuPy.
 
-Products go through :mod:`gpuemb.core.cublas`, which names their arithmetic with each call.
+Products go through :mod:`gpuemb.core.cuda.cublas`, which names their arithmetic with each call.
 Waits for a GPU: nothing in this file has run on one yet.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 from gpuemb.bench.ceilings import Ceiling, Ceilings, ceiling_of
 from gpuemb.bench.measure import Timing, alternate
 from gpuemb.core.arrays import Float32
-from gpuemb.core.cublas import PRODUCTS, missing_gemm_ex, row_products
 from gpuemb.core.cuda import cupy
+from gpuemb.core.cuda.cublas import PRODUCTS, missing_gemm_ex, row_products
 from gpuemb.core.device import Device
 from gpuemb.core.errors import DeviceError
 

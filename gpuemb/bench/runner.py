@@ -14,9 +14,9 @@ from gpuemb.bench.measure import COMPILING_SECONDS, alternate, peak_of
 from gpuemb.bench.records import BenchRecord, Run, here
 from gpuemb.bench.workloads import Size, Workload, require_memory
 from gpuemb.core import threads as workers
+from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.device import CPU, Device, budget
 from gpuemb.core.errors import DeviceError
-from gpuemb.core.missing import missing_for_cuda
 from gpuemb.core.progress import SILENT, Progress
 
 BUDGET_SECONDS = 60.0  # rounds of one workload; the first round always ends

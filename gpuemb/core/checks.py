@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, SupportsIndex
 
@@ -203,7 +204,5 @@ def check_at_most(where: str, name: str, value: float, most: float) -> None:
 
 def nearest_hint(given: str, known: Sequence[str]) -> str:
     """Name the known word that ``given`` was most likely meant to be."""
-    import difflib
-
     close = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(list(known)[:12])}."

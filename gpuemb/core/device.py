@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpuemb.core.cuda import cupy
+from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
 from gpuemb.core.errors import ConfigError, DeviceError
 from gpuemb.core.memory import RESERVE, MemoryPlan, available_host_bytes
-from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
+from gpuemb.core.record import cpu_name
+from gpuemb.core.threads import available
 
 CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this machine's cores."
 
@@ -112,7 +114,4 @@ def describe(device: Device = CPU) -> str:
     if device.kind == "cuda":
         name = cupy().cuda.runtime.getDeviceProperties(device.index)["name"].decode()
         return f"{device}: {name}, {gigabytes}"
-    from gpuemb.core.record import cpu_name
-    from gpuemb.core.threads import available
-
     return f"{device}: {cpu_name()}, {available()} cores usable, {gigabytes}"

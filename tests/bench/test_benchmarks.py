@@ -155,7 +155,7 @@ def test_plain_pytest_runs_tests_only_and_a_named_race_is_collected() -> None:
 
 def test_without_a_gpu_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from benchmarks import on_gpu
-    from gpuemb.core.missing import missing_for_cuda
+    from gpuemb.core.cuda.diagnosis import missing_for_cuda
 
     if not missing_for_cuda():
         pytest.skip("this machine has a GPU")

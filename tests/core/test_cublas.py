@@ -11,7 +11,8 @@ import pytest
 from emulated_cublas import EmulatedCublas, table
 from fake_cupy import FakeCupy
 
-from gpuemb.core.cublas import PRODUCTS, missing_gemm_ex, missing_library, row_products
+from gpuemb.core.cuda.cublas import PRODUCTS, missing_gemm_ex, row_products
+from gpuemb.core.cuda.diagnosis import missing_library
 from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
 # All numbers are small integers: every sum is exact in every arithmetic, TF32 and float16 included.

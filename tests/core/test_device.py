@@ -4,9 +4,9 @@ import fake_cupy
 import pytest
 
 from gpuemb.core import device as devices
+from gpuemb.core.cuda.diagnosis import Lack
 from gpuemb.core.device import CPU, Device, budget, choose, describe, free_bytes
 from gpuemb.core.errors import ConfigError, DeviceError
-from gpuemb.core.missing import Lack
 
 
 class Runs:

@@ -11,8 +11,8 @@ from counts.test_runs import assert_same, needed
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import Run
 
+from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.errors import DeviceError
-from gpuemb.core.missing import missing_for_cuda
 from gpuemb.counts.cooccurrence import bootstrap_repeats, count_cooccurrences
 from gpuemb.kernels.window_counts import cuda, window_counts
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gpuemb.core.cuda.diagnosis import lack_of_cuda
 from gpuemb.core.errors import CompileError, DeviceError, MemoryBudgetError
 
 R = TypeVar("R")
@@ -41,8 +42,6 @@ def cupy() -> Any:
     try:
         import cupy as module
     except ImportError as error:
-        from gpuemb.core.missing import lack_of_cuda
-
         lack = lack_of_cuda()
         raise DeviceError(
             f"cuda: arrays of a GPU need CuPy: {lack.what or error}",

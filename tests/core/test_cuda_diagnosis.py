@@ -13,8 +13,8 @@ from typing import Any
 import fake_cupy
 import pytest
 
-from gpuemb.core import missing
-from gpuemb.core.missing import DRIVER_LIBRARY, EXTRAS, driver_version, lack_of_cuda, missing_for_cuda
+from gpuemb.core.cuda import diagnosis
+from gpuemb.core.cuda.diagnosis import DRIVER_LIBRARY, EXTRAS, driver_version, lack_of_cuda, missing_for_cuda
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -191,7 +191,7 @@ def test_the_answer_is_found_once(driver: Driver, monkeypatch: pytest.MonkeyPatc
     driver(None)
     monkeypatch.setitem(sys.modules, "cupy", None)
     said = missing_for_cuda()
-    monkeypatch.setattr(missing, "driver_version", lambda: pytest.fail("asked again"))
+    monkeypatch.setattr(diagnosis, "driver_version", lambda: pytest.fail("asked again"))
     assert missing_for_cuda() == said
 
 

@@ -9,8 +9,8 @@ import fake_cupy
 import numpy as np
 import pytest
 
+from gpuemb.core.cuda.host_streaming import plan_upload, rows_per_block, uploaded
 from gpuemb.core.errors import MemoryBudgetError
-from gpuemb.core.upload import plan_upload, rows_per_block, uploaded
 
 SCHEDULES = [
     ("", 0),

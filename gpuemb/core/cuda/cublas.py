@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.cuda import cupy
+from gpuemb.core.cuda.diagnosis import missing_library
 from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
 CHECKED = (14,)  # major versions of CuPy whose gemmEx has the signature below
@@ -89,15 +90,6 @@ def missing_gemm_ex() -> str:
         return f"gemmEx was checked in CuPy {known}, and this is CuPy {version}"
     if reason := missing_library():
         return f"cuBLAS cannot be loaded: {reason}"
-    return ""
-
-
-def missing_library() -> str:
-    """Say why cuBLAS cannot be loaded through CuPy; empty when it can."""
-    try:
-        from cupy_backends.cuda.libs import cublas  # noqa: F401  to load it is the question
-    except ImportError as error:
-        return str(error).partition("\n")[0]
     return ""
 
 
