@@ -1,21 +1,17 @@
-"""Power laws of ranks: how fast word frequencies and singular values fall."""
+"""The exponent of a power law in ranks, fitted by least squares."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
-from gpuemb.core.arrays import Float64
-from gpuemb.core.checks import check_at_least, check_at_most, check_choice
 from gpuemb.core.errors import ConfigError
-from gpuemb.counts.cooccurrence import Cooccurrence
-from gpuemb.counts.decomposition import truncated_svd
 
-SpectrumOf: TypeAlias = Literal["counts", "ppmi"]
 CONFIDENCE = 0.95
+LEAST_RANKS = 3  # a line through two points has no residual
 
 
 @dataclass(frozen=True)
@@ -23,12 +19,14 @@ class PowerLaw:
     """A line through ``log value`` against ``log rank``.
 
     Attributes:
-        exponent: ``β``, minus the slope.
+        exponent: ``β``, minus the slope; NaN where no line can be fitted.
         interval: of ``β``, at the given confidence, from the residuals of the line as if they were
-            independent; values in descending order are not quite.
-        r_squared: share of the variance of ``log value`` on the line.
+            independent. Values in order are not: it says how straight the line is, not what another
+            sample would give.
+        r_squared: share of the variance of ``log value`` on the line; NaN for equal values.
         ranks: first and last rank of the fit, both included, from 1.
         confidence: of the interval.
+        reason: why the exponent is NaN; empty otherwise.
     """
 
     exponent: float
@@ -36,11 +34,14 @@ class PowerLaw:
     r_squared: float
     ranks: tuple[int, int]
     confidence: float = CONFIDENCE
+    reason: str = ""
 
     def __float__(self) -> float:
         return self.exponent
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"nan, {self.reason}"
         low, high = self.interval
         return (
             f"{self.exponent:.4g} [{low:.4g}, {high:.4g}] at {self.confidence:.0%}, "
@@ -48,81 +49,58 @@ class PowerLaw:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class CountSpectrum:
-    """The largest singular values of counts, or of their PPMI.
-
-    Attributes:
-        values: ``(k,)`` float64, descending; of counts in the window's own weights, of PPMI in nats.
-        of: ``counts`` or ``ppmi``.
-        residual: largest ``‖Av − σu‖ / σ_1`` over the triplets.
-    """
-
-    values: Float64
-    of: SpectrumOf
-    residual: float
-
-    def power_law(self, ranks: tuple[int, int] | None = None) -> PowerLaw:
-        """Fit the Zipf exponent of ``ranks`` (default: all ``k``, which the result says)."""
-        return fit_power_law(self.values, ranks or (1, len(self.values)))
+def no_power_law(ranks: tuple[int, int], reason: str) -> PowerLaw:
+    """Return a result of NaN with its reason."""
+    return PowerLaw(math.nan, (math.nan, math.nan), math.nan, ranks, reason=reason)
 
 
-def count_spectrum(counts: Cooccurrence, k: int, *, of: SpectrumOf = "counts") -> CountSpectrum:
-    """Return the ``k`` largest singular values.
-
-    Raises:
-        ConfigError: more values than words, or an unknown matrix.
-
-    Cost: some ``10·k`` products with the sparse matrix.
-    """
-    check_choice("spectrum", "of", of, ("counts", "ppmi"))
-    check_at_least("spectrum", "k", k, 1)
-    check_at_most("spectrum", "k", k, len(counts.vocabulary))
-    factors = truncated_svd(counts.ppmi() if of == "ppmi" else counts.to_float(), k)
-    return CountSpectrum(factors.singular, of, factors.residual)
+def default_ranks(count: int) -> tuple[int, int]:
+    """Return the first half of the ranks, at least three: beyond it spectra fall below every power law."""
+    return 1, max(LEAST_RANKS, -(-count // 2))
 
 
-def rank_frequency(counts: Cooccurrence, ranks: tuple[int, int]) -> PowerLaw:
-    """Fit Zipf's law to the words' own frequencies between two ranks.
-
-    Raises:
-        ConfigError: fewer than three ranks, ranks that no word has, or words that never occur.
-
-    Source: Zipf (1949); Definitions §1.
-    """
-    return fit_power_law(np.sort(counts.vocabulary.counts)[::-1], ranks)
-
-
-def fit_power_law(values: Any, ranks: tuple[int, int]) -> PowerLaw:
+def fit_power_law(
+    values: Any, ranks: tuple[int, int], *, missing: Literal["nan", "raise"] = "raise", zero: float = 0.0
+) -> PowerLaw:
     """Least squares of ``log values[r − 1]`` on ``log r`` for ``ranks[0] ≤ r ≤ ranks[1]``.
 
     Args:
         values: positive numbers, descending.
         ranks: first and last rank, from 1.
+        missing: ``raise`` an error where no line can be fitted, or return ``nan`` with its reason.
+        zero: values up to this one count as 0: rounding of the largest, say.
 
     Raises:
-        ConfigError: fewer than three ranks, ranks beyond the values, or values that are not positive.
-    """
-    from scipy.stats import t
+        ConfigError: fewer than three ranks, ranks beyond the values, or values of 0, unless ``missing``
+            is ``nan``.
 
+    Source: Definitions §1.
+    """
     first, last = ranks
-    if not 1 <= first <= last - 2 or last > len(values):
-        raise ConfigError(
-            f"power law: ranks {first} to {last} of {len(values)} values",
-            needed="A line with an interval needs at least three ranks that exist, counted from 1.",
-            remedy=f"Give ranks=(first, last) between 1 and {len(values)}.",
-        )
-    chosen = np.asarray(values[first - 1 : last], np.float64)
-    if not (chosen > 0).all():
-        raise ConfigError(
-            f"power law: rank {first + int(np.argmin(chosen > 0))} has the value 0",
-            needed="A logarithm needs positive values.",
-            remedy=f"End at rank {first + int(np.argmin(chosen > 0)) - 1} or before.",
-        )
-    x, y = np.log(np.arange(first, last + 1.0)), np.log(chosen)
-    x, y = x - x.mean(), y - y.mean()
-    slope = float(x @ y / (x @ x))
-    left, variance = float(((y - slope * x) ** 2).sum()), float(y @ y)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(x) - 2)) * math.sqrt(left / (len(x) - 2) / float(x @ x))
-    explained = 1 - left / variance if variance else math.nan  # equal values have no variance to explain
-    return PowerLaw(-slope, (-slope - half, -slope + half), explained, (first, last))
+    used = np.asarray(values[max(first - 1, 0) : last], np.float64)
+    reason, needed, remedy = "", "", ""
+    if first < 1 or last - first + 1 < LEAST_RANKS or last > len(values):
+        reason = f"ranks {first} to {last} of {len(values)}: three or more are needed"
+        needed = "A line with an interval needs at least three ranks that exist, counted from 1."
+        remedy = f"Give ranks=(first, last) between 1 and {len(values)}."
+    elif not (used > zero).all():
+        rank = first + int(np.argmin(used > zero))
+        reason = f"the value of rank {rank} is zero"
+        needed, remedy = "A logarithm needs positive values.", f"End at rank {rank - 1} or before."
+    if reason and missing == "raise":
+        raise ConfigError(f"power law: {reason}", needed=needed, remedy=remedy)
+    return no_power_law(ranks, reason) if reason else _line(used, first, last)
+
+
+def _line(used: Any, first: int, last: int) -> PowerLaw:
+    from scipy.special import stdtrit
+
+    across, up = np.log(np.arange(first, last + 1, dtype=np.float64)), np.log(used)
+    across, up = across - across.mean(), up - up.mean()
+    spread = float(np.sum(across**2))
+    slope = float(np.sum(across * up)) / spread
+    left_over, whole = float(np.sum((up - slope * across) ** 2)), float(np.sum(up**2))
+    freedom = len(up) - 2
+    half = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * math.sqrt(left_over / freedom / spread)
+    r_squared = 1 - left_over / whole if whole > 0 else math.nan  # equal values have no variance
+    return PowerLaw(-slope, (-slope - half, -slope + half), r_squared, (first, last))
