@@ -17,6 +17,7 @@ from gpuemb.core.checks import (
     nearest_hint,
 )
 from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
+from gpuemb.kernels.cosine_topk import cosine_topk
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +128,6 @@ class Embedding:
 
         Cost: ``2·V·d`` flops. For many words, ``gpuemb.nearest_neighbors`` asks once.
         """
-        from gpuemb.kernels.cosine_topk import cosine_topk
-
         row = self.check().row(word)
         check_neighbors("most_similar", k, len(self) - 1)
         xp = namespace_of(self.vectors)
