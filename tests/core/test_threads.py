@@ -200,7 +200,7 @@ def test_the_limit_ends_with_an_exception() -> None:
 @pytest.mark.parametrize("workers", [0, -1])
 def test_less_than_one_thread_is_refused(workers: int) -> None:
     with (
-        pytest.raises(ConfigError, match=f"threads: {workers} was given\n.*At least one"),
+        pytest.raises(ConfigError, match=f"threads = {workers}\n.*At least one"),
         threads.limit(workers),
     ):
         pass

@@ -1,4 +1,4 @@
-"""What the counts of a pair say beyond the counts of its words."""
+"""Pointwise mutual information."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_a_word_listed_twice_is_refused_by_a_mapped_table_and_dropped_by_a_read_
     with pytest.raises(VocabularyError, match="'x' is listed more than once") as refusal:
         _ = load(tmp_path / "a.npy")["x"]
     assert "memory_map=False" in str(refusal.value)
-    with pytest.warns(DroppedWarning, match="left out 1 rows of words that had stood before"):
+    with pytest.warns(DroppedWarning, match="left out 1 rows of repeated words"):
         read = load(tmp_path / "a.npy", memory_map=False)
     assert (list(read.index_to_key), read.duplicates) == (["x", "y"], 1)
     np.testing.assert_array_equal(read.vectors, numbers(3)[:2])
@@ -188,7 +188,7 @@ def test_half_a_row_is_not_a_limit(tmp_path: Path, limit: float) -> None:
 
 def test_an_array_has_no_words_to_save(tmp_path: Path) -> None:
     bare: Any = np.ones((2, 3), np.float32)
-    with pytest.raises(DTypeError, match=r"ndarray is no Embedding[^$]*save\(Embedding\(array, words\)"):
+    with pytest.raises(DTypeError, match=r"ndarray is not an Embedding[^$]*save\(Embedding\(array, words\)"):
         save(bare, tmp_path / "run.npy")
     assert list(tmp_path.iterdir()) == []
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StorageError, match="neither a file nor a folder"):
         load(tmp_path / "pipe")
-    with pytest.raises(StorageError, match="is no path"):
+    with pytest.raises(StorageError, match="is not a path"):
         load("a\0b")
 
 
