@@ -1,4 +1,4 @@
-"""Records come back as they went, and say what follows from them."""
+"""Records are read as written, with their derived values."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def cublas(monkeypatch: pytest.MonkeyPatch) -> EmulatedCublas:
 
 @pytest.fixture
 def without_gemm_ex(monkeypatch: pytest.MonkeyPatch) -> FakeCupy:
-    """A CuPy of which nobody has checked how it calls cuBLAS."""
+    """A CuPy version whose cuBLAS signatures are unchecked."""
     fake = fake_cupy.install(monkeypatch)
     fake.__version__ = "99.1.0"
     monkeypatch.delenv("CUPY_TF32", raising=False)

@@ -247,7 +247,7 @@ def test_many_writers_of_one_folder_leave_one_whole_folder(tmp_path: Path) -> No
     assert (path / "a").read_text() == (path / "b").read_text()
 
 
-# What is said.
+# Messages.
 
 
 @pytest.mark.parametrize("said", ["1000 requested and 512 written", "Not enough free space to write 8 bytes"])

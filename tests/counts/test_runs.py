@@ -1,4 +1,4 @@
-"""Counting within a budget: runs on the disk, the same bits, nothing left behind."""
+"""Counting within a budget: runs on the disk, the same bits, no files left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables on the disk: what was saved is loaded, whatever the format; what cannot be, says so."""
+"""Tables on the disk: every format loads what was saved, or raises when saving."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gpuemb.embeddings.files import load, save
 from gpuemb.embeddings.model import Embedding
 
 ANY_WORD = st.text(st.characters(codec="utf-8"), max_size=8)
-# What each format gives another meaning: everything else must come back as it was.
+# Characters with a meaning in each format: all others must be loaded unchanged.
 FORBIDDEN = {".bin": " \n", ".npy": "\r\n", ".safetensors": "\r\n", ".npz": "", ".parquet": ""}
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
