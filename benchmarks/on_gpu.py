@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpuemb.bench.workloads import WORKLOADS
+from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.device import Device
-from gpuemb.core.missing import missing_for_cuda
 
 ROOT = Path(__file__).resolve().parents[1]
 ON_A_GPU = "cuda and not cuda-on-host"  # of the tests' devices

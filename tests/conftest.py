@@ -11,9 +11,9 @@ from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import SCHEDULES, Run
 from hypothesis import settings
 
+from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.device import Device
 from gpuemb.core.dispatch import Kernel
-from gpuemb.core.missing import missing_for_cuda
 
 # "house" finds the same examples on every machine; "search" looks for new ones:
 # pytest --hypothesis-profile=search

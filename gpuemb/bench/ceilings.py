@@ -1,9 +1,8 @@
-"""What this machine can do at most: bandwidth and products, measured beside the workloads."""
+"""Ceilings of the CPU: bandwidth, products and additions, measured beside the workloads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -11,53 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.bench import vnni
+from gpuemb.bench.ceiling import Ceiling, Ceilings, ceiling_of
+from gpuemb.bench.ceilings_cuda import measure_cuda
 from gpuemb.bench.measure import Timing, alternate
 from gpuemb.core import threads
 from gpuemb.core.checks import check_choice
 from gpuemb.core.device import Device
+from gpuemb.core.jit import njit
 from gpuemb.core.random import stream
 from gpuemb.kernels.gram import panels
 from gpuemb.kernels.panels import wide_registers
 
 COPY_BYTES = 256 << 20  # a side: eight times the largest cache of common processors
-SIDE = 3072  # of a matrix product: BLAS is at its best from about 2048
+SIDE = 3072  # of a matrix product: BLAS reaches its full rate from about 2048
 INT8_ROWS, INT8_DIM = 4096, 320  # a right side of 1024 rows stays in a core's L2
 ADD_CELLS, ADDS = 32_768, 1 << 22  # a row of 256 kB, as the counting kernel's
 REPEATS = 5
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """The best rate seen at one kind of work.
-
-    Attributes:
-        name: ``copy``, ``sgemm``, ``dgemm``, ``int8``, ``adds``; on a GPU also ``fp16``, ``tf32``, ….
-        unit: what is counted per second: ``B/s``, ``FLOP/s``, ``OP/s``.
-        rate: of the fastest repetition on the better road.
-        roads: the median rate of each way to do it; ``workers`` is how gpuemb itself works.
-        spread: relative, half the distance between the quartiles of the better road's seconds.
-    """
-
-    name: str
-    unit: str
-    rate: float
-    roads: Mapping[str, float]
-    spread: float
-
-
-@dataclass(frozen=True)
-class Ceilings:
-    """What was measured, and why the rest was not.
-
-    Attributes:
-        device: where.
-        found: by name.
-        missing: name and reason of each that this machine has not.
-    """
-
-    device: str
-    found: Mapping[str, Ceiling]
-    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
@@ -67,8 +35,6 @@ def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
         ConfigError: an unknown name.
     """
     if device.kind == "cuda":
-        from gpuemb.bench.ceilings_cuda import measure_cuda
-
         return measure_cuda(device)
     for name in names:
         check_choice("bench", "ceiling", name, tuple(_CPU))
@@ -80,14 +46,6 @@ def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
         else:
             found[name] = _CPU[name](name)
     return Ceilings(str(device), found, missing)
-
-
-def ceiling_of(name: str, unit: str, work: float, roads: Mapping[str, Timing]) -> Ceiling:
-    """Turn the seconds of each road into the ceiling."""
-    best = min(roads, key=lambda road: roads[road].minimum)
-    timing = roads[best]
-    rates = {road: work / taken.median for road, taken in roads.items()}
-    return Ceiling(name, unit, work / timing.minimum, rates, timing.spread / timing.median)
 
 
 def _copy(name: str) -> Ceiling:
@@ -103,7 +61,7 @@ def _copy(name: str) -> Ceiling:
 
 
 def _products(name: str) -> Ceiling:
-    """Two disjoint operands: NumPy sends ``X @ X.T`` down another, slower path."""
+    """Matrix products of two disjoint operands: NumPy has another, slower path for ``X @ X.T``."""
     dtype = np.float32 if name == "sgemm" else np.float64
     left, right = stream(0, "bench", "product").standard_normal((2, SIDE, SIDE)).astype(dtype)
     out = np.empty((SIDE, SIDE), dtype)
@@ -124,7 +82,7 @@ def _products(name: str) -> Ceiling:
 
 
 def _in_registers(left: NDArray[Any], right: NDArray[Any]) -> Callable[[], object]:
-    """Products as ``gram`` makes them: BLAS may not know registers of 512 bits, or this processor."""
+    """Products by the ``gram`` kernel: BLAS may not use 512-bit registers, or not support the processor."""
     slabs = [np.ascontiguousarray(left[:, slice(*part)]) for part in threads.ranges(SIDE, threads.count())]
     *blocks, whole = [_laid_out(rows) for rows in (*slabs, right)]
 
@@ -151,7 +109,7 @@ def _int8(name: str) -> Ceiling:
 
 
 def _adds(name: str) -> Ceiling:
-    """Integer additions into random cells of a row that stays in L2: what counting does."""
+    """Integer additions into random cells of a row in L2, as in counting."""
     places = stream(0, "bench", "adds").integers(0, ADD_CELLS, ADDS).astype(np.int32)
     add = _compiled_adds()
     workers = threads.count()
@@ -164,8 +122,6 @@ def _adds(name: str) -> Ceiling:
 
 @cache
 def _compiled_adds() -> Callable[[Any, Any], int]:
-    from gpuemb.core.jit import njit
-
     def add(places: Any, row: Any) -> int:
         for place in places:
             row[place] += 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32
+from gpuemb.core.jit import njit
 from gpuemb.kernels.panels import SIDE
 from gpuemb.kernels.vnni import GROUP, int8_tile, missing
 
@@ -19,7 +20,7 @@ Bytes: TypeAlias = NDArray[Any]  # (panels, K, 16, 4) of int8 or uint8
 
 
 def pack(rows: NDArray[Any]) -> Bytes:
-    """Lay ``(n, d)`` bytes out in panels ``(n / 16, d / 4, 16, 4)``; n and d must be multiples."""
+    """Pack ``(n, d)`` bytes into panels ``(n / 16, d / 4, 16, 4)``; n and d must be multiples."""
     count, dim = rows.shape
     panels = rows.reshape(count // SIDE, SIDE, dim // GROUP, GROUP).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(panels)
@@ -34,8 +35,6 @@ def product(left: Bytes, right: Bytes, out: Int32) -> None:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from gpuemb.core.jit import njit
-
     def multiply(left: Any, right: Any, out: Any, first: int, last: int) -> None:
         for i in range(first, last):
             for j in range(right.shape[0]):

@@ -1,4 +1,4 @@
-"""Which machine the arrays live on."""
+"""Devices: the CPU and CUDA GPUs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpuemb.core.cuda import cupy
+from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
 from gpuemb.core.errors import ConfigError, DeviceError
 from gpuemb.core.memory import RESERVE, MemoryPlan, available_host_bytes
-from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
+from gpuemb.core.record import cpu_name
+from gpuemb.core.threads import available
 
 CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this machine's cores."
 
@@ -35,21 +37,21 @@ CPU = Device("cpu")
 
 
 class RunsOn(Protocol):
-    """Whatever has an implementation for some kinds of devices: a kernel."""
+    """An operation with implementations for some kinds of devices: a kernel."""
 
     def runs_on(self, kind: str) -> bool:
-        """Whether it has one for this kind."""
+        """Whether it has an implementation for this kind."""
 
 
 def choose(name: str = "auto", needs: Iterable[RunsOn] = ()) -> Device:
     """Resolve ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
 
-    ``auto`` is the first CUDA device, if one answers and every kernel of ``needs`` runs on it; else
-    the CPU.
+    ``auto`` is the first CUDA device if it is usable and every kernel of ``needs`` runs on it, else the
+    CPU.
 
     Raises:
         ConfigError: the name is none of these.
-        DeviceError: the device cannot be used; says what is missing.
+        DeviceError: the device cannot be used; the missing parts are named.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise ConfigError(
@@ -84,7 +86,7 @@ def _existing_cuda(index: int) -> Device:
 
 
 def free_bytes(device: Device = CPU) -> int:
-    """Bytes that can be allocated now without swapping; on a GPU also what CuPy's pool keeps unused."""
+    """Bytes that can be allocated now without swapping; on a GPU with the free blocks of CuPy's pool."""
     if device.kind == "cpu":
         return available_host_bytes()
     with cupy().cuda.Device(device.index):
@@ -93,12 +95,12 @@ def free_bytes(device: Device = CPU) -> int:
 
 
 def budget(device: Device = CPU) -> int:
-    """Bytes that gpuemb plans with: what is free, less a reserve."""
+    """Bytes that plans may use: the free ones less a reserve."""
     return int(free_bytes(device) * RESERVE)
 
 
 def require(plan: MemoryPlan, device: Device = CPU) -> MemoryPlan:
-    """Return the plan if what is free on ``device``, less a reserve, holds it.
+    """Return the plan if it fits the free memory of ``device`` less a reserve.
 
     Raises:
         MemoryBudgetError: as :meth:`MemoryPlan.require`.
@@ -107,12 +109,9 @@ def require(plan: MemoryPlan, device: Device = CPU) -> MemoryPlan:
 
 
 def describe(device: Device = CPU) -> str:
-    """One line for people: the processor's name and its memory."""
+    """Describe a device in one line: the processor's name and its memory."""
     gigabytes = f"{free_bytes(device) / 1e9:.1f} GB free"
     if device.kind == "cuda":
         name = cupy().cuda.runtime.getDeviceProperties(device.index)["name"].decode()
         return f"{device}: {name}, {gigabytes}"
-    from gpuemb.core.record import cpu_name
-    from gpuemb.core.threads import available
-
     return f"{device}: {cpu_name()}, {available()} cores usable, {gigabytes}"

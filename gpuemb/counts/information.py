@@ -1,4 +1,4 @@
-"""How much the counts leave uncertain, and how much a word tells about its contexts."""
+"""Entropy and mutual information of counts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
-from gpuemb.counts.association import rows_of
-from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.pmi import pmi, rows_of
+from gpuemb.counts.table import CountTable
 
 InformationUnit: TypeAlias = Literal["nat", "bit"]
 NATS = {"nat": 1.0, "bit": math.log(2)}  # in one unit
@@ -22,7 +22,7 @@ class Information:
     """An amount of information.
 
     Attributes:
-        value: the amount; NaN where nothing was counted.
+        value: the amount; NaN without counts.
         unit: ``nat`` or ``bit``.
     """
 
@@ -38,10 +38,10 @@ class Information:
 
 @dataclass(frozen=True, eq=False)
 class ContextEntropies:
-    """How spread each word's contexts are.
+    """Entropy of each word's contexts.
 
     Attributes:
-        values: ``(V,)`` entropy of ``P(· | i)``; NaN for a word that met nobody.
+        values: ``(V,)`` entropy of ``P(· | i)``; NaN for a word without contexts.
         unit: ``nat`` or ``bit``.
     """
 
@@ -49,7 +49,7 @@ class ContextEntropies:
     unit: InformationUnit
 
 
-def entropy(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> Information:
+def entropy(counts: CountTable, *, unit: InformationUnit = "nat") -> Information:
     """``−Σ P(i) log P(i)`` over the words' marginals ``X_i / X_··``.
 
     Cost: one logarithm a word. Source: Shannon (1948); Definitions §1.
@@ -61,7 +61,7 @@ def entropy(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> Informati
     return Information(abs(float(-(shares * np.log(shares)).sum())) / NATS[unit], unit)
 
 
-def context_entropies(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> ContextEntropies:
+def context_entropies(counts: CountTable, *, unit: InformationUnit = "nat") -> ContextEntropies:
     """``−Σ_j P(j|i) log P(j|i)`` of every word ``i``.
 
     Cost: one logarithm a stored pair. Source: Shannon (1948); Definitions §1.
@@ -73,13 +73,13 @@ def context_entropies(counts: Cooccurrence, *, unit: InformationUnit = "nat") ->
     return ContextEntropies(np.where(counts.row_sums > 0, np.abs(sums) / NATS[unit], np.nan), unit)
 
 
-def mutual_information(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> Information:
-    """``Σ_ij P(i,j) log(P(i,j) / (P(i) P(j)))``: what a word tells about a context of it.
+def mutual_information(counts: CountTable, *, unit: InformationUnit = "nat") -> Information:
+    """``Σ_ij P(i,j) log(P(i,j) / (P(i) P(j)))``: the information of a word about its contexts.
 
     Cost: one logarithm a stored pair. Source: Shannon (1948); Definitions §1.
     """
     check_choice("mutual_information", "unit", unit, tuple(NATS))
     if not counts.total:
         return Information(math.nan, unit)
-    terms = counts.rows.data / counts.total * counts.pmi().matrix.data
+    terms = counts.rows.data / counts.total * pmi(counts).matrix.data
     return Information(float(terms.sum()) / NATS[unit], unit)

@@ -1,4 +1,4 @@
-"""Tables of different words, lined up over the words they share."""
+"""Align tables of different vocabularies over their shared words."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from gpuemb.embeddings.model import Embedding, EmbeddingStack
 Case = Literal["exact", "lower"]
 CASES = ("exact", "lower")
 Rows = dict[str, int]
-LARGEST_ITEM = 8  # bytes of a float64, for libraries that do not say how large their numbers are
+LARGEST_ITEM = 8  # bytes of a float64, for dtypes without an item size
 
 
 def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> EmbeddingStack:
-    """Line several tables up by word: the words all of them have, in the order of the first.
+    """Align several tables by word: the words shared by all, in the order of the first.
 
-    When all tables have one ``d`` and one kind of number the result's ``vectors`` is ``(S, V, d)``;
-    else it is a tuple of ``S`` matrices. What each table loses is named in ``dropped``, and counted in
-    ``folded``; each table's own frequency ranks come along.
+    If all tables have one ``d`` and one dtype, ``vectors`` is ``(S, V, d)``; else it is a tuple of ``S``
+    matrices. Lost words are listed in ``dropped`` and counted in ``folded``; each table's frequency ranks
+    are kept.
 
     Args:
-        embeddings: one or more tables; the order of the first one's words is kept.
-        case: ``exact`` compares words as they stand; ``lower`` compares and names them in lower case, and
-            of several rows of one table that become one word keeps the first (in pretrained files the
-            most frequent).
+        embeddings: one or more tables.
+        case: ``exact`` compares words letter by letter; ``lower`` lowercases them, and of several rows of
+            one table with the same word keeps the first (in pretrained files the most frequent).
 
     Raises:
-        VocabularyError: no table, or no word that all tables have.
+        VocabularyError: no table, or no shared word.
         ConfigError: an unknown case rule.
         MemoryBudgetError: the shared rows do not fit the memory.
 
@@ -60,7 +59,7 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
 
 
 def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:
-    """Name the words that :func:`stack` would line up, without a look at any vector; there may be none.
+    """Return the words that :func:`stack` would keep, possibly none, without reading vectors.
 
     Raises:
         ConfigError: an unknown case rule.
@@ -74,7 +73,7 @@ def _shared(spelled: Sequence[Rows]) -> list[str]:
 
 
 def _rows(embedding: Embedding, case: Case) -> Rows:
-    """Row of each spelling, the first where case alone tells several apart."""
+    """Return the row of each spelling, the first of those that differ only in case."""
     if case == "exact":
         return embedding.key_to_index
     rows: Rows = {}
@@ -89,7 +88,7 @@ def _dropped(spelled: Sequence[Rows], shared: Sequence[str]) -> tuple[tuple[str,
 
 
 def _taken(embeddings: Sequence[Embedding], kept: Sequence[Sequence[int]]) -> Any:
-    """Copy the shared rows: one array where the tables are alike, else one for each."""
+    """Copy the shared rows: into one array if shapes and dtypes are equal, else into one a table."""
     tables = [e.vectors for e in embeddings]
     sizes = {
         f"table {s}": len(rows) * table.shape[1] * getattr(table.dtype, "itemsize", LARGEST_ITEM)

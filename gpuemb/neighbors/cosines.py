@@ -22,11 +22,11 @@ from gpuemb.core.arrays import (
 )
 from gpuemb.core.checks import LARGEST_SQUARE, check_at_least, check_matrix, check_range, check_same_device
 from gpuemb.core.cuda import cupy
+from gpuemb.core.cuda.host_streaming import copied
 from gpuemb.core.device import CPU, Device, require
 from gpuemb.core.errors import DTypeError, MemoryBudgetError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, readable, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.core.upload import copied
 from gpuemb.embeddings.model import Embedding, vectors_of, words_of
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 

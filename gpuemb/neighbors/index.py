@@ -16,10 +16,10 @@ from gpuemb.core.arrays import (
     wide,
 )
 from gpuemb.core.cuda import cupy, retry_smaller
+from gpuemb.core.cuda.host_streaming import copied, plan_upload, rows_per_block
 from gpuemb.core.device import CPU, Device, budget, require
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.core.upload import copied, plan_upload, rows_per_block
 from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_bytes, filter_of
 from gpuemb.kernels.cosine_topk import cosine_topk

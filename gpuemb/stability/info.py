@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gpuemb.core import device, record, threads
+from gpuemb.core.cuda.diagnosis import lack_of_cuda
 from gpuemb.core.dispatch import Kernel
-from gpuemb.core.missing import lack_of_cuda
 from gpuemb.stability.warmup import STUDY_KERNELS
 
 KINDS = ("cpu", "cuda")

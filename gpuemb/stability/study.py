@@ -15,8 +15,8 @@ from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, choose
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
-from gpuemb.corpus.finders import is_file
 from gpuemb.corpus.sources import expand, fingerprint
+from gpuemb.corpus.token_patterns import is_file
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary

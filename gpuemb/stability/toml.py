@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
-from gpuemb.corpus.finders import is_file
+from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.training.recipes import RECIPES, Recipe
 

@@ -15,10 +15,10 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import FloatMatrix, FloatStack, device_of, wide
 from gpuemb.core.cuda import cupy
+from gpuemb.core.cuda.host_streaming import rows_per_block, uploaded
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.dispatch import kernel
 from gpuemb.core.memory import tiles
-from gpuemb.core.upload import rows_per_block, uploaded
 from gpuemb.kernels.cosine_topk import cosine_topk
 
 WIDTH = 64  # rows side by side: eight vector registers of float64

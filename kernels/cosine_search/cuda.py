@@ -10,9 +10,9 @@ import numpy as np
 
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64, device_of, wide
+from gpuemb.core.cuda.host_streaming import rows_per_block, uploaded
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
-from gpuemb.core.upload import rows_per_block, uploaded
 from gpuemb.kernels.cosine_search import Prepared
 from gpuemb.kernels.cosine_topk import TopK
 

@@ -24,12 +24,12 @@ import numpy as np
 
 from gpuemb.core import cuda
 from gpuemb.core.arrays import FloatMatrix, Int32, Int64, device_of, wide
-from gpuemb.core.cublas import row_products
+from gpuemb.core.cuda.cublas import row_products
+from gpuemb.core.cuda.host_streaming import copied
 from gpuemb.core.device import CPU, Device, budget
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.core.upload import copied
 from gpuemb.kernels.cosine_topk import TopK
 from gpuemb.kernels.cosine_topk.halves import EXACT_INSTANCES, WARP, rows_at_once
 from gpuemb.kernels.cosine_topk.phases import Road, run

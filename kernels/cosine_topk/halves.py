@@ -15,9 +15,9 @@ import numpy as np
 
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Array, FloatMatrix, device_of, wide
+from gpuemb.core.cuda.host_streaming import uploaded
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile
-from gpuemb.core.upload import uploaded
 
 SOURCES = {"waiting": 0, "likely": 1, "every": 2}
 EXACT_INSTANCES = tuple(

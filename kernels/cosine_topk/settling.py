@@ -14,8 +14,8 @@ import numpy as np
 
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Array, FloatMatrix, wide
+from gpuemb.core.cuda.host_streaming import copied
 from gpuemb.core.memory import tiles
-from gpuemb.core.upload import copied
 from gpuemb.kernels.cosine_topk.halves import SOURCES, WARP, Halves, blocks, launched, rows_at_once
 from gpuemb.kernels.cosine_topk.search import Search
 

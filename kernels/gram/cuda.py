@@ -27,9 +27,9 @@ import numpy as np
 
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Float64, FloatMatrix, device_of
-from gpuemb.core.cublas import row_products
+from gpuemb.core.cuda.cublas import row_products
+from gpuemb.core.cuda.host_streaming import uploaded
 from gpuemb.core.memory import tiles
-from gpuemb.core.upload import uploaded
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Pairs, Precision, RowScaling
 
 Multiply = Callable[[Any, Any, Any], object]  # left @ right.T into the third

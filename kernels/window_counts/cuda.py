@@ -25,9 +25,9 @@ import numpy as np
 
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Int32, Int64, device_of
+from gpuemb.core.cuda.host_streaming import uploaded
 from gpuemb.core.device import Device, budget
 from gpuemb.core.memory import largest_tile, tiles
-from gpuemb.core.upload import uploaded
 from gpuemb.kernels.window_counts import CountedRows, Side
 from gpuemb.kernels.window_counts.cells import LISTED_BYTES, MERGE_INSTANCES, Cells
 from gpuemb.kernels.window_counts.sorting import SORT_INSTANCES, TABLE_BYTES, Sorter

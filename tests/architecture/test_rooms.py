@@ -96,13 +96,14 @@ def importers(*packages: str) -> set[str]:
     return found
 
 
-def test_one_file_calls_low_level_cublas() -> None:
-    assert importers("cupy_backends") == {"gpuemb/core/cublas.py"}
+def test_one_file_calls_low_level_cublas_and_one_tests_whether_it_loads() -> None:
+    assert importers("cupy_backends") == {"gpuemb/core/cuda/cublas.py", "gpuemb/core/cuda/diagnosis.py"}
+    assert "gemm" not in (PACKAGE / "core" / "cuda" / "diagnosis.py").read_text("utf-8")
 
 
 def test_cupy_comes_in_by_one_door_and_by_whoever_asks_whether_it_is_there() -> None:
     outside_kernels = {name for name in importers("cupy", "cupyx") if not name.startswith("kernels/")}
-    assert outside_kernels == {"gpuemb/core/cuda.py", "gpuemb/core/missing.py"}
+    assert outside_kernels == {"gpuemb/core/cuda/__init__.py", "gpuemb/core/cuda/diagnosis.py"}
 
 
 def test_cupy_is_imported_only_when_it_is_asked_for() -> None:

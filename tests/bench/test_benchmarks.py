@@ -1,4 +1,4 @@
-"""The commands around the races, on records that nobody measured."""
+"""The commands around the races, on invented records."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cuda_on_host.launch import Run
 from strategies import awkward_rows
 from tolerances import assert_same_bits
 
-from gpuemb.bench.ceilings import Ceiling, Ceilings
+from gpuemb.bench.ceiling import Ceiling, Ceilings
 from gpuemb.bench.records import read_records, write_json, write_record
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.arrays import to_device
 from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import cosine_topk
@@ -155,7 +155,7 @@ def test_plain_pytest_runs_tests_only_and_a_named_race_is_collected() -> None:
 
 def test_without_a_gpu_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from benchmarks import on_gpu
-    from gpuemb.core.missing import missing_for_cuda
+    from gpuemb.core.cuda.diagnosis import missing_for_cuda
 
     if not missing_for_cuda():
         pytest.skip("this machine has a GPU")

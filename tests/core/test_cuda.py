@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from fake_cupy import FakeCupy, OutOfMemoryError
 
-from gpuemb.core import cuda, missing
+from gpuemb.core import cuda
+from gpuemb.core.cuda import diagnosis
 from gpuemb.core.errors import CompileError, DeviceError, MemoryBudgetError
 
 SOURCE = """#include "lists.cuh"
@@ -261,10 +262,10 @@ def test_without_cupy_arrays_of_a_gpu_are_refused_with_what_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    missing.lack_of_cuda.cache_clear()
+    diagnosis.lack_of_cuda.cache_clear()
     with pytest.raises(DeviceError, match="CuPy is not installed"):
         cuda.cupy()
-    missing.lack_of_cuda.cache_clear()
+    diagnosis.lack_of_cuda.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The front door's ``device``: a GPU's counts are the CPU's, in one piece and within a budget."""
+"""``device`` of the public functions: a GPU's counts equal the CPU's, at once and within a budget."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from counts.test_runs import assert_same, needed
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import Run
 
+from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.errors import DeviceError
-from gpuemb.core.missing import missing_for_cuda
-from gpuemb.counts.cooccurrence import bootstrap_repeats, count_cooccurrences
+from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
 from gpuemb.kernels.window_counts import cuda, window_counts
 
 on_host = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")

@@ -17,7 +17,7 @@ from cuda_on_host import compiler, launch
 from cuda_on_host.arguments import DeviceArray, on_device
 from cuda_on_host.launch import Run
 
-from gpuemb.core import missing
+from gpuemb.core.cuda import diagnosis
 
 FREE_BYTES = 1 << 34  # that the device says it has
 GARBAGE = 0xA5  # what fresh device memory holds
@@ -141,7 +141,7 @@ def installed(run: Run) -> Iterator[None]:
     """Let ``Device("cuda")`` be this emulator inside the block."""
     with pytest.MonkeyPatch.context() as patch, launch.running(run):
         patch.setitem(sys.modules, "cupy", _make())
-        patch.setattr(missing, "lack_of_cuda", lambda: missing.Lack("", ""))
+        patch.setattr(diagnosis, "lack_of_cuda", lambda: diagnosis.Lack("", ""))
         patch.setattr(array_api_compat, "array_namespace", _namespaces())
         yield
 

@@ -17,7 +17,7 @@ import pytest
 from corpus.texts import random_text
 from end_to_end.command import COMMAND, ENVIRONMENT, FAILED, INTERRUPTED, PATIENCE, USAGE, Outcome, gpuemb
 
-from gpuemb.core.missing import lack_of_cuda, missing_for_cuda
+from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
 
 SMALL = ("--min-count", "1", "--dim", "4", "--epochs", "2", "--seeds", "3", "--neighbors", "3")
 

@@ -11,7 +11,7 @@ import pytest
 from embeddings.tables import FRUIT, table
 from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, interrupted_at
 
-from gpuemb.core.missing import missing_for_cuda
+from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
 from gpuemb.neighbors.exact import nearest_neighbors

@@ -7,9 +7,10 @@ import json
 import fake_cupy
 import pytest
 
-from gpuemb.core import device, missing
+from gpuemb.core import device
+from gpuemb.core.cuda import diagnosis
+from gpuemb.core.cuda.diagnosis import Lack
 from gpuemb.core.device import CPU
-from gpuemb.core.missing import Lack
 from gpuemb.stability import info as information
 from gpuemb.stability.info import info
 from gpuemb.stability.warmup import STUDY_KERNELS
@@ -92,7 +93,7 @@ def test_programs_get_all_of_it() -> None:
 
 def test_cupy_alone_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_cupy.install(monkeypatch)
-    missing.lack_of_cuda.cache_clear()
-    monkeypatch.setattr(missing, "driver_version", lambda: None)
+    diagnosis.lack_of_cuda.cache_clear()
+    monkeypatch.setattr(diagnosis, "driver_version", lambda: None)
     assert info().chosen == "cpu"
-    missing.lack_of_cuda.cache_clear()
+    diagnosis.lack_of_cuda.cache_clear()

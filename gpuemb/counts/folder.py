@@ -1,4 +1,4 @@
-"""Counts on the disk: a folder of arrays that are mapped when it is opened."""
+"""Counts on the disk: a folder of memory-mapped arrays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,24 @@ from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files import replacing_folder, to_disk
 from gpuemb.core.record import versions
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.counts.cooccurrence import Cooccurrence, Provenance
+from gpuemb.counts.table import CountTable, Provenance
 from gpuemb.kernels.window_counts import CountedRows
+
+T = TypeVar("T", bound=CountTable)
 
 SCHEMA = 1
 RECORD, WORDS = "counts.json", "words.json"
 INDPTR, INDICES, DATA, FREQUENCIES = "indptr", "indices", "data", "frequencies"
 
 
-def save_counts(counts: Cooccurrence, path: Path) -> None:
-    """Write counts as a folder, whole or not at all.
+def save_counts(counts: CountTable, path: Path) -> None:
+    """Write counts as a folder, atomically.
 
     ``indptr.npy``, ``indices.npy``, ``data.npy`` are the rows in units, ``frequencies.npy`` and
     ``words.json`` the vocabulary, ``counts.json`` the unit, the provenance and the versions that wrote it.
 
     Raises:
-        StorageError: the folder exists, or cannot be written; nothing half-written stays.
+        StorageError: the folder exists, or cannot be written; no partial folder stays.
     """
     check_new(path)
     with replacing_folder(path) as partial:
@@ -41,10 +43,10 @@ def save_counts(counts: Cooccurrence, path: Path) -> None:
 
 
 def check_new(path: Path) -> None:
-    """Refuse a path that is taken.
+    """Check that a path does not exist.
 
     Raises:
-        StorageError: something is there.
+        StorageError: it exists.
     """
     if path.exists():
         raise StorageError(
@@ -55,14 +57,14 @@ def check_new(path: Path) -> None:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write one ``.npy`` and wait until it is on the disk."""
+    """Write one ``.npy`` and flush it to the disk."""
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
         to_disk(file)
 
 
-def write_labels(counts: Cooccurrence, folder: Path) -> None:
-    """Write all but the rows."""
+def write_labels(counts: CountTable, folder: Path) -> None:
+    """Write everything except the rows."""
     write_array(folder / f"{FREQUENCIES}.npy", counts.vocabulary.counts)
     (folder / WORDS).write_text(json.dumps(counts.vocabulary.words, ensure_ascii=False), "utf-8")
     record = {
@@ -77,12 +79,12 @@ def write_labels(counts: Cooccurrence, folder: Path) -> None:
         to_disk(file)
 
 
-def load_counts(path: Path) -> Cooccurrence:
-    """Open a folder that :func:`save_counts` wrote; numbers are read where they are used.
+def load_counts(path: Path, kind: type[T]) -> T:
+    """Open a folder of :func:`save_counts` as ``kind``; numbers are read on first use.
 
     Raises:
         StorageError: the folder or a file of it is missing.
-        FileFormatError: it holds something else, or files that do not belong together.
+        FileFormatError: it holds something else, or files of different counts.
     """
     try:
         record = json.loads((path / RECORD).read_text("utf-8"))
@@ -101,7 +103,7 @@ def load_counts(path: Path) -> Cooccurrence:
         raise _strange(path, f"its schema is {record.get('schema')}, not {SCHEMA}")
     _check_lengths(path, rows, len(words), len(arrays[FREQUENCIES]))
     known = record["provenance"]
-    return Cooccurrence(
+    return kind(
         rows,
         Fraction(*record["unit"]),
         Vocabulary(tuple(words), arrays[FREQUENCIES], record["dropped_tokens"]),
@@ -113,7 +115,7 @@ def _mapped(file: Path) -> NDArray[Any]:
     if file.stat().st_size and np.lib.format.open_memmap(file, "r").size:
         mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
         return mapped
-    empty: NDArray[Any] = np.load(file, allow_pickle=False)  # nothing cannot be mapped
+    empty: NDArray[Any] = np.load(file, allow_pickle=False)  # an empty file cannot be mapped
     return empty
 
 

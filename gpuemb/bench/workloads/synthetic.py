@@ -1,4 +1,4 @@
-"""Declared synthetic data: what it is made of is written here, and the same seed gives the same bits."""
+"""Synthetic data, reproducible to the bit from a seed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core.device import CPU
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
@@ -32,8 +33,8 @@ def embedding_table(words: int, dim: int, *, seed: int = 0, noise: float = 0.0) 
         words: rows.
         dim: columns.
         seed: names the table.
-        noise: above 0, the table of ``seed`` is seen by another run: rotated anew, with so much
-            noise relative to a row's length added.
+        noise: above 0, another run of the table of ``seed``: a random rotation, and noise of this size
+            relative to a row's length.
     """
     numbers = stream(seed, "bench", "table")
     singular = (1.0 + np.arange(dim)) ** -SPECTRUM_EXPONENT
@@ -95,8 +96,6 @@ def token_stream(tokens: int, words: int, *, seed: int = 0) -> Tokens:
 
 def counted_stream(tokens: int, words: int, *, window: int = 10, seed: int = 0) -> Cooccurrence:
     """Count :func:`token_stream` with harmonic weights."""
-    from gpuemb.core.device import CPU
-
     drawn = token_stream(tokens, words, seed=seed)
     weights, unit = weights_of(window, "harmonic")
     rows = window_counts.on(CPU)(drawn.ids, drawn.starts, None, words, weights, "both")

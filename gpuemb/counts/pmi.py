@@ -1,4 +1,4 @@
-"""What the counts of a pair say beyond the counts of its words."""
+"""Pointwise mutual information of pairs, and ratios of co-occurrence probabilities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.counts.cooccurrence import Cooccurrence, Word
+from gpuemb.counts.table import CountTable, Word, csr_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PairInformation:
-    """A measure of the pairs that met; all others have one value, which is not the sparse matrix's 0.
+    """A measure of the pairs that co-occur; all others have one value, which is not the sparse matrix's 0.
 
     Attributes:
-        matrix: ``(V, V)`` float64 CSR of the pairs that met, zeros among them stored; nats, or a share.
-        absent: what every pair that never met has: −∞ for PMI, −1 for NPMI.
+        matrix: ``(V, V)`` float64 CSR of the pairs that co-occur, zeros stored too; nats, or a share.
+        absent: value of every other pair: −∞ for PMI, −1 for NPMI.
         name: ``PMI`` or ``NPMI``.
-        counts: the counts it is of.
+        counts: those it was computed from.
     """
 
     matrix: csr_matrix
     absent: float
     name: str
-    counts: Cooccurrence
+    counts: CountTable
 
     def of(self, i: Word, j: Word) -> float:
         """Return the measure of one pair, words or ids.
@@ -46,14 +46,14 @@ class PairInformation:
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """How much more often each probe stands near one word than near another; prints as a table.
+    """Ratio of each probe's probability near one word and near another; prints as a table.
 
     Attributes:
         first, second: the two words.
         probes: the ``K`` probe words.
-        given_first: ``(K,)`` ``P(probe | first)``; NaN throughout if ``first`` never met a word.
+        given_first: ``(K,)`` ``P(probe | first)``; all NaN if ``first`` has no contexts.
         given_second: ``(K,)`` the same of ``second``.
-        values: ``(K,)`` their ratios: inf where only ``first`` met the probe, NaN where neither did.
+        values: ``(K,)`` their ratios: inf if the probe is near ``first`` only, NaN if near neither.
     """
 
     first: str
@@ -78,7 +78,7 @@ class Ratios:
         return "\n".join(lines)
 
 
-def ratios(counts: Cooccurrence, i: Word, j: Word, probes: Sequence[Word]) -> Ratios:
+def ratios(counts: CountTable, i: Word, j: Word, probes: Sequence[Word]) -> Ratios:
     """Return ``P(k|i) / P(k|j)`` of every probe ``k``.
 
     Raises:
@@ -93,8 +93,8 @@ def ratios(counts: Cooccurrence, i: Word, j: Word, probes: Sequence[Word]) -> Ra
     return Ratios(first, second, tuple(names), of_first, of_second, values)
 
 
-def pmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
-    """Pointwise mutual information ``log(P(i,j) / (P(i) P(j)))`` of the pairs that met, in nats.
+def pmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
+    """Pointwise mutual information ``log(P(i,j) / (P(i) P(j)))`` of the pairs that co-occur, in nats.
 
     Args:
         counts: symmetric or one-sided counts.
@@ -102,21 +102,21 @@ def pmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
 
     Cost: one logarithm a stored pair. Source: Levy, Goldberg and Dagan (2015); Definitions §1.
     """
-    return PairInformation(_with_values(counts, _pmi_of_pairs(counts, smoothing)), -math.inf, "PMI", counts)
+    return PairInformation(csr_of(counts.rows, _pmi_of_pairs(counts, smoothing)), -math.inf, "PMI", counts)
 
 
-def npmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
-    """PMI divided by ``−log P(i,j)``: 1 for words that only stand together, −1 for pairs that never met.
+def npmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
+    """PMI divided by ``−log P(i,j)``: 1 for words that occur only together, −1 for pairs that never co-occur.
 
-    NaN where one pair is all there is (0/0). Arguments and cost as :func:`pmi`. Source: Bouma (2009).
+    NaN if there is only one pair (0/0). Arguments and cost as :func:`pmi`. Source: Bouma (2009).
     """
     surprise = -np.log(counts.rows.data / counts.total)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a pair that is all there is surprises nobody
+    with np.errstate(divide="ignore", invalid="ignore"):  # −log P is 0 for the only pair
         values = np.where(surprise == 0, np.nan, _pmi_of_pairs(counts, smoothing) / surprise)
-    return PairInformation(_with_values(counts, values), -1.0, "NPMI", counts)
+    return PairInformation(csr_of(counts.rows, values), -1.0, "NPMI", counts)
 
 
-def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
+def ppmi(counts: CountTable, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
     """Positive pointwise mutual information ``max(0, log(P(i,j) / (P(i) P(j))) − log shift)``.
 
     Args:
@@ -125,8 +125,8 @@ def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) ->
         smoothing: the context's probability is ``∝ X_·j^smoothing``; 1 changes nothing.
 
     Returns:
-        ``(V, V)`` float64 CSR in nats; pairs that never met have PMI −∞ and are absent, like all
-        that are not positive.
+        ``(V, V)`` float64 CSR in nats; pairs that never co-occur have PMI −∞ and are absent, like all that
+        are not positive.
 
     Cost: one logarithm a stored pair. Source: Levy, Goldberg and Dagan (2015); Definitions §1.
     """
@@ -140,7 +140,7 @@ def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) ->
     return csr_matrix((values[positive], counts.rows.indices[positive], kept), shape=shape)
 
 
-def _pmi_of_pairs(counts: Cooccurrence, smoothing: float) -> Float64:
+def _pmi_of_pairs(counts: CountTable, smoothing: float) -> Float64:
     """PMI of every stored pair, in the order of the rows."""
     words = counts.row_sums.astype(np.float64)
     contexts = counts.column_sums.astype(np.float64) ** smoothing
@@ -149,13 +149,6 @@ def _pmi_of_pairs(counts: Cooccurrence, smoothing: float) -> Float64:
     return pmi
 
 
-def rows_of(counts: Cooccurrence) -> Int64:
+def rows_of(counts: CountTable) -> Int64:
     """Return the row of every stored pair."""
     return np.repeat(np.arange(len(counts.vocabulary)), np.diff(counts.rows.indptr))
-
-
-def _with_values(counts: Cooccurrence, values: Float64) -> csr_matrix:
-    from scipy.sparse import csr_matrix
-
-    shape = (len(counts.vocabulary),) * 2
-    return csr_matrix((values, counts.rows.indices, counts.rows.indptr), shape=shape)

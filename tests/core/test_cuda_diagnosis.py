@@ -13,15 +13,15 @@ from typing import Any
 import fake_cupy
 import pytest
 
-from gpuemb.core import missing
-from gpuemb.core.missing import DRIVER_LIBRARY, EXTRAS, driver_version, lack_of_cuda, missing_for_cuda
+from gpuemb.core.cuda import diagnosis
+from gpuemb.core.cuda.diagnosis import DRIVER_LIBRARY, EXTRAS, driver_version, lack_of_cuda, missing_for_cuda
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @pytest.fixture(autouse=True)
 def ask_again() -> Iterator[None]:
-    """What is missing is asked once a process: forget the answer, before and after."""
+    """Clear the cached diagnosis before and after."""
     lack_of_cuda.cache_clear()
     yield
     lack_of_cuda.cache_clear()
@@ -29,7 +29,7 @@ def ask_again() -> Iterator[None]:
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """Let a driver say that it supports a CUDA version; ``None``: there is no driver."""
+    """Fake a driver that supports a CUDA version; ``None``: no driver."""
 
     def install(version: int | None, status: int = 0) -> None:
         def answer(number: Any) -> int:
@@ -191,7 +191,7 @@ def test_the_answer_is_found_once(driver: Driver, monkeypatch: pytest.MonkeyPatc
     driver(None)
     monkeypatch.setitem(sys.modules, "cupy", None)
     said = missing_for_cuda()
-    monkeypatch.setattr(missing, "driver_version", lambda: pytest.fail("asked again"))
+    monkeypatch.setattr(diagnosis, "driver_version", lambda: pytest.fail("asked again"))
     assert missing_for_cuda() == said
 
 

@@ -1,4 +1,4 @@
-"""What CUDA lacks on this machine, and what provides it."""
+"""Diagnosis of CUDA: what is missing on this machine, and what provides it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
-from gpuemb.core import cublas
-from gpuemb.core.cuda import cupy
-
 # The CUDA versions that have an extra, and the first NVIDIA driver of each (CUDA's release notes).
 EXTRAS, DRIVERS = {12: "cuda12", 13: "cuda13"}, {12: 525, 13: 580}
 DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
@@ -17,11 +14,11 @@ DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One thing that is missing, or all of them.
+    """One missing part, or all of them.
 
     Attributes:
-        what: named in half a sentence; empty when nothing is missing.
-        provided_by: where it comes from, in whole sentences.
+        what: a clause; empty if nothing is missing.
+        provided_by: its source, in full sentences.
     """
 
     what: str
@@ -29,13 +26,13 @@ class Lack:
 
 
 def missing_for_cuda() -> str:
-    """Say what CUDA lacks on this machine; empty when it can be used."""
+    """Return what CUDA lacks on this machine; empty if it is usable."""
     return lack_of_cuda().what
 
 
 @cache
 def lack_of_cuda() -> Lack:
-    """Look for a driver, CuPy, its libraries and a GPU, once a process; say all that is missing."""
+    """Look for a driver, CuPy, its libraries and a GPU, once a process; return all that is missing."""
     driver = driver_version()
     lacks = [*_driver(driver), *(_cupy(driver) or _libraries(driver))]
     lacks = lacks or _gpu()
@@ -65,12 +62,12 @@ def _driver(driver: tuple[int, int] | None) -> list[Lack]:
 
 def _cupy(driver: tuple[int, int] | None) -> list[Lack]:
     try:
-        import cupy as module
+        import cupy
     except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
         what = "CuPy is not installed" if absent else f"CuPy cannot be imported: {error}"
         return [Lack(what, f"CuPy: {_install(driver)}; the same with -ctk brings the CUDA libraries, too.")]
-    built = _version(int(module.cuda.runtime.runtimeGetVersion()))
+    built = _version(int(cupy.cuda.runtime.runtimeGetVersion()))
     if driver is not None and driver[0] < built[0]:
         what = f"CuPy is built for CUDA {built[0]}, but the driver supports {_dotted(driver)}"
         return [Lack(what, f"CuPy: pip uninstall cupy-cuda{built[0]}x, then {_install(driver)}.")]
@@ -78,20 +75,33 @@ def _cupy(driver: tuple[int, int] | None) -> list[Lack]:
 
 
 def _libraries(driver: tuple[int, int] | None) -> list[Lack]:
+    import cupy
+
     missing = []
     try:
-        cupy().cuda.nvrtc.getVersion()
+        cupy.cuda.nvrtc.getVersion()
     except (ImportError, RuntimeError) as error:
         missing.append(f"NVRTC cannot be loaded ({_first_line(error)})")
-    if reason := cublas.missing_library():
+    if reason := missing_library():
         missing.append(f"cuBLAS cannot be loaded ({reason})")
     source = f"CUDA's libraries: {_install(driver, '-ctk')}, or NVIDIA's CUDA toolkit."
     return [Lack(" and ".join(missing), source)] if missing else []
 
 
-def _gpu() -> list[Lack]:
+def missing_library() -> str:
+    """Return why cuBLAS cannot be loaded through CuPy; empty if it can."""
     try:
-        found = int(cupy().cuda.runtime.getDeviceCount())
+        from cupy_backends.cuda.libs import cublas  # noqa: F401  loading it is the test
+    except ImportError as error:
+        return _first_line(error)
+    return ""
+
+
+def _gpu() -> list[Lack]:
+    import cupy
+
+    try:
+        found = int(cupy.cuda.runtime.getDeviceCount())
     except RuntimeError as error:
         found, reason = 0, f" ({_first_line(error)})"
     else:
@@ -101,7 +111,7 @@ def _gpu() -> list[Lack]:
 
 
 def _install(driver: tuple[int, int] | None, suffix: str = "") -> str:
-    """The command that installs the extra for a driver; for an unknown one, both."""
+    """Return the command that installs the extra for a driver; both if it is unknown."""
     if driver is None or driver[0] < min(EXTRAS):
         older, newer = (f"'gpuemb[{extra}{suffix}]'" for extra in EXTRAS.values())
         return f"pip install {older} or, for drivers from {DRIVERS[max(DRIVERS)]} on, {newer}"

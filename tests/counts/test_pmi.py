@@ -1,4 +1,4 @@
-"""What the counts of a pair say beyond the counts of its words."""
+"""Pointwise mutual information."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError
-from gpuemb.counts.association import ppmi
-from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.counts.counting import count_cooccurrences
+from gpuemb.counts.pmi import ppmi
 
 EPS = float(np.finfo(np.float64).eps)
 WORDS = 6
 
 
 def rounding(expected: Float64, words: int) -> float:
-    """How far two logarithms of one ratio may stand apart.
+    """Bound of the difference of two logarithms of one ratio.
 
     The ratio is made of a few products, two sums of ``words`` terms and a power, each of relative
     error ``eps``; the logarithm turns that into an absolute error and adds ``eps`` of itself.
