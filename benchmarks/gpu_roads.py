@@ -23,9 +23,9 @@ from gpuemb.core.device import Device
 from gpuemb.core.upload import copied
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 from gpuemb.kernels.cosine_topk.cuda import ROADS
-from gpuemb.kernels.cosine_topk.phases import Road, run
-from gpuemb.kernels.cosine_topk.planning import rooms
-from gpuemb.kernels.cosine_topk.search import Search, answer, begin
+from gpuemb.kernels.cosine_topk.cuda.memory_plan import rooms
+from gpuemb.kernels.cosine_topk.cuda.rounds import Road, run
+from gpuemb.kernels.cosine_topk.cuda.state import Search, answer, begin
 
 WORDS, DIM, K = 400_000, 300, 10
 SAMPLE = 8  # queries that the reference answers: it scores every row in Python

@@ -16,7 +16,7 @@ from gpuemb.core import threads
 from gpuemb.core.checks import check_choice
 from gpuemb.core.device import Device
 from gpuemb.core.random import stream
-from gpuemb.kernels.gram import panels
+from gpuemb.kernels.gram.cpu import panels
 from gpuemb.kernels.panels import wide_registers
 
 COPY_BYTES = 256 << 20  # a side: eight times the largest cache of common processors

@@ -83,8 +83,8 @@ def list_measures(shape: Mapping[str, int]) -> Work:
 def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
     """Products of the filter on a GPU: each pair of words once where nothing stores them."""
     from gpuemb.kernels.cosine_topk.cuda import ROAD
-    from gpuemb.kernels.cosine_topk.halves import COLUMNS
-    from gpuemb.kernels.cosine_topk.search import SIDE
+    from gpuemb.kernels.cosine_topk.cuda.float16_rows import COLUMNS
+    from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     padded = -(-dim // COLUMNS) * COLUMNS

@@ -12,7 +12,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.errors import ShortDocumentsWarning
 from gpuemb.corpus.subsampling import Subsampling
-from gpuemb.kernels.tokenize.spellings import Spellings, renumbered
+from gpuemb.kernels.tokenize.string_table import Spellings, renumbered
 
 SHORT_LINE = 20  # tokens: two windows of the usual ten to either side
 FEW_LINES = 1000  # too few to say what a line usually is

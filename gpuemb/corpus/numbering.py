@@ -18,7 +18,7 @@ from gpuemb.corpus.assembly import Piece
 from gpuemb.corpus.blocks import Block, Reading, check_text, documents_in, not_text
 from gpuemb.corpus.finders import ByteRule, DocumentRule
 from gpuemb.kernels.tokenize import LONGEST, NONE, TOO_LONG, Bytes, FoundTokens, tokenize
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import Spellings, places_of
 
 SHOWN = 40  # bytes of a token that is too long
 

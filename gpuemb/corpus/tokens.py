@@ -29,7 +29,7 @@ from gpuemb.corpus.sources import expand, size_of
 from gpuemb.corpus.subsampling import Subsampling, check_threshold
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import Spellings, places_of
 
 
 @dataclass(frozen=True, eq=False)

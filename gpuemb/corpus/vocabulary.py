@@ -14,7 +14,7 @@ from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import StorageError, VocabularyError
 from gpuemb.kernels.tokenize import Bytes
-from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
+from gpuemb.kernels.tokenize.string_table import Spellings, arranged, places_of
 
 PREFIX = 8  # bytes of a word that are compared as one number
 MASKS = np.array([(1 << 64) - (1 << 8 * (PREFIX - length)) for length in range(PREFIX + 1)], np.uint64)

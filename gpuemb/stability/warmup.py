@@ -17,7 +17,7 @@ from gpuemb.kernels.neighbor_overlap import neighbor_overlap
 from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.tokenize import tokenize
-from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of, renumbered
+from gpuemb.kernels.tokenize.string_table import Spellings, arranged, places_of, renumbered
 from gpuemb.kernels.window_counts import FREQUENT, weights_of, window_counts
 
 ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road

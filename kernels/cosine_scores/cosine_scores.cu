@@ -20,7 +20,7 @@
 // Rejected  A thread a pair: its 16 sums are of one pair, and each fma needs two reads, eight times as many.
 //           Widening in the inner loop: 16 conversions a clock against 64 fma.
 #include "common.cuh"
-#include "defined.cuh"
+#include "exact_score.cuh"
 
 constexpr int WIDTH = 64;                     // columns of a panel
 constexpr int SIDE = 32, PATCH = 8;           // rows, and columns, of a block and of a half-warp

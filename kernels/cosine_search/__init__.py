@@ -21,7 +21,7 @@ from gpuemb.core.memory import buffer, tiles
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 if TYPE_CHECKING:
-    from gpuemb.kernels.cosine_search.int8 import Quantized
+    from gpuemb.kernels.cosine_search.cpu.int8 import Quantized
 
 Prepared: TypeAlias = "Float32 | Quantized"
 
@@ -62,7 +62,7 @@ def filter_of(rows: FloatMatrix) -> Prepared | None:
         return None
     if not by_int8(rows.shape[1]):
         return unit_rows(rows)
-    from gpuemb.kernels.cosine_search.int8 import quantized
+    from gpuemb.kernels.cosine_search.cpu.int8 import quantized
 
     return quantized(rows)
 

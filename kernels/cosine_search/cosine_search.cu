@@ -22,7 +22,7 @@
 // Rejected  A float32 filter first, as on the CPU: its table has as many bytes, and bytes are the bound.
 //           Lists in registers or a heap: k has no small limit, and ascending scores displace an entry a row.
 #include "common.cuh"
-#include "defined.cuh"
+#include "exact_score.cuh"
 
 constexpr int QUERIES = 8, ROWS = 4;  // of a half-warp
 constexpr int SEGMENT = 2048;

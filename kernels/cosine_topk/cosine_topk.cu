@@ -25,7 +25,7 @@
 // Contract  kernels/cosine_topk/__init__.py, exactly.
 // Rejected  Sorting what waits by its float16 score first would spare some exact scores, for 4 bytes more a candidate
 //           and a sort. A list in registers would bound k.
-#include "defined.cuh"
+#include "exact_score.cuh"
 
 constexpr int WAITING = 0, LIKELY = 1, EVERY = 2;  // where candidates come from
 

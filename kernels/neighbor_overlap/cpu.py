@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit, njit_inline
+from gpuemb.kernels.id_hash import EMPTY, hold, slot_bits
 from gpuemb.kernels.intrinsics import popcount
-from gpuemb.kernels.naming import EMPTY, hold, slot_bits
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors
 
 WORDS_A_TASK = 4096

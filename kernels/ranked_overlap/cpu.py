@@ -21,7 +21,7 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int32, Int64
 from gpuemb.core.jit import njit
-from gpuemb.kernels.naming import EMPTY, hold, slot_bits
+from gpuemb.kernels.id_hash import EMPTY, hold, slot_bits
 from gpuemb.kernels.ranked_overlap import RankedOverlap, depth_weights
 
 WORDS_A_TASK = 4096

@@ -25,7 +25,7 @@ from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.dispatch import kernel
 
 if TYPE_CHECKING:
-    from gpuemb.kernels.tokenize.spellings import Spellings
+    from gpuemb.kernels.tokenize.string_table import Spellings
 
 Bytes = NDArray[np.uint8]
 Whole: TypeAlias = int | np.int64  # compiled code knows the latter alone

@@ -21,7 +21,7 @@
 //           changes a sum. A pair is counted with the stretch that holds its later token.
 // Rejected  A block a word: a frequent one has a twentieth of the text. Sums by 64-bit atomics: shared memory adds 32.
 #include "common.cuh"
-#include "together.cuh"
+#include "collectives.cuh"
 
 constexpr uint64_t FREE = ~0ull;
 constexpr int ON_THE_RIGHT = 1, ON_THE_LEFT = 2;  // of the owner: where the partner's row has the cell

@@ -15,7 +15,7 @@
 //           that many blocks have met, as of the two most frequent words, is long to add for one thread, but it has
 //           an entry a block of 2^17 pairs, so no more than one in 2^17 pairs.
 #include "common.cuh"
-#include "together.cuh"
+#include "collectives.cuh"
 
 __device__ __forceinline__ bool begins(const uint64_t* keys_n, uint64_t i) {
     return i == 0 || keys_n[i - 1] != keys_n[i];

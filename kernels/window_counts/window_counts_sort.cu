@@ -14,7 +14,7 @@
 // Rejected  Gathering a tile in shared memory first: neighbors of one digit lie close in L2 as it is, since all
 //           blocks write at 256 places each. One pass for counting all digits: the order changes between passes.
 #include "common.cuh"
-#include "together.cuh"
+#include "collectives.cuh"
 
 constexpr int DIGITS = 256, ROUNDS = 8;  // of 32 neighbors, a warp and tile
 constexpr int TILE = DIGITS * ROUNDS;

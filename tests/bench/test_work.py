@@ -12,7 +12,8 @@ from gpuemb.bench import neighbor_work, synthetic, work
 from gpuemb.bench.workloads import SIZES, WORKLOADS, require_memory, selected
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
-from gpuemb.kernels.cosine_topk import cpu, cuda, search
+from gpuemb.kernels.cosine_topk import cpu, cuda
+from gpuemb.kernels.cosine_topk.cuda import state as search
 
 
 @pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])

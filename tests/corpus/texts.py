@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import Spellings, places_of
 
 TOPICS = 4  # groups of words that stand together: without them there is nothing to learn
 

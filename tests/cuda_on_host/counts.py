@@ -25,8 +25,8 @@ from gpuemb.kernels.window_counts import (
     weights_of,
     window_counts,
 )
-from gpuemb.kernels.window_counts.cells import Cells
-from gpuemb.kernels.window_counts.sorting import TILE
+from gpuemb.kernels.window_counts.cuda.coo_buffer import Cells
+from gpuemb.kernels.window_counts.cuda.sort import TILE
 
 CUDA = Device("cuda")
 SMALL = {"COUNT_THREADS": 32, "PAIRS_A_BLOCK": 256, "SHORT_WORDS": 3, "PLACES": 128, "ROUNDS": 1}

@@ -13,7 +13,7 @@ from cuda_on_host.launch import SCHEDULES, Run
 
 from gpuemb import kernels
 
-HEADERS = ("defined.cuh", "together.cuh")
+HEADERS = ("exact_score.cuh", "collectives.cuh")
 FOLDER = Path(__file__).parent / "mutants"
 
 

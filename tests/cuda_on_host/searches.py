@@ -17,10 +17,11 @@ from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, to_device
 from gpuemb.core.device import Device
-from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda, halves
-from gpuemb.kernels.cosine_topk.halves import EXACT_THREADS, WARP, exact_kernels, halve
-from gpuemb.kernels.cosine_topk.search import SIDE, Search, begin
-from gpuemb.kernels.cosine_topk.settling import settle
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
+from gpuemb.kernels.cosine_topk.cuda import float16_rows as halves
+from gpuemb.kernels.cosine_topk.cuda.float16_rows import EXACT_THREADS, WARP, exact_kernels, halve
+from gpuemb.kernels.cosine_topk.cuda.rescore import settle
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE, Search, begin
 
 CUDA = Device("cuda")
 

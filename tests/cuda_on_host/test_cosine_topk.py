@@ -31,11 +31,11 @@ from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.errors import MemoryBudgetError, ShapeError
 from gpuemb.core.progress import Progress, Task
 from gpuemb.kernels.cosine_topk import cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.halves import shuffled
-from gpuemb.kernels.cosine_topk.phases import phases
-from gpuemb.kernels.cosine_topk.planning import Sizes, plan, rooms
-from gpuemb.kernels.cosine_topk.search import SIDE
-from gpuemb.kernels.cosine_topk.settling import settle
+from gpuemb.kernels.cosine_topk.cuda.float16_rows import shuffled
+from gpuemb.kernels.cosine_topk.cuda.memory_plan import Sizes, plan, rooms
+from gpuemb.kernels.cosine_topk.cuda.rescore import settle
+from gpuemb.kernels.cosine_topk.cuda.rounds import phases
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 ROADS = sorted(cuda.ROADS)
@@ -300,6 +300,6 @@ def test_hashes_mix_the_rows() -> None:
 
 
 def test_the_launcher_and_the_text_agree_on_their_sizes() -> None:
-    text = Path(cuda.__file__).with_name("cosine_topk_filter.cu").read_text("utf-8")
+    text = (Path(cuda.__file__).parents[1] / "cosine_topk_filter.cu").read_text("utf-8")
     sizes = dict(re.findall(r"\b(SIDE|THREADS|GROUP) = (\d+)", text))
     assert sizes == {"SIDE": str(SIDE), "THREADS": str(cuda.THREADS), "GROUP": str(cuda.GROUP)}

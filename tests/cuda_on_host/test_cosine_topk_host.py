@@ -28,9 +28,11 @@ from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.core.memory import RESERVE
-from gpuemb.kernels.cosine_topk import cosine_topk, cuda, halves, settling
-from gpuemb.kernels.cosine_topk.planning import Sizes, fitting_host, plan, rooms
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk import cosine_topk, cuda
+from gpuemb.kernels.cosine_topk.cuda import float16_rows as halves
+from gpuemb.kernels.cosine_topk.cuda import rescore as settling
+from gpuemb.kernels.cosine_topk.cuda.memory_plan import Sizes, fitting_host, plan, rooms
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 ROADS = sorted(cuda.ROADS)

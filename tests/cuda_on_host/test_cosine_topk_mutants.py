@@ -30,7 +30,7 @@ from strategies import awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 

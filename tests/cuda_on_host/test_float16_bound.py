@@ -13,8 +13,8 @@ from strategies import FLOATS, KINDS, awkward_rows
 
 from gpuemb.core.arrays import Float64
 from gpuemb.kernels.cosine_topk import cosine_topk
-from gpuemb.kernels.cosine_topk.halves import exact_kernels, halve, sum_error
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk.cuda.float16_rows import exact_kernels, halve, sum_error
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = [
     pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),

@@ -18,9 +18,11 @@ from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import to_device
 from gpuemb.core.errors import MemoryBudgetError
-from gpuemb.kernels.window_counts import cuda, sorting, stretch, weights_of
-from gpuemb.kernels.window_counts.cells import Cells, row_blocks
-from gpuemb.kernels.window_counts.sorting import TILE, Sorter, shares
+from gpuemb.kernels.window_counts import cuda, weights_of
+from gpuemb.kernels.window_counts.cuda import chunk as stretch
+from gpuemb.kernels.window_counts.cuda import sort as sorting
+from gpuemb.kernels.window_counts.cuda.coo_buffer import Cells, row_blocks
+from gpuemb.kernels.window_counts.cuda.sort import TILE, Sorter, shares
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host:
 
 FOLDER = Path(cuda.__file__).parent
 TEXTS = [path.read_text("utf-8") for path in sorted(FOLDER.glob("*.cu"))]
-HEADER = (FOLDER.parent / "include" / "together.cuh").read_text("utf-8")
+HEADER = (FOLDER.parent / "include" / "collectives.cuh").read_text("utf-8")
 
 
 @cache

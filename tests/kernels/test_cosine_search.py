@@ -15,7 +15,7 @@ from gpuemb.core.device import CPU, Device
 from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_search import cosine_search, unit_rows
 from gpuemb.kernels.cosine_search import cpu as cpu_kernel
-from gpuemb.kernels.cosine_search.int8 import quantized
+from gpuemb.kernels.cosine_search.cpu.int8 import quantized
 from gpuemb.kernels.cosine_topk import TopK
 
 KERNEL = cosine_search

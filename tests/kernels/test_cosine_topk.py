@@ -24,10 +24,11 @@ from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64, to_device, to
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.kernels import vnni
-from gpuemb.kernels.cosine_topk import TopK, cosine_topk, float32, int8
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
 from gpuemb.kernels.cosine_topk import cuda as cuda_kernel
-from gpuemb.kernels.cosine_topk.arrange import Arranged, arrange
+from gpuemb.kernels.cosine_topk.cpu import float32, int8
+from gpuemb.kernels.cosine_topk.cpu.row_order import Arranged, arrange
 
 KERNEL = cosine_topk
 EMULATED = ("random",)  # tests/cuda_on_host/test_cosine_topk.py has the other schedules

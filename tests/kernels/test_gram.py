@@ -17,7 +17,8 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import FloatMatrix, to_device, to_host
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.gram import BLOCK_ROWS, CHUNK_ROWS, PROBES, GramSums, RowScaling, blas, cpu, gram, panels
+from gpuemb.kernels.gram import BLOCK_ROWS, CHUNK_ROWS, PROBES, GramSums, RowScaling, cpu, gram
+from gpuemb.kernels.gram.cpu import blas, panels
 
 KERNEL = gram
 PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")

@@ -26,7 +26,7 @@ from gpuemb.kernels.tokenize import (
 )
 from gpuemb.kernels.tokenize.cpu import BLOCK
 from gpuemb.kernels.tokenize.cpu import tokenize as fast
-from gpuemb.kernels.tokenize.spellings import FIRST_BITS, Spellings, arranged, places_of, renumbered
+from gpuemb.kernels.tokenize.string_table import FIRST_BITS, Spellings, arranged, places_of, renumbered
 
 
 def points(belongs: object) -> Bytes:

@@ -26,8 +26,8 @@ from gpuemb.kernels.window_counts import (
     window_counts,
 )
 from gpuemb.kernels.window_counts import cpu as cpu_kernel
-from gpuemb.kernels.window_counts.grouping import stretches_of
-from gpuemb.kernels.window_counts.result import cut_ranges
+from gpuemb.kernels.window_counts.cpu.row_ranges import cut_ranges
+from gpuemb.kernels.window_counts.cpu.word_positions import stretches_of
 
 SIDES: tuple[Side, ...] = ("both", "left", "right")
 cell_limits = st.sampled_from([1, 30, 1 << 19])

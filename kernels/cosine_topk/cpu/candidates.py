@@ -1,0 +1,220 @@
+"""Candidates that no bound has excluded: they wait, are scored by definition, and join a row's list.
+
+A pair is dropped only when its upper bound lies below the row's floor, the k-th exact score found so far.
+A row's waiting candidates are scored when its buffer is full, so nothing ever overflows, and are merged into
+its sorted list; the floor rises. Every list is proved as it grows.
+
+Rejected: to score a pair at once, for both sides, while its rows lie in a cache. What waits is looked at
+again with a higher floor: 100,000 × 50, k = 100 scored 404 instead of 370 candidates a row, in 1.9 instead of
+1.8 s.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32
+from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.memory import tiles
+from gpuemb.kernels.cosine_topk.cpu.row_order import CHUNK, Arranged
+from gpuemb.kernels.cosine_topk.cpu.workspace import Scratch
+from gpuemb.kernels.intrinsics import borrowed, prefetch
+from gpuemb.kernels.scoring import LANES, defined_dot
+
+FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
+SHORT_LIST = 32  # neighbors up to which few wait
+LINE = 64  # bytes of a cache line
+
+
+class Lists(NamedTuple):
+    """The answer as it grows; the rows that ask are in their arranged order, the answer in the caller's.
+
+    Attributes:
+        ids: ``(Q, k)`` int32, −1 padded.
+        scores: ``(Q, k)`` float64, NaN padded.
+        found: ``(n,)`` int32, entries of each row's list.
+        floor: ``(m,)`` float64, the k-th exact score; −∞ before there is one; +∞ for padding, m ≥ n.
+        waiting: ``(n,)`` int32, candidates in each row's buffer.
+        candidates: ``(n, b)`` int32, positions in the arranged table.
+        bounds: ``(n, b)`` float32, what their scores can be at most.
+        scored: ``(n,)`` int32, candidates scored in float64.
+    """
+
+    ids: Int32
+    scores: Float64
+    found: Int32
+    floor: Float64
+    waiting: Int32
+    candidates: Int32
+    bounds: Float32
+    scored: Int32
+
+
+def buffer_length(k: int) -> int:
+    """How many candidates a row lets wait."""
+    return FEW if k <= SHORT_LIST else MANY
+
+
+def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
+    """Lists of ``queries``, of which ``rows`` have a length and ask."""
+    floor = np.full(padded, np.inf)
+    floor[:rows] = -np.inf
+    ids, scores = np.empty((queries, k), np.int32), np.empty((queries, k))
+
+    def clear(part: tuple[int, int]) -> None:  # the first touch of so much memory takes time
+        ids[slice(*part)], scores[slice(*part)] = -1, np.nan
+
+    threads.run(clear, tiles(queries, CHUNK))
+    return Lists(
+        ids,
+        scores,
+        np.zeros(rows, np.int32),
+        floor,
+        np.zeros(rows, np.int32),
+        np.empty((rows, buffer_length(k)), np.int32),
+        np.empty((rows, buffer_length(k)), np.float32),
+        np.zeros(rows, np.int32),
+    )
+
+
+class Error(NamedTuple):
+    """How far a side's filter scores may be from the defined ones.
+
+    ``ε_ij = e_i·h_j + e_j``, or with i and j exchanged, whichever is less.
+
+    Attributes:
+        residual: ``(m,)`` float64 e, what rounding took from the unit row.
+        length: ``(m,)`` float64 h, of the rounded row.
+    """
+
+    residual: Float64
+    length: Float64
+
+
+@njit
+def offer_pairs(
+    passed: int,
+    asked: Arranged,
+    asked_error: Error,
+    table: Arranged,
+    table_error: Error,
+    slack: float,
+    lists: Lists,
+    room: Scratch,
+    both: bool,
+) -> None:
+    """Let the pairs that passed wait with their rows, and with their columns if ``both`` ask.
+
+    Only those wait whose own bound reaches the floor; a row whose buffer is full is settled.
+    """
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
+    for entry in range(passed):
+        i, j = np.int64(room.rows[entry]), np.int64(room.columns[entry])  # the types settle is compiled for
+        if i >= len(asked.rows) or j >= len(table.rows):
+            continue  # padding
+        forward = asked_error.residual[i] * table_error.length[j] + table_error.residual[j]
+        backward = table_error.residual[j] * asked_error.length[i] + asked_error.residual[i]
+        bound = room.passed[entry] + min(forward, backward) + slack
+        for turn in range(2 if both else 1):
+            row, candidate = (i, j) if turn == 0 else (j, i)
+            if bound < lists.floor[row]:
+                continue
+            waiting = lists.waiting[row]
+            lists.candidates[row, waiting] = candidate
+            lists.bounds[row, waiting] = bound
+            lists.waiting[row] = waiting + 1
+            if waiting + 1 == lists.candidates.shape[1]:
+                settle(asked, table, lists, room, int(row), int(row) + 1)
+
+
+@njit
+def settle(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, first: int, last: int) -> None:
+    """Score all that still waits with rows ``first … last``."""
+    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
+    for row in range(first, last):
+        if lists.waiting[row] > 0:
+            _settle(row, asked, table, lists, room)
+
+
+@njit_inline
+def _settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
+    """Score what waits and can still enter, and merge it into the list."""
+    scores, ids = room.scores, room.ids
+    floor, fresh, query = lists.floor[row], 0, asked.numbers[row]
+    _prefetch_row(lists.scores, query)
+    _prefetch_row(lists.ids, query)
+    for place in range(lists.waiting[row]):
+        candidate = lists.candidates[row, place]
+        if lists.bounds[row, place] >= floor and table.numbers[candidate] != asked.excluded[row]:
+            _prefetch_row(table.rows, candidate)
+            ids[fresh] = candidate
+            fresh += 1
+    lists.waiting[row] = 0
+    lists.scored[row] += fresh
+    groups = asked.rows.shape[1] // LANES
+    at = asked.rows[row].ctypes.data
+    for place in range(fresh):
+        candidate = ids[place]
+        dot = defined_dot(table.rows, at, table.rows[candidate].ctypes.data, groups)
+        scores[place] = dot / (asked.lengths[row] * table.lengths[candidate])
+        ids[place] = table.numbers[candidate]
+    kept = 0
+    for place in range(fresh):  # those that enter, sorted by insertion
+        if scores[place] >= floor:
+            _insert(scores, ids, kept, scores[place], ids[place])
+            kept += 1
+    lists.found[row] = _merge(lists.scores[query], lists.ids[query], lists.found[row], scores, ids, kept)
+    if lists.found[row] == lists.scores.shape[1]:
+        lists.floor[row] = lists.scores[query, lists.found[row] - 1]
+
+
+@njit_inline
+def _prefetch_row(matrix: FloatMatrix, row: int) -> None:
+    width = matrix.shape[1] * matrix.itemsize
+    for offset in range(0, width, LINE):
+        prefetch(matrix.ctypes.data + row * width + offset)
+
+
+@njit_inline
+def _before(score: float, number: int, other_score: float, other_number: int) -> bool:
+    """Higher scores first, equal scores smaller row first."""
+    return score > other_score or (score == other_score and number < other_number)
+
+
+@njit_inline
+def _insert(scores: Float64, ids: Int32, count: int, score: float, number: int) -> None:
+    """Insert into the sorted first ``count`` entries."""
+    place = count
+    while place > 0 and _before(score, number, scores[place - 1], ids[place - 1]):
+        scores[place] = scores[place - 1]
+        ids[place] = ids[place - 1]
+        place -= 1
+    scores[place] = score
+    ids[place] = number
+
+
+@njit_inline
+def _merge(scores: Float64, ids: Int32, found: int, fresh: Float64, fresh_ids: Int32, count: int) -> int:
+    """Merge sorted candidates into a sorted list that keeps the best, from the end; return its length."""
+    old, new = found - 1, count - 1
+    total = min(scores.size, found + count)
+    for _ in range(found + count - total):  # the worst leave
+        if old < 0 or (new >= 0 and _before(scores[old], ids[old], fresh[new], fresh_ids[new])):
+            new -= 1
+        else:
+            old -= 1
+    for place in range(total - 1, -1, -1):
+        if new < 0:
+            break
+        if old >= 0 and _before(fresh[new], fresh_ids[new], scores[old], ids[old]):
+            scores[place] = scores[old]
+            ids[place] = ids[old]
+            old -= 1
+        else:
+            scores[place] = fresh[new]
+            ids[place] = fresh_ids[new]
+            new -= 1
+    return total
