@@ -107,7 +107,7 @@ def checks() -> list[Check]:
     return [
         *(_kernel_tests(name) for name in kernels()),
         Check("ceilings and workloads", lambda: "", _workloads),
-        Check("roads of cosine_topk", lambda: "", _roads),
+        Check("strategies of cosine_topk", lambda: "", _strategies),
         *(_peer(name, module) for name, module in PEERS.items()),
         *(_sanitizer(tool) for tool in SANITIZERS),
     ]
@@ -194,10 +194,10 @@ def _workloads(left: float, out: Path) -> str:
     return f"{len(run.ceilings[0].found)} ceilings, {len(run.records)} workloads, see table.txt"
 
 
-def _roads(left: float, out: Path) -> str:
-    from benchmarks import gpu_roads
+def _strategies(left: float, out: Path) -> str:
+    from benchmarks import gpu_strategies
 
-    return gpu_roads.race(out)
+    return gpu_strategies.race(out)
 
 
 def _logged(command: Sequence[str], name: str, left: float, out: Path) -> str:

@@ -18,11 +18,11 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
 
     Given ``queries``, each is multiplied with every word.
     """
-    from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_road
+    from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_strategy
 
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     queries = shape.get("queries", words)
-    int8 = choose_road(dim, queries, k) == "int8"
+    int8 = choose_strategy(dim, queries, k) == "int8"
     pairs = queries * words if "queries" in shape else words * (words + min(BLOCK, words)) // 2
     return Work(
         2 * pairs * dim,
@@ -32,12 +32,12 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
         "flops",
         f"{'int8' if int8 else 'float32'} products executed, 2·d a pair: "
         + ("Q·V pairs" if "queries" in shape else f"V(V + {BLOCK})/2 pairs, the symmetric half")
-        + "; scoring the survivors in float64 is not counted",
+        + "; rescoring candidates in float64 is not counted",
     )
 
 
 def cosine_search(shape: Mapping[str, int]) -> Work:
-    """Queries in a prepared table: each is multiplied with every word; many take the road of every word."""
+    """Queries in a prepared table: each is multiplied with every word; many go to ``cosine_topk``."""
     words, dim, queries = shape["words"], shape["dim"], shape["queries"]
     if queries > FEW_QUERIES:
         return cosine_topk(shape)
@@ -82,13 +82,13 @@ def list_measures(shape: Mapping[str, int]) -> Work:
 
 def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
     """Products of the filter on a GPU: each pair of words once where nothing stores them."""
-    from gpuemb.kernels.cosine_topk.cuda import ROAD
+    from gpuemb.kernels.cosine_topk.cuda import STRATEGY
     from gpuemb.kernels.cosine_topk.cuda.float16_rows import COLUMNS
     from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     padded = -(-dim // COLUMNS) * COLUMNS
-    once = ROAD == "fused"
+    once = STRATEGY == "fused"
     return Work(
         2 * padded * (words * (words + SIDE) // 2 if once else words**2),
         4 * words * dim + 12 * words * k,
@@ -97,7 +97,7 @@ def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
         "flops",
         f"float16 products executed, 2·{padded} a pair: "
         + (f"V(V + {SIDE})/2 pairs, the symmetric half" if once else "V² pairs")
-        + "; scoring the survivors in float64 is not counted",
+        + "; rescoring candidates in float64 is not counted",
     )
 
 

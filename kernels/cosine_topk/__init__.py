@@ -3,7 +3,7 @@
     rows     (V, d)  float16, float32 or float64; finite
     queries  (Q, d)  the same type, or None: every row asks, and is not its own answer
     itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none; or None
-    likely   (Q, m)  int32: rows that may be near, −1 padded, such as another run's lists; or None
+    warm_start   (Q, m)  int32: rows that may be near, −1 padded, such as another run's lists; or None
     progress         told of every part of the work that is done
     →        ids    (Q, k)  int32    best first, −1 padded
              scores (Q, k)  float64  their cosines, NaN padded
@@ -11,7 +11,7 @@
 The score is defined bit for bit: products in float64 (fused multiply-add), sixteen partial sums by
 column mod 16, added by halves (16 → 8 → 4 → 2 → 1); squared norms by the same sum;
 ``score = dot / (√κ_i · √κ_j)``. Higher scores first, equal scores smaller row first. A row without
-length has no cosine: it is in nobody's list and its own list is empty. ``likely`` rows only start the
+length has no cosine: it is in nobody's list and its own list is empty. ``warm_start`` rows only start the
 filter's thresholds higher: the answer does not depend on them. On a GPU ``rows`` and ``queries`` may both
 be of the host, memory maps for instance, and larger than its memory. Source: Definitions §3.
 """
@@ -56,7 +56,7 @@ def cosine_topk(
     k: int,
     queries: FloatMatrix | None = None,
     itself: Int64 | None = None,
-    likely: Int32 | None = None,
+    warm_start: Int32 | None = None,
     progress: Progress = SILENT,
 ) -> TopK:
     """Find the ``k`` nearest rows of every query.

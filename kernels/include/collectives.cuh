@@ -1,43 +1,43 @@
-// collectives.cuh: what the threads of a block, or the lanes of a warp, work out together.
+// collectives.cuh: collective operations of a block or a warp: prefix sums, appending to a buffer.
 #pragma once
 #include <common.cuh>
 
-constexpr int SCAN_WARPS = 8;  // of a block that adds before each thread: 256 threads
+constexpr int SCAN_WARPS = 8;  // of a block of 256 threads
 
-__device__ __forceinline__ uint32_t lanes_before() { return (1u << threadIdx.x % WARP) - 1; }
+__device__ __forceinline__ uint32_t lower_lanes() { return (1u << threadIdx.x % WARP) - 1; }
 
-// What the threads before this one bring, added; `total` is what all bring. All 256 threads of the block come here.
-__device__ __forceinline__ uint64_t sum_before(uint64_t brought, uint64_t& total) {
-    __shared__ uint64_t of_warps[SCAN_WARPS];
+// Exclusive prefix sum over the 256 threads of a block, which all call; `total` is the sum of all.
+__device__ __forceinline__ uint64_t exclusive_sum(uint64_t value, uint64_t& total) {
+    __shared__ uint64_t warp_sums[SCAN_WARPS];
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    uint64_t through = brought;
+    uint64_t inclusive = value;
     for (int apart = 1; apart < WARP; apart *= 2) {
-        uint64_t other = __shfl_up_sync(EVERY_LANE, through, apart);
-        if (lane >= apart) through += other;
+        uint64_t other = __shfl_up_sync(EVERY_LANE, inclusive, apart);
+        if (lane >= apart) inclusive += other;
     }
-    __syncthreads();  // the sums of the call before have been read
-    if (lane == WARP - 1) of_warps[warp] = through;
+    __syncthreads();  // after the reads of the previous call
+    if (lane == WARP - 1) warp_sums[warp] = inclusive;
     __syncthreads();
-    uint64_t before = through - brought;
+    uint64_t before = inclusive - value;
     total = 0;
     for (int other = 0; other < SCAN_WARPS; ++other) {
-        if (other < warp) before += of_warps[other];
-        total += of_warps[other];
+        if (other < warp) before += warp_sums[other];
+        total += warp_sums[other];
     }
     return before;
 }
 
-// A list in memory that warps append to, in any order: a number and a sum an entry.
-struct Appended {
+// A list in memory with entries appended by warps in any order: a number and a sum an entry.
+struct AppendBuffer {
     uint64_t *keys_n, *sums_n, *filled;
 
-    // All lanes of a warp come here; those that have an entry append it.
+    // Called by all lanes of a warp; those with an entry append it.
     __device__ __forceinline__ void append(bool has, uint64_t key, uint64_t sum) const {
         uint32_t having = __ballot_sync(EVERY_LANE, has);
         if (having == 0) return;
         uint64_t place = 0;
         if (threadIdx.x % WARP == 0) place = atomicAdd(filled, static_cast<uint64_t>(__popc(having)));
-        place = __shfl_sync(EVERY_LANE, place, 0) + __popc(having & lanes_before());
+        place = __shfl_sync(EVERY_LANE, place, 0) + __popc(having & lower_lanes());
         if (!has) return;
         keys_n[place] = key;
         sums_n[place] = sum;

@@ -22,7 +22,7 @@ from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_search.cpu.query_lists import Asking, offer
 from gpuemb.kernels.cosine_topk.cpu.int8 import PANELS_A_TASK, SLACK, quantize_row
-from gpuemb.kernels.cosine_topk.cpu.packed_rows import Packed, empty_panels
+from gpuemb.kernels.cosine_topk.cpu.packed_rows import PackedRows, empty_panels
 from gpuemb.kernels.intrinsics import borrowed
 from gpuemb.kernels.panels import LINE, SIDE
 from gpuemb.kernels.vnni import GROUP, int8_tile
@@ -80,7 +80,7 @@ def quantized(rows: FloatMatrix) -> Quantized:
     return Quantized(packed.panels, packed.scale, packed.residual.astype(np.float32))
 
 
-def _packed(rows: FloatMatrix, dtype: type[np.generic]) -> Packed:
+def _packed(rows: FloatMatrix, dtype: type[np.generic]) -> PackedRows:
     packed = empty_panels(len(rows), -(-rows.shape[1] // GROUP), GROUP, dtype)
     raised = RAISED if dtype == np.uint8 else 0
     parts = tiles(len(packed.panels), PANELS_A_TASK)
@@ -89,7 +89,7 @@ def _packed(rows: FloatMatrix, dtype: type[np.generic]) -> Packed:
 
 
 @njit
-def _quantize(rows: FloatMatrix, raised: int, packed: Packed, first: int, last: int) -> None:
+def _quantize(rows: FloatMatrix, raised: int, packed: PackedRows, first: int, last: int) -> None:
     integers = np.zeros(packed.panels.shape[1] * GROUP, np.int8)
     for panel in range(first, last):
         for side in range(SIDE):

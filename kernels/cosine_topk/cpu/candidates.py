@@ -1,12 +1,12 @@
-"""Candidates that no bound has excluded: they wait, are scored by definition, and join a row's list.
+"""Candidate buffers: pairs that no bound excludes are buffered, scored by definition and merged into lists.
 
-A pair is dropped only when its upper bound lies below the row's floor, the k-th exact score found so far.
-A row's waiting candidates are scored when its buffer is full, so nothing ever overflows, and are merged into
-its sorted list; the floor rises. Every list is proved as it grows.
+A pair is dropped only when its upper bound lies below the row's threshold, the k-th exact score found so far.
+A row's candidates are rescored when its buffer is full, so none overflows, and are merged into its sorted
+list; the threshold rises. Every list is proved as it grows.
 
-Rejected: to score a pair at once, for both sides, while its rows lie in a cache. What waits is looked at
-again with a higher floor: 100,000 × 50, k = 100 scored 404 instead of 370 candidates a row, in 1.9 instead of
-1.8 s.
+Rejected: to score a pair at once, for both sides, while its rows lie in a cache. Buffered candidates are
+tested again with a higher threshold: 100,000 × 50, k = 100 scored 404 instead of 370 candidates a row, in 1.9
+instead of 1.8 s.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.cosine_topk.cpu.row_order import CHUNK, Arranged
-from gpuemb.kernels.cosine_topk.cpu.workspace import Scratch
+from gpuemb.kernels.cosine_topk.cpu.row_order import CHUNK, OrderedRows
+from gpuemb.kernels.cosine_topk.cpu.workspace import Workspace
 from gpuemb.kernels.intrinsics import borrowed, prefetch
 from gpuemb.kernels.scoring import LANES, defined_dot
 
-FEW, MANY = 16, 32  # candidates that wait: more make merging cheap, fewer let the floor rise sooner
-SHORT_LIST = 32  # neighbors up to which few wait
+FEW, MANY = 16, 32  # candidates a buffer: more make merging cheap, fewer raise the threshold sooner
+SHORT_LIST = 32  # neighbors up to which buffers are short
 LINE = 64  # bytes of a cache line
 
 
 class Lists(NamedTuple):
-    """The answer as it grows; the rows that ask are in their arranged order, the answer in the caller's.
+    """The answer as it grows; the rows that ask are in their ordered order, the answer in the caller's.
 
     Attributes:
         ids: ``(Q, k)`` int32, −1 padded.
         scores: ``(Q, k)`` float64, NaN padded.
         found: ``(n,)`` int32, entries of each row's list.
-        floor: ``(m,)`` float64, the k-th exact score; −∞ before there is one; +∞ for padding, m ≥ n.
+        threshold: ``(m,)`` float64, the k-th exact score; −∞ before there is one; +∞ for padding, m ≥ n.
         waiting: ``(n,)`` int32, candidates in each row's buffer.
-        candidates: ``(n, b)`` int32, positions in the arranged table.
+        candidates: ``(n, b)`` int32, positions in the ordered table.
         bounds: ``(n, b)`` float32, what their scores can be at most.
         scored: ``(n,)`` int32, candidates scored in float64.
     """
@@ -46,22 +46,22 @@ class Lists(NamedTuple):
     ids: Int32
     scores: Float64
     found: Int32
-    floor: Float64
-    waiting: Int32
+    threshold: Float64
+    buffered: Int32
     candidates: Int32
     bounds: Float32
     scored: Int32
 
 
 def buffer_length(k: int) -> int:
-    """How many candidates a row lets wait."""
+    """Capacity of a row's candidate buffer."""
     return FEW if k <= SHORT_LIST else MANY
 
 
 def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
-    """Lists of ``queries``, of which ``rows`` have a length and ask."""
-    floor = np.full(padded, np.inf)
-    floor[:rows] = -np.inf
+    """Lists of ``queries``, of which ``rows`` have a length above 0."""
+    threshold = np.full(padded, np.inf)
+    threshold[:rows] = -np.inf
     ids, scores = np.empty((queries, k), np.int32), np.empty((queries, k))
 
     def clear(part: tuple[int, int]) -> None:  # the first touch of so much memory takes time
@@ -72,7 +72,7 @@ def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
         ids,
         scores,
         np.zeros(rows, np.int32),
-        floor,
+        threshold,
         np.zeros(rows, np.int32),
         np.empty((rows, buffer_length(k)), np.int32),
         np.empty((rows, buffer_length(k)), np.float32),
@@ -81,7 +81,7 @@ def empty_lists(queries: int, k: int, rows: int, padded: int) -> Lists:
 
 
 class Error(NamedTuple):
-    """How far a side's filter scores may be from the defined ones.
+    """Error bounds of a side's filter scores.
 
     ``ε_ij = e_i·h_j + e_j``, or with i and j exchanged, whichever is less.
 
@@ -95,80 +95,95 @@ class Error(NamedTuple):
 
 
 @njit
-def offer_pairs(
+def add_candidates(
     passed: int,
-    asked: Arranged,
-    asked_error: Error,
-    table: Arranged,
+    queries: OrderedRows,
+    query_error: Error,
+    table: OrderedRows,
     table_error: Error,
     slack: float,
     lists: Lists,
-    room: Scratch,
-    both: bool,
+    work: Workspace,
+    symmetric: bool,
 ) -> None:
-    """Let the pairs that passed wait with their rows, and with their columns if ``both`` ask.
+    """Buffer the pairs that passed with their rows, and with their columns where ``symmetric``.
 
-    Only those wait whose own bound reaches the floor; a row whose buffer is full is settled.
+    Only pairs whose own bound reaches the threshold are buffered; a full buffer is rescored.
     """
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
+    queries, table, lists, work = (
+        borrowed(queries),
+        borrowed(table),
+        borrowed(lists),
+        borrowed(work),
+    )
     for entry in range(passed):
-        i, j = np.int64(room.rows[entry]), np.int64(room.columns[entry])  # the types settle is compiled for
-        if i >= len(asked.rows) or j >= len(table.rows):
+        i, j = (
+            np.int64(work.rows[entry]),
+            np.int64(work.columns[entry]),
+        )  # rescore's types
+        if i >= len(queries.rows) or j >= len(table.rows):
             continue  # padding
-        forward = asked_error.residual[i] * table_error.length[j] + table_error.residual[j]
-        backward = table_error.residual[j] * asked_error.length[i] + asked_error.residual[i]
-        bound = room.passed[entry] + min(forward, backward) + slack
-        for turn in range(2 if both else 1):
+        forward = query_error.residual[i] * table_error.length[j] + table_error.residual[j]
+        backward = table_error.residual[j] * query_error.length[i] + query_error.residual[i]
+        bound = work.passed[entry] + min(forward, backward) + slack
+        for turn in range(2 if symmetric else 1):
             row, candidate = (i, j) if turn == 0 else (j, i)
-            if bound < lists.floor[row]:
+            if bound < lists.threshold[row]:
                 continue
-            waiting = lists.waiting[row]
-            lists.candidates[row, waiting] = candidate
-            lists.bounds[row, waiting] = bound
-            lists.waiting[row] = waiting + 1
-            if waiting + 1 == lists.candidates.shape[1]:
-                settle(asked, table, lists, room, int(row), int(row) + 1)
+            count = lists.buffered[row]
+            lists.candidates[row, count] = candidate
+            lists.bounds[row, count] = bound
+            lists.buffered[row] = count + 1
+            if count + 1 == lists.candidates.shape[1]:
+                rescore(queries, table, lists, work, int(row), int(row) + 1)
 
 
 @njit
-def settle(asked: Arranged, table: Arranged, lists: Lists, room: Scratch, first: int, last: int) -> None:
-    """Score all that still waits with rows ``first … last``."""
-    asked, table, lists, room = borrowed(asked), borrowed(table), borrowed(lists), borrowed(room)
+def rescore(
+    queries: OrderedRows, table: OrderedRows, lists: Lists, work: Workspace, first: int, last: int
+) -> None:
+    """Score the buffered candidates of rows ``first … last``."""
+    queries, table, lists, work = (
+        borrowed(queries),
+        borrowed(table),
+        borrowed(lists),
+        borrowed(work),
+    )
     for row in range(first, last):
-        if lists.waiting[row] > 0:
-            _settle(row, asked, table, lists, room)
+        if lists.buffered[row] > 0:
+            _rescore(row, queries, table, lists, work)
 
 
 @njit_inline
-def _settle(row: int, asked: Arranged, table: Arranged, lists: Lists, room: Scratch) -> None:
-    """Score what waits and can still enter, and merge it into the list."""
-    scores, ids = room.scores, room.ids
-    floor, fresh, query = lists.floor[row], 0, asked.numbers[row]
+def _rescore(row: int, queries: OrderedRows, table: OrderedRows, lists: Lists, work: Workspace) -> None:
+    """Score the buffered candidates that can still enter, and merge them into the list."""
+    scores, ids = work.scores, work.ids
+    threshold, fresh, query = lists.threshold[row], 0, queries.numbers[row]
     _prefetch_row(lists.scores, query)
     _prefetch_row(lists.ids, query)
-    for place in range(lists.waiting[row]):
+    for place in range(lists.buffered[row]):
         candidate = lists.candidates[row, place]
-        if lists.bounds[row, place] >= floor and table.numbers[candidate] != asked.excluded[row]:
+        if lists.bounds[row, place] >= threshold and table.numbers[candidate] != queries.excluded[row]:
             _prefetch_row(table.rows, candidate)
             ids[fresh] = candidate
             fresh += 1
-    lists.waiting[row] = 0
+    lists.buffered[row] = 0
     lists.scored[row] += fresh
-    groups = asked.rows.shape[1] // LANES
-    at = asked.rows[row].ctypes.data
+    groups = queries.rows.shape[1] // LANES
+    at = queries.rows[row].ctypes.data
     for place in range(fresh):
         candidate = ids[place]
         dot = defined_dot(table.rows, at, table.rows[candidate].ctypes.data, groups)
-        scores[place] = dot / (asked.lengths[row] * table.lengths[candidate])
+        scores[place] = dot / (queries.lengths[row] * table.lengths[candidate])
         ids[place] = table.numbers[candidate]
     kept = 0
     for place in range(fresh):  # those that enter, sorted by insertion
-        if scores[place] >= floor:
+        if scores[place] >= threshold:
             _insert(scores, ids, kept, scores[place], ids[place])
             kept += 1
     lists.found[row] = _merge(lists.scores[query], lists.ids[query], lists.found[row], scores, ids, kept)
     if lists.found[row] == lists.scores.shape[1]:
-        lists.floor[row] = lists.scores[query, lists.found[row] - 1]
+        lists.threshold[row] = lists.scores[query, lists.found[row] - 1]
 
 
 @njit_inline

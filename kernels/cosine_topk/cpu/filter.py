@@ -1,10 +1,10 @@
-"""The filter: products and their test in registers, pairs that pass in batches.
+"""The filter: products and their test in registers, passing pairs in batches.
 
-Plan      Two blocks of packed rows meet in micro-tiles of 8 × 32 scores (microtile.py). Pairs that pass are
-          noted, and offered to their rows some thousand at a time: the inner loop holds products and the test
-          alone. int8 and float32 words take the same path.
+Plan      Two blocks of packed rows are multiplied in micro-tiles of 8 × 32 scores (microtile.py). Pairs that
+          pass are collected and buffered by row some thousand at a time: the inner loop holds products and
+          the test alone. int8 and float32 words take the same path.
 Bound by  products: (V² + V·T)·d operations of the symmetric half with its square diagonal tiles.
-Bound     what int8.py or float32.py state for their words.
+Bound     that of int8.py or float32.py.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from gpuemb.core.arrays import Float32, Float64, Int64
 from gpuemb.core.jit import njit, njit_inline
-from gpuemb.kernels.cosine_topk.cpu.initial_thresholds import note_best
-from gpuemb.kernels.cosine_topk.cpu.microtile import TALL, WIDE, find_survivors, store_scores
-from gpuemb.kernels.cosine_topk.cpu.packed_rows import Packed
-from gpuemb.kernels.cosine_topk.cpu.workspace import Scratch
+from gpuemb.kernels.cosine_topk.cpu.initial_thresholds import add_best
+from gpuemb.kernels.cosine_topk.cpu.microtile import TALL, WIDE, find_candidates, store_scores
+from gpuemb.kernels.cosine_topk.cpu.packed_rows import PackedRows
+from gpuemb.kernels.cosine_topk.cpu.workspace import Workspace
 from gpuemb.kernels.intrinsics import borrowed, trailing_zeros
 from gpuemb.kernels.panels import LINE, SIDE, WORD_BYTES
 
@@ -24,44 +24,44 @@ BITS = 64  # of a word of masks
 
 
 @njit
-def seed_pairs(
+def initial_pairs(
     first: int,
     last: int,
     column: int,
     end: int,
-    asked: Packed,
-    table: Packed,
+    queries: PackedRows,
+    table: PackedRows,
     slack: float,
     k: int,
-    room: Scratch,
+    work: Workspace,
 ) -> tuple[int, int]:
-    """Note the best candidates among rows ``column … end`` of the table for rows ``first … last``.
+    """Collect the best candidates among rows ``column … end`` of the table for rows ``first … last``.
 
     Returns:
-        pairs noted, and the row to go on with: ``last``, or less where the room is full.
+        pairs collected, and the next row: ``last``, or less where the workspace is full.
     """
-    asked, table, room = borrowed(asked), borrowed(table), borrowed(room)
-    steps, passed, width = asked.panels.shape[1], 0, WORD_BYTES * room.tile.shape[1]
-    widest, longest = _farthest(table, column, end)
+    queries, table, work = borrowed(queries), borrowed(table), borrowed(work)
+    steps, passed, width = queries.panels.shape[1], 0, WORD_BYTES * work.tile.shape[1]
+    widest, longest = _largest_errors(table, column, end)
     for row in range(first, last, TALL):
-        if passed > room.rows.size - TALL * (end - column + 1):
+        if passed > work.rows.size - TALL * (end - column + 1):
             return passed, row
         for other in range(column, end, WIDE):
             store_scores(
-                asked.panels,
-                _words(asked, row),
+                queries.panels,
+                _words(queries, row),
                 _words(table, other),
                 steps,
-                asked.start.ctypes.data + 4 * row,
-                asked.scale.ctypes.data + 4 * row,
+                queries.start.ctypes.data + 4 * row,
+                queries.scale.ctypes.data + 4 * row,
                 table.scale.ctypes.data + 4 * other,
-                room.tile.ctypes.data + 4 * (other - column),
+                work.tile.ctypes.data + 4 * (other - column),
                 width,
             )
         for side in range(min(TALL, last - row)):
-            margin = asked.residual[row + side] * longest + widest + slack
-            scores = room.tile[side]
-            passed = note_best(row + side, scores, end - column, column, margin, k, room, passed)
+            margin = queries.residual[row + side] * longest + widest + slack
+            scores = work.tile[side]
+            passed = add_best(row + side, scores, end - column, column, margin, k, work, passed)
     return passed, last
 
 
@@ -71,60 +71,78 @@ def passing_pairs(
     begin: int,
     offset: int,
     step: int,
-    asked: Packed,
-    table: Packed,
+    queries: PackedRows,
+    table: PackedRows,
     slack: float,
-    floors: Float64,
-    room: Scratch,
-    both: bool,
+    thresholds: Float64,
+    work: Workspace,
+    symmetric: bool,
 ) -> tuple[int, int, int]:
-    """Note what reaches a floor of its row, or of its column if ``both`` ask, in pairs of blocks.
+    """Collect pairs that reach the threshold of their row, or of their column where ``symmetric``.
 
     Returns:
-        pairs noted, and the pair and its offset of columns to go on with: ``len(pairs)`` when all are done.
+        pairs collected, and the next pair of blocks and its offset of columns: ``len(pairs)`` at the end.
     """
-    asked, table, room = borrowed(asked), borrowed(table), borrowed(room)
-    steps, passed = asked.panels.shape[1], 0
-    floors_at = room.floors.ctypes.data
-    beside_at = floors_at + 4 * room.floors.shape[1]
+    queries, table, work = borrowed(queries), borrowed(table), borrowed(work)
+    steps, passed = queries.panels.shape[1], 0
+    row_thresholds_at = work.thresholds.ctypes.data
+    column_thresholds_at = row_thresholds_at + 4 * work.thresholds.shape[1]
     for pair in range(begin, pairs.shape[0]):
         first, column = pairs[pair, 0] * step, pairs[pair, 1] * step
-        last, end = min(first + step, asked.scale.size), min(column + step, table.scale.size)
-        _set_floors(room.floors[0], -1, first, last, asked, _farthest(table, column, end), slack, floors)
-        if both:
-            _set_floors(room.floors[1], 1, column, end, table, _farthest(asked, first, last), slack, floors)
+        last, end = min(first + step, queries.scale.size), min(column + step, table.scale.size)
+        _set_thresholds(
+            work.thresholds[0],
+            -1,
+            first,
+            last,
+            queries,
+            _largest_errors(table, column, end),
+            slack,
+            thresholds,
+        )
+        if symmetric:
+            _set_thresholds(
+                work.thresholds[1],
+                1,
+                column,
+                end,
+                table,
+                _largest_errors(queries, first, last),
+                slack,
+                thresholds,
+            )
         for other in range(column + offset, end, WIDE):  # its panels stay in L1, the rows' block in L2
-            if passed > room.rows.size - WIDE * step:
+            if passed > work.rows.size - WIDE * step:
                 return passed, pair, other - column
             for row in range(first, last, TALL):
-                if find_survivors(
-                    asked.panels,
-                    _words(asked, row),
+                if find_candidates(
+                    queries.panels,
+                    _words(queries, row),
                     _words(table, other),
                     steps,
-                    asked.start.ctypes.data + 4 * row,
-                    asked.scale.ctypes.data + 4 * row,
-                    floors_at + 4 * (row - first),
+                    queries.start.ctypes.data + 4 * row,
+                    queries.scale.ctypes.data + 4 * row,
+                    row_thresholds_at + 4 * (row - first),
                     table.scale.ctypes.data + 4 * other,
-                    beside_at + 4 * (other - column),
-                    room.tile.ctypes.data,
-                    room.tile.ctypes.data,
-                    room.masks.ctypes.data,
+                    column_thresholds_at + 4 * (other - column),
+                    work.tile.ctypes.data,
+                    work.tile.ctypes.data,
+                    work.masks.ctypes.data,
                 ):
-                    passed = _note(row, other, passed, room)
+                    passed = _add_passing(row, other, passed, work)
         offset = 0
     return passed, pairs.shape[0], 0
 
 
 @njit_inline
-def _words(side: Packed, row: int) -> int:
+def _words(side: PackedRows, row: int) -> int:
     """Address of a row's first word."""
     panel, place = row // SIDE, row % SIDE
     return int(side.panels.ctypes.data + panel * LINE * side.panels.shape[1] + place * WORD_BYTES)
 
 
 @njit_inline
-def _farthest(side: Packed, first: int, last: int) -> tuple[float, float]:
+def _largest_errors(side: PackedRows, first: int, last: int) -> tuple[float, float]:
     """The largest ‖e‖ and ‖h‖ of a block."""
     widest, longest = 0.0, 0.0
     for row in range(first, last):
@@ -133,33 +151,33 @@ def _farthest(side: Packed, first: int, last: int) -> tuple[float, float]:
 
 
 @njit_inline
-def _set_floors(
+def _set_thresholds(
     needed: Float32,
     sign: int,
     first: int,
     last: int,
-    mine: Packed,
-    far: tuple[float, float],
+    side: PackedRows,
+    largest: tuple[float, float],
     slack: float,
-    floors: Float64,
+    thresholds: Float64,
 ) -> None:
-    """``sign`` times what D·s of a block of others must exceed, for my rows ``first … last``."""
+    """``sign`` times the bound that D·s with a block of the other side must exceed, a row of ``side``."""
     for row in range(first, last):
-        least = floors[row] - mine.residual[row] * far[1] - far[0] - slack
-        needed[row - first] = sign * (least / mine.scale[row] if mine.scale[row] > 0 else np.inf)
+        least = thresholds[row] - side.residual[row] * largest[1] - largest[0] - slack
+        needed[row - first] = sign * (least / side.scale[row] if side.scale[row] > 0 else np.inf)
 
 
 @njit_inline
-def _note(row: int, other: int, passed: int, room: Scratch) -> int:
-    """Note the pairs of a micro-tile that passed."""
-    words = room.masks.view(np.uint64)
+def _add_passing(row: int, other: int, passed: int, work: Workspace) -> int:
+    """Collect the passing pairs of a micro-tile."""
+    words = work.masks.view(np.uint64)
     for word in range(words.size):
         bits = words[word]
         while bits != 0:
             place = BITS * word + np.int64(trailing_zeros(bits))
             bits &= bits - np.uint64(1)
-            room.rows[passed] = row + place // WIDE
-            room.columns[passed] = other + place % WIDE
-            room.passed[passed] = room.tile[0, place]
+            work.rows[passed] = row + place // WIDE
+            work.columns[passed] = other + place % WIDE
+            work.passed[passed] = work.tile[0, place]
             passed += 1
     return passed

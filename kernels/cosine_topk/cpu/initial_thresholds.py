@@ -1,4 +1,4 @@
-"""What can be among a row's k best of its first scores: a level by bisection, then who reaches it."""
+"""Initial candidates of a row: a score level by bisection, then all scores within the error bound of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from gpuemb.core.arrays import Float32
 from gpuemb.core.jit import njit_inline
-from gpuemb.kernels.cosine_topk.cpu.workspace import Scratch
+from gpuemb.kernels.cosine_topk.cpu.workspace import Workspace
 from gpuemb.kernels.intrinsics import trailing_zeros
 from gpuemb.kernels.panels import FLOATS, LINE, SIDE, WORD, WORDS, call, counted_loop, load
 
@@ -56,47 +56,54 @@ lanes_reaching = cast(Callable[[int, Any], Any], intrinsic(_lanes_reaching))
 
 
 @njit_inline
-def note_best(
-    row: int, approximate: Float32, count: int, column: int, margin: float, k: int, room: Scratch, passed: int
+def add_best(
+    row: int,
+    approximate: Float32,
+    count: int,
+    column: int,
+    margin: float,
+    k: int,
+    work: Workspace,
+    passed: int,
 ) -> int:
-    """Note what can be among the k best of a row's first scores, the surest first; return the pairs noted.
+    """Collect what can be among the k best of a row's first scores, certain ones first; return the pairs.
 
     Args:
-        row: that asks.
-        approximate: ``(c,)`` room for whole groups of sixteen scores; those behind ``count`` are overwritten.
+        row: the query.
+        approximate: ``(c,)`` whole groups of sixteen scores; those behind ``count`` are overwritten.
         count: its scores of the table's rows ``column …``.
         column: position of the first.
-        margin: how far any of these may be from the defined score.
+        margin: error bound of these scores.
         k: neighbors.
-        room: of this worker.
-        passed: pairs noted before.
+        work: of this worker.
+        passed: pairs collected before.
     """
     groups, at = -(-count // SIDE), approximate.ctypes.data
     for place in range(count, SIDE * groups):
         approximate[place] = -np.inf
-    sure = _level(at, groups, k + 1) if count > k else np.float32(-np.inf)  # one may be the row itself
-    low, possible = max(np.float32(sure - 2 * margin), np.float32(-2)), 0  # above −∞, which pads
+    level = _level(at, groups, k + 1) if count > k else np.float32(-np.inf)  # one may be the row itself
+    low, possible = max(np.float32(level - 2 * margin), np.float32(-2)), 0  # above −∞, which pads
     for group in range(groups):
         bits = lanes_reaching(at + LINE * group, low)
         while bits != 0:
             place = int(SIDE * group + np.int64(trailing_zeros(bits)))
             bits &= bits - np.uint64(1)
-            certain = approximate[place] >= sure
-            room.rows[passed], room.passed[passed] = row, approximate[place]
-            room.columns[passed] = column + place
-            room.likely[possible] = place
+            certain = approximate[place] >= level
+            work.rows[passed], work.passed[passed] = row, approximate[place]
+            work.columns[passed] = column + place
+            work.uncertain[possible] = place
             passed += int(certain)
             possible += int(not certain)
     for entry in range(possible):
-        unsure = room.likely[entry]
-        room.rows[passed + entry], room.passed[passed + entry] = row, approximate[unsure]
-        room.columns[passed + entry] = column + unsure
+        unsure = work.uncertain[entry]
+        work.rows[passed + entry], work.passed[passed + entry] = row, approximate[unsure]
+        work.columns[passed + entry] = column + unsure
     return passed + possible
 
 
 @njit_inline
 def _level(at: int, groups: int, count: int) -> np.float32:
-    """Find a number that at least ``count`` scores reach, and few more where bisection finds one."""
+    """Find a level that at least ``count`` scores reach, and few more where bisection finds one."""
     low, high = np.float32(-2), np.float32(2)
     for _ in range(HALVINGS):
         middle = np.float32(0.5) * (low + high)

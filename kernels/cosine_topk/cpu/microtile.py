@@ -1,9 +1,9 @@
-"""Scores of some rows with thirty-two columns, and their test, in registers: int8 or float32 words.
+"""Micro-tile of the filter: scores of a few rows with thirty-two columns and their test, in registers.
 
-A pair of row i and column j passes where D·s_i·s_j plus its bound reaches the floor of i or of j. Solved for
-D·s_j and D·s_i, the right sides are one number a row and one a column; the test is a maximum over the rows of
-each, two comparisons for sixteen columns and one branch a micro-tile, which is 8 × 32 scores in wide
-registers. float32 words carry no scales.
+A pair of row i and column j passes where D·s_i·s_j plus its bound reaches the threshold of i or of j. Solved
+for D·s_j and D·s_i, the right sides are one number a row and one a column; the test is a maximum over the
+rows of each, two comparisons for sixteen columns and one branch a micro-tile, which is 8 × 32 scores in wide
+registers. Words are int8 or float32; float32 words carry no scales.
 
 Rejected  12 × 2 or 14 × 2 vectors of accumulators: as fast without the test, but they spill with it.
           16 × 1: seventeen loads for sixteen products, 6 % slower where two of each fit in a cycle.
@@ -48,11 +48,11 @@ EXACT = Arithmetic(  # float32 words
 
 
 class _Tile:
-    """Emits what both intrinsics need for one type of words.
+    """Code shared by both intrinsics, for one type of words.
 
     Attributes:
         exact: whether the words are float32.
-        raw: vector of what the products are before they are scores.
+        raw: vector type of the products before they are scores.
     """
 
     def __init__(self, builder: Any, panels: Any) -> None:
@@ -60,7 +60,7 @@ class _Tile:
         self.raw = FLOATS if self.exact else WORDS
 
     def dots(self, rows: Any, columns: Any, steps: Any, starts: Any) -> list[list[Any]]:
-        """D of every pair: exact for int8, whose starts hold −128·Σq of the rows."""
+        """D of every pair: exact for int8, with starts −128·Σq of the rows."""
         builder = self.builder
         width = builder.mul(steps, ir.Constant(steps.type, LINE))
         panels = [columns, builder.add(columns, width)]
@@ -78,29 +78,29 @@ class _Tile:
         """D·s_i."""
         return score if self.exact else self.builder.fmul(score, splat(self.builder, scales, 4 * row, FLOATS))
 
-    def above_row_floor(self, score: Any, across: Any, negative: Any, row: int) -> Any:
-        """Positive where D·s_j exceeds the row's floor: one rounding."""
-        floor = splat(self.builder, negative, 4 * row, FLOATS)
+    def above_row_threshold(self, score: Any, across: Any, negative: Any, row: int) -> Any:
+        """Positive where D·s_j exceeds the row's threshold: one rounding."""
+        threshold = splat(self.builder, negative, 4 * row, FLOATS)
         if self.exact:
-            return self.builder.fadd(score, floor)
-        return call(self.builder, "llvm.fma.v16f32", FLOATS, score, across, floor)
+            return self.builder.fadd(score, threshold)
+        return call(self.builder, "llvm.fma.v16f32", FLOATS, score, across, threshold)
 
     def across(self, base: Any) -> list[Any]:
         """One number a column."""
         return [load(self.builder, base, LINE * panel, FLOATS) for panel in range(ACROSS)]
 
     def passing(self, scores: Sequence[Any], panel: int, addresses: Sequence[Any]) -> Any:
-        """Lanes in which any row passes; scales and floors of the rows, then of the columns."""
-        row_scales, row_floors, column_scales, column_floors = addresses
-        across, floors = (self.across(base)[panel] for base in (column_scales, column_floors))
-        mine = self._largest(
-            [self.above_row_floor(score, across, row_floors, row) for row, score in enumerate(scores)]
+        """Lanes in which any row passes; scales and thresholds of the rows, then of the columns."""
+        row_scales, row_thresholds, column_scales, column_thresholds = addresses
+        across, thresholds = (self.across(base)[panel] for base in (column_scales, column_thresholds))
+        by_row = self._largest(
+            [self.above_row_threshold(score, across, row_thresholds, row) for row, score in enumerate(scores)]
         )
-        theirs = self._largest(
+        by_column = self._largest(
             [self.by_row_scale(score, row_scales, row) for row, score in enumerate(scores)]
         )
         zero = ir.Constant(FLOATS, [0.0] * SIDE)
-        return self.builder.or_(self._above(mine, zero), self._above(theirs, floors))
+        return self.builder.or_(self._above(by_row, zero), self._above(by_column, thresholds))
 
     def _above(self, left: Any, right: Any) -> Any:
         return self.builder.fcmp_ordered(">", left, right)
@@ -145,7 +145,7 @@ def _store_scores(
 store_scores = cast(Callable[..., None], intrinsic(_store_scores))
 
 
-def _find_survivors(
+def _find_candidates(
     typing_context: Any,
     panels: Any,
     rows: Any,
@@ -153,26 +153,30 @@ def _find_survivors(
     steps: Any,
     starts: Any,
     row_scales: Any,
-    row_floors: Any,
+    row_thresholds: Any,
     column_scales: Any,
-    column_floors: Any,
+    column_thresholds: Any,
     out: Any,
     same_out: Any,
     masks: Any,
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, *addresses, row_scales, row_floors, column_scales, column_floors, out, same_out, masks = arguments
-        tile, of_columns = _Tile(builder, panels), [column_scales, column_floors]
+        _, *addresses, row_scales, row_thresholds, column_scales, column_thresholds, out, same_out, masks = (
+            arguments
+        )
+        tile, of_columns = _Tile(builder, panels), [column_scales, column_thresholds]
         dots = tile.dots(*addresses)
 
         def test_row(place: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
             """Read a row back: values kept for this branch would push the sums out of the registers."""
             words, lines = (builder.mul(place[0], ir.Constant(out.type, size)) for size in (4, ACROSS * LINE))
-            scales, floors, bits = (builder.add(base, words) for base in (row_scales, row_floors, masks))
+            scales, thresholds, bits = (
+                builder.add(base, words) for base in (row_scales, row_thresholds, masks)
+            )
             at = builder.add(same_out, lines)
             for panel, across in enumerate(tile.across(column_scales)):
                 score = tile.score(load(builder, at, LINE * panel, tile.raw))
-                lanes = tile.passing([score], panel, [scales, floors, *of_columns])
+                lanes = tile.passing([score], panel, [scales, thresholds, *of_columns])
                 builder.store(builder.bitcast(lanes, MASK), address(builder, bits, 2 * panel, MASK), align=2)
                 if not tile.exact:
                     scaled = builder.fmul(tile.by_row_scale(score, scales, 0), across)
@@ -181,7 +185,7 @@ def _find_survivors(
 
         some = [
             tile.passing(
-                [tile.score(row[panel]) for row in dots], panel, [row_scales, row_floors, *of_columns]
+                [tile.score(row[panel]) for row in dots], panel, [row_scales, row_thresholds, *of_columns]
             )
             for panel in range(ACROSS)
         ]
@@ -196,8 +200,8 @@ def _find_survivors(
     return types.boolean(panels, *[ADDRESS] * 11), generate
 
 
-# ``find_survivors(panels, rows, columns, K, starts, row scales, −row floors, column scales, column floors,
-# out, out, masks)``: whether D·s_j > floor_i or D·s_i > floor_j for any of ``TALL`` rows and two panels.
+# ``find_candidates(panels, rows, columns, K, starts, row scales, −row thresholds t, column scales, column
+# thresholds t, out, out, masks)``: whether D·s_j > t_i or D·s_i > t_j for any of ``TALL`` rows, two panels.
 # Only then ``out`` holds D·s_i·s_j ``(TALL, 32)`` float32 and ``masks`` the lanes ``(TALL, 2)`` uint16 that
 # pass. LLVM must not know that both arguments are the same ``out``.
-find_survivors = cast(Callable[..., bool], intrinsic(_find_survivors))
+find_candidates = cast(Callable[..., bool], intrinsic(_find_candidates))

@@ -1,4 +1,4 @@
-"""A table's rows as the filter reads them: panels of sixteen, cache line after cache line."""
+"""Packed panels (kernels/panels.py) of a table's rows: sixteen rows a panel, a cache line a step."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from gpuemb.kernels.cosine_topk.cpu.microtile import WIDE
 from gpuemb.kernels.panels import LINE, SIDE
 
 
-class Packed(NamedTuple):
+class PackedRows(NamedTuple):
     """Rows in panels, padded with rows of zeros to m, a multiple of 32.
 
     Attributes:
         panels: ``(m / 16, K, 16, 4)`` int8 or ``(m / 16, K, 16, 1)`` float32.
         scale: ``(m,)`` float32 s; 0 for padding.
-        start: ``(m,)`` int32 ``−128·Σq``, which takes back the 128 that the other side is raised by.
+        start: ``(m,)`` int32 ``−128·Σq``, compensates the offset of 128 of the other side.
         residual: ``(m,)`` float64 ‖e‖.
         length: ``(m,)`` float64 ‖h‖.
     """
@@ -30,15 +30,15 @@ class Packed(NamedTuple):
 
 
 def padded(rows: int) -> int:
-    """Rows with the padding."""
+    """Rows, rounded up to whole pairs of panels."""
     return -(-rows // WIDE) * WIDE
 
 
-def empty_panels(rows: int, steps: int, group: int, dtype: type[np.generic]) -> Packed:
-    """Room for so many rows of ``steps`` words of ``group`` numbers."""
+def empty_panels(rows: int, steps: int, group: int, dtype: type[np.generic]) -> PackedRows:
+    """Allocate panels of so many rows of ``steps`` words of ``group`` numbers."""
     whole = padded(rows)
     shape = whole // SIDE, steps, SIDE, group
-    return Packed(
+    return PackedRows(
         _aligned(shape, dtype),
         np.zeros(whole, np.float32),
         np.zeros(whole, np.int32),
@@ -48,7 +48,7 @@ def empty_panels(rows: int, steps: int, group: int, dtype: type[np.generic]) -> 
 
 
 def _aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> FloatMatrix:
-    """Panels begin with a cache line, so that no load touches two."""
+    """Allocate at the start of a cache line, so that no load touches two."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.empty(size + LINE, np.int8)
     first = -raw.ctypes.data % LINE

@@ -1,8 +1,7 @@
-"""Rows of a table in an order in which similar ones lie together.
+"""Order of a table's rows with similar ones side by side: one k-means step, then a greedy chain of centers.
 
 The order decides the speed and never the answer: a block of similar rows holds many of each other's
-neighbors, so that the thresholds start near their final values. One k-means step, then the centers in a
-greedy chain.
+neighbors, so that the thresholds start near their final values.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ CHUNK = 4096  # rows a task
 CENTERS, SAMPLE_A_CENTER = 1024, 32  # at most; rows a center is the mean of, on average
 
 
-class Arranged(NamedTuple):
-    """Rows with a length, arranged.
+class OrderedRows(NamedTuple):
+    """Rows with a length, ordered.
 
     Attributes:
         rows: ``(n, 16·g)`` float32 or float64, columns padded with zeros.
         lengths: ``(n,)`` √κ.
         numbers: ``(n,)`` int32, which row of the caller's table each is.
-        excluded: ``(n,)`` int32, the row of the table that is left out of its answer, or −1.
+        excluded: ``(n,)`` int32, the row of the table to leave out of its list, or −1.
     """
 
     rows: FloatMatrix
@@ -39,7 +38,7 @@ class Arranged(NamedTuple):
 
 
 def centers_of(table: FloatMatrix, lengths: Float64, block: int) -> Float32:
-    """Draw one center a block from the rows with length, replace it by a mean, and chain similar ones."""
+    """Draw one center a block from the rows of length above 0, replace it by a mean, chain similar ones."""
     numbers = stream(0, "cosine_topk", "centers")
     present = np.flatnonzero(lengths > 0)
     count = max(1, min(CENTERS, len(present) // block))
@@ -55,7 +54,7 @@ def centers_of(table: FloatMatrix, lengths: Float64, block: int) -> Float32:
 
 
 def _chain(similar: Float32) -> Int64:
-    """Walk from center to the most similar one not yet visited."""
+    """Go from each center to the most similar one not yet in the chain."""
     order = np.zeros(len(similar), np.int64)
     free = np.ones(len(similar), bool)
     for step in range(1, len(similar)):
@@ -84,14 +83,14 @@ def _unit(rows: FloatMatrix, lengths: Float64) -> Float32:
 
 
 def approximate_lengths(table: FloatMatrix) -> Float64:
-    """Lengths to a few digits: which rows have one, and how to scale them."""
+    """Lengths to a few digits: enough to find rows of length 0 and to scale the others."""
     lengths = np.empty(len(table))
     threads.run(lambda part: _approximate_lengths(table, lengths, *part), tiles(len(table), CHUNK))
     return lengths
 
 
-def arrange(table: FloatMatrix, order: Int64, itself: Int64 | None) -> Arranged:
-    """Copy the rows named by ``order``, padded to whole groups of lanes."""
+def reorder(table: FloatMatrix, order: Int64, itself: Int64 | None) -> OrderedRows:
+    """Copy the rows in ``order``, padded to whole groups of lanes."""
     rows = np.empty((len(order), max(1, -(-table.shape[1] // LANES)) * LANES), table.dtype)
     lengths = np.empty(len(order))
 
@@ -101,7 +100,7 @@ def arrange(table: FloatMatrix, order: Int64, itself: Int64 | None) -> Arranged:
 
     threads.run(gather, tiles(len(order), CHUNK))
     excluded = np.full(len(order), -1) if itself is None else itself[order]
-    return Arranged(rows, lengths, order.astype(np.int32), excluded.astype(np.int32))
+    return OrderedRows(rows, lengths, order.astype(np.int32), excluded.astype(np.int32))
 
 
 @njit

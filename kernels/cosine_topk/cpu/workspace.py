@@ -1,4 +1,4 @@
-"""Room of one worker, so that nothing is allocated between two scores."""
+"""Buffers of one worker, allocated once for all its tiles."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.kernels.cosine_topk.cpu.microtile import TALL, WIDE
 from gpuemb.kernels.panels import SIDE
 
-TOGETHER = 1 << 15  # pairs that pass before their rows look at them: the products run undisturbed
+PAIR_BATCH = 1 << 15  # passing pairs a batch: the products run undisturbed
 
 
-class Scratch(NamedTuple):
-    """Buffers for c columns of a tile, and h pairs that passed.
+class Workspace(NamedTuple):
+    """Buffers for c columns of a tile, and h passing pairs.
 
     Attributes:
-        scores: ``(c,)`` float64, of candidates that are being settled.
+        scores: ``(c,)`` float64, of candidates being rescored.
         ids: ``(c,)`` int32, theirs.
-        likely: ``(c,)`` int32, places of a row's first scores that can be among its best.
-        floors: ``(2, c)`` float32, of a block's rows and of another's columns.
+        uncertain: ``(c,)`` int32, places of a row's first scores that may be among its best.
+        thresholds: ``(2, c)`` float32, of a block's rows and of another's columns.
         tile: ``(TALL, c)`` float32, scores.
-        masks: ``(TALL · 2,)`` uint16, which of a micro-tile's pass.
-        rows: ``(h,)`` int32, of pairs that passed together.
+        masks: ``(TALL · 2,)`` uint16, bits of a micro-tile's passing scores.
+        rows: ``(h,)`` int32, of a batch of passing pairs.
         columns: ``(h,)`` int32, theirs.
         passed: ``(h,)`` float32, their scores.
     """
 
     scores: Float64
     ids: Int32
-    likely: Int32
-    floors: Float32
+    uncertain: Int32
+    thresholds: Float32
     tile: Float32
     masks: NDArray[np.uint16]
     rows: Int32
@@ -40,11 +40,11 @@ class Scratch(NamedTuple):
     passed: Float32
 
 
-def scratch(step: int) -> Scratch:
-    """Room for blocks of ``step`` rows."""
+def new_workspace(step: int) -> Workspace:
+    """Allocate for blocks of ``step`` rows."""
     whole = max(step, TALL * WIDE)
-    pairs = max(TOGETHER, 2 * WIDE * (whole + 1))
-    return Scratch(
+    pairs = max(PAIR_BATCH, 2 * WIDE * (whole + 1))
+    return Workspace(
         np.empty(whole),
         np.empty(whole, np.int32),
         np.empty(whole, np.int32),

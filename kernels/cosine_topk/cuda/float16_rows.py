@@ -1,4 +1,4 @@
-"""Rows as the GPU's filter sees them: unit rows in float16, in a random order, and what rounding took.
+"""Rows of the GPU's filter: unit rows in float16, in random order, with a bound of the rounding error.
 
 With unit rows ``x``, their float16 neighbors ``h`` and ``δ_i ≥ ‖x_i − h_i‖``, Cauchy and Schwarz give
 ``|x_i·x_j − h_i·h_j| = |(x_i − h_i)·x_j + h_i·(x_j − h_j)| ≤ δ_i + (1 + δ_i)·δ_j``.
@@ -19,14 +19,17 @@ from gpuemb.core.device import CPU
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile
 from gpuemb.core.upload import uploaded
 
-SOURCES = {"waiting": 0, "likely": 1, "every": 2}
+SOURCES = {"buffered": 0, "warm_start": 1, "all_rows": 2}
 EXACT_INSTANCES = tuple(
     f"{kernel}<{number}{source}>"
     for number in ("float", "double")
     for kernel, sources in (
         ("measure", [""]),
-        ("halve", [""]),
-        ("settle", [f", {n}, {gathered}" for gathered in ("false", "true") for n in SOURCES.values()]),
+        ("to_float16", [""]),
+        (
+            "rescore",
+            [f", {n}, {gathered}" for gathered in ("false", "true") for n in SOURCES.values()],
+        ),
     )
     for source in sources
 )
@@ -34,18 +37,18 @@ EXACT_THREADS = 128  # a launch of any kernel of cosine_topk.cu
 WARP, LANES = 32, 16
 COLUMNS = 16  # a product's depth on tensor cores: rows are padded to it
 ULP = 2.0**-23  # of float32
-BLOCK_BYTES = TILE_BYTES  # of a host's rows that are rounded at once
+BLOCK_BYTES = TILE_BYTES  # of a host's rows in one upload
 SLACK = 1e-9  # more than all float64 roundings of δ and of the defined score: 65,536 columns take 1e-11
 
 
 @dataclass(frozen=True)
-class Halves:
+class Float16Rows:
     """One side of a search.
 
     Attributes:
         rows: ``(V, d)`` as given: float32 or float64 on the GPU, or of any floats on the host.
         lengths: ``(V,)`` float64 ``√κ``.
-        numbers: ``(n,)`` int32, the rows with a length, in their random order.
+        numbers: ``(n,)`` int32, the rows of length above 0, in their random order.
         half: ``(n, padded)`` uint16, the bits of float16.
         residual: ``(n,)`` float64 ``δ``.
         largest: the largest of them.
@@ -74,10 +77,10 @@ def launched(threads: int) -> tuple[tuple[int], tuple[int]]:
     return (-(-threads // EXACT_THREADS),), (EXACT_THREADS,)
 
 
-def halve(rows: FloatMatrix, exact: Any) -> Halves:
+def to_float16(rows: FloatMatrix, exact: Any) -> Float16Rows:
     """Measure, shuffle and round rows, at least one, with :func:`exact_kernels`; float16 is widened, exactly.
 
-    Rows of the host stay there: they stream through the GPU, which keeps their halves.
+    Rows of the host stay there: they stream through the GPU, which keeps their float16 rows.
 
     Cost: two passes over ``rows``.
     """
@@ -93,7 +96,8 @@ def halve(rows: FloatMatrix, exact: Any) -> Halves:
         _measure(rows, lengths, exact)
         numbers = _with_length(lengths)
         half, residual = _rounded(rows, lengths, numbers, exact)
-    return Halves(rows, lengths, numbers, half, residual, float(xp.max(residual)) if len(numbers) else 0.0)
+    largest = float(xp.max(residual)) if len(numbers) else 0.0
+    return Float16Rows(rows, lengths, numbers, half, residual, largest)
 
 
 def blocks(rows: FloatMatrix) -> Iterator[tuple[int, Array]]:
@@ -103,7 +107,7 @@ def blocks(rows: FloatMatrix) -> Iterator[tuple[int, Array]]:
 
 
 def rows_at_once(dim: int, itemsize: int) -> int:
-    """How many rows of a host's table are brought at once."""
+    """Rows of a host's table in one upload."""
     return rows_per_tile(max(dim * max(itemsize, 4), 2 * padded_columns(dim)), BLOCK_BYTES)
 
 
@@ -128,19 +132,19 @@ def _with_length(lengths: Array) -> Array:
 
 
 def _rounded(rows: FloatMatrix, lengths: Array, numbers: Array, exact: Any) -> tuple[Array, Array]:
-    """Halves and residuals of rows that are here, in the order of ``numbers``."""
+    """Float16 rows and residuals of rows on the GPU, in the order of ``numbers``."""
     xp, (count, dim) = cuda.cupy(), (len(numbers), rows.shape[1])
     padded = padded_columns(dim)
     half, residual = xp.empty((count, padded), np.uint16), xp.empty(count, np.float64)
     if count:
         sizes = np.uint64(count), np.int32(dim), np.int32(padded)
-        kernel = exact.get_function(f"halve<{_number(rows)}>")
+        kernel = exact.get_function(f"to_float16<{_number(rows)}>")
         kernel(*launched(count * WARP), (rows, lengths, numbers, half, residual, *sizes))
     return half, residual
 
 
 def _rounded_blocks(rows: FloatMatrix, lengths: Array, numbers: Array, exact: Any) -> tuple[Array, Array]:
-    """The same of rows of the host: each block's go to their places."""
+    """The same of rows of the host, block by block."""
     xp = cuda.cupy()
     half = xp.empty((len(numbers), padded_columns(rows.shape[1])), np.uint16)
     residual, places = xp.empty(len(numbers), np.float64), xp.argsort(numbers)
@@ -165,17 +169,17 @@ def shuffled(numbers: Array, xp: Any) -> Array:
     return numbers[xp.argsort(key ^ (key >> np.uint32(16)))]
 
 
-def errors(asked: Halves, table: Halves) -> Array:
-    """Bound, for each row that asks, how far a float16 score and a threshold may be from the defined ones.
+def errors(queries: Float16Rows, table: Float16Rows) -> Array:
+    """Bound, for each query, the errors of a float16 score and of the threshold.
 
     ``δ_i·(1 + δ_max) + δ_max`` for the rows' rounding, then the sums', and an ulp for the threshold's.
     """
-    sums = sum_error(table.half.shape[1], max(asked.largest, table.largest))
-    return asked.residual * (1 + table.largest) + (table.largest + sums + ULP + SLACK)
+    sums = sum_error(table.half.shape[1], max(queries.largest, table.largest))
+    return queries.residual * (1 + table.largest) + (table.largest + sums + ULP + SLACK)
 
 
 def sum_error(terms: int, largest: float) -> float:
-    """Bound what tensor cores lose when they add ``terms`` products of halves with residuals of ``largest``.
+    """Bound the error of tensor cores in sums of ``terms`` products of float16 rows, residuals ≤ ``largest``.
 
     A product of two float16 numbers is exact in float32. Whatever the order, and even if what does not
     fit is cut off instead of rounded: each product, and at most as many partial sums, is cut once when it

@@ -1,10 +1,10 @@
-"""Pairs of frequent words: a table of sums; and their rows, which mirror those of the rarer words.
+"""Pairs of frequent words: a table of sums; and their rows, mirrored from those of the rarer words.
 
 Plan      Few words make most of a text: of 100,000, the first 512 make two thirds. The pairs among them are
-          added, once, into a table of 512 · 512, by a walk over the tokens in their order. A pair of a
-          frequent and a rarer word is counted in the rarer one's row, and copied from there when all those
-          rows are done. So windows around frequent words, most of all windows, are never walked.
-Bound by  the adds into the table, whose corner of the most frequent words stays in L1.
+          added, once, into a table of 512 · 512, in one pass over the tokens. A pair of a frequent and a
+          rarer word is counted in the rarer one's row, and copied from there when all those rows are done. So
+          the windows around frequent words, most of all windows, are never read.
+Bound by  additions into the table, whose corner of the most frequent words stays in L1.
 Memory    8·513·512 bytes a worker.
 """
 
@@ -19,13 +19,13 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit
 from gpuemb.kernels.intrinsics import borrowed
-from gpuemb.kernels.window_counts.cpu.row_ranges import Result
-from gpuemb.kernels.window_counts.cpu.word_positions import Documents, Stretch, stretches_of
+from gpuemb.kernels.window_counts.cpu.row_ranges import CellArrays
+from gpuemb.kernels.window_counts.cpu.word_positions import Documents, TokenRange, token_ranges
 
 ONE = np.uint64(1)
 
 
-class _Adding(NamedTuple):
+class _PairWork(NamedTuple):
     ids: Int32
     starts: Int64
     repeats: Int64
@@ -33,13 +33,13 @@ class _Adding(NamedTuple):
     table: Int64
 
 
-class _Mirroring(NamedTuple):
-    """What writing frequent words' rows reads and writes.
+class _MirrorWork(NamedTuple):
+    """Arrays that writing the rows of frequent words reads and writes.
 
     Attributes:
         table: ``(F, F)`` the counts among frequent words.
-        ends: where each rarer word's row ends; the first one's beginning before.
-        cursor: ``(F,)`` where the next cell of each frequent word goes.
+        ends: end of each rarer word's row, after the begin of the first.
+        cursor: ``(F,)`` place of the next cell of each frequent word.
         indices, data: all cells.
     """
 
@@ -53,12 +53,12 @@ class _Mirroring(NamedTuple):
 def count_frequent(corpus: Documents, frequent: int, weights: Int64) -> Int64:
     """Count, both sides, the pairs of words below ``frequent``: ``(F, F)``, symmetric."""
 
-    def count(part: Stretch) -> Int64:
+    def count(part: TokenRange) -> Int64:
         table = np.zeros((frequent, frequent + 1), np.int64)
-        _add_pairs(_Adding(*corpus, weights, table), *part)
+        _add_pairs(_PairWork(*corpus, weights, table), *part)
         return table
 
-    tables = threads.run(count, stretches_of(corpus.starts, threads.count()))
+    tables = threads.run(count, token_ranges(corpus.starts, threads.count()))
     upper = np.zeros((frequent, frequent), np.int64)
     for table in tables:
         upper += table[:, :frequent]
@@ -67,7 +67,7 @@ def count_frequent(corpus: Documents, frequent: int, weights: Int64) -> Int64:
 
 
 @njit
-def _add_pairs(work: _Adding, first: int, last: int, low: int, high: int) -> None:
+def _add_pairs(work: _PairWork, first: int, last: int, low: int, high: int) -> None:
     """Add each pair whose first token is in ``low:high`` above the diagonal; rarer words: a last column."""
     work = borrowed(work)
     ids, starts, repeats, weights, table = work.ids, work.starts, work.repeats, work.weights, work.table
@@ -86,12 +86,12 @@ def _add_pairs(work: _Adding, first: int, last: int, low: int, high: int) -> Non
                     table[row, column] += times * weights[np.uint64(distance)]
 
 
-def put_frequent(table: Int64, ends: Int64, cells: Result) -> Int64:
-    """Put the frequent words' rows before those of the rarer ones; return where each begins.
+def write_frequent_rows(table: Int64, ends: Int64, cells: CellArrays) -> Int64:
+    """Write the frequent words' rows before those of the rarer ones; return the begin of each.
 
     Args:
         table: counts among the frequent words.
-        ends: where each rarer word's row ends; the first one's beginning before.
+        ends: end of each rarer word's row, after the begin of the first.
         cells: the rows of the rarer words; a frequent word's row is mirrored from them.
     """
     frequent, rare = len(table), len(ends) - 1
@@ -105,8 +105,8 @@ def put_frequent(table: Int64, ends: Int64, cells: Result) -> Int64:
     threads.run(count, range(len(parts)))
     lengths: Int64 = np.count_nonzero(table, axis=1) + shared.sum(axis=0)
     reached = np.cumsum(lengths)
-    begins: Int64 = cells.put_before(int(reached[-1])) + reached - lengths
-    work = _Mirroring(table, ends, begins.copy(), cells.indices, cells.data)
+    begins: Int64 = cells.reserve_before(int(reached[-1])) + reached - lengths
+    work = _MirrorWork(table, ends, begins.copy(), cells.indices, cells.data)
     shares = np.linspace(0, reached[-1], threads.count() + 1)[1:-1]
 
     def write(part: tuple[int, int]) -> None:
@@ -127,8 +127,8 @@ def _count_shared(ends: Int64, indices: Int32, counts: Int64, first: int, last: 
 
 
 @njit
-def _write_rows(work: _Mirroring, first: int, last: int) -> None:
-    """Write the rows of some frequent words: what the table holds, then what rarer words' rows hold."""
+def _write_rows(work: _MirrorWork, first: int, last: int) -> None:
+    """Write the rows of some frequent words: cells of the table, then mirrored cells of the rarer words."""
     work = borrowed(work)
     table, ends, cursor, indices, data = work.table, work.ends, work.cursor, work.indices, work.data
     frequent = table.shape[0]

@@ -1,4 +1,4 @@
-"""Ranges of words that are counted at once, and where their cells go."""
+"""Ranges of words counted by one worker, and the arrays of their cells."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def most_cells(bounds: Int64, words: int, reach: int, part: tuple[int, int]) -> 
     return int(np.minimum(np.diff(bounds[part[0] : part[1] + 1]) * reach, words).sum())
 
 
-class Result:
-    """Columns and values of the rows so far, in room for all that there can be.
+class CellArrays:
+    """Columns and values of the counted rows, with capacity for the largest possible result.
 
-    Room costs nothing before it is written. It is asked for at once because NumPy gets large arrays in large
-    pages, which the system hands out in a tenth of the time. What is left over behind the cells is given
-    back; what is left over before them is never written.
+    Memory costs nothing before it is written. It is allocated at once because NumPy gets large arrays in
+    large pages, which the system provides in a tenth of the time. The rest behind the cells is freed; the
+    rest before them is never written.
 
     Args:
-        before: the most cells that :meth:`put_before` will ask for.
-        cells: the most that :meth:`put_behind` will ask for.
+        before: total of :meth:`reserve_before`, at most.
+        cells: total of :meth:`reserve_after`, at most.
     """
 
     def __init__(self, before: int, cells: int) -> None:
         self._most = available_host_bytes() // CELL_BYTES
-        room = before + min(cells, self._most)
-        self.indices, self.data = np.empty(room, np.int32), np.empty(room, np.int64)
+        capacity = before + min(cells, self._most)
+        self.indices, self.data = np.empty(capacity, np.int32), np.empty(capacity, np.int64)
         self.first = self.filled = before
 
-    def put_behind(self, cells: int) -> int:
-        """Make room for cells of the next rows; return where it begins.
+    def reserve_after(self, cells: int) -> int:
+        """Reserve cells for the next rows; return the first.
 
         Raises:
             MemoryBudgetError: no more memory is free.
@@ -56,13 +56,13 @@ class Result:
         self.filled += cells
         return self.filled - cells
 
-    def put(self, place: int, indices: Int32, data: Int64) -> None:
-        """Write cells into their room."""
+    def write(self, place: int, indices: Int32, data: Int64) -> None:
+        """Write reserved cells."""
         rows = slice(place, place + len(indices))
         self.indices[rows], self.data[rows] = indices, data
 
-    def put_before(self, cells: int) -> int:
-        """Make room for cells of rows before the first; return where it begins.
+    def reserve_before(self, cells: int) -> int:
+        """Reserve cells for rows before the first; return the first.
 
         Raises:
             MemoryBudgetError: no more memory is free.
@@ -79,8 +79,8 @@ class Result:
                 remedy="count_cooccurrences(…, memory='2GB') uses the disk; a larger min_count counts less.",
             )
 
-    def finished(self) -> tuple[Int32, Int64]:
-        """Give back the room behind the cells; return columns and values."""
+    def trimmed(self) -> tuple[Int32, Int64]:
+        """Free the memory behind the cells; return columns and values."""
         for array in (self.indices, self.data):
-            array.resize(self.filled, refcheck=False)  # nobody else has seen them
+            array.resize(self.filled, refcheck=False)  # no other reference exists
         return self.indices[self.first :], self.data[self.first :]

@@ -1,7 +1,7 @@
-"""Where each word stands in a corpus, and how far its windows reach there.
+"""Positions of each word in a corpus, with the sizes of its windows there: a counting sort.
 
-Plan      The tokens are cut into one stretch a worker. Each counts its words, which says where in every
-          word's group its own positions begin; then all stretches write at once. Words below ``first`` are
+Plan      The tokens are cut into one range a worker. Each counts its words: the counts give the place of its
+          first position in every word's group; then all workers write at once. Words below ``first`` are
           counted but not placed: all of them write to one place behind the others, so that nothing branches.
 Bound by  one write at a random place a token.
 Memory    6 bytes a token, 14 where documents repeat; 8·V a worker.
@@ -21,7 +21,7 @@ from gpuemb.kernels.intrinsics import borrowed
 from gpuemb.kernels.window_counts import Side
 
 Number = TypeVar("Number", np.int32, np.int64)
-APART = 64  # cells between what two workers write all the time: no cache line is theirs together
+APART = 64  # cells between the dummy places of two workers: they share no cache line
 RIGHT_SHIFT, LEFT_MASK = 8, 255  # a reach is left + 256·right: windows end long before 255
 
 
@@ -38,8 +38,8 @@ class Documents(NamedTuple):
     repeats: Int64
 
 
-class Stretch(NamedTuple):
-    """Tokens ``low:high``, which lie in the documents ``first:last``."""
+class TokenRange(NamedTuple):
+    """Tokens ``low:high``, part of the documents ``first:last``."""
 
     first: int
     last: int
@@ -47,14 +47,14 @@ class Stretch(NamedTuple):
     high: int
 
 
-class Grouped(NamedTuple):
+class WordPositions(NamedTuple):
     """Positions of each word, in the order of the corpus; documents that count 0 times are left out.
 
     Attributes:
         bounds: ``(V + 1,)`` word ``i`` has places ``bounds[i]:bounds[i + 1]``, less those of words that are
             not placed, of what follows.
         positions: token positions.
-        reach: how many tokens its window holds there: left, and right times 256.
+        reach: tokens of its window there: left, and right times 256.
         times: how often its document counts; one cell, 1, where every document counts once.
     """
 
@@ -64,7 +64,7 @@ class Grouped(NamedTuple):
     times: Int64
 
 
-class _Writing(NamedTuple):
+class _PositionWork(NamedTuple):
     ids: Int32
     starts: Int64
     repeats: Int64
@@ -75,7 +75,7 @@ class _Writing(NamedTuple):
 
 
 def sides_of(weights: Int64, side: Side) -> tuple[int, int]:
-    """The most tokens that a window holds to the left and to the right."""
+    """Largest number of tokens in a window to the left and to the right."""
     window = len(weights) - 1
     return (0 if side == "right" else window), (0 if side == "left" else window)
 
@@ -88,46 +88,46 @@ def read_only(array: NDArray[Number]) -> NDArray[Number]:
 
 
 def documents_of(ids: Int32, starts: Int64, repeats: Int64 | None) -> Documents:
-    """Gather the corpus as kernels take it."""
+    """Return the corpus as the compiled kernels take it."""
     every = np.ones(1, np.int64) if repeats is None else np.ascontiguousarray(repeats, np.int64)
     return Documents(read_only(ids), read_only(starts), every)
 
 
-def stretches_of(starts: Int64, parts: int) -> list[Stretch]:
-    """Cut the tokens into nearly equal stretches, wherever documents end."""
+def token_ranges(starts: Int64, parts: int) -> list[TokenRange]:
+    """Cut the tokens into nearly equal ranges, regardless of documents."""
     found = []
     for low, high in threads.ranges(int(starts[-1]), parts):
         first = int(np.searchsorted(starts, low, side="right")) - 1
-        found.append(Stretch(first, int(np.searchsorted(starts, high)), low, high))
+        found.append(TokenRange(first, int(np.searchsorted(starts, high)), low, high))
     return found
 
 
-def group(corpus: Documents, words: int, first: int, left: int, right: int) -> Grouped:
+def positions_by_word(corpus: Documents, words: int, first: int, left: int, right: int) -> WordPositions:
     """Group the positions of words from ``first``; windows hold at most ``left`` and ``right`` tokens."""
-    stretches = stretches_of(corpus.starts, threads.count())
+    parts = token_ranges(corpus.starts, threads.count())
 
-    counts = np.zeros((len(stretches), words), np.int64)
+    counts = np.zeros((len(parts), words), np.int64)
 
     def count(part: int) -> None:
-        _count_words(*corpus, counts[part], *stretches[part])
+        _count_words(*corpus, counts[part], *parts[part])
 
-    threads.run(count, range(len(stretches)))
+    threads.run(count, range(len(parts)))
     bounds = np.zeros(words + 1, np.int64)
     np.cumsum(counts.sum(axis=0), out=bounds[1:])
     cursors = bounds[:-1] - bounds[first] + np.cumsum(counts, axis=0) - counts
     size = int(bounds[-1] - bounds[first])
-    cursors[:, :first] = size + APART * np.arange(len(stretches))[:, None]
-    room = size + APART * len(stretches)
+    cursors[:, :first] = size + APART * np.arange(len(parts))[:, None]
+    capacity = size + APART * len(parts)
     resampled = len(corpus.repeats) != 1
-    positions, reach = np.empty(room, np.int32), np.empty(room, np.uint16)
-    times = np.empty(room, np.int64) if resampled else corpus.repeats
+    positions, reach = np.empty(capacity, np.int32), np.empty(capacity, np.uint16)
+    times = np.empty(capacity, np.int64) if resampled else corpus.repeats
 
     def write(part: int) -> None:
-        work = _Writing(*corpus, cursors[part], positions, reach, times)
-        _write_positions(work, *stretches[part], first, left, right)
+        work = _PositionWork(*corpus, cursors[part], positions, reach, times)
+        _write_positions(work, *parts[part], first, left, right)
 
-    threads.run(write, range(len(stretches)))
-    return Grouped(bounds, positions[:size], reach[:size], times[:size] if resampled else times)
+    threads.run(write, range(len(parts)))
+    return WordPositions(bounds, positions[:size], reach[:size], times[:size] if resampled else times)
 
 
 @njit
@@ -142,7 +142,7 @@ def _count_words(
 
 @njit
 def _write_positions(
-    work: _Writing, first: int, last: int, low: int, high: int, placed: int, left: int, right: int
+    work: _PositionWork, first: int, last: int, low: int, high: int, placed: int, left: int, right: int
 ) -> None:
     work = borrowed(work)
     ids, starts, repeats, cursor = work.ids, work.starts, work.repeats, work.cursor

@@ -1,18 +1,18 @@
-"""Co-occurrence counts on a GPU: stretches of text leave parts of cells in a list that becomes rows.
+"""Co-occurrence counts on a GPU: chunks of text append entries to a COO buffer, merged and sorted into rows.
 
-Plan      1 stretch   so many tokens, with the window before them; words become ranks by frequency, positions
-                      are sorted by word (window_counts_sort.cu), and blocks of positions add up their pairs
-                      in shared memory (window_counts.cu). The rarer word owns a pair.
-          2 cells     what blocks found is appended to a list; when it is full, equal cells become one
-                      (window_counts_merge.cu). What is too much even then waits as rows at home.
-          3 rows      cells and their mirror images are sorted, as many rows at a time as fit the device.
-          Tokens of the host, memory maps too, stream through: one stretch is copied while one is counted.
-Bound by  the walk through the windows. Nothing here has run on a GPU yet.
-Memory    what is free, at most: a list holds the pairs of two stretches at least. A stretch is halved where
-          the memory runs out after all. Sums of integers: the counts are the same.
-Returns   rows where the tokens are, at home or on the device.
-Rejected  As many cells as all pairs need, planned for one stretch: a corpus has fewer different cells than
-          pairs, and what was merged makes room for the next stretch.
+Plan      1 chunk   a number of tokens, with the window before them; words become ranks by frequency,
+                    positions are sorted by word (window_counts_sort.cu), and blocks of positions add up their
+                    pairs in shared memory (window_counts.cu). The rarer word owns a pair.
+          2 merge   blocks append their sums to a COO buffer; when it is full, entries of equal cells are
+                    added (window_counts_merge.cu). If it is still full, its rows are moved to the host.
+          3 rows    cells and their mirror images are sorted, as many rows at a time as fit the device.
+          Tokens of the host, memory maps too, stream through: one chunk is copied while one is counted.
+Bound by  reading the windows. Nothing here has run on a GPU yet.
+Memory    what is free, at most: a buffer holds the pairs of two chunks at least. When memory runs out all the
+          same, chunks are halved. Sums of integers: the counts are the same.
+Returns   rows where the tokens are, on the host or on the device.
+Rejected  As many cells as all pairs need, planned for one chunk: a corpus has fewer distinct cells than
+          pairs, and merging frees capacity for the next chunk.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from gpuemb.core.device import Device, budget
 from gpuemb.core.memory import largest_tile, tiles
 from gpuemb.core.upload import uploaded
 from gpuemb.kernels.window_counts import CountedRows, Side
-from gpuemb.kernels.window_counts.cuda.chunk import COUNT_INSTANCES, Corpus, count_stretch
-from gpuemb.kernels.window_counts.cuda.coo_buffer import LISTED_BYTES, MERGE_INSTANCES, Cells
+from gpuemb.kernels.window_counts.cuda.chunk import COUNT_INSTANCES, Corpus, count_chunk
+from gpuemb.kernels.window_counts.cuda.coo_buffer import ENTRY_BYTES, MERGE_INSTANCES, COOBuffer
 from gpuemb.kernels.window_counts.cuda.sort import SORT_INSTANCES, TABLE_BYTES, Sorter
 
 INSTANCES = {
@@ -38,26 +38,26 @@ INSTANCES = {
     "window_counts_merge": MERGE_INSTANCES,
     "window_counts_sort": SORT_INSTANCES,
 }
-LONGEST_STRETCH = 1 << 25  # tokens; until a GPU has measured it, a guess
+LARGEST_CHUNK = 1 << 25  # tokens; until a GPU has measured it, a guess
 TOKEN_BYTES = 38  # two uploads of 4, joined 4, ranks 4, two orders with places 16, their copy 4, reach 2
-WORD_BYTES = 144  # ranks and back, frequencies, sizes of rows and what finds them; two rows from home
+WORD_BYTES = 144  # ranks and their inverse, frequencies, sizes and places of rows; two rows of the host
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a corpus goes through the device.
+    """Sizes of the chunks and of the buffer.
 
     Attributes:
-        stretch: tokens at once.
-        room: cells of a list.
+        chunk: tokens.
+        capacity: entries of the COO buffer.
     """
 
-    stretch: int
-    room: int
+    chunk: int
+    capacity: int
 
 
 def plan(tokens: int, words: int, documents: int, window: int, free: int, *, resampled: bool) -> Plan:
-    """Choose the longest stretch of which two leave no more cells than a list holds; the list gets the rest.
+    """Choose the largest chunk, two of which fill the buffer at most; the buffer gets the rest of the memory.
 
     Args:
         tokens: ``T``.
@@ -68,24 +68,24 @@ def plan(tokens: int, words: int, documents: int, window: int, free: int, *, res
         resampled: whether documents repeat.
 
     Raises:
-        MemoryBudgetError: not even one token fits beside what is held for words and documents.
+        MemoryBudgetError: not even one token fits beside the arrays of words and documents.
     """
     a_token = TOKEN_BYTES + (8 if resampled else 0)
     fixed = {
         "words": WORD_BYTES * words,
         "documents": (16 if resampled else 8) * (documents + 1),
         "digits": TABLE_BYTES,
-        "a row of cells": 2 * LISTED_BYTES * words,
+        "a row of cells": 2 * ENTRY_BYTES * words,
     }
-    stretch = largest_tile(
+    chunk = largest_tile(
         f"window_counts of {tokens} tokens, {words} words",
         free,
-        min(tokens, LONGEST_STRETCH),
+        min(tokens, LARGEST_CHUNK),
         fixed=fixed,
-        per_row={"tokens": a_token, "cells": 2 * LISTED_BYTES * window},
+        per_row={"tokens": a_token, "cells": 2 * ENTRY_BYTES * window},
     )
-    rest = free - sum(fixed.values()) - a_token * stretch
-    return Plan(stretch, max(2 * words, min(tokens * window, rest // LISTED_BYTES)))
+    rest = free - sum(fixed.values()) - a_token * chunk
+    return Plan(chunk, max(2 * words, min(tokens * window, rest // ENTRY_BYTES)))
 
 
 def window_counts(
@@ -102,17 +102,17 @@ def window_counts(
         MemoryBudgetError: the words and documents alone do not fit the GPU.
     """
     xp = cuda.cupy()
-    home = device_of(ids).kind == "cpu"
+    on_host = device_of(ids).kind == "cpu"
     if len(ids) == 0:
-        library = np if home else xp
+        library = np if on_host else xp
         shapes = (words + 1, np.int64), (0, np.int32), (0, np.int64)
         return CountedRows(*(library.zeros(size, dtype) for size, dtype in shapes))
     free = budget(Device("cuda", int(xp.cuda.Device().id)))
-    share = free if home else free // 2  # the counts stay beside the list
+    share = free if on_host else free // 2  # the counts stay beside the buffer
     cut = plan(len(ids), words, len(starts) - 1, len(weights) - 1, share, resampled=repeats is not None)
 
-    def attempt(stretch: int) -> CountedRows:
-        room = max(2 * words, cut.room * stretch // cut.stretch)
+    def attempt(chunk: int) -> CountedRows:
+        capacity = max(2 * words, cut.capacity * chunk // cut.chunk)
         corpus = Corpus(
             xp.asarray(starts),
             xp.zeros(1, np.int64) if repeats is None else xp.asarray(repeats).astype(np.int64),
@@ -122,43 +122,43 @@ def window_counts(
             words,
             None,
         )
-        return _count(corpus, ids, stretch, room, home=home)
+        return _count(corpus, ids, chunk, capacity, on_host=on_host)
 
-    return cuda.retry_smaller(f"window_counts of {len(ids)} tokens", attempt, cut.stretch)
+    return cuda.retry_smaller(f"window_counts of {len(ids)} tokens", attempt, cut.chunk)
 
 
-def _count(corpus: Corpus, ids: Int32, stretch: int, room: int, *, home: bool) -> CountedRows:
-    xp, waiting = cuda.cupy(), []
+def _count(corpus: Corpus, ids: Int32, chunk: int, capacity: int, *, on_host: bool) -> CountedRows:
+    xp, partial = cuda.cupy(), []
     sorter = Sorter()
-    cells, mirrored = Cells(corpus.words, room, sorter), corpus.side == "both"
+    cells, mirrored = COOBuffer(corpus.words, capacity, sorter), corpus.side == "both"
     before, word_of_rank = xp.empty(0, np.int32), None
-    for start, block in _stretches(ids, stretch):
+    for start, block in _chunks(ids, chunk):
         if word_of_rank is None:
             word_of_rank, rank = ranks(block, corpus.words)
             corpus = corpus._replace(rank=rank)
-        if not cells.makes_room(len(block) * corpus.window):
-            waiting.append(cells.rows(word_of_rank, mirrored=mirrored, home=True))
+        if not cells.fits(len(block) * corpus.window):
+            partial.append(cells.rows(word_of_rank, mirrored=mirrored, on_host=True))
         text, begin = xp.concatenate([before, block]), len(before)
-        count_stretch(corpus, text, start - begin, begin, cells, sorter)
+        count_chunk(corpus, text, start - begin, begin, cells, sorter)
         cells.most += len(block) * corpus.window
         before = xp.array(text[-corpus.window :])
-    if not waiting:
-        return cells.rows(word_of_rank, mirrored=mirrored, home=home)
-    waiting.append(cells.rows(word_of_rank, mirrored=mirrored, home=True))
-    return _added(waiting, cells, home=home)
+    if not partial:
+        return cells.rows(word_of_rank, mirrored=mirrored, on_host=on_host)
+    partial.append(cells.rows(word_of_rank, mirrored=mirrored, on_host=True))
+    return _summed(partial, cells, on_host=on_host)
 
 
-def _added(waiting: list[CountedRows], cells: Cells, *, home: bool) -> CountedRows:
-    """Add two by two; only the last sum goes where it is wanted."""
-    while len(waiting) > 1:
-        last = len(waiting) == 2
-        pairs = zip(waiting[::2], waiting[1::2], strict=False)
-        added = [cells.added(one, other, home=home or not last) for one, other in pairs]
-        waiting = added + waiting[2 * len(added) :]
-    return waiting[0]
+def _summed(partial: list[CountedRows], cells: COOBuffer, *, on_host: bool) -> CountedRows:
+    """Add two by two; only the last sum may stay on the device."""
+    while len(partial) > 1:
+        last = len(partial) == 2
+        pairs = zip(partial[::2], partial[1::2], strict=False)
+        added = [cells.added(one, other, on_host=on_host or not last) for one, other in pairs]
+        partial = added + partial[2 * len(added) :]
+    return partial[0]
 
 
-def _stretches(ids: Int32, length: int) -> Iterator[tuple[int, Any]]:
+def _chunks(ids: Int32, length: int) -> Iterator[tuple[int, Any]]:
     if device_of(ids).kind == "cpu":
         yield from uploaded(ids, length)
     else:
@@ -167,7 +167,7 @@ def _stretches(ids: Int32, length: int) -> Iterator[tuple[int, Any]]:
 
 
 def ranks(ids: Any, words: int) -> tuple[Any, Any]:
-    """Number the words by how often they stand in some text, the most frequent first.
+    """Rank the words by their frequency in some text, the most frequent first.
 
     Returns:
         The word of each rank, int32, and the rank of each word, uint32. Any numbering gives the same counts.

@@ -1,4 +1,4 @@
-"""A stretch of text on a GPU, and how its pairs come into a list of cells: launches ``window_counts.cu``."""
+"""Counts of a chunk of text on a GPU, appended to the COO buffer: launches ``window_counts.cu``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Int64
 from gpuemb.kernels.window_counts import Side
-from gpuemb.kernels.window_counts.cuda.coo_buffer import Cells
+from gpuemb.kernels.window_counts.cuda.coo_buffer import COOBuffer
 from gpuemb.kernels.window_counts.cuda.sort import THREADS, Sorter
 
 COUNT_INSTANCES = ("reaches", "bounds", "short_rows", "long_rows")
-TURNED = {"both": 0, "left": 1, "right": 2}  # on which side of its owner a partner's row has the cell
+TRANSPOSED = {"both": 0, "left": 1, "right": 2}  # side of the owner on which the cell is in the partner's row
 # Until a GPU has measured them, guesses:
 COUNT_THREADS = 512
-PAIRS_A_BLOCK = 1 << 17  # that its positions' windows may hold
-SHORT_WORDS = 2048  # so many frequent words have rows of at most 16 KB, twice that for one side
-PLACES = 4096  # of a table, 64 KB: three blocks a multiprocessor of sm_90; sm_120 gives a block 99 KB at most
-ROUNDS = 2  # pairs a thread between two looks at a table
-FREE_SHARED_BYTES = 48 << 10  # more must be asked for
+PAIRS_A_BLOCK = 1 << 17  # of a block, at most: windows of its positions
+SHORT_WORDS = 2048  # frequent words with rows of at most 16 KB, twice that for one side
+PLACES = 4096  # of a hash table, 64 KB: three blocks a multiprocessor of sm_90; sm_120 has 99 KB a block
+ROUNDS = 2  # pairs a thread between two tests for a full table
+FREE_SHARED_BYTES = 48 << 10  # more needs the kernel's attribute
 
 
 class Corpus(NamedTuple):
-    """What all stretches of a corpus share, on the device.
+    """Arrays shared by all chunks of a corpus, on the device.
 
     Attributes:
         starts, repeats: as in the kernel's contract; one cell for None.
@@ -50,16 +50,16 @@ class Corpus(NamedTuple):
         return len(self.weights) - 1
 
 
-def count_stretch(corpus: Corpus, ids: Any, base: int, begin: int, cells: Cells, sorter: Sorter) -> None:
-    """Append what stands near what in a stretch of text.
+def count_chunk(corpus: Corpus, ids: Any, base: int, begin: int, cells: COOBuffer, sorter: Sorter) -> None:
+    """Append the counts of a chunk of text to the buffer.
 
     Args:
-        corpus: what all stretches share.
+        corpus: arrays shared by all chunks.
         ids: ``(t,)`` int32 on the device.
-        base: where in the corpus it begins.
-        begin: its tokens before this one were counted with the stretch before; they serve as contexts.
-        cells: has room for ``(t − begin) · window`` more.
-        sorter: sorts.
+        base: its first token's position in the corpus.
+        begin: tokens before this one belong to the previous chunk; they serve as contexts only.
+        cells: with free capacity for ``(t − begin) · window`` entries.
+        sorter: the radix sort.
     """
     xp, tokens, window = cuda.cupy(), len(ids), corpus.window
     module = cuda.load(Path(__file__).parents[1] / "window_counts.cu", COUNT_INSTANCES)
@@ -67,9 +67,9 @@ def count_stretch(corpus: Corpus, ids: Any, base: int, begin: int, cells: Cells,
     reach = xp.empty(tokens, np.uint16)
     times = xp.empty(tokens if corpus.resampled else 1, np.int64)
     documents = np.int64(base), np.uint64(len(corpus.starts) - 1), size
-    told = corpus.starts, corpus.repeats, reach, times, *documents
+    shared = corpus.starts, corpus.repeats, reach, times, *documents
     flags = np.uint32(window), np.int32(corpus.resampled)
-    module.get_function("reaches")(blocks, (THREADS,), (*told, *flags))
+    module.get_function("reaches")(blocks, (THREADS,), (*shared, *flags))
 
     words = corpus.rank[ids]
     order, places = _sorted(words, corpus.words, sorter)
@@ -78,7 +78,7 @@ def count_stretch(corpus: Corpus, ids: Any, base: int, begin: int, cells: Cells,
     module.get_function("bounds")(blocks, (THREADS,), (order, bounds, size, np.uint32(short)))
 
     text = words, order, places, reach, times, corpus.weights, bounds, *cells.end, np.uint64(corpus.words)
-    rules = np.uint32(begin), *flags, np.int32(TURNED[corpus.side])
+    rules = np.uint32(begin), *flags, np.int32(TRANSPOSED[corpus.side])
     share = max(1, PAIRS_A_BLOCK // (2 * window))
     _short_rows(module, (*text, *rules), short, share, tokens)
     if short < corpus.words:
@@ -86,7 +86,7 @@ def count_stretch(corpus: Corpus, ids: Any, base: int, begin: int, cells: Cells,
 
 
 def _sorted(words: Any, count: int, sorter: Sorter) -> tuple[Any, Any]:
-    """The words in order, and where they stand."""
+    """The words in order, and their positions."""
     xp = cuda.cupy()
     keys = xp.array(words), xp.empty_like(words)
     places = xp.arange(len(words), dtype=np.uint32), xp.empty_like(words)
@@ -94,23 +94,23 @@ def _sorted(words: Any, count: int, sorter: Sorter) -> tuple[Any, Any]:
     return keys[at], places[at]
 
 
-def _short_rows(module: Any, told: tuple[Any, ...], short: int, share: int, tokens: int) -> None:
-    """Count the frequent words; a word may leave the rest of its last block unused."""
-    bounds, turned = told[6], int(told[-1])
+def _short_rows(module: Any, shared: tuple[Any, ...], short: int, share: int, tokens: int) -> None:
+    """Count the frequent words; the last block of a word may have idle positions."""
+    bounds, transposed = shared[6], int(shared[-1])
     ends = cuda.cupy().cumsum(-(-cuda.cupy().diff(bounds) // share))
-    kernel, memory = module.get_function("short_rows"), (2 if turned else 1) * 8 * short
+    kernel, memory = module.get_function("short_rows"), (2 if transposed else 1) * 8 * short
     blocks = tokens // share + min(short, tokens)
     _allow(kernel, memory)
-    arguments = (*told, ends, np.uint32(short), np.uint32(share))
+    arguments = (*shared, ends, np.uint32(short), np.uint32(share))
     kernel((blocks,), (COUNT_THREADS,), arguments, shared_mem=memory)
 
 
-def _long_rows(module: Any, told: tuple[Any, ...], short: int, share: int, tokens: int) -> None:
-    """Count the others; how many positions they have only the device knows."""
+def _long_rows(module: Any, shared: tuple[Any, ...], short: int, share: int, tokens: int) -> None:
+    """Count the other words; their number of positions is known on the device alone."""
     kernel, memory = module.get_function("long_rows"), 16 * PLACES + 4
     limit = PLACES * 3 // 4 - ROUNDS * COUNT_THREADS
     _allow(kernel, memory)
-    arguments = *told, *map(np.uint32, (tokens, short, share, PLACES, limit, ROUNDS))
+    arguments = *shared, *map(np.uint32, (tokens, short, share, PLACES, limit, ROUNDS))
     kernel((-(-tokens // share),), (COUNT_THREADS,), arguments, shared_mem=memory)
 
 

@@ -1,4 +1,4 @@
-"""Sorting on a GPU: launches ``window_counts_sort.cu``."""
+"""Radix sort on a GPU: launches ``window_counts_sort.cu``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gpuemb.core import cuda
 THREADS = DIGITS = 256
 WARP = 32
 DIGIT_BITS = 8
-TILE = 2048  # entries that a block orders at once
-MOST_BLOCKS = 1024  # of a pass: seven a multiprocessor of an H200; until a GPU has measured it, a guess
+TILE = 2048  # entries a step of a block
+MOST_BLOCKS = 1024  # of a pass: seven a multiprocessor of an H200; a guess until measured
 TABLE_BYTES = 8 * (DIGITS * MOST_BLOCKS + DIGITS)
 SORT_INSTANCES = (
     "scan",
@@ -24,13 +24,13 @@ SORT_INSTANCES = (
 
 
 def shares(size: int) -> tuple[int, int]:
-    """Cut so many entries for blocks: how many blocks, and how many entries each, whole tiles."""
+    """Return the number of blocks, and the entries of each, whole tiles."""
     share = -(-size // (TILE * MOST_BLOCKS)) * TILE
     return -(-size // share), share
 
 
 class Sorter:
-    """The kernels, and their table of digits.
+    """The kernels, and their histogram of digits.
 
     Attributes:
         table: ``(1024 · 256,)`` uint64, a row a block.
@@ -43,13 +43,13 @@ class Sorter:
         self.table, self.totals = (xp.empty(size, np.uint64) for size in (DIGITS * MOST_BLOCKS, DIGITS))
 
     def sort(self, keys: Sequence[Any], values: Sequence[Any], size: int, bits: int) -> int:
-        """Sort ``keys[0][:size]``, and ``values[0]`` with them; return which of the two pairs has them then.
+        """Sort ``keys[0][:size]``, and ``values[0]`` with them; return the index of the sorted pair.
 
         Args:
-            keys: two arrays of the device, uint32 or uint64; the second is room.
+            keys: two arrays of the device, uint32 or uint64; the second is scratch.
             values: two more, as wide.
             size: entries.
-            bits: above them no key has any.
+            bits: of the largest key.
 
         Cost: for each eight bits three launches, two reads and a write of every entry.
         """
@@ -61,9 +61,9 @@ class Sorter:
         tally, scan, scatter = map(self._module.get_function, names)
         table, cut = self.table[: DIGITS * blocks], (np.uint64(size), np.uint64(share))
         for shift in range(0, bits, DIGIT_BITS):
-            given, room = ([array[:size] for array in (keys[at], values[at])] for at in (side, 1 - side))
+            given, free = ([array[:size] for array in (keys[at], values[at])] for at in (side, 1 - side))
             tally((blocks,), (THREADS,), (given[0], table, *cut, np.int32(shift)))
             scan((DIGITS // WARP,), (WARP,), (table, self.totals, np.int32(blocks)))
-            scatter((blocks,), (THREADS,), (*given, *room, table, self.totals, *cut, np.int32(shift)))
+            scatter((blocks,), (THREADS,), (*given, *free, table, self.totals, *cut, np.int32(shift)))
             side = 1 - side
         return side

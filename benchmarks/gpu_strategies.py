@@ -1,6 +1,6 @@
-"""The GPU's roads to every word's neighbors: each verified, then raced, its goal beside it.
+"""GPU strategies of cosine_topk: each verified, then raced against its goal.
 
-Waits for a GPU: nothing in this file has run on one yet.
+Not run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from gpuemb.core.cuda import cupy
 from gpuemb.core.device import Device
 from gpuemb.core.upload import copied
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
-from gpuemb.kernels.cosine_topk.cuda import ROADS
-from gpuemb.kernels.cosine_topk.cuda.memory_plan import rooms
-from gpuemb.kernels.cosine_topk.cuda.rounds import Road, run
-from gpuemb.kernels.cosine_topk.cuda.state import Search, answer, begin
+from gpuemb.kernels.cosine_topk.cuda import STRATEGIES
+from gpuemb.kernels.cosine_topk.cuda.memory_plan import buffer_capacity
+from gpuemb.kernels.cosine_topk.cuda.rounds import Filter, run
+from gpuemb.kernels.cosine_topk.cuda.state import SearchState, initial_state, result_of
 
 WORDS, DIM, K = 400_000, 300, 10
 SAMPLE = 8  # queries that the reference answers: it scores every row in Python
@@ -35,7 +35,7 @@ GOALS = {"cublas": 0.400, TWICE: 0.250, ONCE: 0.175}  # seconds on an H200 at th
 
 
 def race(out: Path) -> str:
-    """Verify and time every road on one table; write a record and return one line."""
+    """Verify and time every strategy on one table; write a record and return one line."""
     table = synthetic.embedding_table(WORDS, DIM)
     calls = searches(to_device(table, Device("cuda")), K) | from_the_host(table, K)
     verified = [verify(table, call()) for call in calls.values()]
@@ -44,7 +44,7 @@ def race(out: Path) -> str:
     shape = {"words": WORDS, "dim": DIM, "k": K}
     told = {"shape": shape, "seconds": seconds, "goals": GOALS, "verified": verified[0]}
     share = filter_seconds(to_device(table, Device("cuda")), K)
-    write_json(out / "cosine_topk-roads.json", {**told, "filter": share, **here(Device("cuda"))})
+    write_json(out / "cosine_topk-strategies.json", {**told, "filter": share, **here(Device("cuda"))})
     return ", ".join(f"{name} {t.median:.3f} s (goal {GOALS.get(name)})" for name, t in timings.items())
 
 
@@ -52,28 +52,29 @@ def searches(rows: Any, k: int) -> dict[str, Callable[[], TopK]]:
     """Name every way in which each row finds its ``k`` neighbors."""
     itself = cupy().arange(len(rows))
 
-    def search(road: Road, *asked: Any) -> TopK:
-        begun = begin(rows, k, *(asked or (None, None)), rooms(len(rows), k))
-        run(begun, road)
-        return answer(begun)
+    def search(strategy: Filter, *asked: Any) -> TopK:
+        begun = initial_state(rows, k, *(asked or (None, None)), buffer_capacity(len(rows), k))
+        run(begun, strategy)
+        return result_of(begun)
 
     return {
-        "cublas": lambda: search(ROADS["cublas"]),
-        TWICE: lambda: search(ROADS["fused"], rows, itself),
-        ONCE: lambda: search(ROADS["fused"]),
+        "cublas": lambda: search(STRATEGIES["cublas"]),
+        TWICE: lambda: search(STRATEGIES["fused"], rows, itself),
+        ONCE: lambda: search(STRATEGIES["fused"]),
     }
 
 
 def from_the_host(table: Float32, k: int) -> dict[str, Callable[[], TopK]]:
-    """The same of a table of the host: brought whole, or its halves, and its rows as they are scored."""
-    room = rooms(len(table), k)
+    """The same of a table of the host: copied whole, or its float16 rows, and single rows to be rescored."""
+    capacity = buffer_capacity(len(table), k)
 
-    def search(held: int) -> TopK:
-        begun = begin(table if held else copied(table, table.dtype), k, None, None, room, held)
-        run(begun, ROADS["fused"])
-        return answer(begun)
+    def search(resident: int) -> TopK:
+        rows = table if resident else copied(table, table.dtype)
+        begun = initial_state(rows, k, None, None, capacity, resident)
+        run(begun, STRATEGIES["fused"])
+        return result_of(begun)
 
-    return {HERE: lambda: search(0), PART: lambda: search(max(room + 1, len(table) // 4))}
+    return {HERE: lambda: search(0), PART: lambda: search(max(capacity + 1, len(table) // 4))}
 
 
 def verify(table: Float32, found: TopK) -> str:
@@ -86,22 +87,22 @@ def verify(table: Float32, found: TopK) -> str:
 
 
 def filter_seconds(rows: Any, k: int) -> dict[str, float]:
-    """Seconds of each road's filter alone, beside those of the whole search with the same waiting."""
-    return {part: seconds for name in ROADS for part, seconds in _filter_of(name, rows, k).items()}
+    """Seconds of each strategy's filter alone, and of the whole search with the same synchronization."""
+    return {part: seconds for name in STRATEGIES for part, seconds in _filter_of(name, rows, k).items()}
 
 
 def _filter_of(name: str, rows: Any, k: int) -> dict[str, float]:
     stream, spent = cupy().cuda.get_current_stream(), []
 
-    def timed(search: Search, first: int, last: int) -> None:
+    def timed(state: SearchState, first: int, last: int) -> None:
         stream.synchronize()
         started = time.perf_counter()
-        ROADS[name](search, first, last)
+        STRATEGIES[name](state, first, last)
         stream.synchronize()
         spent.append(time.perf_counter() - started)
 
     began = time.perf_counter()
-    begun = begin(rows, k, None, None, rooms(len(rows), k))
+    begun = initial_state(rows, k, None, None, buffer_capacity(len(rows), k))
     run(begun, timed)
-    answer(begun)
+    result_of(begun)
     return {f"{name}, filter": sum(spent), f"{name}, whole": time.perf_counter() - began}
