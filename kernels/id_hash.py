@@ -1,4 +1,4 @@
-"""A small hash table that finds each id of a word's lists one slot."""
+"""Open-addressing hash table that numbers the distinct neighbor ids of one word by their slot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit
 
-EMPTY = -1  # a slot that no id has
+EMPTY = -1  # key of a free slot
 
 
 @njit
@@ -20,10 +20,10 @@ def slot_bits(entries: int) -> int:
 
 
 @njit
-def hold(
-    ids: Int32, word: int, shift: np.uint64, keys: Int32, holders: Int32, slots: Int32, lengths: Int64
+def insert_lists(
+    ids: Int32, word: int, shift: np.uint64, keys: Int32, run_counts: Int32, slots: Int32, lengths: Int64
 ) -> int:
-    """Find every id its slot, and count the runs that hold it; return how many ids there are."""
+    """Insert the ids of a word's lists, count the runs of each; return the number of distinct ids."""
     last, distinct = len(keys) - 1, 0
     for run in range(len(ids)):
         length = 0
@@ -36,7 +36,7 @@ def hold(
                     slot = (slot + 1) & last
                 distinct += keys[slot] == EMPTY
                 keys[slot] = one
-                holders[slot] += 1
+                run_counts[slot] += 1
                 slots[run, length] = slot
                 length += 1
         lengths[run] = length

@@ -135,7 +135,7 @@ def _in_registers(left: NDArray[Any], right: NDArray[Any]) -> Callable[[], objec
 
 
 def _laid_out(rows: NDArray[Any]) -> NDArray[Any]:
-    block = panels.room(len(rows), rows.shape[1], rows.dtype.type)
+    block = panels.empty_block(len(rows), rows.shape[1], rows.dtype.type)
     image = np.empty((len(rows), 0))
     panels.fill(rows, np.empty(0), np.empty((0, rows.shape[1])), False, block, np.empty(len(rows)), image)
     return block

@@ -1,12 +1,12 @@
-// exact_score.cuh: the dot product and the score of DEFINITIONS, bit for bit (kernels/cosine_topk/__init__.py).
+// exact_score.cuh: the dot product and the score as defined, bit for bit (kernels/cosine_topk/__init__.py).
 //
 // Sixteen partial sums by column mod 16, each a chain of fused multiply-adds in float64, added by halves
-// (16 → 8 → 4 → 2 → 1). Every operation is named, so that no compiler fuses or parts any. A column behind the last
-// one may count as zero times zero: it changes no sum.
+// (16 → 8 → 4 → 2 → 1). Every operation is an intrinsic, so that no compiler fuses or splits it. Columns behind
+// the last may count as zero times zero: they change no sum.
 #pragma once
 #include <common.cuh>
 
-constexpr int LANES = 16;  // partial sums; also the lanes of a half-warp, each of which may hold one
+constexpr int LANES = 16;  // partial sums; also the lanes of a half-warp, one sum each
 
 __device__ __forceinline__ double widened(double x) { return x; }
 
@@ -17,7 +17,7 @@ __device__ __forceinline__ double score_of(double dot, double length, double oth
     return __ddiv_rn(dot, __dmul_rn(length, other));
 }
 
-// One thread: x and y have neighbors in a row `pitch` numbers apart.
+// One thread: coordinates of x and of y are `pitch` numbers apart.
 template <class X, class Y>
 __device__ double defined_dot(const X* x, const Y* y, int dim, int pitch) {
     double sums[LANES] = {};
@@ -38,7 +38,7 @@ __device__ double defined_dot(const X* x, const Y* y, int dim, int pitch) {
     return sums[0];
 }
 
-// A half-warp, whose lane r holds sum r: every lane gets the total. Both halves of the warp call together.
+// A half-warp with sum r in lane r: every lane gets the total. Called by both halves of the warp.
 __device__ __forceinline__ double add_by_halves(double sum) {
 #pragma unroll
     for (int half = LANES / 2; half > 0; half /= 2)
@@ -46,7 +46,7 @@ __device__ __forceinline__ double add_by_halves(double sum) {
     return sum;
 }
 
-// The same for COUNT products at once, each lane adding only what it keeps: lane r is left with the totals of the
+// The same for COUNT products at once, each lane adding only what it keeps: lane r ends with the totals of the
 // COUNT / 16 products from r * COUNT / 16 on, in the first places of its sums.
 template <int COUNT> __device__ __forceinline__ void add_by_halves(double (&sums)[COUNT]) {
     int kept = COUNT;
@@ -65,7 +65,7 @@ template <int COUNT> __device__ __forceinline__ void add_by_halves(double (&sums
     }
 }
 
-// A half-warp's dot product: every lane gets it. Both halves of the warp call together, with one dim.
+// A half-warp's dot product: every lane gets it. Called by both halves of the warp, with the same dim.
 template <class X, class Y> __device__ double half_warp_dot(const X* x, const Y* y, int dim) {
     double sum = 0;
     for (int column = threadIdx.x % LANES; column < dim; column += LANES)

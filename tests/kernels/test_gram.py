@@ -234,7 +234,7 @@ def test_the_order_of_numbers_in_memory_changes_no_bit(tall: list[FloatMatrix]) 
 
 @pytest.fixture(params=[blas, panels], ids=["blas", "panels"])
 def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(cpu, "ROAD", request.param)
+    monkeypatch.setattr(cpu, "STRATEGY", request.param)
     taken: ModuleType = request.param
     return taken
 

@@ -1,6 +1,6 @@
-"""Defined cosines on the CPU: vector lanes hold different pairs, so every sum keeps its own order.
+"""Defined cosines on the CPU: a vector lane a pair, so every sum keeps its defined order.
 
-Plan      A worker takes as many panels of 64 columns as stay in L2, and six rows at a time; a tile of 6 x 32
+Plan      A worker takes as many panels of 64 columns as fit L2, and six rows at a time; a tile of 6 x 32
           pairs stays in registers from the first product to the last sum (tile.py). Scores are written in
           runs of several KB: 512 bytes of six rows in turn take six times as long. Lengths of the columns
           cost as much as a row more.
@@ -19,26 +19,26 @@ from gpuemb.core.arrays import Float64, FloatMatrix, FloatStack
 from gpuemb.core.jit import njit
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.cosine_scores import WIDTH
-from gpuemb.kernels.cosine_scores.cpu.tile import ACROSS, TALL, WAITING, defined_dots
+from gpuemb.kernels.cosine_scores.cpu.tile import ACROSS, PARTIALS, TALL, defined_dots
 from gpuemb.kernels.cosine_topk import LANES
 from gpuemb.kernels.intrinsics import fused_multiply_add
 
 PANELS_A_TASK = 16  # 1,024 columns
 LINE = 8  # float64 of a cache line
-CACHED = 1 << 18  # bytes of panels that stay in L2 while all rows meet them
+CACHED = 1 << 18  # bytes of panels that stay in L2 for all rows
 
 
 def cosine_scores(rows: FloatMatrix, panels: FloatStack, out: FloatMatrix) -> FloatMatrix:
     """See :mod:`gpuemb.kernels.cosine_scores`."""
     dim = rows.shape[1]
-    asked = np.zeros((-(-len(rows) // TALL) * TALL, dim + 1))
-    asked[: len(rows), :dim] = rows
-    lengths = np.sqrt(_squares(asked))
-    stripes = np.ascontiguousarray(asked.reshape(-1, TALL, dim + 1).swapaxes(1, 2))
-    together = max(1, min(PANELS_A_TASK, CACHED // (panels[:1].nbytes or 1)))
+    padded = np.zeros((-(-len(rows) // TALL) * TALL, dim + 1))
+    padded[: len(rows), :dim] = rows
+    lengths = np.sqrt(_squares(padded))
+    stripes = np.ascontiguousarray(padded.reshape(-1, TALL, dim + 1).swapaxes(1, 2))
+    per_pass = max(1, min(PANELS_A_TASK, CACHED // (panels[:1].nbytes or 1)))
 
     def score(part: tuple[int, int]) -> None:
-        for first, last in tiles(part[1] - part[0], together):
+        for first, last in tiles(part[1] - part[0], per_pass):
             _score(stripes, lengths, panels, part[0] + first, part[0] + last, out)
 
     threads.run(score, threads.ranges(len(panels), -(-len(panels) // PANELS_A_TASK)))
@@ -66,12 +66,12 @@ def _squares(rows: Float64) -> Float64:
 def _score(
     stripes: FloatStack, lengths: Float64, panels: FloatStack, first: int, last: int, out: FloatMatrix
 ) -> None:
-    """Score all rows with some panels, whose products of a stripe are divided row by row."""
+    """Score all rows with some panels; the products of a stripe are divided row by row."""
     start, dim = first * WIDTH, panels.shape[1]
     width = min((last - first) * WIDTH, out.shape[1] - start)
     own, dots = np.empty((last - first) * WIDTH), np.empty((TALL, (last - first) * WIDTH))
-    space = np.empty(WAITING + LINE)
-    waiting = -(-space.ctypes.data // (8 * LINE)) * 8 * LINE
+    space = np.empty(PARTIALS + LINE)
+    partials = -(-space.ctypes.data // (8 * LINE)) * 8 * LINE
     for number in range(first, last):
         _measure(panels[number], own[(number - first) * WIDTH :])
     for stripe in range(len(stripes)):
@@ -80,7 +80,7 @@ def _score(
             for left in range(0, WIDTH, ACROSS):
                 columns = panels[number, 0, left:].ctypes.data
                 target = dots[0, (number - first) * WIDTH + left :].ctypes.data
-                defined_dots(panels, rows, columns, dim, waiting, waiting, target, 8 * len(own))
+                defined_dots(panels, rows, columns, dim, partials, partials, target, 8 * len(own))
         top = stripe * TALL
         for row in range(top, min(top + TALL, len(out))):
             for place in range(width):
@@ -90,7 +90,7 @@ def _score(
 
 @njit
 def _measure(panel: FloatMatrix, lengths: Float64) -> None:
-    """The length of each column of a panel."""
+    """Compute the length of each column of a panel."""
     sums = np.zeros((LANES, WIDTH))
     for coordinate in range(len(panel)):
         lane = coordinate % LANES

@@ -1,8 +1,8 @@
-"""Defined dot products of a few rows with the columns of a panel, in registers.
+"""Register tile of defined dot products: a few rows with the columns of a panel.
 
 Partial sum after partial sum: each is complete before the next begins, so a tile keeps one accumulator a row
-and vector of columns. What is complete is added as the tree of Definitions §3 asks: partial sums come in
-bit-reversed order, and two that cover equally many columns are added at once, so at most five wait.
+and vector of columns. Complete sums are added in the tree of Definitions §3: partial sums come in
+bit-reversed order, and two of one level are added at once, so at most five are pending.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ZERO, NEGATIVE_ZERO = (ir.Constant(DOUBLES, [zero] * VECTOR) for zero in (0.0, -
 WORD = ir.IntType(64)
 LEVELS = LANES.bit_length() - 1  # of the tree
 ALIGNED = 8 * VECTOR  # bytes of a vector
-WAITING = LEVELS * TALL * ACROSS  # float64
+PARTIALS = LEVELS * TALL * ACROSS  # float64
 
 
 def _defined_dots(
@@ -36,22 +36,22 @@ def _defined_dots(
     rows: Any,
     columns: Any,
     dim: Any,
-    waiting: Any,
-    same_waiting: Any,
+    partials: Any,
+    same_partials: Any,
     out: Any,
     stride: Any,
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, rows, columns, dim, waiting, same_waiting, out, stride = arguments
+        _, rows, columns, dim, partials, same_partials, out, stride = arguments
         tile = _Tile(builder, panels, rows, columns, dim)
         for place, lane in enumerate(_bit_reversed(LANES)):
             sums, level = tile.partial_sums(lane), _trailing_ones(place)
             for below in range(level):
                 sums = [
                     builder.fadd(builder.load(earlier, align=ALIGNED), later)
-                    for earlier, later in zip(tile.places(same_waiting, below), sums, strict=True)
+                    for earlier, later in zip(tile.places(same_partials, below), sums, strict=True)
                 ]
-            for total, target in zip(sums, tile.places(waiting, level), strict=True):
+            for total, target in zip(sums, tile.places(partials, level), strict=True):
                 if level < LEVELS:
                     builder.store(total, target, align=ALIGNED)
         padding = tile.padding()
@@ -65,16 +65,16 @@ def _defined_dots(
     return types.void(panels, *[types.intp] * 7), generate
 
 
-# ``defined_dots(panels, rows, columns, d, waiting, waiting, out, stride)``: products of ``TALL`` rows,
+# ``defined_dots(panels, rows, columns, d, partials, partials, out, stride)``: products of ``TALL`` rows,
 # whose numbers lie side by side as ``(d + 1, TALL)`` float64, zeros last, with ``ACROSS`` columns of one of
-# the ``panels``; a row's products go to ``out`` every ``stride`` bytes. Rows, columns, out and ``waiting``,
-# which begins a cache line and has ``WAITING`` float64, are addresses. LLVM must not know that both are the
-# same ``waiting``: it would keep in registers what does not fit there.
+# the ``panels``; a row's products go to ``out`` every ``stride`` bytes. Rows, columns, out and ``partials``,
+# which begins a cache line and has ``PARTIALS`` float64, are addresses. LLVM must not know that both are the
+# same ``partials``: it would keep sums in registers that do not fit.
 defined_dots = cast(Callable[[Any, int, int, int, int, int, int, int], None], intrinsic(_defined_dots))
 
 
 class _Tile:
-    """Emits the sums of a tile for one dtype of panels."""
+    """Code of the sums of a tile, for one dtype of panels."""
 
     def __init__(self, builder: Any, panels: Any, rows: Any, columns: Any, dim: Any) -> None:
         self.builder, self.rows, self.columns, self.dim = builder, rows, columns, dim
@@ -83,7 +83,7 @@ class _Tile:
     def partial_sums(self, lane: int) -> list[Any]:
         """Σ over coordinates ``lane``, ``lane`` + 16, … for each row and vector; without a branch.
 
-        Where there are none, it is the zeros behind the rows times the first coordinate.
+        Without any, the zeros behind the rows times the first coordinate.
         """
         builder = self.builder
         there = builder.icmp_signed(">", self.dim, WORD(lane))
@@ -117,12 +117,12 @@ class _Tile:
         return numbers if self.stored is DOUBLES else self.builder.fpext(numbers, DOUBLES)
 
     def places(self, base: Any, level: int) -> list[Any]:
-        """Where the sums that cover 2^level columns wait."""
+        """Addresses of the pending sums of a level of the tree."""
         first = TALL * VECTORS * level
         return [address(self.builder, base, ALIGNED * (first + n), DOUBLES) for n in range(TALL * VECTORS)]
 
     def padding(self) -> Any:
-        """What makes −0 to +0 where d is no multiple of 16: the definition fills it up with zeros."""
+        """Zeros that turn −0 to +0 where d is no multiple of 16: the definition pads with zeros."""
         whole = self.builder.icmp_signed("==", self.builder.and_(self.dim, WORD(LANES - 1)), WORD(0))
         return self.builder.select(whole, NEGATIVE_ZERO, ZERO)
 

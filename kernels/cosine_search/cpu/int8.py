@@ -1,12 +1,12 @@
-"""The filter of a search by int8 products: a prepared table is read as a quarter of its bytes.
+"""Filter of a search by int8 products: a prepared table is read as a quarter of its bytes.
 
-Plan      A row's unit vector is s·q + e, q int8 (cosine_topk/int8.py has the bound). The table lies in panels
-          of sixteen rows, raised by 128 to bytes without sign; sixteen queries are a panel too. A tile of 256
-          products is made in registers, and tested a query at a time: where no lane of sixteen comes within
-          the bound of the query's k-th best, nothing else is done. Panels of the table stay in L2 while all
-          queries meet them.
+Plan      A row's unit vector is s·q + e, q int8 (bound: cosine_topk/cpu/int8.py). The table is packed
+          into panels of sixteen rows, offset by 128 to unsigned bytes; sixteen queries are a panel too. A
+          tile of 256 products is computed in registers, and tested a query at a time: where no lane of
+          sixteen comes within the bound of the query's k-th best, nothing else is done. Panels of the table
+          stay in L2 for all queries.
 Bound by  reading the table for up to sixteen queries, tests and int8 products for more.
-Memory    V·(d + 8) bytes, V·(d + 28) while they are made.
+Memory    V·(d + 8) bytes, V·(d + 28) while quantizing.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, FloatMatrix, Int32
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.cosine_search.cpu.query_lists import Asking, offer
+from gpuemb.kernels.cosine_search.cpu.query_lists import QueryLists, add_candidate
 from gpuemb.kernels.cosine_topk.cpu.int8 import PANELS_A_TASK, SLACK, quantize_row
 from gpuemb.kernels.cosine_topk.cpu.packed_rows import PackedRows, empty_panels
 from gpuemb.kernels.intrinsics import borrowed
 from gpuemb.kernels.panels import LINE, SIDE
 from gpuemb.kernels.vnni import GROUP, int8_tile
 
-LANES = np.uint64(SIDE)  # without sign: Numba asks of other indexes whether they count from the end
-RAISED = 128  # from int8 to bytes without sign
-L2_BYTES = 1 << 18  # of panels that all queries meet before the next
+LANES = np.uint64(SIDE)  # unsigned: Numba tests other indexes for counting from the end
+OFFSET = 128  # from int8 to unsigned bytes
+L2_BYTES = 1 << 18  # of panels for all queries before the next
 
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """A table as bytes.
+    """A table quantized to bytes.
 
     Attributes:
         panels: ``(p, K, 16, 4)`` uint8, q + 128.
@@ -48,25 +48,25 @@ class Quantized:
 
 
 class _Work(NamedTuple):
-    """All that a search reads and writes beside the lists.
+    """Arrays of a search beside the lists.
 
     Attributes:
         table: ``(V, d)`` the rows themselves.
         panels: ``(p, K, 16, 4)`` uint8, of the table.
         scale, residual: ``(16·p,)`` s and ‖e‖ of its rows.
-        asked: ``(a, K, 16, 4)`` int8, of the queries.
+        query_panels: ``(a, K, 16, 4)`` int8, of the queries.
         steps: ``(16·a,)`` s of each query.
-        start: ``(16·a,)`` int32, what takes back the 128.
-        share: ``(16·a,)`` ``1 + ‖e‖`` of each query: so much of a row's residual counts.
-        allowed: ``(16·a,)`` how far below the k-th best a product may come: the query's own residual.
-        tile: ``(256,)`` int32 products, sixteen of each query.
+        start: ``(16·a,)`` int32, compensates the offset.
+        share: ``(16·a,)`` ``1 + ‖e‖`` of each query, factor of a row's residual.
+        allowed: ``(16·a,)`` the query's own residual: a candidate's product may be so far below the k-th
+        best. tile: ``(256,)`` int32 products, sixteen of each query.
     """
 
     table: FloatMatrix
     panels: FloatMatrix
     scale: Float32
     residual: Float32
-    asked: FloatMatrix
+    query_panels: FloatMatrix
     steps: Float32
     start: Int32
     share: Float32
@@ -75,21 +75,21 @@ class _Work(NamedTuple):
 
 
 def quantized(rows: FloatMatrix) -> Quantized:
-    """Return a table as bytes; one pass over it."""
+    """Quantize a table to bytes; one pass over it."""
     packed = _packed(rows, np.uint8)
     return Quantized(packed.panels, packed.scale, packed.residual.astype(np.float32))
 
 
 def _packed(rows: FloatMatrix, dtype: type[np.generic]) -> PackedRows:
     packed = empty_panels(len(rows), -(-rows.shape[1] // GROUP), GROUP, dtype)
-    raised = RAISED if dtype == np.uint8 else 0
+    offset = OFFSET if dtype == np.uint8 else 0
     parts = tiles(len(packed.panels), PANELS_A_TASK)
-    threads.run(lambda part: _quantize(rows, raised, packed, *part), parts)
+    threads.run(lambda part: _quantize(rows, offset, packed, *part), parts)
     return packed
 
 
 @njit
-def _quantize(rows: FloatMatrix, raised: int, packed: PackedRows, first: int, last: int) -> None:
+def _quantize(rows: FloatMatrix, offset: int, packed: PackedRows, first: int, last: int) -> None:
     integers = np.zeros(packed.panels.shape[1] * GROUP, np.int8)
     for panel in range(first, last):
         for side in range(SIDE):
@@ -102,71 +102,71 @@ def _quantize(rows: FloatMatrix, raised: int, packed: PackedRows, first: int, la
                     quantize_row(rows[row], np.sqrt(length), row, integers[: rows.shape[1]], packed)
             for step in range(packed.panels.shape[1]):
                 for place in range(GROUP):
-                    packed.panels[panel, step, side, place] = integers[GROUP * step + place] + raised
+                    packed.panels[panel, step, side, place] = integers[GROUP * step + place] + offset
 
 
-def offer_passing(
-    rows: FloatMatrix, table: Quantized, queries: FloatMatrix, some: Asking, first: int, last: int
+def add_passing(
+    rows: FloatMatrix, table: Quantized, queries: FloatMatrix, lists: QueryLists, first: int, last: int
 ) -> None:
-    """Offer queries all rows of some panels that no product excludes."""
-    asked = _packed(queries, np.int8)
+    """Score the rows of some panels that the bound does not exclude."""
+    packed = _packed(queries, np.int8)
     work = _Work(
         rows,
         table.panels,
         table.scale,
         table.residual,
-        asked.panels,
-        asked.scale,
-        asked.start,
-        (1 + asked.residual).astype(np.float32),
-        (asked.residual + SLACK).astype(np.float32),
+        packed.panels,
+        packed.scale,
+        packed.start,
+        (1 + packed.residual).astype(np.float32),
+        (packed.residual + SLACK).astype(np.float32),
         np.empty(SIDE * SIDE, np.int32),
     )
-    _offer_passing(work, some, first, last)
+    _add_passing(work, lists, first, last)
 
 
 @njit
-def _offer_passing(work: _Work, some: Asking, first: int, last: int) -> None:
-    work, some = borrowed(work), borrowed(some)
-    steps, queries, k = work.panels.shape[1], len(some.rows), some.best.shape[1]
+def _add_passing(work: _Work, lists: QueryLists, first: int, last: int) -> None:
+    work, lists = borrowed(work), borrowed(lists)
+    steps, queries, k = work.panels.shape[1], len(lists.rows), lists.best.shape[1]
     tile, scale, residual = work.tile, work.scale, work.residual
     bytes_a_panel = steps * LINE
-    together = max(1, L2_BYTES // bytes_a_panel)
-    for chunk in range(first, last, together):
-        for group in range(len(work.asked)):
-            left = work.asked.ctypes.data + group * bytes_a_panel
-            for panel in range(chunk, min(chunk + together, last)):
+    panels_a_chunk = max(1, L2_BYTES // bytes_a_panel)
+    for chunk in range(first, last, panels_a_chunk):
+        for group in range(len(work.query_panels)):
+            left = work.query_panels.ctypes.data + group * bytes_a_panel
+            for panel in range(chunk, min(chunk + panels_a_chunk, last)):
                 right = work.panels.ctypes.data + panel * bytes_a_panel
                 int8_tile(left, right, steps, work.tile.ctypes.data)
                 for side in range(min(SIDE, queries - group * SIDE)):
                     query = group * SIDE + side
-                    need = np.float32(some.best[query, k - 1]) - work.allowed[query]
+                    threshold = np.float32(lists.best[query, k - 1]) - work.allowed[query]
                     place, row = np.uint64(SIDE * side), np.uint64(panel * SIDE)
                     step, share, start = work.steps[query], work.share[query], work.start[query]
                     passing = 0
                     for lane in range(LANES):
-                        near = _nearest(
+                        bound = _upper_bound(
                             tile[place + lane], start, step, scale[row + lane], share, residual[row + lane]
                         )
-                        passing += near >= need
-                    if passing and some.lengths[query] > 0:
-                        _offer_lanes(work, some, query, panel)
+                        passing += bound >= threshold
+                    if passing and lists.lengths[query] > 0:
+                        _add_lanes(work, lists, query, panel)
 
 
 @njit_inline
-def _nearest(
+def _upper_bound(
     total: int, start: int, step: np.float32, scale: np.float32, share: np.float32, residual: np.float32
 ) -> np.float32:
-    """The largest cosine that a product of bytes allows, but for the query's own residual."""
+    """Upper bound of the cosine from a product of bytes, without the query's own residual."""
     return np.float32(total + start) * step * scale + share * residual
 
 
 @njit
-def _offer_lanes(work: _Work, some: Asking, query: int, panel: int) -> None:
-    step, share, k = work.steps[query], work.share[query], some.best.shape[1]
+def _add_lanes(work: _Work, lists: QueryLists, query: int, panel: int) -> None:
+    step, share, k = work.steps[query], work.share[query], lists.best.shape[1]
     for lane in range(SIDE):
         row = panel * SIDE + lane
         total, start = work.tile[query % SIDE * SIDE + lane], work.start[query]
-        near = _nearest(total, start, step, work.scale[row], share, work.residual[row])
-        if row < len(work.table) and near >= np.float32(some.best[query, k - 1]) - work.allowed[query]:
-            offer(work.table, some, query, row)
+        bound = _upper_bound(total, start, step, work.scale[row], share, work.residual[row])
+        if row < len(work.table) and bound >= np.float32(lists.best[query, k - 1]) - work.allowed[query]:
+            add_candidate(work.table, lists, query, row)

@@ -1,4 +1,4 @@
-"""Lists of a few queries as they grow: candidates are scored by definition, the best k stay."""
+"""Sorted lists of the best k rows of a few queries; candidates are scored by definition."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from gpuemb.core.jit import njit
 from gpuemb.kernels.scoring import LANES, defined_dot, measure_lengths
 
 
-class Asking(NamedTuple):
-    """Some queries, and what they have found among some rows.
+class QueryLists(NamedTuple):
+    """Some queries and their lists among some rows.
 
     Attributes:
         rows: ``(q, 16·g)`` the queries, padded with zeros, of the table's dtype.
-        lengths: ``(q,)`` √κ; one without length finds nothing.
-        excluded: ``(q,)`` the row that is no candidate, or −1.
+        lengths: ``(q,)`` √κ; a list of a query of length 0 stays empty.
+        excluded: ``(q,)`` the row excluded as a candidate, or −1.
         best: ``(q, k)`` scores, descending; −∞ where there is none yet.
         ids: ``(q, k)`` their rows.
-        found: ``(q,)`` how many there are.
-        candidate: ``(1, 16·g)`` room for one row.
+        found: ``(q,)`` entries of each list.
+        candidate: ``(1, 16·g)`` buffer for one row.
     """
 
     rows: FloatMatrix
@@ -33,36 +33,34 @@ class Asking(NamedTuple):
     candidate: FloatMatrix
 
 
-def asking(queries: FloatMatrix, excluded: Int64, best: Float64, ids: Int32) -> Asking:
-    """Give queries lists, which are written to ``best`` and ``ids``."""
+def query_lists(queries: FloatMatrix, excluded: Int64, best: Float64, ids: Int32) -> QueryLists:
+    """Start empty lists in ``best`` and ``ids``."""
     rows = np.zeros((len(queries), -(-queries.shape[1] // LANES) * LANES), queries.dtype)
     rows[:, : queries.shape[1]] = queries
     lengths = np.empty(len(rows))
     measure_lengths(rows, lengths, 0, len(rows))
     found = np.zeros(len(rows), np.int64)
-    return Asking(rows, lengths, excluded, best, ids, found, np.zeros((1, rows.shape[1]), rows.dtype))
+    return QueryLists(rows, lengths, excluded, best, ids, found, np.zeros((1, rows.shape[1]), rows.dtype))
 
 
 @njit
-def offer(table: FloatMatrix, some: Asking, query: int, candidate: int) -> None:
+def add_candidate(table: FloatMatrix, lists: QueryLists, query: int, candidate: int) -> None:
     """Score a row for a query; keep it if it is among the best."""
-    if candidate == some.excluded[query]:
+    if candidate == lists.excluded[query]:
         return
-    padded, groups = some.candidate, some.rows.shape[1] // LANES
-    for column in range(
-        table.shape[1]
-    ):  # a slice's assignment compiles for a second: it can raise, with a text
+    padded, groups = lists.candidate, lists.rows.shape[1] // LANES
+    for column in range(table.shape[1]):  # assigning to a slice can raise, which compiles for a second
         padded[0, column] = table[candidate, column]
-    theirs = padded.ctypes.data
-    mine = some.rows.ctypes.data + query * some.rows.strides[0]
-    own = np.sqrt(defined_dot(padded, theirs, theirs, groups))
+    row = padded.ctypes.data
+    at = lists.rows.ctypes.data + query * lists.rows.strides[0]
+    own = np.sqrt(defined_dot(padded, row, row, groups))
     if own == 0:
         return
-    score = defined_dot(padded, mine, theirs, groups) / (some.lengths[query] * own)
-    best, ids, k = some.best[query], some.ids[query], some.best.shape[1]
-    if some.found[query] < k or score > best[k - 1]:
-        _insert(best, ids, some.found[query], score, candidate)
-        some.found[query] = min(some.found[query] + 1, k)
+    score = defined_dot(padded, at, row, groups) / (lists.lengths[query] * own)
+    best, ids, k = lists.best[query], lists.ids[query], lists.best.shape[1]
+    if lists.found[query] < k or score > best[k - 1]:
+        _insert(best, ids, lists.found[query], score, candidate)
+        lists.found[query] = min(lists.found[query] + 1, k)
 
 
 @njit

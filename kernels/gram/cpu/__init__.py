@@ -1,16 +1,16 @@
 """Cross-Grams on the CPU: one product a pair of tables and block of rows.
 
-Plan      A block of 8 192 rows is widened, moved, scaled and laid out once, as the road that multiplies it
-          wants it: ``panels``, where registers have 512 bits, or ``blas``. Its S(S+1)/2 products are
+Plan      A block of 8 192 rows is widened, shifted, scaled and packed once, for one of two strategies:
+          ``panels``, where registers have 512 bits, or ``blas``. Its S(S+1)/2 products are
           independent tasks of one thread each; so are all sums that are no products, one thin float64
           product MᵀE a table, M = [images, 1, κ of each table]. Where blocks are small, workers take whole
-          blocks; where they are large, the tasks of one block. Sums wait as nodes of the tree, log₂(blocks)
-          of them; tables of more than ``WIDTH`` columns are read in groups, so that nodes and blocks
-          stay small beside the result.
+          blocks; where they are large, the tasks of one block. The tree has log₂(blocks) pending nodes of
+          sums; tables of more than ``WIDTH`` columns are read in groups, so that nodes and blocks stay small
+          beside the result.
 Bound by  float64 or float32 multiply-adds: V·D² flops.
-Memory    D²·8 for the result; beside it what ``geometry.crossgrams.plan_cross_grams`` states.
+Memory    D²·8 for the result; beside it what ``plan_cross_grams`` of geometry states.
 Rejected  One symmetric product of all tables side by side: as fast as pairs, and pairs can be left out.
-          Asking for the next rows while these are multiplied, and three panels at once: 5 % of the products.
+          Prefetching the next rows while these are multiplied, and three panels at once: 5 % of the products.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from gpuemb.kernels.gram.cpu import blas, panels
 from gpuemb.kernels.gram.cpu.microtile import TALL
 from gpuemb.kernels.panels import wide_registers
 
-ROAD: ModuleType = panels if wide_registers() else blas
-WIDTH = 4096  # columns that are read at once: a block of them in float64 is 268 MB
+STRATEGY: ModuleType = panels if wide_registers() else blas
+WIDTH = 4096  # columns read at once: a block of them in float64 is 268 MB
 SMALL = 1 << 18  # bytes of a block's sums below which a worker takes whole blocks
-Sums = list[NDArray[np.float64]]  # MᵀE of each table, the products of each pair, and what is left
+Sums = list[NDArray[np.float64]]  # MᵀE of each table, the products of each pair, and the other sums
 
 
 def gram(
@@ -59,8 +59,8 @@ def gram(
     dims = [table.shape[1] for table in tables]
     columns = [slice(a, b) for a, b in pairwise(accumulate(dims, initial=0))]
     wanted = set(all_pairs(len(tables)) if pairs is None else pairs)
-    groups, result = _groups(dims), _nothing(dims, precision)
-    kept = _with_length(tables, origins) if len(groups) > 1 else None
+    groups, result = _groups(dims), _zero_sums(dims, precision)
+    kept = _nonzero_rows(tables, origins) if len(groups) > 1 else None
     for group in groups:
         chosen = [p for p in group.pairs if p in wanted]
         part = _Pass(
@@ -78,7 +78,7 @@ def gram(
 
 @dataclass(frozen=True)
 class _Group:
-    """Tables that are read together, and the pairs that are theirs."""
+    """Tables read at once, and their pairs."""
 
     tables: list[int]
     pairs: list[tuple[int, int]]
@@ -105,8 +105,8 @@ class _Pass:
     """One pass over the rows of a group.
 
     Attributes:
-        kept: ``(V,)`` rows with length in all tables, where tables outside the group have a say.
-        spare: buffers of blocks that are done.
+        kept: ``(V,)`` rows of length above 0 in all tables, those outside the group included.
+        spare: free workspaces.
     """
 
     tables: list[FloatMatrix]
@@ -116,18 +116,18 @@ class _Pass:
     pairs: Pairs
     kept: NDArray[np.bool_] | None
     probes: list[Float64]
-    spare: deque[_Space] = field(default_factory=deque)
+    spare: deque[_Workspace] = field(default_factory=deque)
 
     def total(self) -> Sums:
         """Add the blocks up, in the order of the tree."""
         blocks = tiles(len(self.tables[0]), BLOCK_ROWS)
         small = 4 * sum(table.shape[1] for table in self.tables) ** 2 <= SMALL
-        with np.errstate(all="ignore"):  # what is not finite shows in the sums
+        with np.errstate(all="ignore"):  # overflow and NaN show in the sums
             return _tree(threads.stream(self._block, blocks) if small else map(self._block, blocks))
 
     def _block(self, block: tuple[int, int]) -> Sums:
         """All sums of one block of rows; M is laid out so that table s needs a suffix of its columns."""
-        space, runs = self._space(), range(len(self.tables))
+        space, runs = self._workspace(), range(len(self.tables))
         length, edge = block[1] - block[0], len(runs) * self._probes
         factors, kappa = space.factors[:length], space.kappa[:, :length]
         rows = [self._rows(s, *block) for s in runs]
@@ -142,67 +142,67 @@ class _Pass:
             if not kept.all():
                 factors[~kept] = 0.0
                 for prepared in space.rows:
-                    ROAD.clear(prepared, np.flatnonzero(~kept))
+                    STRATEGY.clear(prepared, np.flatnonzero(~kept))
         factors[:, edge + 1 : edge + 1 + len(runs)] = kappa.T
-        arranged = ROAD.arranged(factors)
-        work = [partial(self._times, s, rows[s], arranged, space) for s in runs]
+        packed = STRATEGY.packed(factors)
+        work = [partial(self._times, s, rows[s], packed, space) for s in runs]
         work += [partial(self._product, pair, length, space) for pair in self.pairs]
         found = threads.run(lambda task: task(), work)
         with threads.single_threaded_blas():
             norms = kappa @ kappa.T
         sums = [*found, kappa.sum(axis=1), norms, zeros, left_out]
-        self.spare.append(space)  # from here on another worker may write there
+        self.spare.append(space)  # free for another worker from here on
         return sums
 
-    def _space(self) -> _Space:
-        """Take over what a block has left that is done."""
+    def _workspace(self) -> _Workspace:
+        """Return a free workspace, or a new one."""
         try:
             return self.spare.pop()
         except IndexError:
             length, runs = min(BLOCK_ROWS, len(self.tables[0])), len(self.tables)
             dtype = np.float64 if self.precision == "float64" else np.float32
-            rows = [ROAD.room(length, table.shape[1], dtype) for table in self.tables]
+            rows = [STRATEGY.empty_block(length, table.shape[1], dtype) for table in self.tables]
             width = -(-(runs * (1 + self._probes) + 1) // TALL) * TALL
-            return _Space(rows, np.zeros((length, width)), np.empty((runs, length)))
+            return _Workspace(rows, np.zeros((length, width)), np.empty((runs, length)))
 
     @property
     def _probes(self) -> int:
         return 0 if self.precision == "float64" else PROBES
 
     def _rows(self, s: int, start: int, stop: int) -> FloatMatrix:
-        """Rows of one table as they are read: no copy where they are float32 or float64 in C order."""
+        """Rows of one table: no copy where they are float32 or float64 in C order."""
         rows = self.tables[s][start:stop]
         return np.ascontiguousarray(rows, np.float64 if rows.dtype == np.float64 else np.float32)
 
-    def _fill(self, s: int, rows: FloatMatrix, space: _Space) -> None:
-        """Lay the rows of one table out as they are multiplied; their squared lengths and images too."""
+    def _fill(self, s: int, rows: FloatMatrix, space: _Workspace) -> None:
+        """Pack the rows of one table; take their squared lengths and images."""
         image = space.factors[:, s * self._probes : (s + 1) * self._probes]
         probes = self.probes[s][: self._probes]
         unit = self.preparation == "unit"
-        ROAD.fill(rows, self.origins[s], probes, unit, space.rows[s], space.kappa[s], image)
+        STRATEGY.fill(rows, self.origins[s], probes, unit, space.rows[s], space.kappa[s], image)
 
-    def _times(self, s: int, rows: FloatMatrix, factors: Float64, space: _Space) -> Float64:
+    def _times(self, s: int, rows: FloatMatrix, factors: Float64, space: _Workspace) -> Float64:
         """``MᵀE`` in float64, from the table's own images on."""
         first = s * self._probes // TALL * TALL
         if self.precision == "float64":
-            found: Float64 = ROAD.factored(factors, first, space.rows[s])
+            found: Float64 = STRATEGY.factored(factors, first, space.rows[s])
         else:
             unit = self.preparation == "unit"
-            found = ROAD.widened_factored(factors, first, rows, self.origins[s], unit)
+            found = STRATEGY.widened_factored(factors, first, rows, self.origins[s], unit)
         return found
 
-    def _product(self, pair: tuple[int, int], rows: int, space: _Space) -> Float64:
+    def _product(self, pair: tuple[int, int], rows: int, space: _Workspace) -> Float64:
         left, right = (space.rows[s] for s in pair)
-        found: Float64 = ROAD.product(left, right, rows, self.tables[pair[0]].shape[1])
+        found: Float64 = STRATEGY.product(left, right, rows, self.tables[pair[0]].shape[1])
         return found
 
 
 @dataclass(frozen=True)
-class _Space:
-    """What a block is worked on in.
+class _Workspace:
+    """Arrays of one block.
 
     Attributes:
-        rows: of each table, as the road lays them out.
+        rows: packed rows of each table.
         factors: ``(n, S·k + 1 + S)`` M: images, ones, κ; then zeros up to a multiple of ``TALL``.
         kappa: ``(S, n)`` squared lengths, before scaling while rows are prepared.
     """
@@ -238,8 +238,8 @@ def _added(left: Sums, right: Sums) -> Sums:
     return left
 
 
-def _with_length(tables: Sequence[FloatMatrix], origins: Sequence[Float64] | None) -> NDArray[np.bool_]:
-    """Rows that have length in every table."""
+def _nonzero_rows(tables: Sequence[FloatMatrix], origins: Sequence[Float64] | None) -> NDArray[np.bool_]:
+    """Rows of length above 0 in every table."""
     kept = np.ones(len(tables[0]), np.bool_)
     for s, table in enumerate(tables):
         for a, b in tiles(len(kept), BLOCK_ROWS):
@@ -248,7 +248,7 @@ def _with_length(tables: Sequence[FloatMatrix], origins: Sequence[Float64] | Non
     return kept
 
 
-def _nothing(dims: Sequence[int], precision: Precision) -> GramSums:
+def _zero_sums(dims: Sequence[int], precision: Precision) -> GramSums:
     runs, width = len(dims), sum(dims)
     return GramSums(
         np.zeros((width, width)),
@@ -263,7 +263,7 @@ def _nothing(dims: Sequence[int], precision: Precision) -> GramSums:
 
 
 def _place(result: GramSums, sums: Sums, group: _Group, pairs: Pairs, columns: Sequence[slice]) -> None:
-    """Write a group's sums where they belong."""
+    """Write a group's sums into the result."""
     among = np.array(group.tables)
     *parts, lengths, norms, zeros, left_out = sums
     thin, products = parts[: len(among)], parts[len(among) :]

@@ -1,6 +1,6 @@
-"""Blocks of rows as they lie, multiplied by BLAS on one thread; the signatures of ``panels``, exactly.
+"""Strategy of blocks multiplied by BLAS on one thread; the signatures of ``panels``, exactly.
 
-Plan      Rows are widened, moved and scaled into ``(n, d)``. float32 products take ``CHUNK_ROWS`` rows at a
+Plan      Rows are widened, shifted and scaled into ``(n, d)``. float32 products take ``CHUNK_ROWS`` rows at a
           time and are added in float64.
 Bound by  SGEMM or DGEMM.
 """
@@ -18,8 +18,8 @@ from gpuemb.kernels.gram import CHUNK_ROWS
 from gpuemb.kernels.gram.cpu.rows import add_narrow, prepare_rows, scale_rows
 
 
-def room(rows: int, columns: int, dtype: type[np.generic]) -> NDArray[Any]:
-    """Give room for a block."""
+def empty_block(rows: int, columns: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Allocate a block."""
     return np.empty((rows, columns), dtype)
 
 
@@ -47,8 +47,8 @@ def fill(
         block[a:b] = part
 
 
-def arranged(factors: Float64) -> Float64:
-    """Factors as they are."""
+def packed(factors: Float64) -> Float64:
+    """Return the factors unchanged."""
     return factors
 
 
@@ -72,7 +72,7 @@ def factored(factors: Float64, first: int, block: Float64) -> Float64:
 def widened_factored(
     factors: Float64, first: int, rows: NDArray[Any], origin: Float64, unit: bool
 ) -> Float64:
-    """``MᵀE`` as :func:`factored`, from the rows: they are float64 a chunk at a time."""
+    """``MᵀE`` as :func:`factored`, from the rows, widened a chunk at a time."""
     chosen, total = factors[:, first:], np.zeros((factors.shape[1] - first, rows.shape[1]))
     wide, kappa = np.empty((CHUNK_ROWS, rows.shape[1])), np.empty(CHUNK_ROWS)
     for a, b in tiles(len(rows), CHUNK_ROWS):

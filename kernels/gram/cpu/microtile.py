@@ -1,7 +1,7 @@
-"""Products of eight columns of one table with one or two panels of another, added in float64: in registers.
+"""Micro-tile of a Gram product: eight columns of one table with one or two panels of another, in registers.
 
-Eight rows of accumulators, each of two vectors of 512 bits, see ten loads for sixteen fused multiply-adds:
-both units are busy. float32 sums of a chunk of rows are widened once, when they are added to the total.
+Eight rows of accumulators, each of two vectors of 512 bits, take ten loads for sixteen fused multiply-adds:
+both units are busy. float32 sums of a chunk of rows are widened once, when added to the float64 total.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Blocks of rows in panels, multiplied in registers of 512 bits; the signatures of ``blas``, exactly.
+"""Strategy of packed panels multiplied in registers of 512 bits; the signatures of ``blas``, exactly.
 
-Plan      A block lies in panels of columns: ``(P, n, 16)`` float32 or ``(P, n, 8)`` float64, a cache line a
-          row and panel. Rows are widened, moved, scaled and laid there in one reading. A product takes
-          ``STEPS`` rows at a time: two panels of the right stay in L1 while the left passes from L2.
-          Sums of a chunk are registers, and one addition in float64. Of E with itself only micro-tiles that
-          reach the diagonal or lie above it are made.
-Bound by  fused multiply-adds: on one thread 89 to 92 % of a large SGEMM of OpenBLAS told to take registers
+Plan      A block is packed (kernels/panels.py) into panels of columns: ``(P, n, 16)`` float32 or ``(P, n,
+          8)`` float64, a cache line a row and panel. Rows are widened, shifted, scaled and packed in one
+          pass. A product takes ``STEPS`` rows at a time: two panels of the right stay in L1 while the left
+          passes from L2. Sums of a chunk stay in registers, then one addition in float64. Of E with itself
+          only micro-tiles on or above the diagonal are computed.
+Bound by  fused multiply-adds: on one thread 89 to 92 % of a large SGEMM of OpenBLAS set to registers
           of 512 bits, d = 300; 1.8 times the same products as it is (AMD EPYC of family 26, AVX2).
 Bits      A product's are those of its two columns alone: one fused multiply-add a row, chunks in order.
           Chunks of 96 rows are as fast as of 256, and twice to three times as close to the sum.
-Rejected  Panels moved against each other by some cache lines, so that they fall into other sets: no faster.
+Rejected  Panels offset by some cache lines, so that they map to other sets: no faster.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ STEPS = 96  # rows of a chunk
 SQUARE = 320  # columns of both sides whose sums stay in L2 from chunk to chunk: 0.8 MB
 
 
-def room(rows: int, columns: int, dtype: type[np.generic]) -> NDArray[Any]:
-    """Give room for a block; panels begin with a cache line, so that no load touches two."""
+def empty_block(rows: int, columns: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Allocate a block; panels begin with a cache line, so that no load touches two."""
     lanes = LINE // np.dtype(dtype).itemsize
     shape = -(-columns // lanes), rows, lanes
     raw = np.empty(math.prod(shape) * LINE // lanes + LINE, np.int8)
@@ -83,10 +83,10 @@ def fill(
                 block[panel, i, lane] = wide[panel * lanes + lane] * scale
 
 
-def arranged(factors: Float64) -> Float64:
+def packed(factors: Float64) -> Float64:
     """Lay ``(n, m)`` factors, m a multiple of ``TALL``, into a block."""
     parts = factors.reshape(len(factors), -1, TALL)
-    block: Float64 = room(len(factors), factors.shape[1], np.float64)
+    block: Float64 = empty_block(len(factors), factors.shape[1], np.float64)
     block[...] = parts.transpose(1, 0, 2)
     return block
 
@@ -111,7 +111,7 @@ def factored(factors: Float64, first: int, block: Float64) -> Float64:
 
 def widened_factored(factors: Float64, first: int, rows: Any, origin: Float64, unit: bool) -> Float64:
     """``MᵀE`` as :func:`factored`, from the rows: their block in float64 is made a chunk at a time."""
-    chosen, chunk = factors[first // TALL :], room(CHUNK_ROWS, rows.shape[1], np.float64)
+    chosen, chunk = factors[first // TALL :], empty_block(CHUNK_ROWS, rows.shape[1], np.float64)
     total = _total(TALL * len(chosen), chunk)
     _add_chunks(chosen, rows, origin, unit, chunk, total)
     return total

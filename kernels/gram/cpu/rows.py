@@ -1,4 +1,4 @@
-"""Rows made ready for BLAS in one reading: widened, moved, scaled, their lengths and images taken."""
+"""Preparation of rows for BLAS in one pass: widened, shifted, scaled, with lengths and images."""
 
 from __future__ import annotations
 
