@@ -18,7 +18,7 @@ from gpuemb.corpus.assembly import Piece
 from gpuemb.corpus.blocks import Block, Reading, check_text, documents_in, not_text
 from gpuemb.corpus.finders import ByteRule, DocumentRule
 from gpuemb.kernels.tokenize import LONGEST, NONE, TOO_LONG, Bytes, FoundTokens, tokenize
-from gpuemb.kernels.tokenize.string_table import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 SHOWN = 40  # bytes of a token that is too long
 
@@ -40,7 +40,7 @@ class Numbered:
     block: Block
     text: Bytes
     found: FoundTokens
-    spellings: Spellings
+    spellings: StringTable
     lines: int
     blank_start: bool = False
     blank_stop: bool = False
@@ -57,14 +57,14 @@ class Numbering:
 
     def __init__(self, reading: Reading) -> None:
         self.pieces = list[Piece]()
-        self._tables, self._idle = list[Spellings](), deque[Spellings]()
+        self._tables, self._idle = list[StringTable](), deque[StringTable]()
         self._reading = reading
         self._source, self._line, self._blank = -1, 1, True
 
-    def merged(self) -> tuple[Spellings, dict[Spellings, Int32]]:
+    def merged(self) -> tuple[StringTable, dict[StringTable, Int32]]:
         """All spellings with their counts, and the number there of each spelling of each table."""
         if not self._tables:
-            return Spellings(), {}
+            return StringTable(), {}
         largest = max(self._tables, key=len)
         numbers = {largest: np.arange(len(largest), dtype=np.int32)}
         for table in self._tables:
@@ -100,12 +100,12 @@ class Numbering:
             return _by_bytes(rule, self._reading, block, spellings)
 
     @contextmanager
-    def _table(self) -> Iterator[Spellings]:
-        """Spellings that nobody else adds to meanwhile."""
+    def _table(self) -> Iterator[StringTable]:
+        """StringTable that nobody else adds to meanwhile."""
         try:
             table = self._idle.pop()
         except IndexError:
-            table = Spellings()
+            table = StringTable()
             self._tables.append(table)
         yield table
         self._idle.append(table)
@@ -146,7 +146,7 @@ class Numbering:
         self.pieces.append(Piece(found.ids, ends, numbered.spellings))
 
 
-def _by_bytes(rule: ByteRule, reading: Reading, block: Block, spellings: Spellings) -> Numbered:
+def _by_bytes(rule: ByteRule, reading: Reading, block: Block, spellings: StringTable) -> Numbered:
     text, records = _bytes_of(block, reading.encoding_errors), block.records is not None
     found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
     lines, blank = len(found.ends), found.blank
@@ -186,7 +186,7 @@ def _distinct(ends: Int64) -> Int64:
 
 
 def _by_documents(
-    rule: DocumentRule, reading: Reading, block: Block, line: int, spellings: Spellings
+    rule: DocumentRule, reading: Reading, block: Block, line: int, spellings: StringTable
 ) -> Numbered:
     documents = documents_in(block, reading, line)
     numbers: dict[str, int] = {}

@@ -29,7 +29,7 @@ from gpuemb.corpus.sources import expand, size_of
 from gpuemb.corpus.subsampling import Subsampling, check_threshold
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
-from gpuemb.kernels.tokenize.string_table import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
         )
 
 
-def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
+def _words(spelled: StringTable, *, lower: bool) -> tuple[StringTable, Int64, Int32]:
     """The distinct words, their counts, and which of them each spelling is.
 
     All spellings are put in lower case at once: a line's end, which stands between them, is no letter, so
@@ -165,7 +165,7 @@ def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]
     lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()
     if lowered == joined:
         return spelled, counts, np.arange(len(counts), dtype=np.int32)
-    words, text = Spellings(), np.frombuffer(lowered, np.uint8)
+    words, text = StringTable(), np.frombuffer(lowered, np.uint8)
     word_of = words.number(text, places_of(text))
     of_words = np.zeros(len(words), np.int64)
     np.add.at(of_words, word_of, counts)

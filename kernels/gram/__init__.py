@@ -13,8 +13,8 @@
                  lengths  (S,)     Σ_i κ_i^s, κ_i^s = ‖row i of E_s‖², 1 for unit rows
                  norms    (S, S)   Σ_i κ_i^s κ_i^t
                  weighted (S, D)   Σ_i κ_i^s z_i
-                 zeros    (S,)     rows without length, int64
-                 left_out ()       rows without length in at least one table, int64
+                 zeros    (S,)     rows of length 0, int64
+                 left_out ()       rows of length 0 in at least one table, int64
                  images   (D, S·k) k = ``PROBES``, where the products are float32: block (s, t), s ≤ t, is
                                    E_sᵀ(E_t W_t), all in float64, W_t = ``probes(d_t)``ᵀ, the others
                                    undefined; (D, 0) where the products are float64

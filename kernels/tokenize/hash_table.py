@@ -1,8 +1,9 @@
-"""A hash table of spellings: eight bytes a slot, thirty-two a spelling.
+"""Open-addressing hash table of strings, as compiled code: eight bytes a slot, thirty-two an entry.
 
-A slot holds half of a hash and a number; the number leads to the key: the bytes, sixteen at most, zeros
-behind them. So equal keys say equal spellings, for no spelling holds a zero. Longer ones have hashes for a
-key, told by a byte that UTF-8 never has, and are compared where they stand. No hash is trusted.
+A slot holds half of a hash and the number of an entry; the entry holds the key: the bytes of the string,
+sixteen at most, zeros behind them. So equal keys are equal strings, for no string holds a zero. Longer
+strings have hashes for a key, marked by a byte that UTF-8 never has, and are compared byte by byte. No
+hash is trusted.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from gpuemb.kernels.tokenize import Bytes, Whole
 
 Words = NDArray[np.uint64]
 LOW, HIGH, COUNT, BEGIN, FIELDS = range(5)  # of an entry
-SPELLINGS, BITS = range(2)  # of ``reached``
-BATCH = 512  # tokens whose slots are asked for before the first is looked into
+STRINGS, BITS = range(2)  # of ``state``
+BATCH = 512  # tokens whose slots are prefetched before the first lookup
 FACTOR, FINISH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 B8, B32, LOW_HALF, ALL = (np.uint64(bits) for bits in (8, 32, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
 LONG = np.uint64(0xFF << 56)
@@ -29,23 +30,23 @@ SLOT_BYTES, ENTRY_BYTES = 8, 32
 NEWLINE = ord("\n")
 
 
-class Kept(NamedTuple):
-    """The spellings met so far.
+class HashTable(NamedTuple):
+    """Arrays of the table.
 
     Attributes:
-        slots: ``(2^bits,)`` half of a hash, then number + 1; 0 where nobody is.
-        entries: ``(4·e,)`` of each spelling the key's two words, how often it was met, and its first byte
-            in ``spelled``; the entry behind the last says where the next begins.
-        spelled: ``(b,)`` the spellings, a newline after each.
-        keys: ``(3·BATCH,)`` of the tokens at hand: the key's two words, and their hash.
-        reached: how many spellings there are; log₂ of the slots.
+        slots: ``(2^bits,)`` half of a hash, then number + 1; 0 where free.
+        entries: ``(4·e,)`` of each string the key's two words, its count, and its first byte in
+            ``strings``; the entry behind the last has the first byte of the next.
+        strings: ``(b,)`` the strings, a newline after each.
+        keys: ``(3·BATCH,)`` of the current tokens: the key's two words, and their hash.
+        state: number of strings; log₂ of the slots.
     """
 
     slots: Words
     entries: Words
-    spelled: Bytes
+    strings: Bytes
     keys: Words
-    reached: Int64
+    state: Int64
 
 
 @njit
@@ -53,31 +54,31 @@ def number_tokens(
     text: Bytes,
     places: Int64,
     span: tuple[Whole, Whole],
-    kept: Kept,
+    table: HashTable,
     longest: Whole,
     weight: np.uint64,
     ids: Int32,
     before: Whole,
 ) -> Whole:
-    """Give tokens the numbers of their spellings, new ones to new spellings.
+    """Look up the numbers of tokens; new strings get new numbers.
 
     Args:
-        text: where the tokens stand.
-        places: where each begins and ends, in turn.
+        text: of the tokens.
+        places: begin and end of each, in turn.
         span: the first of the tokens, and the next after the last.
-        kept: the spellings.
+        table: the strings so far.
         longest: most bytes of a token.
-        weight: added to each token's spelling's count.
-        ids: the numbers go to ``ids[before + i]``.
+        weight: added to the count of each token's string.
+        ids: the numbers are written to ``ids[before + i]``.
         before: see there.
 
     Returns:
-        The first token without a number: the next after the last, one that is too long, or one with a new
-        spelling for which ``kept`` has no room.
+        The first token without a number: the next after the last, one that is too long, or a new string
+        beyond the capacity of ``table``.
     """
-    kept, (text, places, ids) = borrowed(kept), borrowed((text, places, ids))
-    keys, slots, entries, mask = kept.keys, kept.slots, kept.entries, len(kept.slots) - 1
-    rest, address, held_at = np.uint64(64 - kept.reached[BITS]), slots.ctypes.data, entries.ctypes.data
+    table, (text, places, ids) = borrowed(table), borrowed((text, places, ids))
+    keys, slots, entries, mask = table.keys, table.slots, table.entries, len(table.slots) - 1
+    rest, address, held_at = np.uint64(64 - table.state[BITS]), slots.ctypes.data, entries.ctypes.data
     for first in range(span[0], span[1], BATCH):
         last = min(first + BATCH, span[1])
         stop: Whole = last
@@ -92,7 +93,7 @@ def number_tokens(
             key = 3 * (one - first)
             keys[key], keys[key + 1], keys[key + 2] = low, high, mixed
             prefetch(int(address + SLOT_BYTES * np.int64(mixed >> rest)))
-        for one in range(first, stop):  # then for the entry that is likely: a tenth and more of all time
+        for one in range(first, stop):  # prefetch the likely entry too: saves a tenth and more of the time
             held = slots[np.int64(keys[3 * (one - first) + 2] >> rest)]
             prefetch(int(held_at + ENTRY_BYTES * (np.int64(held & LOW_HALF) - 1)))
         for one in range(first, stop):
@@ -103,7 +104,7 @@ def number_tokens(
                 held = slots[slot]
                 number: Whole = np.int64(held & LOW_HALF) - 1
                 if held == 0:
-                    number = _add(text, places[2 * one], places[2 * one + 1], kept, low, high)
+                    number = _add(text, places[2 * one], places[2 * one + 1], table, low, high)
                     if number < 0:
                         return one
                     slots[slot] = mixed << B32 | np.uint64(number + 1)
@@ -111,7 +112,7 @@ def number_tokens(
                 if held >> B32 == mixed & LOW_HALF:
                     entry = FIELDS * number
                     if entries[entry + LOW] == low and entries[entry + HIGH] == high:  # noqa: SIM102  rare last
-                        if high < LONG or _equal(text, places[2 * one], places[2 * one + 1], kept, number):
+                        if high < LONG or _equal(text, places[2 * one], places[2 * one + 1], table, number):
                             break
                 slot = (slot + 1) & mask
             entries[FIELDS * number + COUNT] += weight
@@ -122,53 +123,53 @@ def number_tokens(
 
 
 @njit
-def fill_slots(kept: Kept) -> None:
-    """Give every spelling a slot; the slots are empty."""
-    kept = borrowed(kept)
-    rest, mask = np.uint64(64 - kept.reached[BITS]), len(kept.slots) - 1
-    for number in range(kept.reached[SPELLINGS]):
-        low, high = kept.entries[FIELDS * number + LOW], kept.entries[FIELDS * number + HIGH]
+def fill_slots(table: HashTable) -> None:
+    """Insert every string into empty slots."""
+    table = borrowed(table)
+    rest, mask = np.uint64(64 - table.state[BITS]), len(table.slots) - 1
+    for number in range(table.state[STRINGS]):
+        low, high = table.entries[FIELDS * number + LOW], table.entries[FIELDS * number + HIGH]
         mixed = (low ^ high * FINISH) * FACTOR
         mixed = (mixed ^ mixed >> B32) * FINISH
         slot = np.int64(mixed >> rest)
-        while kept.slots[slot] != 0:
+        while table.slots[slot] != 0:
             slot = (slot + 1) & mask
-        kept.slots[slot] = mixed << B32 | np.uint64(number + 1)
+        table.slots[slot] = mixed << B32 | np.uint64(number + 1)
 
 
 @njit
-def _add(text: Bytes, at: Whole, end: Whole, kept: Kept, low: np.uint64, high: np.uint64) -> Whole:
-    """The number of a new spelling; −1 if there is no room for it."""
-    number: Whole = kept.reached[SPELLINGS]
+def _add(text: Bytes, at: Whole, end: Whole, table: HashTable, low: np.uint64, high: np.uint64) -> Whole:
+    """Add a string, return its number; −1 beyond the capacity."""
+    number: Whole = table.state[STRINGS]
     entry = FIELDS * number
-    begin = np.int64(kept.entries[entry + BEGIN])
-    if 2 * number >= len(kept.slots) or begin + end - at >= len(kept.spelled):
+    begin = np.int64(table.entries[entry + BEGIN])
+    if 2 * number >= len(table.slots) or begin + end - at >= len(table.strings):
         return -1
     for place in range(end - at):
-        kept.spelled[begin + place] = text[at + place]
-    kept.spelled[begin + end - at] = NEWLINE
-    kept.entries[entry + LOW], kept.entries[entry + HIGH], kept.entries[entry + COUNT] = low, high, 0
-    kept.entries[entry + FIELDS + BEGIN] = begin + end - at + 1
-    kept.reached[SPELLINGS] = number + 1
+        table.strings[begin + place] = text[at + place]
+    table.strings[begin + end - at] = NEWLINE
+    table.entries[entry + LOW], table.entries[entry + HIGH], table.entries[entry + COUNT] = low, high, 0
+    table.entries[entry + FIELDS + BEGIN] = begin + end - at + 1
+    table.state[STRINGS] = number + 1
     return number
 
 
 @njit
-def _equal(text: Bytes, at: Whole, end: Whole, kept: Kept, number: Whole) -> bool:
-    """Whether a token of more than sixteen bytes has the spelling of this number."""
-    begin = np.int64(kept.entries[FIELDS * number + BEGIN])
-    if np.int64(kept.entries[FIELDS * number + FIELDS + BEGIN]) - begin != end - at + 1:
+def _equal(text: Bytes, at: Whole, end: Whole, table: HashTable, number: Whole) -> bool:
+    """Whether a token of more than sixteen bytes equals the string of this number."""
+    begin = np.int64(table.entries[FIELDS * number + BEGIN])
+    if np.int64(table.entries[FIELDS * number + FIELDS + BEGIN]) - begin != end - at + 1:
         return False
     for step in range(0, end - at, EIGHT):
         place = min(step, end - at - EIGHT)
-        if load_eight(kept.spelled, begin + place) != load_eight(text, at + place):
+        if load_eight(table.strings, begin + place) != load_eight(text, at + place):
             return False
     return True
 
 
 @njit_inline
 def _key(text: Bytes, at: Whole, length: Whole) -> tuple[np.uint64, np.uint64]:
-    """Two words that say which spelling it is; of one above sixteen bytes, which it may be."""
+    """Key of a string: two words, unique up to sixteen bytes."""
     if length <= 2 * EIGHT and at + 2 * EIGHT <= text.size:
         low, high = np.uint64(load_eight(text, at)), np.uint64(load_eight(text, at + EIGHT))
         return low & _lowest(min(length, EIGHT)), high & _lowest(max(length - EIGHT, 0))
@@ -177,14 +178,14 @@ def _key(text: Bytes, at: Whole, length: Whole) -> tuple[np.uint64, np.uint64]:
 
 @njit_inline
 def _lowest(count: Whole) -> np.uint64:
-    """A word with the bits of its lowest bytes; in two steps, for no shift is by all sixty-four."""
+    """Mask of the lowest bytes; in two steps, as a shift by sixty-four is undefined."""
     half = np.uint64(EIGHT // 2 * count)
     return ~(ALL << half << half)
 
 
 @njit
 def _other_key(text: Bytes, at: Whole, length: Whole) -> tuple[np.uint64, np.uint64]:
-    """The same for what is long, or stands at the end of the text."""
+    """The same for long strings, and at the end of the text."""
     low, high = np.uint64(0), np.uint64(0)
     if length <= 2 * EIGHT:
         for place in range(length):

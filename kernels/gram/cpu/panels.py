@@ -54,7 +54,7 @@ def fill(
         rows: ``(n, d)`` float32 or float64, C order.
         origin: ``(d,)``, or ``(0,)`` for none.
         probes: ``(k, d)``; k may be 0.
-        unit: divide rows and images by their length; rows without length are zeros.
+        unit: divide rows and images by their length; rows of length 0 are zeros.
         block: of :func:`room`, written from its first row.
         kappa: at least n, written: ``‖z_i‖²`` before scaling.
         image: ``(n, k)`` at least, written: ``z_i·w``.

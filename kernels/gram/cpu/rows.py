@@ -44,7 +44,7 @@ def prepare_rows(
 
 @njit
 def scale_rows(wide: Float64, kappa: Float64, image: Float64) -> None:
-    """Scale rows and their images to length 1; rows without length stay zeros."""
+    """Scale rows and their images to length 1; rows of length 0 stay zeros."""
     for i in range(wide.shape[0]):
         length = math.sqrt(kappa[i])
         if length > 0.0:

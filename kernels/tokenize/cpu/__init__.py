@@ -1,17 +1,16 @@
 """Tokens on the CPU: sixty-four bytes of ASCII at a time, one worker a text.
 
 Plan      1 classify  sixty-four bytes are compared with ranges in one register; a bit a byte says member,
-                      inner or newline. Token borders are where members begin and end: no branch looks at a
-                      byte, and borders are written down sixteen at a time, needed or not.
-          2 number    the slots of five hundred tokens are asked for, then the entries these lead to, before
-                      the first is looked into. A key is sixteen bytes, a spelling's key and count are half
-                      a cache line: a token of up to sixteen bytes is told from others by two comparisons
-                      (slots.py).
+                      inner or newline. Token borders are where members begin and end: no branch depends on
+                      a byte, and borders are written sixteen at a time, needed or not.
+          2 number    the slots of five hundred tokens are prefetched, then their entries, before the first
+                      lookup. A key is sixteen bytes, a string's key and count are half a cache line: a token
+                      of up to sixteen bytes is identified by two comparisons (hash_table.py).
           Sixty-four bytes that are not all ASCII, or hold a zero, go character by character: decoded,
           checked, and looked up in ``members``.
 Bound by  instructions, and cache misses of rare words.
-Memory    2 bytes a byte of text for ids at most, touched as they come; 48 to 96 bytes a distinct spelling and
-          its own, some of it not yet touched.
+Memory    2 bytes a byte of text for ids at most, touched when used; 48 to 96 bytes a distinct string
+          and its own, some of it not yet touched.
 """
 
 from __future__ import annotations
@@ -37,30 +36,30 @@ from gpuemb.kernels.tokenize.cpu.characters import (
     token_end,
     width,
 )
-from gpuemb.kernels.tokenize.hash_table import Kept, number_tokens
-from gpuemb.kernels.tokenize.string_table import Spellings, read_only
+from gpuemb.kernels.tokenize.hash_table import HashTable, number_tokens
+from gpuemb.kernels.tokenize.string_table import StringTable, read_only
 
-AT, TOKENS, LINES, LINE_START, BORDERS, NUMBERED, PROBLEM = range(7)  # how far a scan has come
+AT, TOKENS, LINES, LINE_START, BORDERS, NUMBERED, PROBLEM = range(7)  # of ``state``
 B0, B1, B63 = (np.uint64(bits) for bits in (0, 1, 63))
-ONCE = B1  # what a token adds to its spelling's count
+ONCE = B1  # a token's share of its string's count
 BLOCK = 64
-AT_ONCE = 16  # borders that are written without asking whether there are so many
-ROOM = 2048  # borders that wait to be numbered
+AT_ONCE = 16  # borders written at a time, whether or not there are so many
+PENDING = 2048  # borders pending numbering
 ASCII = 0x7F
 TAB, RETURN, SPACE = b"\t\r "
 
 
 class Work(NamedTuple):
-    """All that a scan reads and writes.
+    """Arrays of a scan.
 
     Attributes:
         text: as in the module's contract.
         members, inner, kinds: the rule.
         alone: ``(r, 2)`` first and last of ranges of ASCII members.
         between: ``(r, 2)`` of ASCII inner characters.
-        ids, ends, blank: room for the answer.
-        places: where the tokens that wait begin and end, in turn; the last may not have ended.
-        reached: place, tokens, lines, the line's first byte, borders in ``places``, waiting tokens that were
+        ids, ends, blank: the result.
+        places: begin and end of the pending tokens, in turn; the last may be open.
+        state: place, tokens, lines, the line's first byte, borders in ``places``, pending tokens already
             numbered, problem.
     """
 
@@ -74,10 +73,10 @@ class Work(NamedTuple):
     ends: Int64
     blank: NDArray[np.bool_]
     places: Int64
-    reached: Int64
+    state: Int64
 
 
-def tokenize(text: Bytes, members: Bytes, inner: Int32, spellings: Spellings) -> FoundTokens:
+def tokenize(text: Bytes, members: Bytes, inner: Int32, strings: StringTable) -> FoundTokens:
     """See :mod:`gpuemb.kernels.tokenize`."""
     text, rule = read_only(text), rule_of(members, inner)
     ids = np.empty(text.size // 2 + 1, np.int32)
@@ -90,14 +89,14 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32, spellings: Spellings) ->
         ids,
         ends,
         blank,
-        np.empty(ROOM + BLOCK + AT_ONCE, np.int64),
+        np.empty(PENDING + BLOCK + AT_ONCE, np.int64),
         np.zeros(PROBLEM + 1, np.int64),
     )
-    while not _scan(work, spellings.kept):
-        spellings.widen(LONGEST)
-    at, tokens, lines, *_, problem = work.reached.tolist()
+    while not _scan(work, strings.table):
+        strings.grow(LONGEST)
+    at, tokens, lines, *_, problem = work.state.tolist()
     del work
-    ids.resize(tokens, refcheck=False)  # the rest was never touched: gives it back, copies nothing
+    ids.resize(tokens, refcheck=False)  # frees the untouched rest, copies nothing
     ends.resize(lines, refcheck=False)
     blank.resize(lines, refcheck=False)
     return FoundTokens(ids, ends, blank, problem, at)
@@ -111,53 +110,53 @@ def _ranges(chosen: NDArray[np.bool_]) -> Int64:
 
 
 @njit
-def _scan(work: Work, kept: Kept) -> bool:
-    """Go on from ``reached``; return False where ``kept`` has no room for a spelling."""
+def _scan(work: Work, table: HashTable) -> bool:
+    """Continue from ``state``; return False where ``table`` is full."""
     work = borrowed(work)
-    reached, places = work.reached, work.places
+    state, places = work.state, work.places
     while True:
-        waiting = reached[BORDERS] // 2
-        span = reached[NUMBERED], waiting
-        done = number_tokens(work.text, places, span, kept, LONGEST, ONCE, work.ids, reached[TOKENS])
-        if done < waiting:
-            reached[NUMBERED] = done
+        pending = state[BORDERS] // 2
+        span = state[NUMBERED], pending
+        done = number_tokens(work.text, places, span, table, LONGEST, ONCE, work.ids, state[TOKENS])
+        if done < pending:
+            state[NUMBERED] = done
             if places[2 * done + 1] - places[2 * done] <= LONGEST:
                 return False
-            reached[PROBLEM], reached[AT] = TOO_LONG, places[2 * done]
+            state[PROBLEM], state[AT] = TOO_LONG, places[2 * done]
             return True
-        places[0] = places[2 * waiting]
-        reached[TOKENS] += waiting
-        reached[BORDERS], reached[NUMBERED] = reached[BORDERS] % 2, 0
-        if reached[AT] >= work.text.size or reached[PROBLEM] != NONE:
+        places[0] = places[2 * pending]
+        state[TOKENS] += pending
+        state[BORDERS], state[NUMBERED] = state[BORDERS] % 2, 0
+        if state[AT] >= work.text.size or state[PROBLEM] != NONE:
             return True
-        _find(work)
+        _find_borders(work)
 
 
 @njit
-def _find(work: Work) -> None:
+def _find_borders(work: Work) -> None:
     """Find the borders of some more tokens."""
     work = borrowed(work)
-    reached, size = work.reached, work.text.size
-    while reached[BORDERS] < ROOM and reached[AT] < size and reached[PROBLEM] == NONE:
-        at, open_token = reached[AT], reached[BORDERS] % 2
+    state, size = work.state, work.text.size
+    while state[BORDERS] < PENDING and state[AT] < size and state[PROBLEM] == NONE:
+        at, open_token = state[AT], state[BORDERS] % 2
         belongs, newlines, clean = B0, B0, False
         if at + BLOCK < size:
             belongs, newlines, clean = _classify(work, at, open_token == 1)
         if clean:
-            _take_block(work, at, belongs, newlines)
+            _add_block(work, at, belongs, newlines)
             continue
         if open_token:  # from its first character
-            reached[BORDERS] -= 1
-            _take_characters(work, work.places[reached[BORDERS]], min(at + BLOCK, size))
+            state[BORDERS] -= 1
+            _add_characters(work, work.places[state[BORDERS]], min(at + BLOCK, size))
         else:
-            _take_characters(work, at, min(at + BLOCK, size))
+            _add_characters(work, at, min(at + BLOCK, size))
 
 
 @njit_inline
 def _classify(work: Work, at: Whole, inside: bool) -> tuple[np.uint64, np.uint64, bool]:
-    """A bit a byte of a block, the first lowest: whether a token has it, whether it ends a line.
+    """Return a bit a byte of a block, the first lowest: part of a token, end of a line.
 
-    The third answer is whether these say all: they do where every byte is ASCII and none is zero.
+    The third result is whether these suffice: where every byte is ASCII and none is zero.
     """
     clean = bytes_between(work.text, at, 1, ASCII) == ~B0
     newlines = bytes_between(work.text, at, NEWLINE_BYTE, NEWLINE_BYTE)
@@ -175,10 +174,10 @@ def _classify(work: Work, at: Whole, inside: bool) -> tuple[np.uint64, np.uint64
 
 
 @njit_inline
-def _take_block(work: Work, at: Whole, belongs: np.uint64, newlines: np.uint64) -> None:
-    """Write down where tokens begin and end in a block, and its ends of lines."""
-    reached, places = work.reached, work.places
-    first = reached[BORDERS]
+def _add_block(work: Work, at: Whole, belongs: np.uint64, newlines: np.uint64) -> None:
+    """Add the borders of a block's tokens, and its ends of lines."""
+    state, places = work.state, work.places
+    first = state[BORDERS]
     borders = belongs ^ (belongs << B1 | np.uint64(first % 2))
     left, place, last = borders, first, first + np.int64(popcount(borders))
     while True:
@@ -191,50 +190,50 @@ def _take_block(work: Work, at: Whole, belongs: np.uint64, newlines: np.uint64) 
     while newlines != B0:
         bit = newlines & (~newlines + B1)
         before = borders & (bit | bit - B1)
-        tokens = reached[TOKENS] + (first + np.int64(popcount(before))) // 2
+        tokens = state[TOKENS] + (first + np.int64(popcount(before))) // 2
         _end_line(work, at + np.int64(trailing_zeros(bit)), tokens)
         newlines ^= bit
-    reached[BORDERS], reached[AT] = last, at + BLOCK
+    state[BORDERS], state[AT] = last, at + BLOCK
 
 
 @njit
-def _take_characters(work: Work, at: Whole, last: Whole) -> None:
+def _add_characters(work: Work, at: Whole, last: Whole) -> None:
     """Find the tokens that begin before ``last``, of any characters."""
     work = borrowed(work)
-    text, kinds, reached = work.text, work.kinds, work.reached
+    text, kinds, state = work.text, work.kinds, work.state
     rule = Rule(work.members, work.inner, kinds)
     while at < last:
         kind = kinds[text[at]]
         if kind in (MEMBER, BEYOND):
             stop = token_end(text, rule, at)
             if stop < 0:
-                at, reached[PROBLEM] = -1 - stop, NOT_UTF8
+                at, state[PROBLEM] = -1 - stop, NOT_UTF8
                 break
             if stop == at:  # a character beyond ASCII that is no member
                 at += width(text[at])
                 continue
-            borders = reached[BORDERS]
+            borders = state[BORDERS]
             work.places[borders], work.places[borders + 1] = at, stop
-            reached[BORDERS] = borders + 2
+            state[BORDERS] = borders + 2
             at = stop
             continue
         if kind == NEWLINE:
-            _end_line(work, at, reached[TOKENS] + reached[BORDERS] // 2)
+            _end_line(work, at, state[TOKENS] + state[BORDERS] // 2)
         elif kind == END:
-            reached[PROBLEM] = ZERO_BYTE
+            state[PROBLEM] = ZERO_BYTE
             break
         at += 1
-    reached[AT] = at
+    state[AT] = at
 
 
 @njit_inline
 def _end_line(work: Work, at: Whole, tokens: Whole) -> None:
-    reached = work.reached
-    line, place = reached[LINES], reached[LINE_START]
+    state = work.state
+    line, place = state[LINES], state[LINE_START]
     blank = tokens == (work.ends[line - 1] if line else 0)
     while blank and place < at:
         byte = work.text[place]
         blank = byte == SPACE or TAB <= byte <= RETURN
         place += 1
     work.ends[line], work.blank[line] = tokens, blank
-    reached[LINES], reached[LINE_START] = line + 1, at + 1
+    state[LINES], state[LINE_START] = line + 1, at + 1

@@ -1,4 +1,4 @@
-"""Where tokens of any characters end, one character at a time."""
+"""End of a token of any characters, one character at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEWLINE_BYTE = ord("\n")
 
 
 class Rule(NamedTuple):
-    """What tokens are made of: ``members`` and ``inner`` of the contract, and ``kinds`` (256,) of bytes."""
+    """The rule of tokens: ``members`` and ``inner`` of the contract, and ``kinds`` (256,) of bytes."""
 
     members: Bytes
     inner: Int32
@@ -23,7 +23,7 @@ class Rule(NamedTuple):
 
 
 def rule_of(members: Bytes, inner: Int32) -> Rule:
-    """Say of every byte what it means where a character begins."""
+    """Classify every byte as the first of a character."""
     kinds = np.full(256, BEYOND, np.uint8)
     kinds[:128] = np.where(np.unpackbits(members[:16], bitorder="little"), MEMBER, OTHER)
     kinds[[point for point in inner.tolist() if point < 128 and kinds[point] == OTHER]] = INNER
@@ -33,9 +33,9 @@ def rule_of(members: Bytes, inner: Int32) -> Rule:
 
 @njit
 def token_end(text: Bytes, rule: Rule, at: Whole) -> Whole:
-    """Where the token that may begin at ``at`` ends.
+    """Return the end of the token that begins at ``at``.
 
-    It is ``at`` if none begins there, and −1 − place where a byte is no UTF-8.
+    It is ``at`` if none begins there, and −1 − place of a byte that is no UTF-8.
     """
     kinds, size, begun = rule.kinds, text.size, at
     while True:
@@ -57,7 +57,7 @@ def token_end(text: Bytes, rule: Rule, at: Whole) -> Whole:
 
 @njit
 def _begins_member(text: Bytes, rule: Rule, at: Whole) -> bool:
-    """Whether a member stands at ``at``; bytes that are no UTF-8 are met later."""
+    """Whether a member begins at ``at``; bytes that are no UTF-8 are reported later."""
     if at >= text.size:
         return False
     if rule.kinds[text[at]] != BEYOND:
