@@ -30,8 +30,8 @@ struct __align__(16) Eight {  // numbers of float16
     uint32_t pairs[4];
 };
 
-// A stage of both panels. Part p of row r lies at p ^ (r / 2 % 4): what eight lanes store at once, and what the 32
-// lanes of a fragment load at once, is in 32 different banks.
+// A stage of both panels. Part p of row r is at p ^ (r / 2 % 4): eight lanes that store at once, and the 32 lanes of
+// a fragment that load at once, use 32 different banks.
 struct Panels {
     Eight left[SIDE][PARTS], right[SIDE][PARTS];
 };

@@ -8,7 +8,7 @@ r"""Lines of text to words and float32 rows; a number is read as NumPy reads it.
             status  (L,)   uint8     GOOD, BLANK, RAGGED or NONFINITE
 
 A line is ``word SEP number SEP … number``: the last ``d`` tokens are the numbers, one separator (space or
-tab) stands before them, and all before that is the word as it stands: empty, a number, or with separators
+tab) comes before them, and the word is all before that, unchanged: empty, a number, or with separators
 inside. Numbers may have several separators between and behind them, and one ``\r`` may end the line. A word
 with separators whose own last token is a number makes the line ragged: it has too many numbers.
 

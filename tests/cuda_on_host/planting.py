@@ -23,8 +23,8 @@ class Mutant:
 
     Attributes:
         name: what is planted.
-        right: what stands in the kernel's text, once.
-        wrong: what stands there instead.
+        right: a passage of the kernel's text, once.
+        wrong: its replacement.
     """
 
     name: str

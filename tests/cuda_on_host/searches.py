@@ -86,7 +86,7 @@ def separated(words: int, dim: int, seed: int = 0) -> FloatMatrix:
 
 
 def crowded() -> tuple[FloatMatrix, Int64]:
-    """A table of mostly equal rows, and three rows to ask for: two of those, and another."""
+    """A table of mostly equal rows, and three queries: two of those, and another."""
     equal = np.tile(awkward_rows("gaussian", "float32", 1, 6, seed=0), (4 * SIDE, 1))
     return np.concatenate([equal, separated(20, 6)]), np.array([0, 300, len(equal) + 1])
 

@@ -273,15 +273,15 @@ def test_rounds_of_the_symmetric_filter_take_every_pair_once(blocks: int) -> Non
     one.threshold[:] = np.where(
         np.arange(words) % 61 == 0, -np.inf, np.inf
     )  # few queries: the emulator is slow
-    met: list[set[int]] = [set() for _ in range(words)]
+    paired: list[set[int]] = [set() for _ in range(words)]
     for first, last in rounds(blocks, SIDE, 1):
         one.count[:] = 0
         cuda.STRATEGIES["fused"](one, first, last)
         for row, found in enumerate(candidate_sets(one)):
-            assert not met[row] & found
-            met[row] |= found
+            assert not paired[row] & found
+            paired[row] |= found
     for row in range(words):
-        assert met[row] == (set(range(words)) - {row} if row % 61 == 0 else set())
+        assert paired[row] == (set(range(words)) - {row} if row % 61 == 0 else set())
 
 
 @pytest.mark.usefixtures("emulator")

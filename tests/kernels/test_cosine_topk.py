@@ -80,22 +80,22 @@ def search(
     return TopK(to_host(found.ids), to_host(found.scores))
 
 
-class Told:
-    """A progress that adds up what it is told, and by whom; it may be interrupted."""
+class Recorder:
+    """Adds up progress and records the reporting threads; may interrupt."""
 
     def __init__(self, breaks_at: int | None = None) -> None:
         self.done, self.breaks_at = 0, breaks_at
         self.total: int | None = None
-        self.tellers: set[int] = set()
+        self.callers: set[int] = set()
 
     @contextmanager
-    def phase(self, name: str, total: int | None = None) -> Iterator[Told]:
+    def phase(self, name: str, total: int | None = None) -> Iterator[Recorder]:
         self.total = total
         yield self
 
     def advance(self, amount: int = 1) -> None:
         self.done += amount
-        self.tellers.add(threading.get_ident())
+        self.callers.add(threading.get_ident())
         if self.breaks_at is not None and self.done >= self.breaks_at:
             raise KeyboardInterrupt
 
@@ -239,7 +239,7 @@ def test_columns_of_zeros_change_no_bit(device: Device, case: Asked, dimensions:
     assert_same_answer(padded, found)
 
 
-# Likely rows may save time and never change a bit.
+# A warm start may save time and never changes a bit.
 
 GUESSES = ("right", "some of them", "the farthest", "any", "one row again and again", "itself", "nothing")
 
@@ -334,7 +334,7 @@ def test_scores_that_only_ascend_give_the_reference_s_bits(device: Device) -> No
     assert_same_answer(search(device, *arguments), cosine_topk.reference(*arguments))
 
 
-# How the CPU cuts the work, and its two roads: both are exact, so both give the reference's bits.
+# How the CPU cuts the work, and its two strategies: both are exact, so both give the reference's bits.
 
 STRATEGIES = [
     pytest.param("int8", marks=pytest.mark.skipif(bool(vnni.missing()), reason=vnni.missing() or "present")),
@@ -344,7 +344,7 @@ STRATEGIES = [
 
 @contextmanager
 def strategy(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
-    """Force one of the roads, with blocks of at most ``block`` rows."""
+    """Force one of the strategies, with blocks of at most ``block`` rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cpu_kernel, "choose_strategy", lambda dim, queries, k: name)
         patch.setattr(cpu_kernel, "BLOCK", block)
@@ -353,7 +353,7 @@ def strategy(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", STRATEGIES)
 @given(case=asked(max_words=60), blocks=st.sampled_from([32, 64, 1024]), workers=st.integers(1, 3))
-def test_each_road_gives_the_reference_s_bits_for_any_block_and_workers(
+def test_each_strategy_gives_the_reference_s_bits_for_any_block_and_workers(
     name: str, case: Asked, blocks: int, workers: int
 ) -> None:
     arguments = case.table.rows, case.k, case.queries, case.itself
@@ -364,7 +364,7 @@ def test_each_road_gives_the_reference_s_bits_for_any_block_and_workers(
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("block", [256, 1024])
-def test_each_road_agrees_on_a_table_of_many_blocks(
+def test_each_strategy_agrees_on_a_table_of_many_blocks(
     name: str, workers: int, block: int, large: FloatMatrix
 ) -> None:
     expected = search(CPU, large, 10)
@@ -383,7 +383,7 @@ def _searched_alone(rows: FloatMatrix, k: int, queries: FloatMatrix) -> TopK:
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("dim", [1, 3, 15, 17, 50, 63, 65, 127, 300, 1000, 1024])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_each_road_takes_any_number_of_dimensions(name: str, dim: int, dtype: str) -> None:
+def test_each_strategy_takes_any_number_of_dimensions(name: str, dim: int, dtype: str) -> None:
     rows = awkward_rows("gaussian", dtype, 90, dim, seed=dim)
     with strategy(name):
         assert_same_answer(search(CPU, rows, 7), cosine_topk.reference(rows, 7))
@@ -391,7 +391,7 @@ def test_each_road_takes_any_number_of_dimensions(name: str, dim: int, dtype: st
 
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_road_finds_a_sample_of_a_large_awkward_table(name: str, kind: str) -> None:
+def test_each_strategy_finds_a_sample_of_a_large_awkward_table(name: str, kind: str) -> None:
     rows = awkward_rows(kind, "float32", 700, 33, seed=11)
     sample = np.arange(0, 700, 41)
     with strategy(name, 64):
@@ -411,7 +411,7 @@ def test_a_table_of_equal_rows_is_all_ties(name: str) -> None:
 
 
 @given(blocks=st.integers(0, 40))
-def test_every_pair_of_blocks_meets_once_and_no_two_of_a_round_share_a_block(blocks: int) -> None:
+def test_every_pair_of_blocks_comes_once_and_no_two_of_a_round_share_a_block(blocks: int) -> None:
     rounds = [pairs.tolist() for pairs in cpu_kernel._rounds(blocks)]
     met = sorted(tuple(pair) for pairs in rounds for pair in pairs)
     assert met == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
@@ -463,7 +463,7 @@ def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
     assert few.recomputed == int(np.any(large[:30] != 0, axis=1).sum())
 
 
-def test_few_queries_do_not_pay_for_arranging_the_table() -> None:
+def test_few_queries_do_not_pay_for_reordering_the_table() -> None:
     many = "float32" if vnni.missing() else "int8"
     assert cpu_kernel.choose_strategy(50, 1, 10) == "search"
     assert cpu_kernel.choose_strategy(50, 100_000, 10) == many
@@ -520,34 +520,34 @@ def test_lists_of_another_run_change_no_bit_and_save_scores(
 
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("queries", [None, 3, 700])
-def test_progress_is_told_of_every_pair_of_blocks_by_the_caller(
+def test_progress_counts_every_pair_of_blocks_from_the_caller(
     name: str, queries: int | None, large: FloatMatrix
 ) -> None:
-    told = Told()
+    recorder = Recorder()
     with strategy(name, 256), threads.limit(3):
-        cosine_topk.on(CPU)(large, 2, None if queries is None else large[:queries], progress=told)
-    assert told.total is not None
-    assert told.done == told.total > 1
-    assert told.tellers == {threading.get_ident()}
+        cosine_topk.on(CPU)(large, 2, None if queries is None else large[:queries], progress=recorder)
+    assert recorder.total is not None
+    assert recorder.done == recorder.total > 1
+    assert recorder.callers == {threading.get_ident()}
 
 
 def test_an_interrupted_search_ends_and_leaves_the_workers_free(large: FloatMatrix) -> None:
     with strategy("float32", 256), pytest.raises(KeyboardInterrupt):
-        cosine_topk.on(CPU)(large, 2, progress=Told(breaks_at=30))
+        cosine_topk.on(CPU)(large, 2, progress=Recorder(breaks_at=30))
     assert_same_answer(search(CPU, large[:300], 2), cosine_topk.reference(large[:300], 2))
 
 
 # The proofs behind the filters.
 
 
-def arranged(rows: FloatMatrix) -> OrderedRows:
+def ordered(rows: FloatMatrix) -> OrderedRows:
     table = np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
     return reorder(table, np.flatnonzero(rows.any(axis=1)), None)
 
 
 @given(table=tables())
 def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -> None:
-    side = arranged(table.rows)
+    side = ordered(table.rows)
     packed = float32.unit_rows(side, table.dim)
     unit = packed.panels.transpose(0, 2, 1, 3).reshape(-1, table.dim)[: len(side.rows)]
     margin = float32.rounding(table.dim)
@@ -557,7 +557,7 @@ def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -
 
 @given(table=tables())
 def test_no_score_is_farther_from_its_int8_filter_than_stated(table: Table) -> None:
-    side = arranged(table.rows)
+    side = ordered(table.rows)
     numbers = int8.quantize(side, table.dim)
     rows = len(side.rows)
     integers = numbers.panels.transpose(0, 2, 1, 3).reshape(-1, numbers.panels.shape[1] * 4)[:rows]

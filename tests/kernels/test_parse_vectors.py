@@ -63,7 +63,7 @@ def assert_same_lines(found: ParsedLines, expected: ParsedLines) -> None:
 
 
 def check(device: Device, text: bytes, dim: int) -> ParsedLines:
-    """Parse, and compare with the reference, on the quick road and at the text's end."""
+    """Parse, and compare with the reference, on the fast path and at the text's end."""
     whole = text if text.endswith(b"\n") else text + b"\n"
     for lines in (text, whole + PAST_THE_FAST_PATH):
         expected = parse_vectors.reference(np.frombuffer(lines, np.uint8), dim)

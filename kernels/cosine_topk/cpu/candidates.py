@@ -30,16 +30,16 @@ LINE = 64  # bytes of a cache line
 
 
 class Lists(NamedTuple):
-    """The answer as it grows; the rows that ask are in their ordered order, the answer in the caller's.
+    """Lists and buffers: ``ids`` and ``scores`` in the caller's order, the rest in that of the queries.
 
     Attributes:
         ids: ``(Q, k)`` int32, −1 padded.
         scores: ``(Q, k)`` float64, NaN padded.
         found: ``(n,)`` int32, entries of each row's list.
         threshold: ``(m,)`` float64, the k-th exact score; −∞ before there is one; +∞ for padding, m ≥ n.
-        waiting: ``(n,)`` int32, candidates in each row's buffer.
+        buffered: ``(n,)`` int32, candidates in each row's buffer.
         candidates: ``(n, b)`` int32, positions in the ordered table.
-        bounds: ``(n, b)`` float32, what their scores can be at most.
+        bounds: ``(n, b)`` float32, upper bounds of their scores.
         scored: ``(n,)`` int32, candidates scored in float64.
     """
 

@@ -22,7 +22,7 @@ CENTERS, SAMPLE_A_CENTER = 1024, 32  # at most; rows a center is the mean of, on
 
 
 class OrderedRows(NamedTuple):
-    """Rows with a length, ordered.
+    """Rows of length above 0, reordered.
 
     Attributes:
         rows: ``(n, 16·g)`` float32 or float64, columns padded with zeros.

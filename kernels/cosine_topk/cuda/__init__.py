@@ -67,7 +67,7 @@ def cosine_topk(
     warm_start: Int32 | None = None,
     progress: Progress = SILENT,
 ) -> TopK:
-    """See :mod:`gpuemb.kernels.cosine_topk`; ``rows`` and ``queries`` lie on the GPU, or both on the host.
+    """See :mod:`gpuemb.kernels.cosine_topk`; ``rows`` and ``queries`` on the GPU, or both on the host.
 
     Raises:
         ShapeError: more than ``LARGEST_DIM`` dimensions.

@@ -55,7 +55,7 @@ def fill(
         origin: ``(d,)``, or ``(0,)`` for none.
         probes: ``(k, d)``; k may be 0.
         unit: divide rows and images by their length; rows of length 0 are zeros.
-        block: of :func:`room`, written from its first row.
+        block: of :func:`empty_block`, written from its first row.
         kappa: at least n, written: ``‖z_i‖²`` before scaling.
         image: ``(n, k)`` at least, written: ``z_i·w``.
     """
@@ -94,7 +94,7 @@ def packed(factors: Float64) -> Float64:
 def product(left: NDArray[Any], right: NDArray[Any], rows: int, columns: int) -> Float64:
     """``EᵀF`` of the first rows of two blocks, E of so many columns, padded with zeros.
 
-    Of one block with itself what lies below the diagonal may miss.
+    Of a block with itself, entries below the diagonal may be missing.
     """
     total = _total(columns, right)
     add_products(left, 0, right, 0, rows, total, left is right)
