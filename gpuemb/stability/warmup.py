@@ -63,7 +63,7 @@ def _cosine_topk(device: Device) -> None:
 def _lists(device: Device) -> None:
     for runs, k in ((2, 1), (3, 256)):  # few entries are compared, many are named
         neighbor_overlap.on(device)(np.zeros((runs, 2, k), np.int32))
-    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)  # both enter kernels/naming.py
+    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)  # both use kernels/id_hash.py
 
 
 def _gram(device: Device) -> None:

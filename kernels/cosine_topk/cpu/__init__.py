@@ -97,15 +97,15 @@ def cosine_topk(
 ) -> TopK:
     """See :mod:`gpuemb.kernels.cosine_topk`."""
     table = _contiguous(rows)
-    asked = table if queries is None else _contiguous(queries)
+    query_rows = table if queries is None else _contiguous(queries)
     itself = np.arange(len(table)) if queries is None else itself
-    strategy = choose_strategy(table.shape[1], len(asked), k)
-    plan(len(table), table.shape[1], k, len(asked), table.itemsize).require()
+    strategy = choose_strategy(table.shape[1], len(query_rows), k)
+    plan(len(table), table.shape[1], k, len(query_rows), table.itemsize).require()
     if strategy == "search":
-        excluded = np.full(len(asked), -1) if itself is None else itself
-        return cosine_search.on(CPU)(table, None, k, asked, excluded)
+        excluded = np.full(len(query_rows), -1) if itself is None else itself
+        return cosine_search.on(CPU)(table, None, k, query_rows, excluded)
     with threads.single_threaded_blas():
-        search = _prepare(table, asked, itself, k)
+        search = _prepare(table, query_rows, itself, k)
         if warm_start is not None:
             raise_thresholds(warm_start, search.queries, search.table, len(table), search.lists)
         initial, cross = STRATEGIES[strategy](search)
@@ -149,16 +149,16 @@ def _contiguous(rows: FloatMatrix) -> FloatMatrix:
     return ready
 
 
-def _prepare(table: FloatMatrix, asked: FloatMatrix, itself: Int64 | None, k: int) -> Search:
-    step = _step(len(asked))
+def _prepare(table: FloatMatrix, query_rows: FloatMatrix, itself: Int64 | None, k: int) -> Search:
+    step = _step(len(query_rows))
     lengths = approximate_lengths(table)
-    centers = centers_of(table, lengths, step if asked is table else BLOCK)
-    ordered = reorder(table, _order(table, lengths, centers), itself if asked is table else None)
+    centers = centers_of(table, lengths, step if query_rows is table else BLOCK)
+    ordered = reorder(table, _order(table, lengths, centers), itself if query_rows is table else None)
     queries = ordered
-    if asked is not table:
-        lengths = approximate_lengths(asked)
-        queries = reorder(asked, _order(asked, lengths, centers), itself)
-    lists = empty_lists(len(asked), k, len(queries.rows), padded(len(queries.rows)))
+    if query_rows is not table:
+        lengths = approximate_lengths(query_rows)
+        queries = reorder(query_rows, _order(query_rows, lengths, centers), itself)
+    lists = empty_lists(len(query_rows), k, len(queries.rows), padded(len(queries.rows)))
     return Search(queries, ordered, lists, table.shape[1], step)
 
 
