@@ -29,7 +29,7 @@ from gpuemb.corpus.subsampling import Subsampling, check_threshold
 from gpuemb.corpus.token_patterns import DEFAULT, ByteRule, Tokenizer, name_of, token_pattern
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
         )
 
 
-def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
+def _words(spelled: StringTable, *, lower: bool) -> tuple[StringTable, Int64, Int32]:
     """Return the distinct words, their counts, and the word of each spelling.
 
     All spellings are lowercased in one call: the line end between them is not a letter, so the result of
@@ -164,7 +164,7 @@ def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]
     lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()
     if lowered == joined:
         return spelled, counts, np.arange(len(counts), dtype=np.int32)
-    words, text = Spellings(), np.frombuffer(lowered, np.uint8)
+    words, text = StringTable(), np.frombuffer(lowered, np.uint8)
     word_of = words.number(text, places_of(text))
     of_words = np.zeros(len(words), np.int64)
     np.add.at(of_words, word_of, counts)

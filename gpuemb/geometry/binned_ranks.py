@@ -13,8 +13,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.progress import SILENT, Progress, Task
-from gpuemb.kernels.rank_cells import CELLS, TILE, Grid, rank_cells
-from gpuemb.kernels.rank_products import rank_products
+from gpuemb.kernels.binned_ranks import BINS, TILE, Grid, rank_histogram, rank_products
 
 T = TypeVar("T")
 Stripe: TypeAlias = tuple[int, int]
@@ -62,13 +61,13 @@ def binned_spearman(
 
     Cost: ``2·V²·(d + e)`` flops in float64, four lookups a pair; 16 MB a worker, and both tables.
     """
-    counters = 2 * threads.count() * buffer((2, CELLS), np.int64)
+    counters = 2 * threads.count() * buffer((2, BINS), np.int64)
     held = 2 * threads.count() * buffer((2, TILE, TILE), np.float64)
     MemoryPlan("rsa: streamed ranks", {"counters": counters, "tiles of cosines": held}).require()
     first, second = (
-        Grid(mean - SPAN * spread, CELLS / (2 * SPAN * spread)) for mean, spread in (moments_x, moments_y)
+        Grid(mean - SPAN * spread, BINS / (2 * SPAN * spread)) for mean, spread in (moments_x, moments_y)
     )
-    count, multiply = rank_cells.on(device_of(x)), rank_products.on(device_of(x))
+    count, multiply = rank_histogram.on(device_of(x)), rank_products.on(device_of(x))
 
     def cells(stripe: Stripe) -> tuple[Int64, Int64]:
         return count(x, *stripe, first), count(y, *stripe, second)
@@ -77,7 +76,7 @@ def binned_spearman(
         return multiply(x, y, *stripe, first, second, a.mean, b.mean)
 
     with progress.phase("ranks of cosines", 2 * len(x)) as task:
-        counts = np.zeros((2, CELLS), np.int64)
+        counts = np.zeros((2, BINS), np.int64)
         for one, other in _told(cells, len(x), task):
             counts[0] += one
             counts[1] += other
@@ -102,7 +101,7 @@ def _told(function: Callable[[Stripe], T], words: int, task: Task) -> Iterator[T
 class _Ranks:
     """Ranks of the cells of one table.
 
-    ``mean`` ``(CELLS,)`` is that of the cosines in a cell, around the middle of all: halves of whole numbers
+    ``mean`` ``(BINS,)`` is that of the cosines in a cell, around the middle of all: halves of whole numbers
     below 2⁵³, exact. ``norm`` is the root of its squares over all pairs, ``hidden`` at least that of what
     exact ranks differ from it.
     """

@@ -27,8 +27,8 @@ from gpuemb.geometry.rank_correlation import (
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
 from gpuemb.geometry.word_lists import LEAST_WORDS
+from gpuemb.kernels.binned_ranks import rank_histogram
 from gpuemb.kernels.cosine_scores import cosine_scores
-from gpuemb.kernels.rank_cells import rank_cells
 
 MATRIX_BYTES = 1 << 30  # two matrices and the ranks of their entries, up to 4,096 words
 
@@ -55,7 +55,7 @@ def _rows_with_length(x: Any, y: Any) -> tuple[FloatMatrix, FloatMatrix, int]:
     for name, given in (("X", x), ("Y", y)):
         table = check_matrix("rsa", name, vectors_of(given), words_of(given))
         check_range("rsa", name, table, LARGEST_FOURTH_POWER)
-        for kernel in (cosine_scores, rank_cells):  # one that is missing is said before any work
+        for kernel in (cosine_scores, rank_histogram):  # one that is missing is said before any work
             kernel.implementation(device_of(table).kind)
         tables.append(native(table))
     check_same_rows("rsa", *tables)

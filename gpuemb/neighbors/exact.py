@@ -70,7 +70,7 @@ def nearest_neighbors(
     k: int = 10,
     *,
     queries: Any = None,
-    likely: Any = None,
+    warm_start: Any = None,
     device: str | None = None,
     progress: Progress = SILENT,
 ) -> Neighbors:
@@ -81,8 +81,9 @@ def nearest_neighbors(
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
-        likely: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the :class:`Neighbors` of
-            another run over the same words. Good ones save some time; the lists do not depend on them.
+        warm_start: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the
+            :class:`Neighbors` of another run over the same words. Good ones save some time; the lists do not
+            depend on them.
         device: where to compute: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``; None: where the table lies. One
             of the host, a memory map too, streams to the GPU, and stays there if it fits. Else its float16
             form must (``2·V·d`` bytes), and rows that are scored are read from the host as they are needed.
@@ -96,7 +97,7 @@ def nearest_neighbors(
         ConfigError: ``k`` is below 1 or there are not so many candidates.
         VocabularyError: an unknown word, with the closest spellings.
         ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix, or
-            ``likely`` are not rows of the table for each query.
+            ``warm_start`` are not rows of the table for each query.
         DeviceError: the device cannot be used, or the table lies on another GPU.
         MemoryBudgetError: the search does not fit the device.
 
@@ -105,7 +106,9 @@ def nearest_neighbors(
     on = computing_device("nearest_neighbors", vectors_of(table), device, [cosine_topk])
     rows = checked_rows("nearest_neighbors", table)
     asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
-    near = None if likely is None else _likely_rows(rows, rows if asked is None else asked, likely)
+    near = (
+        None if warm_start is None else _warm_start_rows(rows, rows if asked is None else asked, warm_start)
+    )
     found: TopK = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
     return neighbors_of(found, table, rows, zero_rows(native(rows)))
 
@@ -136,27 +139,27 @@ def checked_rows(where: str, table: Any) -> Array:
     return rows
 
 
-def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
+def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
     """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
-    ids = getattr(likely, "ids", likely)
+    ids = getattr(warm_start, "ids", warm_start)
     if getattr(ids, "ndim", 0) != 2 or ids.shape[0] != asked.shape[0]:
         raise ShapeError(
-            f"nearest_neighbors: likely is {type(likely).__name__} {getattr(ids, 'shape', '')}",
+            f"nearest_neighbors: warm_start is {type(warm_start).__name__} {getattr(ids, 'shape', '')}",
             needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
             remedy="Pass the lists of another run over the same words, or leave it out.",
         )
-    check_same_device("nearest_neighbors", {"the table": rows, "likely": ids})
+    check_same_device("nearest_neighbors", {"the table": rows, "warm_start": ids})
     xp = namespace_of(rows)
     near = xp.asarray(ids)
     if not xp.isdtype(near.dtype, "signed integer"):
         raise DTypeError(
-            f"nearest_neighbors: likely holds {near.dtype}",
+            f"nearest_neighbors: warm_start holds {near.dtype}",
             needed="Rows are signed integers, −1 where a list ends.",
             remedy="Pass the .ids of nearest_neighbors.",
         )
     if near.shape[1] and not -1 <= int(xp.min(near)) <= int(xp.max(near)) < rows.shape[0]:
         raise ShapeError(
-            f"nearest_neighbors: likely rows run from {int(xp.min(near))} to {int(xp.max(near))}",
+            f"nearest_neighbors: warm_start rows run from {int(xp.min(near))} to {int(xp.max(near))}",
             needed=f"The table's rows run from 0 to {rows.shape[0] - 1}; −1 stands for none.",
             remedy="Both runs must be over the same words: stack([a, b]) aligns them.",
         )

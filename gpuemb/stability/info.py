@@ -20,7 +20,7 @@ class Implementation:
     """What a kernel has for a kind of device.
 
     Attributes:
-        file: in the kernel's folder; empty when there is none.
+        file: in the kernel's folder, or a folder there; empty when there is none.
         reason: why this device would not run it; empty when it would.
     """
 
@@ -85,9 +85,10 @@ def info() -> Info:
 
 
 def _implementation(kernel: Kernel[..., Any], kind: str, cuda_lacks: str) -> Implementation:
-    if not kernel.runs_on(kind):
-        return Implementation("", f"{kernel.name} has no {kind}.py")
-    return Implementation(f"{kind}.py", cuda_lacks if kind == "cuda" else "")
+    place = kernel.place(kind)
+    if not place:
+        return Implementation("", f"{kernel.name} has no {kind}.py or {kind}/")
+    return Implementation(place, cuda_lacks if kind == "cuda" else "")
 
 
 def _why(chosen: device.Device, kernels: Mapping[str, Mapping[str, Implementation]], cuda_lacks: str) -> str:

@@ -216,7 +216,7 @@ class _Study:
             for key, table in zip(keys, tables, strict=True):
 
                 def compute(table: Float32 = table) -> Arrays:
-                    found = nearest_neighbors(table, k, likely=lists[-1]["ids"] if lists else None)
+                    found = nearest_neighbors(table, k, warm_start=lists[-1]["ids"] if lists else None)
                     return {"ids": found.ids, "scores": found.scores}
 
                 lists.append(self.store.unit("neighbors", digest_of(key, k), compute))

@@ -379,7 +379,7 @@ def test_info_says_what_this_machine_would_use(tmp_path: Path) -> None:
     done = gpuemb(tmp_path, "info")
     assert done.code == 0
     assert (done.err, list(tmp_path.iterdir())) == ("", [])
-    for word in ("auto means", "CPU", "CUDA", "threads", "numpy", "cosine_topk", "cpu.py"):
+    for word in ("auto means", "CPU", "CUDA", "threads", "numpy", "cosine_topk", "cpu/"):
         assert word in done.out
     if missing_for_cuda():
         assert missing_for_cuda() in done.out
@@ -388,7 +388,7 @@ def test_info_says_what_this_machine_would_use(tmp_path: Path) -> None:
 def test_info_for_programs_is_json(tmp_path: Path) -> None:
     done = gpuemb(tmp_path, "info", "--json")
     assert (done.code, done.err) == (0, "")
-    assert json.loads(done.out)["kernels"]["cosine_topk"]["cpu"]["file"] == "cpu.py"
+    assert json.loads(done.out)["kernels"]["cosine_topk"]["cpu"]["file"] == "cpu/"
 
 
 def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The values of every public function on fixed tables.
 
-    python tests/golden/values.py write FILE.npz      every value, to the last bit
-    python tests/golden/values.py compare A.npz B.npz names the values whose bits differ
+python tests/golden/values.py write FILE.npz      every value, to the last bit
+python tests/golden/values.py compare A.npz B.npz names the values whose bits differ
 """
 
 from __future__ import annotations
@@ -71,13 +71,15 @@ def two_tables() -> Iterator[tuple[str, Any]]:
     for name in UNEQUAL:
         yield f"{name}, unequal", getattr(ge, name)(x, narrow)
     yield "debiased", ge.cka(x, y, debiased=True, permutations=20, bootstrap=20)
-    for options in ({"scale": True}, {"center": True}, {"rotation_only": True}, {"weights": np.arange(300.0)}):
+    options: dict[str, Any]
+    for options in ({"scale": True}, {"center": True}, {"rotation_only": True}, {"weights": np.arange(3e2)}):
         yield f"procrustes, {options.keys()}", ge.procrustes(x, y, **options)
     yield "procrustes, unequal", ge.procrustes(narrow, x)
     yield "rsa, spearman", ge.rsa(x, y, method="spearman")
     yield "rsa, streamed", ge.rsa(x, y, method="spearman", matrix_bytes=1)
     for method in ("pearson", "spearman", "kendall"):
-        yield f"rsa, list, {method}", ge.rsa(x, y, list(range(40)), method=method, permutations=9, bootstrap=9)
+        found = ge.rsa(x, y, list(range(40)), method=method, permutations=9, bootstrap=9)
+        yield f"rsa, list, {method}", found
     yield "spectrum", ge.spectrum(x)
     yield "spectrum_distance", ge.spectrum_distance(x, y)
     yield "pip_per_word", ge.pip_per_word(x, y)
@@ -165,4 +167,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "write":
         np.savez(sys.argv[2], **all_values())
     else:
-        print("\n".join(differences(Path(sys.argv[2]), Path(sys.argv[3]))) or "All bits are equal.")
+        said = differences(Path(sys.argv[2]), Path(sys.argv[3]))
+        sys.stdout.write(("\n".join(said) or "All bits are equal.") + "\n")

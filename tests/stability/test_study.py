@@ -316,9 +316,9 @@ def test_lists_have_the_same_bits_whether_or_not_the_run_before_has_its_own(
         shutil.rmtree(units[ids[run].tobytes()])
     starts: list[Any] = []
 
-    def noted(table: Any, k: int, *, likely: Any = None) -> Any:
-        starts.append(likely)
-        return nearest_neighbors(table, k, likely=likely)
+    def noted(table: Any, k: int, *, warm_start: Any = None) -> Any:
+        starts.append(warm_start)
+        return nearest_neighbors(table, k, warm_start=warm_start)
 
     monkeypatch.setattr(study_module, "nearest_neighbors", noted)
     study(config, out=folder, threads=1)
