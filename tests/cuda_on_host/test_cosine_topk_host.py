@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.arguments import DeviceArray
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.searches import (
     assert_same,
     crowded,
@@ -37,7 +37,7 @@ ROADS = sorted(cuda.ROADS)
 LEAST = SIDE + 1  # rows that must be held: one that asks, and all that may wait with it
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=6)):
         yield request.param
