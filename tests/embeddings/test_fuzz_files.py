@@ -1,4 +1,4 @@
-"""Spoiled files, in the slow run by the ten thousand: each is a table or one of our errors, soon, in little memory."""
+"""Spoiled files, ten thousands if slow: each is a table or one of our errors, soon, in little memory."""
 
 from __future__ import annotations
 
