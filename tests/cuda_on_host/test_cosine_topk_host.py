@@ -22,6 +22,7 @@ from cuda_on_host.searches import (
     search_from_the_host,
     separated,
 )
+from slow import cases
 from strategies import FLOATS, KINDS, awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
@@ -113,7 +114,7 @@ def test_every_kind_of_table_gives_the_reference_s_bits(kind: str, dtype: str, t
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("fits", [True, False])
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 def test_queries_may_lie_in_a_memory_map_of_their_own(dtype: str, fits: bool, tmp_path: Path) -> None:
     rows, strangers = separated(SIDE + 20, 40).astype(dtype), separated(SIDE + 30, 40, seed=1).astype(dtype)
     (tmp_path / "others").mkdir()
@@ -124,7 +125,7 @@ def test_queries_may_lie_in_a_memory_map_of_their_own(dtype: str, fits: bool, tm
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 @pytest.mark.parametrize("rows_held", [10**6, LEAST])
 def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, rows_held: int) -> None:
     rows = awkward_rows("gaussian", dtype, SIDE + 9, 21, seed=1)
@@ -137,7 +138,7 @@ def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, ro
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("rows_held", [LEAST, LEAST + 1, 200, 299, 300])
+@pytest.mark.parametrize("rows_held", cases(LEAST, slow=(LEAST + 1, 200, 299, 300)))
 def test_what_is_held_changes_no_bit_and_no_proof(rows_held: int) -> None:
     rows = separated(300, 10)
     with cut("fused", room=SIDE):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from embeddings.tables import ENDINGS, FRUIT, archive, npy, numbers, table
+from slow import cases
 
 from gpuemb.core.errors import DroppedWarning, GpuembError
 from gpuemb.core.memory import peak_bytes
@@ -93,7 +94,7 @@ def whole(ending: str, folder: Path) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("share", [1 / 20, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", cases(1 / 20, slow=(1,)))
 @pytest.mark.parametrize("ending", INPUTS)
 def test_a_spoiled_file_is_a_table_or_an_error_of_ours(ending: str, share: float, tmp_path: Path) -> None:
     random = np.random.default_rng([SEED, *ending.encode()])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from slow import cases
 from tolerances import assert_same_bits
 
 from gpuemb.core import threads
@@ -439,7 +440,7 @@ def broken(numbers: np.random.Generator) -> bytes:
     return bytes(text)
 
 
-@pytest.mark.parametrize("texts", [1_500, pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("texts", cases(1_500, slow=(30_000,)))
 def test_broken_files_give_a_table_or_an_error_of_the_house(
     texts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
