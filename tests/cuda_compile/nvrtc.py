@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str
     Raises:
         NvrtcError: it does not compile, or NVRTC's log lacks a kernel's resources.
     """
-    log, lowered, _ = _compile(source, names, architecture)
+    log, lowered, _ = _compile(source, tuple(names), architecture)
     found = _read(log)
     absent = [name for name in names if lowered[name] not in found]
     if absent:
@@ -92,7 +93,7 @@ def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str
 
 def ptx(source: Path, names: Sequence[str]) -> str:
     """Return what NVRTC makes of a ``.cu`` file before a device's own assembler sees it."""
-    return _compile(source, names, "compute_80")[2]
+    return _compile(source, tuple(names), ARCHITECTURES[0])[2]
 
 
 def _read(log: str) -> dict[str, Resources]:
@@ -106,7 +107,8 @@ def _read(log: str) -> dict[str, Resources]:
     return found
 
 
-def _compile(source: Path, names: Sequence[str], architecture: str) -> tuple[str, dict[str, str], str]:
+@cache
+def _compile(source: Path, names: tuple[str, ...], architecture: str) -> tuple[str, dict[str, str], str]:
     """Return the log, each name as the compiler spells it, and the PTX."""
     from cuda.bindings import nvrtc
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.searches import (
     assert_far,
     assert_passing,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host:
 STRATEGIES = sorted(cuda.STRATEGIES)
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=3)):
         yield request.param

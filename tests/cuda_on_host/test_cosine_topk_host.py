@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.arguments import DeviceArray
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.searches import (
     assert_same,
     crowded,
@@ -22,6 +22,7 @@ from cuda_on_host.searches import (
     search_from_the_host,
     separated,
 )
+from slow import cases
 from strategies import FLOATS, KINDS, awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
@@ -38,7 +39,7 @@ STRATEGIES = sorted(cuda.STRATEGIES)
 LEAST = SIDE + 1  # least number of resident rows: a query and its candidates
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=6)):
         yield request.param
@@ -114,7 +115,7 @@ def test_every_kind_of_table_gives_the_reference_s_bits(kind: str, dtype: str, t
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("fits", [True, False])
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 def test_queries_may_lie_in_a_memory_map_of_their_own(dtype: str, fits: bool, tmp_path: Path) -> None:
     rows, strangers = separated(SIDE + 20, 40).astype(dtype), separated(SIDE + 30, 40, seed=1).astype(dtype)
     (tmp_path / "others").mkdir()
@@ -125,7 +126,7 @@ def test_queries_may_lie_in_a_memory_map_of_their_own(dtype: str, fits: bool, tm
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 @pytest.mark.parametrize("resident_rows", [10**6, LEAST])
 def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, resident_rows: int) -> None:
     rows = awkward_rows("gaussian", dtype, SIDE + 9, 21, seed=1)
@@ -138,7 +139,7 @@ def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, re
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("resident_rows", [LEAST, LEAST + 1, 200, 299, 300])
+@pytest.mark.parametrize("resident_rows", cases(LEAST, slow=(LEAST + 1, 200, 299, 300)))
 def test_the_number_of_resident_rows_changes_no_bit_and_no_proof(resident_rows: int) -> None:
     rows = separated(300, 10)
     with cut("fused", capacity=SIDE):

@@ -32,7 +32,10 @@ from gpuemb.core.arrays import FloatMatrix
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
 from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
-pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
+]
 
 TEXTS = [path.read_text("utf-8") for path in sorted(Path(cuda.__file__).parents[1].glob("*.cu"))]
 

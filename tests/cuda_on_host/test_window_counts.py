@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, counts, stand_in
 from cuda_on_host.counts import CASES, CUDA, Case, assert_same, planned, running_out, small, zipf
-from cuda_on_host.launch import MOST_SHARED_BYTES, SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, MOST_SHARED_BYTES, Run
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Corpus
@@ -26,7 +26,7 @@ from gpuemb.kernels.window_counts.cuda.sort import TILE, Sorter, shares
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=3)):
         yield request.param

@@ -15,7 +15,10 @@ from cuda_on_host.planting import Mutant, mutants, with_definitions
 
 from gpuemb.kernels.window_counts import CountedRows, cuda
 
-pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
+]
 
 FOLDER = Path(cuda.__file__).parents[1]
 TEXTS = [path.read_text("utf-8") for path in sorted(FOLDER.glob("*.cu"))]

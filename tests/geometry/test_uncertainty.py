@@ -140,6 +140,7 @@ def test_tables_that_agree_stand_far_above_chance(measure: Any) -> None:
     assert found.interval[0] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_p_values_of_unrelated_tables_are_uniform(measure: Any) -> None:
     """400 pairs, 39 permutations: p is one of 40 equally likely numbers; χ² over ten bins, fixed seeds."""
@@ -153,6 +154,7 @@ def test_p_values_of_unrelated_tables_are_uniform(measure: Any) -> None:
     assert statistic < chi2.ppf(0.999, 9), counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_intervals_cover_the_value_of_the_population(measure: Any) -> None:
     """Words are drawn from a population of 20,000 whose value is known; 100 samples of 150 words.

@@ -71,6 +71,7 @@ def test_products_lead_where_an_svd_leads_whatever_the_condition(
     assert (found.taken > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(SPECTRA))
 def test_products_lead_where_an_svd_leads_at_full_size(kind: str) -> None:
     products = np.stack([made((300, 300), SPECTRA[kind](300, condition), 7) for condition in CONDITIONS])
