@@ -20,6 +20,10 @@ ROOT = Path(__file__).parents[1]
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 CITED = re.compile(r"Definitions §(\d)")
 ROLE = re.compile(r":(?:func|class|meth|mod):<code>~?([\w.]+)</code>")
+# What latex2mathml writes and browsers do not space or draw: named functions, bold and blackboard letters.
+UPRIGHT = re.compile(r"<mo>([A-Za-z]{2,})</mo>")
+FUNCTION = re.compile(r"(?<=[^(])<mi>(?:log|exp|arccos|cos|det|tr|diag|max|min)</mi>")
+SIGNS = {'<mn mathvariant="bold">1</mn>': "<mn>𝟏</mn>", '<mi mathvariant="double-struck">E</mi>': "<mi>𝔼</mi>"}
 RULE = re.compile(r"^=+(?: +=+)+$")
 
 
@@ -127,4 +131,9 @@ def linked(name: str, up: str) -> str:
 
 def mathml(found: re.Match[str]) -> str:
     """One formula of a page, which browsers draw without a script."""
-    return convert(html.unescape(found[3]), display="inline" if found[2] == "(" else "block")
+    drawn = convert(html.unescape(found[3]), display="inline" if found[2] == "(" else "block")
+    drawn = UPRIGHT.sub(r"<mi>\1</mi>", drawn)
+    drawn = FUNCTION.sub(r'<mspace width="0.17em"/>\g<0>', drawn)
+    for written, sign in SIGNS.items():
+        drawn = drawn.replace(written, sign)
+    return drawn
