@@ -20,10 +20,14 @@ ROOT = Path(__file__).parents[1]
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 CITED = re.compile(r"Definitions §(\d)")
 ROLE = re.compile(r":(?:func|class|meth|mod):<code>~?([\w.]+)</code>")
-# What latex2mathml writes and browsers do not space or draw: named functions, bold and blackboard letters.
+# What latex2mathml writes, and what browsers draw well: bars and slashes that neither stretch nor stand
+# apart, room around named functions, bold and blackboard letters as characters of their own.
+TIGHT = re.compile(r'<mo(?: stretchy="false")?>(&#x02016;|&#x0007C;|&#x0002F;)</mo>')
 UPRIGHT = re.compile(r"<mo>([A-Za-z]{2,})</mo>")
-FUNCTION = re.compile(r"(?<=[^(])<mi>(?:log|exp|arccos|cos|det|tr|diag|max|min)</mi>")
-SIGNS = {'<mn mathvariant="bold">1</mn>': "<mn>𝟏</mn>", '<mi mathvariant="double-struck">E</mi>': "<mi>𝔼</mi>"}
+BEFORE = re.compile(r"(?<=[^(])(?=<mi>(?:log|exp|arccos|cos|det|tr|diag|max|min)</mi>)")
+AFTER = re.compile(r"(<mi>(?:log|exp|tr)</mi>)(?!<mo)")
+ROOM = '<mspace width="0.17em"/>'
+SIGNS = {'<mn mathvariant="bold">1<': "<mn>𝟏<", '<mi mathvariant="double-struck">E<': "<mi>𝔼<"}
 RULE = re.compile(r"^=+(?: +=+)+$")
 
 
@@ -132,8 +136,8 @@ def linked(name: str, up: str) -> str:
 def mathml(found: re.Match[str]) -> str:
     """One formula of a page, which browsers draw without a script."""
     drawn = convert(html.unescape(found[3]), display="inline" if found[2] == "(" else "block")
-    drawn = UPRIGHT.sub(r"<mi>\1</mi>", drawn)
-    drawn = FUNCTION.sub(r'<mspace width="0.17em"/>\g<0>', drawn)
+    drawn = TIGHT.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', drawn)
+    drawn = AFTER.sub(rf"\1{ROOM}", BEFORE.sub(ROOM, UPRIGHT.sub(r"<mi>\1</mi>", drawn)))
     for written, sign in SIGNS.items():
         drawn = drawn.replace(written, sign)
     return drawn

@@ -42,6 +42,12 @@ class Tokens:
         vocabulary: what an id means; its counts are of the text, before sub-sampling.
         unicode_version: of the tables that decided what is a letter.
         tokenizer: what found the words.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> first = tokens.ids[tokens.starts[0] : tokens.starts[1]]
+        >>> [tokens.vocabulary.words[i] for i in first]
+        ['the', 'cat', 'sat', 'on', 'the', 'mat']
     """
 
     ids: Int32
@@ -110,6 +116,11 @@ def read_corpus(
     Cost: 8 bytes a token, and about 60 a distinct spelling and its own for every worker that met it, beside a
     few blocks of 4 MB a worker; the default tokenizer and ``whitespace`` use every core, the others one.
     Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt", min_count=6)
+        >>> tokens.documents, len(tokens.ids), tokens.vocabulary.words[:3]
+        (9, 42, ('the', 'a', 'cat'))
     """
     given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
     _check_options(documents, encoding_errors, subsample)

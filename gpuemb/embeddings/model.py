@@ -41,6 +41,13 @@ class Embedding:
         ShapeError: the lengths disagree.
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: a word is listed twice.
+
+    Example:
+        >>> table = ge.Embedding(x, words)
+        >>> len(table), table.dim, table["w3"].shape
+        (50, 8, (8,))
+        >>> [(word, round(cosine, 3)) for word, cosine in table.most_similar("w3", k=2)]
+        [('w29', 0.819), ('w38', 0.738)]
     """
 
     vectors: FloatMatrix
@@ -168,6 +175,11 @@ class EmbeddingStack:
             None where that is not known.
         dropped: for each run, those of its words that not all others have, in its own order.
         folded: for each run, how many rows gave way to an earlier one that differs in case alone.
+
+    Example:
+        >>> runs = ge.EmbeddingStack(np.stack([x, y]), words, runs=("first", "second"))
+        >>> len(runs), runs[1].name, np.array_equal(runs[1].vectors, y)
+        (2, 'second', True)
     """
 
     vectors: Any
