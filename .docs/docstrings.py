@@ -15,4 +15,6 @@ class Sections(Extension):
         """Name the sections as the parser knows them."""
         if obj.docstring is not None:
             text = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
-            obj.docstring.value = re.sub(r"(^|(?<=\. ))(Cost|Source):", r"\1**\2:**", text, flags=re.MULTILINE)
+            obj.docstring.value = re.sub(
+                r"(^|(?<=\. ))(Cost|Source):", r"\1**\2:**", text, flags=re.MULTILINE
+            )
