@@ -156,3 +156,18 @@ def test_every_formula_is_drawn_without_a_script(site: dict[Path, Anchors]) -> N
     assert text.count("<math") > 200
     assert "arithmatex" not in text
     assert re.findall(r"\\[a-zA-Z]+", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)) == []
+
+
+def test_the_files_that_contributors_are_led_to_exist() -> None:
+    page = ROOT / ".github" / "CONTRIBUTING.md"
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    assert links
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_hooks_come_from_the_environment_alone() -> None:
+    written = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    assert re.findall(r"repo: (\S+)", written) == ["local"]
+    for tool in ("ruff check", "ruff format", "mypy", "lint-imports"):
+        assert f"entry: {tool}" in written
+        assert tool in (ROOT / ".ci" / "check").read_text("utf-8")
