@@ -1,6 +1,9 @@
 """Which parts of an embedding are real, and which would come out differently?
 
 The front door: every public name, loaded on first use. ``import gpuemb as ge`` costs nothing else.
+
+Where a docstring cites "Definitions §4", it means section 4 of the page "Definitions" of the documentation,
+``.docs/pages/definitions.md`` in the repository: every quantity with its formula, conventions and source.
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ class Device:
     Attributes:
         kind: ``"cpu"`` or ``"cuda"``; also the file name of a kernel's implementation.
         index: number of the device among its kind.
+
+    Example:
+        >>> print(ge.Device("cpu"), ge.Device("cuda", 1))
+        cpu cuda:1
     """
 
     kind: str

@@ -42,6 +42,12 @@ class Tokens:
         vocabulary: words by id; its counts are of the text, before sub-sampling.
         unicode_version: of the table of letters.
         tokenizer: name of the tokenizer.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> first = tokens.ids[tokens.starts[0] : tokens.starts[1]]
+        >>> [tokens.vocabulary.words[i] for i in first]
+        ['the', 'cat', 'sat', 'on', 'the', 'mat']
     """
 
     ids: Int32
@@ -109,6 +115,11 @@ def read_corpus(
     Cost: 8 bytes a token; about 60 bytes and its length a distinct spelling and worker; a few chunks of
     4 MB a worker. The default tokenizer and ``whitespace`` use every core, the others one.
     Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt", min_count=6)
+        >>> tokens.documents, len(tokens.ids), tokens.vocabulary.words[:3]
+        (9, 42, ('the', 'a', 'cat'))
     """
     given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
     _check_options(documents, encoding_errors, subsample)

@@ -29,6 +29,13 @@ class Vocabulary:
         words: the ``V`` words; a word's id is its position.
         counts: ``(V,)`` occurrences in the corpus.
         dropped_tokens: occurrences of words outside the vocabulary.
+
+    Example:
+        >>> vocabulary = ge.read_corpus("pets.txt", min_count=6).vocabulary
+        >>> vocabulary.words
+        ('the', 'a', 'cat', 'dog', 'on', 'sat')
+        >>> vocabulary.counts.tolist(), vocabulary.dropped_tokens
+        ([12, 6, 6, 6, 6, 6], 12)
     """
 
     words: tuple[str, ...]

@@ -102,6 +102,13 @@ def nearest_neighbors(
         MemoryBudgetError: the search does not fit the device.
 
     Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
+
+    Example:
+        >>> found = ge.nearest_neighbors(ge.Embedding(x, words), 2, queries=["w3"])
+        >>> found.ids.tolist(), found.scores.round(3).tolist()
+        ([[29, 38]], [[0.819, 0.738]])
+        >>> ge.nearest_neighbors(x, 2).ids.shape  # of every row
+        (50, 2)
     """
     on = computing_device("nearest_neighbors", vectors_of(table), device, [cosine_topk])
     rows = checked_rows("nearest_neighbors", table)

@@ -48,6 +48,13 @@ def similarity_correlation(embedding: Embedding, pairs: WordPairs) -> Similarity
         VocabularyError: fewer than two pairs are covered.
 
     Cost: one dot product a pair, in float64. Source: Spearman (1904), Am. J. Psychol. 15, 72-101.
+
+    Example:
+        >>> pairs = (("w3", "w29"), ("w3", "w38"), ("w29", "w38"))
+        >>> judged = ge.datasets.WordPairs("mine", pairs, np.array([9.0, 7.0, 2.0]))
+        >>> found = ge.similarity_correlation(ge.Embedding(x, words), judged)
+        >>> found.covered, round(found.value, 6)
+        (3, 1.0)
     """
     rows = np.array([[_row(embedding, word) for word in pair] for pair in pairs.pairs], np.int64).reshape(
         -1, 2

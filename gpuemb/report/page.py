@@ -69,6 +69,13 @@ def write_report(result: StudyResult, path: Path | None = None) -> Path:
         StorageError: the file cannot be written.
 
     Cost: about 2 s and 2.5 MB for two models of five runs over 10,000 words.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1), vary="bootstrap")
+        >>> config = ge.StudyConfig(("pets.txt",), ge.TextConfig(min_count=1), models=(model,), neighbors=2)
+        >>> page = ge.write_report(ge.study(config, out="pets"))
+        >>> page.name, page.stat().st_size > 100_000
+        ('report.html', True)
     """
     target = result.report if path is None else Path(path)
     page = render(result).encode("utf-8", "replace")

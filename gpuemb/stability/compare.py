@@ -97,6 +97,11 @@ def compare(
 
     Cost: for all, three passes ``V·(S·d)²``, one search of neighbors a table, four passes a pair.
     Source: Definitions §2-4.
+
+    Example:
+        >>> found = ge.compare([ge.Embedding(x, words), ge.Embedding(y, words)], ["rsa", "overlap"], k=5)
+        >>> [(row["measure"], round(row["value"], 2)) for row in found.pairs.to_pylist()]
+        [('rsa', 0.99), ('overlap', 0.89)]
     """
     asked = check_measures(measures)
     given = NamedTables.of("compare", stack)

@@ -27,6 +27,10 @@ class TextConfig:
         tokenizer: ``default``, ``whitespace``, ``regex:…``, or a path ending in ``.json``.
         documents: what a document is in a text file.
         field: of JSON lines and Parquet, that holds the text; empty means ``text``.
+
+    Example:
+        >>> ge.StudyConfig(("pets.txt",), text=ge.TextConfig(min_count=2)).text.tokenizer
+        'default'
     """
 
     min_count: int = 10
@@ -46,7 +50,12 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class CountsConfig:
-    """How tokens become co-occurrence counts (Definitions §1)."""
+    """How tokens become co-occurrence counts (Definitions §1).
+
+    Example:
+        >>> ge.StudyConfig(("pets.txt",), counts=ge.CountsConfig(window=5)).counts.weighting
+        'harmonic'
+    """
 
     window: int = 10
     weighting: Literal["harmonic", "linear", "flat"] = "harmonic"
@@ -65,6 +74,11 @@ class ModelConfig:
         vary: what a seed changes: everything random (``seed``), only the ``init`` or the ``order``,
             or which documents are in the corpus (``bootstrap``, resampled with replacement).
         name: what tables and figures call it; default the recipe's kind.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1, 2), vary="bootstrap")
+        >>> model.name, model.runs
+        ('ppmi-svd', ('bootstrap 0', 'bootstrap 1', 'bootstrap 2'))
     """
 
     recipe: Recipe
@@ -114,6 +128,11 @@ class StudyConfig:
         models: what is trained.
         neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
+
+    Example:
+        >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
+        >>> config.models[0].name, config.models[0].seeds
+        ('glove', (0, 1, 2, 3, 4))
     """
 
     corpus: tuple[str, ...]

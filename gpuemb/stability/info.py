@@ -69,7 +69,12 @@ class Info:
 
 
 def info() -> Info:
-    """Describe the devices, what ``auto`` would choose for a study, and why."""
+    """Describe the devices, what ``auto`` would choose for a study, and why.
+
+    Example:
+        >>> ge.info().chosen in ("cpu", "cuda")
+        True
+    """
     lack = lack_of_cuda()
     if lack.what:
         cuda = f"not used: {lack.what}. {lack.provided_by}"

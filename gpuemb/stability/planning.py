@@ -46,6 +46,12 @@ def plan(config: StudyConfig, *, words: int, nonzeros: int) -> StudyPlan:
         nonzeros: stored pairs of the counts.
 
     Cost: nothing is read or allocated.
+
+    Example:
+        >>> print(ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000))
+           889.6 MB  glove with 50000 words, 20000000 nonzeros, 100 dimensions
+            38.8 MB  cross-Grams of 500 columns
+           370.0 MB  on the disk
     """
     phases, disk = [], 0
     for model in config.models:

@@ -125,6 +125,15 @@ class StudyResult:
         documents: documents of the corpus.
         models: one result a model, in the order of the configuration.
         record: seconds, versions and machine of this call.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1), vary="bootstrap")
+        >>> config = ge.StudyConfig(("pets.txt",), ge.TextConfig(min_count=1), models=(model,), neighbors=2)
+        >>> result = ge.study(config, out="pets")
+        >>> result.pairs.column_names
+        ['model', 'run_a', 'run_b', 'measure', 'preparation', 'value']
+        >>> result.words.num_rows
+        10
     """
 
     folder: Path

@@ -65,6 +65,13 @@ def study(
         ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
         StorageError, FileFormatError, VocabularyError: the corpus cannot be used.
         MemoryBudgetError: the work does not fit.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.GloVe(dim=2, epochs=5), seeds=(0, 1, 2))
+        >>> config = ge.StudyConfig(("pets.txt",), ge.TextConfig(min_count=1), models=(model,), neighbors=2)
+        >>> result = ge.study(config, out="pets")
+        >>> result.vocabulary.words[:3], result.pairs.num_rows > 0
+        (('the', 'a', 'cat'), True)
     """
     folder = default_folder(config) if out is None else Path(out)
     with workers.limit(threads):

@@ -31,6 +31,13 @@ def load_config(path: str | Path) -> StudyConfig:
         StorageError: the file cannot be read.
         FileFormatError: it is not TOML; the line is named.
         ConfigError: an unknown key (the nearest known one is named) or an impossible value.
+
+    Example:
+        >>> with open("study.toml", "w") as file:
+        ...     print('corpus = ["pets.txt"]', file=file)
+        ...     print('models = [{kind = "glove", seeds = 3}]', file=file)
+        >>> ge.load_config("study.toml").models[0].seeds
+        (0, 1, 2)
     """
     try:
         mapping = tomllib.loads(Path(path).read_text("utf-8"))
