@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuemb.core.cuda import cupy
-from gpuemb.core.device import CPU, Device, RunsOn, choose
-from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
+from gpuemb.core.device import CPU, Device, DeviceName, RunsOn, choose
+from gpuemb.core.errors import DeviceError, DTypeError, GpuembError, ShapeError
 
 Array: TypeAlias = Any  # an array of any library that speaks the array API
 FloatMatrix: TypeAlias = Any  # (V, d) float16, float32 or float64
@@ -52,13 +52,13 @@ def device_of(x: Array) -> Device:
     )
 
 
-def computing_device(where: str, x: Array, name: str | None, needs: Iterable[RunsOn] = ()) -> Device:
-    """Return the device that computes on ``x``: where it lies, or the one named, for an array of the host.
+def computing_device(where: str, x: Array, name: DeviceName, needs: Iterable[RunsOn] = ()) -> Device:
+    """Return the device that computes on ``x``, by the rule that :class:`gpuemb.core.device.Device` states.
 
     Args:
         where: the function that was called.
         x: the array.
-        name: as for :func:`gpuemb.core.device.choose`; None: where ``x`` lies.
+        name: what was given for ``device=``; None is the device of ``x``.
         needs: kernels that ``auto`` needs.
 
     Raises:
@@ -70,9 +70,9 @@ def computing_device(where: str, x: Array, name: str | None, needs: Iterable[Run
         return here
     if here == CPU:
         return choose(name, needs)
-    if name not in ("auto", here.kind) and choose(name) != here:
+    if str(name) not in ("auto", here.kind) and choose(name) != here:
         raise DeviceError(
-            f"{where}: the table is on {here}, and device={name!r}",
+            f"{where}: the table is on {here}, and device={str(name)!r}",
             needed="An array of a GPU is computed on where it is: gpuemb moves it nowhere unasked.",
             remedy="Leave device out, or bring the table to the host first: cupy.asnumpy(x).",
         )
@@ -95,8 +95,53 @@ def native(x: Array) -> Any:
     return as_numbers(x)
 
 
+def as_array(x: Any, where: str = "array") -> Array:
+    """Return ``x`` as an array: one of any library as it is, what speaks DLPack alone as its device's own.
+
+    Every door takes arrays through here, so that a rule for what may enter is written once.
+
+    Raises:
+        DTypeError: a masked array, or no numbers.
+        DeviceError: on a kind of device that gpuemb has no kernels for.
+        ShapeError: nested lists of unequal lengths.
+    """
+    from array_api_compat import is_array_api_obj
+
+    if type(x) is np.ndarray:
+        return x
+    if _is_masked(x) or isinstance(x, type) or not (is_array_api_obj(x) or hasattr(x, "__dlpack__")):
+        return as_numbers(x, where)
+    if is_array_api_obj(x):
+        return x
+    try:
+        return native(x)
+    except (BufferError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if isinstance(error, GpuembError):
+            raise
+        raise DTypeError(
+            f"{where}: {type(x).__name__} cannot be exchanged by DLPack: {error}",
+            needed="__dlpack__ and __dlpack_device__ must give an array of numbers.",
+            remedy="Convert it first: numpy.asarray(x).",
+        ) from error
+
+
+def _is_masked(x: Any) -> bool:
+    return isinstance(x, np.ma.MaskedArray)
+
+
 def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
-    """Turn nested Python numbers into an array; refuse what is not made of numbers."""
+    """Turn nested Python numbers into an array; refuse what is not made of numbers.
+
+    Raises:
+        DTypeError: a masked array, or no numbers.
+        ShapeError: lists of unequal lengths.
+    """
+    if _is_masked(x) or (isinstance(x, (list, tuple)) and any(map(_is_masked, x))):
+        raise DTypeError(
+            f"{where}: a masked array was given",
+            needed="Every entry is a number: no measure is defined for entries that are missing.",
+            remedy="Drop the rows that have one: x.data[~x.mask.any(axis=1)], or fill them: x.filled(0).",
+        )
     try:
         array = np.asarray(x)
     except ValueError as error:

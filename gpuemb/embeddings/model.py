@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from gpuemb.core.arrays import Array, FloatMatrix, Int64, device_of, is_mapped, namespace_of
+import numpy as np
+
+from gpuemb.core.arrays import (
+    Array,
+    FloatMatrix,
+    Int64,
+    as_array,
+    device_of,
+    is_mapped,
+    namespace_of,
+    native,
+)
 from gpuemb.core.checks import (
+    LARGEST_SQUARE,
     check_at_least,
     check_finite,
     check_floats,
     check_matrix,
     check_neighbors,
+    check_range,
+    check_same_device,
     nearest_hint,
 )
-from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
+from gpuemb.core.doors import door, enter, enter_fields
+from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
+from gpuemb.core.results import one_line, shown
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embedding:
     """One table of word vectors.
 
@@ -27,8 +44,9 @@ class Embedding:
     once, its words when the first is looked up, its numbers when something is first computed on them.
 
     Attributes:
-        vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``.
-        index_to_key: the ``V`` words.
+        vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``. A data frame
+            of pandas brings its index as the words.
+        index_to_key: the ``V`` words, any sequence; without them rows are named by their numbers.
         counts: ``(V,)`` how often each word occurs in the corpus, where known.
         name: what reports call this table.
         ranks: ``(V,)`` each word's place by frequency in what the table comes from, from 1, where known.
@@ -41,21 +59,27 @@ class Embedding:
         ShapeError: the lengths disagree.
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: a word is listed twice.
+        DTypeError: no table of floating numbers, or words that are no words.
     """
 
     vectors: FloatMatrix
-    index_to_key: Sequence[str]
+    index_to_key: Sequence[str] = cast(Sequence[str], None)  # rows are named by their numbers at once
     counts: Int64 | None = None
     name: str = "embedding"
     ranks: Int64 | None = None
     duplicates: int = 0
     skipped: int = 0
     proved: InitVar[bool] = False
+    __repr__ = one_line
 
     def __post_init__(self, proved: bool) -> None:
+        vectors, words = _read_frame(self.vectors, self.index_to_key)
+        object.__setattr__(self, "vectors", as_array(vectors, "Embedding"))
+        object.__setattr__(self, "index_to_key", _numbers_of_rows(self.vectors) if words is None else words)
+        enter_fields(self)
         _check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
         check_floats(self.name, "vectors", self.vectors)
-        if proved:
+        if proved is True:
             self.__dict__["_is_finite"] = True
         elif not is_mapped(self.vectors):
             self.check()
@@ -90,7 +114,7 @@ class Embedding:
         return len(self.index_to_key)
 
     def __contains__(self, word: object) -> bool:
-        return word in self.key_to_index
+        return isinstance(word, str) and word in self.key_to_index
 
     def __getitem__(self, word: str) -> Array:
         """Return the ``(d,)`` vector of ``word``.
@@ -118,27 +142,52 @@ class Embedding:
             )
         return self.key_to_index[word]
 
+    @door
     def rows(self, words: Sequence[str]) -> list[int]:
         """Return the row numbers of several words."""
         return [self.row(word) for word in words]
 
-    def most_similar(self, word: str, k: int = 10) -> list[tuple[str, float]]:
-        """Return the ``k`` words of highest cosine with ``word``, best first, itself left out.
+    @door
+    def most_similar(self, word: Any, k: int = 10) -> list[tuple[str, float]]:
+        """Return the ``k`` words of highest cosine with a word or a vector, best first.
+
+        Args:
+            word: a word of the table, which is left out itself; or a ``(d,)`` vector, such as
+                ``e["king"] - e["man"] + e["woman"]``, which leaves none out and is rounded to the table's
+                dtype.
+            k: words to return.
 
         Cost: ``2·V·d`` flops. For many words, ``gpuemb.nearest_neighbors`` asks once.
         """
         from gpuemb.kernels.cosine_topk import cosine_topk
 
-        row = self.check().row(word)
-        check_neighbors("most_similar", k, len(self) - 1)
-        xp = namespace_of(self.vectors)
-        itself = xp.asarray([row])
-        found = cosine_topk.on(device_of(self.vectors))(
-            self.vectors, k, self.vectors[row : row + 1, :], itself
-        )
+        asked, itself = self._asked(word)
+        check_neighbors("most_similar", k, len(self) - (itself is not None))
+        found = cosine_topk.on(device_of(self.vectors))(self.check().vectors, k, asked, itself)
         pairs = zip(found.ids[0].tolist(), found.scores[0].tolist(), strict=True)
         return [(self.index_to_key[i], score) for i, score in pairs if i >= 0]
 
+    def _asked(self, word: Any) -> tuple[Array, Array | None]:
+        """Return the ``(1, d)`` query of :meth:`most_similar`, and its row where it has one."""
+        if isinstance(word, str):
+            row = self.row(word)
+            return self.vectors[row : row + 1, :], namespace_of(self.vectors).asarray([row])
+        vector = as_array(word, "most_similar")
+        if tuple(vector.shape) != (self.dim,):
+            raise ShapeError(
+                f"most_similar: {shown(word)} was given",
+                needed=f"One word, or one vector ({self.dim},), is asked for at a time.",
+                remedy="gpuemb.nearest_neighbors(embedding, queries=…) takes many words or vectors.",
+            )
+        check_same_device("most_similar", {"the table": self.vectors, "the vector": vector})
+        query = native(check_floats("most_similar", "the vector", vector[None, :]))
+        with np.errstate(over="ignore"):  # told as infinite
+            query = query.astype(native(self.vectors[:1, :]).dtype)
+        check_matrix("most_similar", "the vector", query)
+        check_range("most_similar", "the vector", query, LARGEST_SQUARE)
+        return query, None
+
+    @door
     def truncate(self, dim: int) -> Embedding:
         """Keep the first ``dim`` dimensions.
 
@@ -155,13 +204,13 @@ class Embedding:
         return replace(self, vectors=self.vectors[:, :dim])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EmbeddingStack:
     """Several runs over one vocabulary: row ``i`` is the same word in every run.
 
     Attributes:
         vectors: ``(S, V, d)``, or a tuple of ``S`` matrices ``(V, d_s)`` (unequal d, memory maps).
-        index_to_key: the ``V`` words.
+        index_to_key: the ``V`` words; without them rows are named by their numbers.
         counts: ``(V,)`` how often each word occurs, where known.
         runs: the ``S`` names of the runs.
         ranks: for each run, ``(V,)`` each word's place by frequency in that run's own table, from 1, or
@@ -171,26 +220,38 @@ class EmbeddingStack:
     """
 
     vectors: Any
-    index_to_key: Sequence[str]
+    index_to_key: Sequence[str] = cast(Sequence[str], None)  # rows are named by their numbers at once
     counts: Int64 | None = None
     runs: Sequence[str] = ()
     ranks: Sequence[Int64 | None] = ()
     dropped: Sequence[Sequence[str]] = ()
     folded: Sequence[int] = ()
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
-        runs = range(len(self))
-        self._default("runs", tuple(f"run {s}" for s in runs))
-        self._default("ranks", (None,) * len(runs))
-        self._default("dropped", ((),) * len(runs))
-        self._default("folded", (0,) * len(runs))
+        object.__setattr__(self, "vectors", _runs_of(self.vectors))
+        if self.index_to_key is None:
+            object.__setattr__(self, "index_to_key", _numbers_of_rows(self.tables()[0]))
+        enter_fields(self)
+        count = len(self)
+        self._default("runs", tuple(f"run {s}" for s in range(count)))
+        self._default("ranks", (None,) * count)
+        self._default("dropped", ((),) * count)
+        self._default("folded", (0,) * count)
         for name, table, ranks in zip(self.runs, self.tables(), self.ranks, strict=True):
+            ranks = enter("EmbeddingStack", "ranks", ranks, Int64 | None)
             _check_rows(name, table, self.index_to_key, {"counts": self.counts, "ranks": ranks})
             check_matrix(name, "vectors", table, self.index_to_key)
 
     def _default(self, name: str, value: Sequence[object]) -> None:
-        if not getattr(self, name):
-            object.__setattr__(self, name, value)
+        given = list(getattr(self, name))
+        if len(given) not in (0, len(value)):
+            raise ShapeError(
+                f"EmbeddingStack: {len(given)} {name} but {len(value)} runs",
+                needed=f"Every run has one of the {name}.",
+                remedy=f"Leave {name} out when they are not known.",
+            )
+        object.__setattr__(self, name, tuple(given) or value)
 
     def __len__(self) -> int:
         return len(self.tables())
@@ -199,7 +260,19 @@ class EmbeddingStack:
         return (self[s] for s in range(len(self)))
 
     def __getitem__(self, run: int) -> Embedding:
-        """Return one run as an :class:`Embedding`."""
+        """Return one run as an :class:`Embedding`.
+
+        Raises:
+            ConfigError: no number of a run.
+        """
+        try:
+            run = range(len(self))[operator.index(run)]
+        except (TypeError, IndexError) as error:
+            raise ConfigError(
+                f"EmbeddingStack: run {shown(run)} of {len(self)}",
+                needed=f"Runs are numbered from 0 to {len(self) - 1}.",
+                remedy="stack[0] is the first run, list(stack) are all.",
+            ) from error
         table, ranks = self.tables()[run], self.ranks[run]
         return Embedding(table, self.index_to_key, self.counts, self.runs[run], ranks)
 
@@ -208,6 +281,48 @@ class EmbeddingStack:
         if isinstance(self.vectors, (tuple, list)):
             return list(self.vectors)
         return [self.vectors[s, ...] for s in range(self.vectors.shape[0])]
+
+
+def _read_frame(table: Any, words: Any) -> tuple[Any, Any]:
+    """Return the numbers of a data frame, and its index as words where none are given."""
+    if not hasattr(table, "to_numpy") or not hasattr(table, "columns") or isinstance(table, type):
+        return table, words
+    if words is None and not hasattr(table, "index"):
+        raise DTypeError(
+            f"Embedding: a data frame of {type(table).__module__} was given without words",
+            needed="Frames of pandas bring their index; others have none.",
+            remedy="Embedding(frame.drop('word').to_numpy(), frame['word'])",
+        )
+    if words is None:
+        numbers = (int, np.integer)
+        words = [str(name) if isinstance(name, numbers) else name for name in table.index]
+    return table.to_numpy(), words
+
+
+def _numbers_of_rows(table: Array) -> list[str]:
+    """Name the rows of an array by their numbers, as lists of neighbors do."""
+    return [str(row) for row in range(table.shape[0] if table.ndim else 0)]
+
+
+def _runs_of(vectors: Any) -> Any:
+    """Return ``(S, V, d)`` as an array, or ``S`` tables as a tuple of arrays."""
+    if isinstance(vectors, (list, tuple)) and not (vectors and isinstance(vectors[0], (list, tuple))):
+        runs = tuple(as_array(run, "EmbeddingStack") for run in vectors)
+    else:
+        runs = as_array(vectors, "EmbeddingStack")
+        if runs.ndim != 3:
+            raise _no_runs(vectors)
+    if not len(runs):
+        raise _no_runs(vectors)
+    return runs
+
+
+def _no_runs(given: Any) -> ShapeError:
+    return ShapeError(
+        f"EmbeddingStack: {shown(given)} was given",
+        needed="An (S, V, d) array, or a list of S tables (V, d_s), is needed.",
+        remedy="One table is EmbeddingStack([table], words); stack([a, b]) lines tables up by word.",
+    )
 
 
 def _check_rows(name: str, vectors: Any, words: Sequence[str], columns: Mapping[str, Int64 | None]) -> None:
@@ -235,6 +350,16 @@ def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None
         needed="A word names one row.",
         remedy="Keep the first of each; load(path, memory_map=False) does so with a file.",
     )
+
+
+def with_words(where: str, x: Any, words: Sequence[str] | None, name: str = "embedding") -> Embedding:
+    """Return an array as an Embedding: with the words given, or its rows named by their numbers.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as :class:`Embedding`.
+    """
+    table = check_floats(where, "x", x)
+    return Embedding(table, name=name) if words is None else Embedding(table, words, name=name)
 
 
 def vectors_of(x: Any) -> FloatMatrix:

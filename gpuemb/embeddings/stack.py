@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gpuemb.core.arrays import Array, Int64, device_of, namespace_of
-from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import VocabularyError
+from gpuemb.core.checks import check_choice, check_floats, check_same_rows
+from gpuemb.core.doors import door
+from gpuemb.core.errors import DTypeError, VocabularyError
 from gpuemb.core.memory import MemoryPlan
-from gpuemb.embeddings.model import Embedding, EmbeddingStack
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, with_words
 
 Case = Literal["exact", "lower"]
 CASES = ("exact", "lower")
@@ -17,7 +18,10 @@ Rows = dict[str, int]
 LARGEST_ITEM = 8  # bytes of a float64, for libraries that do not say how large their numbers are
 
 
-def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> EmbeddingStack:
+@door
+def stack(
+    tables: Sequence[Any], *, words: Sequence[str] | None = None, case: Case = "exact"
+) -> EmbeddingStack:
     """Line several tables up by word: the words all of them have, in the order of the first.
 
     When all tables have one ``d`` and one kind of number the result's ``vectors`` is ``(S, V, d)``;
@@ -25,23 +29,23 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
     ``folded``; each table's own frequency ranks come along.
 
     Args:
-        embeddings: one or more tables; the order of the first one's words is kept.
+        tables: one or more Embeddings, whose words are matched in the order of the first; or arrays of
+            equally many rows, where row ``i`` is the same word in all.
+        words: of the rows of arrays; by default they are named by their numbers.
         case: ``exact`` compares words as they stand; ``lower`` compares and names them in lower case, and
             of several rows of one table that become one word keeps the first (in pretrained files the
             most frequent).
 
     Raises:
         VocabularyError: no table, or no word that all tables have.
+        ShapeError: arrays of unequal numbers of rows, or not as many words.
+        DTypeError: arrays beside Embeddings without ``words``, or something else.
         ConfigError: an unknown case rule.
         MemoryBudgetError: the shared rows do not fit the memory.
 
     Cost: one copy of the shared rows.
     """
-    check_choice("stack", "case", case, CASES)
-    if not embeddings:
-        raise VocabularyError(
-            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
-        )
+    embeddings = _embeddings(tables, words)
     spelled = [_rows(embedding, case) for embedding in embeddings]
     shared = _shared(spelled)
     if not shared:
@@ -57,6 +61,32 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
         _dropped(spelled, shared),
         tuple(len(e) - len(rows) for e, rows in zip(embeddings, spelled, strict=True)),
     )
+
+
+def _embeddings(tables: Sequence[Any], words: Sequence[str] | None) -> list[Embedding]:
+    """Every table with its words; arrays, which have none, must have one number of rows.
+
+    Raises:
+        VocabularyError, ShapeError, DTypeError: as :func:`stack`.
+    """
+    given = list(tables.tables() if isinstance(tables, EmbeddingStack) and words else tables)
+    if not given:
+        raise VocabularyError(
+            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
+        )
+    named = [isinstance(one, Embedding) for one in given]
+    if any(named) and (words is not None or not all(named)):
+        raise DTypeError(
+            f"stack: {sum(named)} of {len(given)} tables have words of their own",
+            needed="Tables are matched by their words, or arrays by their rows: all of one kind.",
+            remedy="Give arrays their words: stack([embedding, Embedding(array, words)]).",
+        )
+    if all(named):
+        return given
+    arrays = [check_floats("stack", f"table {s}", one) for s, one in enumerate(given)]
+    for s, array in enumerate(arrays):
+        check_same_rows("stack", arrays[0], array, ("table 0", f"table {s}"))
+    return [with_words("stack", array, words, f"run {s}") for s, array in enumerate(arrays)]
 
 
 def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:

@@ -1,0 +1,57 @@
+"""Results of public functions: frozen records that print in one line."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+LONGEST = 60  # characters of one value in a line
+FEW = 4  # entries of a list that are shown
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+def result(kind: type[T]) -> type[T]:
+    """Make a class a frozen dataclass, equal to itself alone, whose repr is :func:`one_line`."""
+    made = dataclass(frozen=True, eq=False, repr=False)(kind)
+    made.__repr__ = one_line  # type: ignore[method-assign]
+    return made
+
+
+def is_result(kind: type) -> bool:
+    """Whether a class prints in one line, as results and tables do."""
+    return getattr(kind, "__repr__", None) is one_line
+
+
+def one_line(self: Any) -> str:
+    """``NeighborOverlap(0.6914, per_word=float64 (10, 7982), …)``: the value first, arrays as shapes."""
+    value = getattr(self, "value", None)
+    head = [shown(value)] if isinstance(value, numbers.Real) else []
+    named = [(one.name, getattr(self, one.name)) for one in fields(self) if one.name != "value" or not head]
+    return f"{type(self).__name__}({', '.join(head + [f'{name}={shown(each)}' for name, each in named])})"
+
+
+def shown(value: Any) -> str:
+    """Spell a value in a few characters: arrays as dtype and shape, long lists by their length."""
+    if isinstance(value, type):
+        return value.__name__
+    if is_result(type(value)):
+        return f"{type(value).__name__}(…)"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, Sequence) and len(shape):
+        return f"{getattr(value, 'dtype', type(value).__name__)} {tuple(shape)}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple, set, frozenset, Mapping)) and len(value) > FEW:
+        return f"{type(value).__name__} of {len(value):,}"
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(shown, value))
+        return _short(f"[{inside}]" if isinstance(value, list) else f"({inside})")
+    return _short(repr(value))
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
