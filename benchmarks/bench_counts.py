@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks import data, stanford
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import synthetic
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads import synthetic
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.device import CPU
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.kernels.window_counts import FREQUENT, CountedRows, weights_of, window_counts

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import synthetic, work
+from gpuemb.bench.workloads import synthetic, work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU

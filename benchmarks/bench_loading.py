@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import data, text_peers
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import work
+from gpuemb.bench.workloads import work
 from gpuemb.core.arrays import Float32
 from gpuemb.embeddings.files import load, save
 from gpuemb.embeddings.files.text import write_text

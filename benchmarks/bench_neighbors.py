@@ -14,7 +14,7 @@ import gpuemb as ge
 from benchmarks import data
 from benchmarks.brute_force import brute_force
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import neighbor_work, synthetic
+from gpuemb.bench.workloads import neighbor_work, synthetic
 from gpuemb.core.arrays import Float32, Int32
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import tiles

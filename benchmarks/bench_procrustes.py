@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks import data
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import synthetic, work
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads import synthetic, work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.geometry.accuracy import PROMISED

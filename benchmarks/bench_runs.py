@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks import data
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import synthetic
-from gpuemb.bench.neighbor_work import cosine_topk
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads import synthetic
+from gpuemb.bench.workloads.neighbor_work import cosine_topk
+from gpuemb.bench.workloads.work import Work
 from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.training.recipes import GloVe

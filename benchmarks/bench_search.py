@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import neighbor_work
+from gpuemb.bench.workloads import neighbor_work
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.cosines import cosine_matrix

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import data
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.study import study

@@ -13,9 +13,10 @@ import pytest
 from benchmarks import data, stanford
 from benchmarks.bench_counts import WEIGHTS, WINDOW, additions
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.corpus.tokens import read_corpus
-from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import count_cooccurrences
 
 MIN_COUNT = 5
 pytestmark = pytest.mark.filterwarnings("ignore::gpuemb.core.errors.ShortDocumentsWarning")

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import data, stanford
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.corpus.tokenizer import tokenize
 from gpuemb.corpus.tokens import Tokens, read_corpus
 

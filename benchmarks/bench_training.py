@@ -11,14 +11,15 @@ import pytest
 
 from benchmarks import data, stanford
 from benchmarks.race import Case, Rival, Track
-from gpuemb.bench import work
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads import work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.device import CPU
 from gpuemb.corpus.tokens import Tokens
-from gpuemb.counts.association import ppmi
-from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.counts.decomposition import TruncatedSVD, truncated_svd
+from gpuemb.counts.pmi import ppmi
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
 from gpuemb.training.glove import initialize, stratify
 from gpuemb.training.recipes import GloVe

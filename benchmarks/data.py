@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpuemb.bench import synthetic
+from gpuemb.bench.workloads import synthetic
 from gpuemb.core.arrays import Float32
 from gpuemb.corpus.tokens import Tokens, read_corpus
 
@@ -30,7 +30,7 @@ def glove(words: int) -> Float32:
 
 @cache
 def table(words: int, dim: int) -> Float32:
-    """Return the declared synthetic table of :func:`gpuemb.bench.synthetic.embedding_table`."""
+    """Return the declared synthetic table of :func:`gpuemb.bench.workloads.synthetic.embedding_table`."""
     return synthetic.embedding_table(words, dim)
 
 

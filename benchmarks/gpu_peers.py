@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.bench import synthetic
 from gpuemb.bench.measure import alternate
 from gpuemb.bench.records import here, write_json
+from gpuemb.bench.workloads import synthetic
 from gpuemb.core.device import Device
 
 WORDS, DIM, K, TILE = 100_000, 300, 10, 8192

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.bench import synthetic
 from gpuemb.bench.ceilings_cuda import finished
 from gpuemb.bench.measure import alternate
 from gpuemb.bench.records import here, write_json
+from gpuemb.bench.workloads import synthetic
 from gpuemb.core.arrays import Float32, to_device, to_host
 from gpuemb.core.cuda import cupy
 from gpuemb.core.cuda.host_streaming import copied

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gpuemb.bench.ceilings import Ceilings
+from gpuemb.bench.ceiling import Ceilings
 from gpuemb.bench.measure import (
     COMPILING_SECONDS,
     LONG_REPEATS,
@@ -21,7 +21,7 @@ from gpuemb.bench.measure import (
 )
 from gpuemb.bench.records import BenchRecord, Peer, here, raced, write_record
 from gpuemb.bench.table import peer_rows
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.device import CPU
 
 REST_SECONDS = 0.1  # between two contestants: threads that still spin would slow the next one

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     )
     from gpuemb.corpus.tokens import Tokens, read_corpus
     from gpuemb.corpus.vocabulary import Vocabulary
-    from gpuemb.counts.association import ppmi
-    from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
+    from gpuemb.counts.cooccurrence import Cooccurrence
+    from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
+    from gpuemb.counts.pmi import ppmi
     from gpuemb.embeddings import datasets
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
@@ -83,8 +84,9 @@ _ROOMS = {
     "core.errors": _ERRORS,
     "corpus.tokens": ("Tokens", "read_corpus"),
     "corpus.vocabulary": ("Vocabulary",),
-    "counts.association": ("ppmi",),
-    "counts.cooccurrence": ("Cooccurrence", "bootstrap_repeats", "count_cooccurrences"),
+    "counts.cooccurrence": ("Cooccurrence",),
+    "counts.counting": ("bootstrap_repeats", "count_cooccurrences"),
+    "counts.pmi": ("ppmi",),
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),

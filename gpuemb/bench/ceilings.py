@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -11,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.bench import vnni
+from gpuemb.bench.ceiling import Ceiling, Ceilings, ceiling_of
+from gpuemb.bench.ceilings_cuda import measure_cuda
 from gpuemb.bench.measure import Timing, alternate
 from gpuemb.core import threads
 from gpuemb.core.checks import check_choice
 from gpuemb.core.device import Device
+from gpuemb.core.jit import njit
 from gpuemb.core.random import stream
 from gpuemb.kernels.gram import panels
 from gpuemb.kernels.panels import wide_registers
@@ -26,40 +28,6 @@ ADD_CELLS, ADDS = 32_768, 1 << 22  # a row of 256 kB, as the counting kernel's
 REPEATS = 5
 
 
-@dataclass(frozen=True)
-class Ceiling:
-    """The best rate seen at one kind of work.
-
-    Attributes:
-        name: ``copy``, ``sgemm``, ``dgemm``, ``int8``, ``adds``; on a GPU also ``fp16``, ``tf32``, ….
-        unit: what is counted per second: ``B/s``, ``FLOP/s``, ``OP/s``.
-        rate: of the fastest repetition on the better road.
-        roads: the median rate of each way to do it; ``workers`` is how gpuemb itself works.
-        spread: relative, half the distance between the quartiles of the better road's seconds.
-    """
-
-    name: str
-    unit: str
-    rate: float
-    roads: Mapping[str, float]
-    spread: float
-
-
-@dataclass(frozen=True)
-class Ceilings:
-    """What was measured, and why the rest was not.
-
-    Attributes:
-        device: where.
-        found: by name.
-        missing: name and reason of each that this machine has not.
-    """
-
-    device: str
-    found: Mapping[str, Ceiling]
-    missing: Mapping[str, str] = field(default_factory=dict)
-
-
 def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
     """Measure the named ceilings, or all; about ten seconds on two cores.
 
@@ -67,8 +35,6 @@ def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
         ConfigError: an unknown name.
     """
     if device.kind == "cuda":
-        from gpuemb.bench.ceilings_cuda import measure_cuda
-
         return measure_cuda(device)
     for name in names:
         check_choice("bench", "ceiling", name, tuple(_CPU))
@@ -80,14 +46,6 @@ def measure_ceilings(device: Device, names: Sequence[str] = ()) -> Ceilings:
         else:
             found[name] = _CPU[name](name)
     return Ceilings(str(device), found, missing)
-
-
-def ceiling_of(name: str, unit: str, work: float, roads: Mapping[str, Timing]) -> Ceiling:
-    """Turn the seconds of each road into the ceiling."""
-    best = min(roads, key=lambda road: roads[road].minimum)
-    timing = roads[best]
-    rates = {road: work / taken.median for road, taken in roads.items()}
-    return Ceiling(name, unit, work / timing.minimum, rates, timing.spread / timing.median)
 
 
 def _copy(name: str) -> Ceiling:
@@ -164,8 +122,6 @@ def _adds(name: str) -> Ceiling:
 
 @cache
 def _compiled_adds() -> Callable[[Any, Any], int]:
-    from gpuemb.core.jit import njit
-
     def add(places: Any, row: Any) -> int:
         for place in places:
             row[place] += 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.bench.ceilings import Ceiling, Ceilings, ceiling_of
+from gpuemb.bench.ceiling import Ceiling, Ceilings, ceiling_of
 from gpuemb.bench.measure import Timing, alternate
 from gpuemb.core.arrays import Float32
 from gpuemb.core.cuda import cupy

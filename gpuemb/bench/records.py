@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpuemb.bench.ceilings import Ceiling, Ceilings
+from gpuemb.bench.ceiling import Ceiling, Ceilings
 from gpuemb.bench.machine import commit, describe_machine, machine_name, versions
 from gpuemb.bench.measure import Timing, ratio
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.device import Device
 from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files import replacing

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpuemb.bench.ceilings import Ceilings
+from gpuemb.bench.ceiling import Ceilings
 from gpuemb.bench.records import BenchRecord
 from gpuemb.core.errors import ConfigError
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from gpuemb.bench.ceilings import Ceilings, measure_ceilings
+from gpuemb.bench.ceiling import Ceilings
+from gpuemb.bench.ceilings import measure_ceilings
+from gpuemb.bench.ceilings_cuda import finished
 from gpuemb.bench.machine import describe_machine
 from gpuemb.bench.measure import COMPILING_SECONDS, alternate, peak_of
 from gpuemb.bench.records import BenchRecord, Run, here
@@ -116,6 +118,4 @@ def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) 
 def _waiting(call: Callable[[], Any], device: Device) -> Callable[[], Any]:
     if device.kind == "cpu":
         return call
-    from gpuemb.bench.ceilings_cuda import finished
-
     return finished(call)

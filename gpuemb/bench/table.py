@@ -6,7 +6,7 @@ import statistics
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from gpuemb.bench.ceilings import Ceilings
+from gpuemb.bench.ceiling import Ceilings
 from gpuemb.bench.compare import Change
 from gpuemb.bench.records import BenchRecord, Peer
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32
+from gpuemb.core.jit import njit
 from gpuemb.kernels.panels import SIDE
 from gpuemb.kernels.vnni import GROUP, int8_tile, missing
 
@@ -34,8 +35,6 @@ def product(left: Bytes, right: Bytes, out: Int32) -> None:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from gpuemb.core.jit import njit
-
     def multiply(left: Any, right: Any, out: Any, first: int, last: int) -> None:
         for i in range(first, last):
             for j in range(right.shape[0]):

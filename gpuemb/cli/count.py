@@ -88,7 +88,7 @@ def count(
     with failing_clearly(kept="Nothing is written before all is counted."):
         from gpuemb.core import threads as workers
         from gpuemb.core.memory import bytes_of
-        from gpuemb.counts.files import check_new
+        from gpuemb.counts.folder import check_new
         from gpuemb.kernels.window_counts import check_window
 
         if out is None and glove_binary is None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gpuemb.core.errors import ConfigError
-from gpuemb.corpus.finders import is_file
+from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.toml import config_from, load_config
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe

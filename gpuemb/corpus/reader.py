@@ -1,11 +1,11 @@
-"""Documents of sources, one after another, as text."""
+"""Iterate over the documents of a source as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from gpuemb.core.progress import SILENT
-from gpuemb.corpus.blocks import Reading, behind_document, documents_in, read_blocks
+from gpuemb.corpus.chunks import Reading, after_document, documents_in, read_chunks
 
 
 def read_documents(source: str, reading: Reading | None = None) -> Iterator[str]:
@@ -13,7 +13,7 @@ def read_documents(source: str, reading: Reading | None = None) -> Iterator[str]
 
     Args:
         source: a file, ``-`` for standard input, or ``dataset:conversations``.
-        reading: what a document is; lines of UTF-8 by default.
+        reading: how the source is cut into documents; lines of UTF-8 by default.
 
     Raises:
         StorageError: the source cannot be read.
@@ -22,6 +22,6 @@ def read_documents(source: str, reading: Reading | None = None) -> Iterator[str]
     reading = reading or Reading()
     line = 1
     with SILENT.phase("reading text") as task:
-        for block in read_blocks([source], reading, behind_document(reading.documents), task):
-            yield from documents_in(block, reading, line)
-            line += block.text.count(b"\n") if block.records is None else len(block.records)
+        for chunk in read_chunks([source], reading, after_document(reading.documents), task):
+            yield from documents_in(chunk, reading, line)
+            line += chunk.text.count(b"\n") if chunk.records is None else len(chunk.records)

@@ -13,11 +13,11 @@ from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, Stream, kind_of
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = ".parquet"
 FIELD = "text"  # of a record, where none is named
-ROWS = 8192  # of a Parquet table at a time
+ROWS = 8192  # of a Parquet table read at once
 
 
 def holds_records(source: str, field: str | None) -> bool:
-    """Whether a source is records, each a document: by its ending; standard input where a field is named."""
+    """Whether a source holds records: by its ending; standard input where a field is named."""
     known = source.startswith(DATASET) or kind_of(source) in (*JSON_LINES, PARQUET)
     return known or (source == STANDARD_INPUT and field is not None)
 
@@ -25,17 +25,17 @@ def holds_records(source: str, field: str | None) -> bool:
 def read_records(
     source: str, stream: Stream, size: int, field: str | None, errors: str
 ) -> Iterator[list[str]]:
-    """Yield the texts of a source's records in order, some at a time; an absent value is an empty text.
+    """Yield the texts of a source's records in order, some at a time; a null is an empty text.
 
     Args:
-        source: whose ending says what it holds.
-        stream: the same, opened.
+        source: its ending names the format.
+        stream: the open source.
         size: bytes of JSON to read at a time.
-        field: that holds the text.
+        field: of a record with the text.
         errors: ``strict``, ``replace`` or ``ignore``.
 
     Raises:
-        FileFormatError: not JSON or not a table, no such field (those there are are named), or no text in it.
+        FileFormatError: not JSON or not a table; a missing field, with those present; a field without text.
     """
     if source.startswith(DATASET):
         pieces = _conversations(stream)
@@ -50,7 +50,7 @@ def read_records(
 
 
 def _sound(texts: list[str], name: str, number: int, errors: str) -> list[str]:
-    """The texts if UTF-8 can spell them: JSON can escape half of a surrogate pair."""
+    """Return the texts as valid Unicode: JSON can escape half of a surrogate pair."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
@@ -70,15 +70,15 @@ def _spellable(text: str, where: str, errors: str) -> str:
 
 
 def _json_lines(stream: Stream, size: int, field: str, errors: str) -> Iterator[list[str]]:
-    """The texts of whole lines; a line of white space is an empty text, so that lines keep their numbers."""
-    number, waiting = 1, b""
+    """Yield the texts of lines; a blank line is an empty text, so that line numbers stay right."""
+    number, pending = 1, b""
     while chunk := stream.read(size):
-        lines = (waiting + chunk).split(b"\n")
-        waiting = lines.pop()
+        lines = (pending + chunk).split(b"\n")
+        pending = lines.pop()
         yield _texts(lines, stream.name, number, field, errors)
         number += len(lines)
-    if waiting:
-        yield _texts([waiting], stream.name, number, field, errors)
+    if pending:
+        yield _texts([pending], stream.name, number, field, errors)
 
 
 def _texts(lines: list[bytes], name: str, number: int, field: str, errors: str) -> list[str]:
@@ -100,7 +100,7 @@ def _text(line: bytes, where: str, field: str, errors: str) -> str:
         ) from error
     if not isinstance(record, dict):
         raise FileFormatError(
-            f"corpus: {where} is no record but {type(record).__name__}",
+            f"corpus: {where} is not an object but {type(record).__name__}",
             needed="Each line must be one JSON object: {…}.",
             remedy="Give the file another ending if it is plain text.",
         )
@@ -130,7 +130,7 @@ def _parquet(stream: Stream, field: str) -> Iterator[list[str]]:
         raise FileFormatError(
             f"corpus: {stream.name} is not a Parquet table: {error}",
             needed="A name that ends in .parquet must hold a whole table.",
-            remedy="Bring it again, or rename it.",
+            remedy="Fetch it again, or rename it.",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Where text lies: files, folders, patterns, standard input and data sets."""
+"""Sources of text: files, folders, patterns, standard input and data sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONVERSATIONS_PACKAGE = "chitchat_dataset"
 STANDARD_INPUT = "-"
 CHUNK = 1 << 20
 PACKINGS = {".gz": ("gzip", b"\x1f\x8b"), ".bz2": ("bzip2", b"BZh"), ".zst": ("zstd", b"\x28\xb5\x2f\xfd")}
-BZIP2_BLOCK = (b"1AY&SY", b"\x17rE8P\x90")  # what follows "BZh" and a digit, so that text is not taken for it
+BZIP2_BLOCK = (b"1AY&SY", b"\x17rE8P\x90")  # after "BZh" and a digit: "BZh" alone may begin a text
 
 
 def expand(sources: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def expand(sources: Sequence[str]) -> tuple[str, ...]:
 
 
 def fingerprint(source: str) -> str:
-    """Digest of the bytes behind a source: equal text, equal fingerprint, wherever the file lies."""
+    """Digest of a source's bytes, independent of its path."""
     digest = hashlib.blake2b(digest_size=16)
     with _open(str(conversations_path(source)) if source.startswith(DATASET) else source) as file:
         while chunk := file.read(CHUNK):
@@ -66,7 +66,7 @@ def fingerprint(source: str) -> str:
 
 
 def size_of(sources: Sequence[str]) -> int | None:
-    """Bytes of all files together; None where one has no size before it is read."""
+    """Total bytes of all files; None if the size of one is unknown before it is read."""
     paths = [str(conversations_path(s)) if s.startswith(DATASET) else s for s in sources]
     if not all(os.path.isfile(path) for path in paths):
         return None
@@ -74,7 +74,7 @@ def size_of(sources: Sequence[str]) -> int | None:
 
 
 def kind_of(source: str) -> str:
-    """The ending that says how a file is read, without that of its packing."""
+    """Return the ending that names a file's format, without that of its compression."""
     path = Path(source)
     return (Path(path.stem) if path.suffix.lower() in PACKINGS else path).suffix.lower()
 
@@ -84,11 +84,11 @@ class Stream:
     """The bytes of one source, unpacked.
 
     Attributes:
-        name: for people.
-        raw: the file as it lies there.
-        unpacked: the file to read; ``raw`` itself where nothing is packed.
-        packing: gzip, bzip2, zstd or nothing.
-        size: bytes that ``raw`` had when it was opened; None where nobody can say.
+        name: for messages.
+        raw: the file, still compressed.
+        unpacked: the file to read; ``raw`` itself without compression.
+        packing: gzip, bzip2, zstd or empty.
+        size: bytes of ``raw`` when it was opened; None if unknown.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Stream:
     size: int | None
 
     def read(self, size: int) -> bytes:
-        """The next bytes, at most ``size``; none at the end."""
+        """Return the next bytes, at most ``size``; empty at the end."""
         try:
             found = self.unpacked.read(size)
         except (OSError, EOFError, zlib.error) as error:
@@ -107,23 +107,23 @@ class Stream:
             raise FileFormatError(
                 f"corpus: {self.name} is not a whole {self.packing} file: {error}",
                 needed=f"A file that ends or begins as {self.packing} files do must be one.",
-                remedy="Bring it again, or rename it.",
+                remedy="Fetch it again, or rename it.",
             ) from error
-        if self.size is not None and self.position() > self.size:  # else one that grows is read for ever
+        if self.size is not None and self.position() > self.size:  # a growing file would be read forever
             raise _changed(self.name)
         return found
 
     def position(self) -> int:
-        """Bytes of the file that were read; 0 where nobody can say."""
+        """Return the bytes read so far; 0 if unknown."""
         return self.raw.tell() if self.raw.seekable() else 0
 
 
 @contextmanager
 def opened(source: str) -> Iterator[Stream]:
-    """Open a source and unpack what its first bytes or its ending say is gzip, bzip2 or zstd.
+    """Open a source; decompress gzip, bzip2 or zstd, known by its first bytes or its ending.
 
     Raises:
-        StorageError: it cannot be read, or it changed meanwhile.
+        StorageError: it cannot be read, or it changed while it was read.
     """
     name = "standard input" if source == STANDARD_INPUT else source
     with _open(source) as raw:
@@ -135,7 +135,7 @@ def opened(source: str) -> Iterator[Stream]:
 
 
 def conversations_path(source: str) -> Path:
-    """The file of the conversation data set.
+    """Return the file of the conversation data set.
 
     Raises:
         StorageError: another data set was named, or the package is absent.
@@ -144,7 +144,7 @@ def conversations_path(source: str) -> Path:
         raise StorageError(
             f"corpus: {source} is not known",
             needed=f"Known: {CONVERSATIONS}.",
-            remedy="Spell it so, or name a file.",
+            remedy="Use that name, or name a file.",
         )
     spec = importlib.util.find_spec(CONVERSATIONS_PACKAGE)  # finds the package without running it
     if spec is None or spec.origin is None:
@@ -193,13 +193,13 @@ def _unreadable(name: str, error: Exception) -> StorageError:
 def _changed(name: str) -> StorageError:
     return StorageError(
         f"corpus: {name} changed while it was read",
-        needed="A corpus must stay as it is until it is read.",
-        remedy="Read it again when nobody writes to it, or read a copy.",
+        needed="A corpus must not change while it is read.",
+        remedy="Read it again when no process writes to it, or read a copy.",
     )
 
 
 def _state(source: str, raw: io.BufferedReader) -> tuple[int, int] | None:
-    """What changes when somebody writes to a file."""
+    """Size and time of the last write; None for standard input."""
     if source == STANDARD_INPUT:
         return None
     status = os.fstat(raw.fileno())

@@ -1,4 +1,4 @@
-"""Fewer of the most frequent words, by a coin for every token."""
+"""Random sub-sampling of frequent words."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gpuemb.core.random import stream
 class Subsampling:
     """Keeps a token of a word of frequency ``f`` with probability ``min(1, √(threshold / f))``.
 
-    One number is drawn for every token of the vocabulary in the order of the text, from a stream that the
-    seed names, so the answer does not depend on how the text is cut.
+    One number is drawn for every token of the vocabulary in the order of the text, from the seed's stream,
+    so the result does not depend on the chunks.
 
     Source: Mikolov et al. (2013), NIPS, equation 5.
     """
@@ -25,16 +25,16 @@ class Subsampling:
         self._draws = stream(seed, "corpus", "subsample")
 
     def keep(self, ids: Int32) -> NDArray[np.bool_]:
-        """Whether each token stays; call it with the tokens in order."""
+        """Return whether each token is kept; call it with the tokens in order."""
         kept: NDArray[np.bool_] = self._draws.random(len(ids)) < self._chance[ids]
         return kept
 
 
 def check_threshold(threshold: float) -> None:
-    """A frequency must be above 0 and at most 1.
+    """Check the frequency of sub-sampling.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not above 0 and at most 1.
     """
     if not threshold > 0:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Where a word begins and ends."""
+"""The default tokenizer, in plain Python."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def find_tokens(text: str) -> list[str]:
-    """As :func:`tokenize`, in the text's own case."""
+    """As :func:`tokenize`, without lowercasing."""
     found: list[str] = _pattern().findall(text)
     return found
 

@@ -1,4 +1,4 @@
-"""A corpus as numbers."""
+"""A corpus as word ids."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError, VocabularyError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.corpus.assembly import assemble, warn_of_short_lines
-from gpuemb.corpus.blocks import (
+from gpuemb.corpus.chunks import (
     DOCUMENTS,
     ENCODING_ERRORS,
     Documents,
     Reading,
-    behind_document,
-    behind_white_space,
-    read_blocks,
+    after_document,
+    after_white_space,
+    read_chunks,
 )
-from gpuemb.corpus.finders import DEFAULT, ByteRule, Tokenizer, finder_of, name_of
-from gpuemb.corpus.numbering import Numbering
+from gpuemb.corpus.encode import Encoder
+from gpuemb.corpus.merge import merge_pieces, warn_of_short_lines
 from gpuemb.corpus.records import holds_records
 from gpuemb.corpus.sources import expand, size_of
 from gpuemb.corpus.subsampling import Subsampling, check_threshold
+from gpuemb.corpus.token_patterns import DEFAULT, ByteRule, Tokenizer, name_of, token_pattern
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
 from gpuemb.kernels.tokenize.spellings import Spellings, places_of
@@ -39,9 +39,9 @@ class Tokens:
     Attributes:
         ids: ``(T,)`` int32.
         starts: ``(D + 1,)`` int64; document ``m`` is ``ids[starts[m]:starts[m + 1]]``.
-        vocabulary: what an id means; its counts are of the text, before sub-sampling.
-        unicode_version: of the tables that decided what is a letter.
-        tokenizer: what found the words.
+        vocabulary: words by id; its counts are of the text, before sub-sampling.
+        unicode_version: of the table of letters.
+        tokenizer: name of the tokenizer.
     """
 
     ids: Int32
@@ -55,7 +55,7 @@ class Tokens:
 
     @property
     def documents(self) -> int:
-        """Number of documents that hold a word of the vocabulary."""
+        """Number of documents with a word of the vocabulary."""
         return len(self.starts) - 1
 
 
@@ -75,67 +75,66 @@ def read_corpus(
 ) -> Tokens:
     """Read text into token ids.
 
-    Files that begin or end as gzip, bzip2 or zstd do are unpacked. ``.jsonl``, ``.ndjson`` and ``.parquet``
-    are records, each a document, as is each message of the conversations.
+    gzip, bzip2 and zstd files, known by their ending or first bytes, are unpacked. ``.jsonl``, ``.ndjson``
+    and ``.parquet`` are records, each a document, as is each message of the conversations.
 
     Args:
         paths: files, folders, patterns (``"texts/**/*.txt"``), ``"-"`` for standard input (JSON lines if
             ``field`` is given), ``"dataset:conversations"``.
         tokenizer: ``default`` (Definitions §1), ``whitespace`` (exactly ``str.split``), a compiled regular
-            expression or ``"regex:…"`` (its whole matches), a path ending in ``.json`` (a file of Hugging
-            Face's ``tokenizers``), or a function from a document to its tokens. Only the first puts words in
-            lower case.
-        documents: what a document is in a text file: a ``line``, the ``file``, or what stands between two
-            lines of nothing but ASCII white space (``blank line``). Windows never cross.
-        field: of a record, that holds the text; ``text`` by default.
-        min_count: words seen less often are left out before windows are laid.
-        max_words: keep at most so many words, the most frequent.
-        vocabulary: keep only these words: a list, a file of one a line, or another corpus's; they are
-            numbered by count like any others, and those that do not occur often enough have no number.
+            expression or ``"regex:…"`` (its full matches), a path ending in ``.json`` (a file of Hugging
+            Face's ``tokenizers``), or a function from a document to its tokens. Only the first lowercases.
+        documents: unit of a document in a text file: a ``line``, the ``file``, or a paragraph between lines
+            of ASCII white space only (``blank line``). Windows never cross documents.
+        field: of a record with the text; ``text`` by default.
+        min_count: rarer words are dropped before windows are placed.
+        max_words: keep at most this many words, the most frequent.
+        vocabulary: keep only these words: a list, a file with one word a line, or another corpus's
+            vocabulary; ids are by count as always, and words below ``min_count`` are dropped.
         subsample: frequency above which tokens of a word are dropped at random, such as 1e-5.
-        seed: of these draws.
+        seed: of the sub-sampling.
         encoding_errors: ``strict``, ``replace`` or ``ignore`` for bytes that are not UTF-8.
-        progress: told the bytes of the files that were read.
+        progress: reports the bytes read.
 
     Raises:
         StorageError: a path is missing or unreadable, or a file changes while it is read.
-        FileFormatError: a binary file, bytes that are not UTF-8 (position named), a token longer than a page,
+        FileFormatError: a binary file, bytes that are not UTF-8 (position named), an overlong token,
             a broken archive, table or record.
         VocabularyError: no words, or fewer than two that are frequent enough.
-        ConfigError: an option is impossible.
+        ConfigError: an invalid option.
 
     Warns:
         ShortDocumentsWarning: half of at least a thousand lines have fewer than twenty tokens.
 
-    Cost: 8 bytes a token, and about 60 a distinct spelling and its own for every worker that met it, beside a
-    few blocks of 4 MB a worker; the default tokenizer and ``whitespace`` use every core, the others one.
+    Cost: 8 bytes a token; about 60 bytes and its length a distinct spelling and worker; a few chunks of
+    4 MB a worker. The default tokenizer and ``whitespace`` use every core, the others one.
     Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
     """
     given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
     _check_options(documents, encoding_errors, subsample)
-    rule, reading = finder_of(tokenizer), Reading(documents, field, encoding_errors)
+    rule, reading = token_pattern(tokenizer), Reading(documents, field, encoding_errors)
     chosen = None if vocabulary is None else words_of(vocabulary)
     sources = expand(given)
     _check_field(sources, field)
-    numbering = Numbering(reading)
+    encoder = Encoder(reading)
     with progress.phase("reading text", size_of(sources)) as task:
-        cut = behind_white_space if isinstance(rule, ByteRule) else behind_document(documents)
-        numbering.read(read_blocks(sources, reading, cut, task), rule)
-    spelled, numbers = numbering.merged()
+        cut = after_white_space if isinstance(rule, ByteRule) else after_document(documents)
+        encoder.encode(read_chunks(sources, reading, cut, task), rule)
+    spelled, numbers = encoder.merged()
     if not len(spelled):
         raise VocabularyError(
             f"corpus: {', '.join(given)} holds no words",
-            needed="Words are runs of letters and digits, unless you say otherwise.",
+            needed="By default a word is a run of letters and digits.",
             remedy="Check that the files are not empty.",
         )
     if documents == "line" and not any(holds_records(source, field) for source in sources):
-        warn_of_short_lines(numbering.pieces)
+        warn_of_short_lines(encoder.pieces)
     lower = isinstance(rule, ByteRule) and rule.lower
     words, counts, word_of = _words(spelled, lower=lower)
     kept, ids = build_vocabulary(words, counts, min_count=min_count, max_words=max_words, given=chosen)
     ids_of = {table: ids[word_of[numbers.pop(table)]] for table in [*numbers]}
     draws = None if subsample is None else Subsampling(kept.counts, subsample, seed)
-    found, starts = assemble(numbering.pieces, ids_of, draws)
+    found, starts = merge_pieces(encoder.pieces, ids_of, draws)
     return Tokens(found, starts, kept, tokenizer=name_of(tokenizer))
 
 
@@ -156,10 +155,10 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
 
 
 def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
-    """The distinct words, their counts, and which of them each spelling is.
+    """Return the distinct words, their counts, and the word of each spelling.
 
-    All spellings are put in lower case at once: a line's end, which stands between them, is no letter, so
-    each becomes what ``str.lower`` makes of it alone, a final sigma too.
+    All spellings are lowercased in one call: the line end between them is not a letter, so the result of
+    each is that of ``str.lower`` on it alone, a final sigma included.
     """
     counts, joined = spelled.counts.copy(), spelled.joined().tobytes() if lower else b""
     lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()

@@ -1,4 +1,4 @@
-"""Which words have a row, in which order."""
+"""The vocabulary: words and their order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
 
 PREFIX = 8  # bytes of a word that are compared as one number
 MASKS = np.array([(1 << 64) - (1 << 8 * (PREFIX - length)) for length in range(PREFIX + 1)], np.uint64)
-MANY = 0xFFFF  # a count that is sorted as any above it, first
+MANY = 0xFFFF  # the first sort treats larger counts as equal to this one
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Vocabulary:
     Attributes:
         words: the ``V`` words; a word's id is its position.
         counts: ``(V,)`` occurrences in the corpus.
-        dropped_tokens: occurrences of words that did not make it into the vocabulary.
+        dropped_tokens: occurrences of words outside the vocabulary.
     """
 
     words: tuple[str, ...]
@@ -55,14 +55,14 @@ def build_vocabulary(
     """Keep the words seen at least ``min_count`` times, the ``max_words`` most frequent of them.
 
     Args:
-        spellings: ``U`` distinct words; ``given`` ones may be added to them.
+        spellings: ``U`` distinct words; ``given`` words may be added to the table.
         counts: ``(U,)`` of each.
-        min_count: smallest count that is kept, at least 1.
-        max_words: most words that are kept, at least 2; None for all.
-        given: keep only words of this list; they too are ordered by count.
+        min_count: smallest count kept, at least 1.
+        max_words: most words kept, at least 2; None for all.
+        given: keep only words of this list, ordered by count as well.
 
     Returns:
-        The vocabulary, and ``(U,)`` the id of each spelling, −1 for those left out.
+        The vocabulary, and ``(U,)`` the id of each spelling, −1 for dropped ones.
 
     Raises:
         VocabularyError: fewer than two words are left; the largest count is named.
@@ -103,14 +103,14 @@ def words_of(vocabulary: Vocabulary | Sequence[str] | str | Path) -> Sequence[st
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(
             f"vocabulary: {vocabulary} cannot be read: {getattr(error, 'strerror', None) or error}",
-            needed="A file of one word a line, in UTF-8, is needed.",
+            needed="The file must hold one word a line, in UTF-8.",
             remedy="Check the path, or give the words as a list.",
         ) from error
     return [line.split()[0] for line in lines if line.strip()]
 
 
 def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np.bool_]:
-    """Which of the known spellings are given."""
+    """Return which of the known spellings are given."""
     text = "".join(f"{word}\n" for word in given if word and "\n" not in word and "\0" not in word)
     joined = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
     numbers = spellings.number(joined, places_of(joined))
@@ -120,7 +120,7 @@ def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np
 
 
 def _by_count_then_word(spellings: Spellings, rows: Int64, counts: Int64) -> tuple[list[str], Int64]:
-    """Words and the rows they have, highest count first, equal counts by word."""
+    """Return words and their rows, highest count first, equal counts by word."""
     joined, starts = spellings.joined(), spellings.starts
     rows = rows[_alphabetical(joined, starts[rows], starts[rows + 1] - starts[rows] - 1)]
     rarity = MANY - np.minimum(counts[rows], MANY).astype(np.uint16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,15 +13,17 @@ from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files import replacing
 from gpuemb.core.memory import tiles
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.table import CountTable
 from gpuemb.kernels.window_counts import CountedRows, Weighting, check_window, weights_of
+
+T = TypeVar("T", bound=CountTable)
 
 RECORD = np.dtype([("word", "<i4"), ("context", "<i4"), ("count", "<f8")])  # ids from 1
 RECORDS_AT_ONCE = 1 << 20
 NEAR = 0.25  # of a unit: a sum of fewer than 10⁷ rounded reciprocals is nearer to its integer than that
 
 
-def write_glove_binary(counts: Cooccurrence, path: str | Path) -> None:
+def write_glove_binary(counts: CountTable, path: str | Path) -> None:
     """Write counts as 16 bytes a pair: two ids from 1 as int32, the count as float64, row after row.
 
     Raises:
@@ -49,8 +52,8 @@ def write_glove_vocabulary(vocabulary: Vocabulary, path: str | Path) -> None:
 
 
 def read_glove_binary(
-    path: str | Path, vocabulary: str | Path | Vocabulary, window: int, weighting: Weighting = "harmonic"
-) -> Cooccurrence:
+    path: str | Path, vocabulary: str | Path | Vocabulary, window: int, weighting: Weighting, kind: type[T]
+) -> T:
     """Read counts back into exact integers; pairs may stand in any order, such as ``shuffle``'s.
 
     Args:
@@ -58,6 +61,7 @@ def read_glove_binary(
         vocabulary: its words in order, or the file of ``vocab_count``: a word and its count a line.
         window: with ``weighting``, what was counted: it says which numbers can be counts.
         weighting: ``harmonic`` (``-distance-weighting 1``) or ``flat`` (0).
+        kind: class of the result.
 
     Raises:
         StorageError: a file cannot be read.
@@ -79,7 +83,7 @@ def read_glove_binary(
         if wrong.any():
             at = int(np.argmax(wrong))
             raise _no_counts(path, f"pair {at + 1} has the id {records[name][at]} of {len(words)} words")
-    return Cooccurrence(
+    return kind(
         _sorted_rows(
             records["word"] - 1, records["context"] - 1, _exact(path, records["count"], unit), words
         ),

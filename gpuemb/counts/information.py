@@ -10,8 +10,8 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
-from gpuemb.counts.association import rows_of
-from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.pmi import pmi, rows_of
+from gpuemb.counts.table import CountTable
 
 InformationUnit: TypeAlias = Literal["nat", "bit"]
 NATS = {"nat": 1.0, "bit": math.log(2)}  # in one unit
@@ -49,7 +49,7 @@ class ContextEntropies:
     unit: InformationUnit
 
 
-def entropy(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> Information:
+def entropy(counts: CountTable, *, unit: InformationUnit = "nat") -> Information:
     """``−Σ P(i) log P(i)`` over the words' marginals ``X_i / X_··``.
 
     Cost: one logarithm a word. Source: Shannon (1948); Definitions §1.
@@ -61,7 +61,7 @@ def entropy(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> Informati
     return Information(abs(float(-(shares * np.log(shares)).sum())) / NATS[unit], unit)
 
 
-def context_entropies(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> ContextEntropies:
+def context_entropies(counts: CountTable, *, unit: InformationUnit = "nat") -> ContextEntropies:
     """``−Σ_j P(j|i) log P(j|i)`` of every word ``i``.
 
     Cost: one logarithm a stored pair. Source: Shannon (1948); Definitions §1.
@@ -73,7 +73,7 @@ def context_entropies(counts: Cooccurrence, *, unit: InformationUnit = "nat") ->
     return ContextEntropies(np.where(counts.row_sums > 0, np.abs(sums) / NATS[unit], np.nan), unit)
 
 
-def mutual_information(counts: Cooccurrence, *, unit: InformationUnit = "nat") -> Information:
+def mutual_information(counts: CountTable, *, unit: InformationUnit = "nat") -> Information:
     """``Σ_ij P(i,j) log(P(i,j) / (P(i) P(j)))``: what a word tells about a context of it.
 
     Cost: one logarithm a stored pair. Source: Shannon (1948); Definitions §1.
@@ -81,5 +81,5 @@ def mutual_information(counts: Cooccurrence, *, unit: InformationUnit = "nat") -
     check_choice("mutual_information", "unit", unit, tuple(NATS))
     if not counts.total:
         return Information(math.nan, unit)
-    terms = counts.rows.data / counts.total * counts.pmi().matrix.data
+    terms = counts.rows.data / counts.total * pmi(counts).matrix.data
     return Information(float(terms.sum()) / NATS[unit], unit)

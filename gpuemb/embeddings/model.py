@@ -34,6 +34,7 @@ from gpuemb.core.checks import (
 from gpuemb.core.doors import door, enter, enter_fields
 from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
 from gpuemb.core.results import one_line, shown
+from gpuemb.kernels.cosine_topk import cosine_topk
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,8 +160,6 @@ class Embedding:
 
         Cost: ``2·V·d`` flops. For many words, ``gpuemb.nearest_neighbors`` asks once.
         """
-        from gpuemb.kernels.cosine_topk import cosine_topk
-
         asked, itself = self._asked(word)
         check_neighbors("most_similar", k, len(self) - (itself is not None))
         found = cosine_topk.on(device_of(self.vectors))(self.check().vectors, k, asked, itself)

@@ -13,12 +13,12 @@ from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.counts.power_law import LEAST_RANKS, PowerLaw, default_ranks, fit_power_law, no_power_law
 from gpuemb.geometry.crossgrams import PairSums, pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
-from gpuemb.geometry.zipf import LEAST_RANKS, Zipf, default_ranks, zipf_exponent
 
 NO_VARIANCE = "the rows are all equal"
 
@@ -45,7 +45,7 @@ class Spectrum:
     effective_rank: float
     iso_score: float
     entropy_rank: float = math.nan
-    zipf: Zipf | None = None
+    zipf: PowerLaw | None = None
     correlation: Spectrum | None = None
     reason: str = ""
     recomputed: bool = False
@@ -105,11 +105,12 @@ def _spectrum_of(gram: Array, ranks: tuple[int, int] | None) -> Spectrum:
     dim = gram.shape[0]
     first, last = default_ranks(dim) if ranks is None else ranks
     if total == 0:
-        zipf = Zipf(math.nan, math.nan, math.nan, math.nan, first, last, NO_VARIANCE)
+        zipf = no_power_law((first, last), NO_VARIANCE)
         return Spectrum(to_host(values), math.nan, math.nan, math.nan, zipf=zipf, reason=NO_VARIANCE)
     ratio = total**2 / squares
     isotropy = (ratio - 1) / (dim - 1) if dim > 1 else math.nan
-    zipf = zipf_exponent(to_host(values), (first, last))
+    zero = dim * 2.0**-52 * float(values[0])  # rounding of the largest
+    zipf = fit_power_law(to_host(values), (first, last), missing="nan", zero=zero)
     rank, entropy_rank = _effective_rank(xp.sqrt(values)), _effective_rank(values)
     return Spectrum(to_host(values), ratio, rank, isotropy, entropy_rank, zipf)
 
@@ -122,7 +123,7 @@ def _of_correlation(gram: Array, ranks: tuple[int, int] | None) -> Spectrum:
     if constant:
         reason = f"column {constant[0]} is constant"
         dim = gram.shape[0]
-        zipf = Zipf(math.nan, math.nan, math.nan, math.nan, *(ranks or default_ranks(dim)), reason)
+        zipf = no_power_law(ranks or default_ranks(dim), reason)
         nowhere = np.full(dim, math.nan)
         return Spectrum(nowhere, math.nan, math.nan, math.nan, zipf=zipf, reason=reason)
     lengths = xp.sqrt(variances)

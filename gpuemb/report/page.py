@@ -15,8 +15,11 @@ from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
 from gpuemb.report import numbers
 from gpuemb.report.claims import VARIED, Claim, claims, telling_numbers
+from gpuemb.report.figures import figures
 from gpuemb.report.glossary import meaning
+from gpuemb.report.heatmaps import heat_maps
 from gpuemb.report.style import Plot
+from gpuemb.report.tables import word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
 
@@ -81,8 +84,6 @@ def render(result: StudyResult) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from gpuemb.report.tables import word_table
-
     house = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -119,9 +120,6 @@ def embedded(data: object) -> str:
 
 
 def _section(result: StudyResult, model: ModelResult, told: tuple[Claim, ...]) -> ModelSection:
-    from gpuemb.report.figures import figures
-    from gpuemb.report.heatmaps import heat_maps
-
     name = model.config.name
     return ModelSection(
         config=model.config,

@@ -14,9 +14,10 @@ from typing import Literal
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import enter, enter_fields
 from gpuemb.core.errors import ConfigError
-from gpuemb.corpus.blocks import Documents
-from gpuemb.corpus.finders import DEFAULT, check_tokenizer
+from gpuemb.corpus.chunks import Documents
+from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
+from gpuemb.kernels.window_counts import check_window
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
 
 
@@ -55,8 +56,6 @@ class CountsConfig:
     weighting: Literal["harmonic", "linear", "flat"] = "harmonic"
 
     def __post_init__(self) -> None:
-        from gpuemb.kernels.window_counts import check_window
-
         enter_fields(self)
         check_window(self.window, self.weighting)
 

@@ -17,8 +17,8 @@ from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
-from gpuemb.corpus.finders import is_file
 from gpuemb.corpus.sources import expand, fingerprint
+from gpuemb.corpus.token_patterns import is_file
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary

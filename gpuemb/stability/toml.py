@@ -14,7 +14,7 @@ from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.core.results import shown
-from gpuemb.corpus.finders import is_file
+from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.training.recipes import RECIPES, Recipe
 
@@ -73,7 +73,7 @@ def config_of(where: str, given: Any) -> StudyConfig:
         return config_from(given, Path())
     if isinstance(given, (str, PathLike)) and Path(given).suffix == ".toml":
         return load_config(Path(given))
-    return StudyConfig(given)  # type: ignore[arg-type]  # which takes a path or any sequence of them
+    return StudyConfig(given)
 
 
 def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
@@ -82,9 +82,8 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     _check_keys("study", given, StudyConfig)
     corpus = given.get("corpus", [])
     sources = [corpus] if isinstance(corpus, (str, PathLike)) else corpus
-    if not isinstance(sources, (list, tuple)) or not all(
-        isinstance(entry, (str, PathLike)) for entry in sources
-    ):
+    paths = isinstance(sources, (list, tuple)) and all(isinstance(one, (str, PathLike)) for one in sources)
+    if not paths:
         raise ConfigError(
             f"study: corpus = {shown(corpus)}",
             needed="A path or a list of paths is needed.",

@@ -8,7 +8,7 @@ from gpuemb.core.compilation import run_steps
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
-from gpuemb.corpus.finders import byte_rule
+from gpuemb.corpus.token_patterns import byte_rule
 from gpuemb.kernels.cosine_search import FEW_QUERIES
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch

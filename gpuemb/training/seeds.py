@@ -13,7 +13,8 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.corpus.tokens import Tokens
-from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.kernels.window_counts import Weighting, window_counts

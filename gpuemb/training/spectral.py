@@ -6,9 +6,9 @@ import numpy as np
 
 from gpuemb.core.arrays import Float32
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.counts.association import ppmi
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.decomposition import truncated_svd
+from gpuemb.counts.pmi import ppmi
 from gpuemb.training.recipes import PPMISVD
 
 

@@ -79,7 +79,8 @@ def test_every_public_function_names_all_its_arguments(name: str) -> None:
 def test_every_public_class_and_method_has_a_docstring(name: str) -> None:
     kind = getattr(gpuemb, name)
     assert kind.__doc__
-    own = {k: v for k, v in vars(kind).items() if not k.startswith("_")}
+    bases = [base for base in kind.__mro__ if base.__module__.startswith("gpuemb.")]
+    own = {k: v for base in bases for k, v in vars(base).items() if not k.startswith("_")}
     silent = [
         k for k, v in own.items() if (inspect.isfunction(v) or isinstance(v, property)) and not v.__doc__
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gpuemb.bench.ceilings import Ceiling
+from gpuemb.bench.ceiling import Ceiling
 from gpuemb.bench.records import BenchRecord, Peer
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 
 MACHINE: dict[str, Any] = {
     "cpu": "Invented CPU @ 9 GHz",

@@ -17,9 +17,9 @@ from cuda_on_host.launch import Run
 from strategies import awkward_rows
 from tolerances import assert_same_bits
 
-from gpuemb.bench.ceilings import Ceiling, Ceilings
+from gpuemb.bench.ceiling import Ceiling, Ceilings
 from gpuemb.bench.records import read_records, write_json, write_record
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.arrays import to_device
 from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import cosine_topk

@@ -75,7 +75,7 @@ def test_two_files_are_compared(tmp_path: Path) -> None:
 
 
 def test_a_roofline_is_drawn(tmp_path: Path) -> None:
-    from gpuemb.bench.ceilings import Ceiling, Ceilings
+    from gpuemb.bench.ceiling import Ceiling, Ceilings
 
     roofs = {n: Ceiling(n, "/s", r, {"workers": r}, 0.0) for n, r in (("copy", 10.0), ("sgemm", 100.0))}
     picture = plot_roofline([record()], Ceilings("cpu", roofs), tmp_path / "roof.svg")

@@ -8,19 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuemb.bench import neighbor_work, synthetic, work
-from gpuemb.bench.workloads import SIZES, WORKLOADS, require_memory, selected
+from gpuemb.bench.workloads import SIZES, WORKLOADS, neighbor_work, require_memory, selected, synthetic, work
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
-from gpuemb.kernels.cosine_topk import cpu, cuda, search
 
 
 @pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
 def test_neighbors_of_ten_words_in_four_dimensions(
     road: str, ceiling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu, "choose_road", lambda dim, queries, k: road)
-    monkeypatch.setattr(cpu, "BLOCK", 2)
+    monkeypatch.setattr(neighbor_work, "choose_road", lambda dim, queries, k: road)
+    monkeypatch.setattr(neighbor_work, "BLOCK", 2)
     counted = neighbor_work.cosine_topk({"words": 10, "dim": 4, "k": 2})
     blocks = sum(2 * 2 for i in range(5) for j in range(5) if i <= j)  # the diagonal's and those above it
     assert counted.flops == blocks * 2 * 4
@@ -68,8 +66,8 @@ def test_lists_are_read_twice_and_five_numbers_written() -> None:
 def test_a_gpu_multiplies_padded_rows_and_each_pair_once_where_it_stores_none(
     road: str, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cuda, "ROAD", road)
-    monkeypatch.setattr(search, "SIDE", 2)
+    monkeypatch.setattr(neighbor_work, "ROAD", road)
+    monkeypatch.setattr(neighbor_work, "SIDE", 2)
     (workload,) = selected(["cosine_topk"])
     counted = workload.work_on(Device("cuda"), {"words": 10, "dim": 17, "k": 2})
     assert counted.flops == pairs * 2 * 32

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import FileFormatError, StorageError, VocabularyError
-from gpuemb.corpus.blocks import Reading
+from gpuemb.corpus.chunks import Reading
 from gpuemb.corpus.reader import read_documents
 from gpuemb.corpus.sources import CONVERSATIONS_PACKAGE, expand, fingerprint
 from gpuemb.corpus.tokens import read_corpus

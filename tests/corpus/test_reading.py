@@ -1,4 +1,4 @@
-"""What a corpus holds: equal to the definitions in plain Python, wherever blocks end, for any threads."""
+"""What a corpus holds: equal to the definitions in plain Python, wherever chunks end, for any threads."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from gpuemb.core.errors import (
     StorageError,
     VocabularyError,
 )
-from gpuemb.corpus import blocks
-from gpuemb.corpus.finders import Tokenizer
+from gpuemb.corpus import chunks
+from gpuemb.corpus.token_patterns import Tokenizer
 from gpuemb.corpus.tokenizer import tokenize
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.kernels.tokenize import LONGEST
@@ -47,11 +47,11 @@ TEXTS = st.lists(st.one_of(AWKWARD, st.text(st.characters(exclude_characters="\0
 def read(
     folder: Path, texts: Sequence[bytes], block: int, workers: int, **options: object
 ) -> Tokens | VocabularyError:
-    """Read some files in blocks of so many bytes."""
+    """Read files in chunks of so many bytes."""
     paths = [write(folder / f"{number}.txt", text) for number, text in enumerate(texts)]
     with pytest.MonkeyPatch.context() as patch, threads.limit(workers):
-        patch.setattr(blocks, "BLOCK_BYTES", block)
-        patch.setattr(blocks, "TAIL", 3)
+        patch.setattr(chunks, "CHUNK_BYTES", block)
+        patch.setattr(chunks, "TAIL", 3)
         try:
             return read_corpus(paths, **options)  # type: ignore[arg-type]
         except VocabularyError as error:
@@ -64,7 +64,7 @@ def read(
     texts=TEXTS.filter(bool),
     block=st.integers(1, 40),
     workers=st.integers(1, 3),
-    documents=st.sampled_from(blocks.DOCUMENTS),
+    documents=st.sampled_from(chunks.DOCUMENTS),
     min_count=st.integers(1, 2),
 )
 @example(
@@ -151,7 +151,7 @@ def test_lower_case_of_all_words_at_once_is_that_of_each() -> None:
 def test_what_is_no_text_is_named_by_line_and_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str, block: int, content: bytes, message: str
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", block)
     path = write(tmp_path / "bad.txt", content)
     with pytest.raises(FileFormatError, match=message):
         read_corpus(path, tokenizer=TOKENIZERS[tokenizer][0])
@@ -172,7 +172,7 @@ def test_a_zero_byte_is_refused_even_where_others_are_ignored(
 def test_a_token_longer_than_a_page_is_named_by_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str, block: int
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", block)
     path = write(tmp_path / "long.txt", "one two\n" * 40 + "three " + "x" * (LONGEST + 1))
     with pytest.raises(FileFormatError, match=r"long\.txt, line 41: 'xxx.*more than 4096 bytes"):
         read_corpus(path, tokenizer=tokenizer)
@@ -194,7 +194,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_written_again_in_place_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 8)
     path = write(tmp_path / "log.txt", "one two\nthree four\n")
 
     def split(document: str) -> list[str]:
@@ -215,7 +215,7 @@ def test_what_is_no_tokenizer_is_refused(tmp_path: Path, given_tokenizer: object
 @pytest.mark.parametrize("token", ["", "two\nlines", "ze\0ro", 3])
 def test_a_function_must_give_words(tmp_path: Path, token: object) -> None:
     path = write(tmp_path / "a.txt", "one two")
-    with pytest.raises(ConfigError, match="the tokenizer gave"):
+    with pytest.raises(ConfigError, match="the tokenizer returned"):
         read_corpus(path, tokenizer=lambda _: ["one", token])  # type: ignore[list-item]
 
 
@@ -233,9 +233,9 @@ def test_a_min_count_that_leaves_no_vocabulary_is_refused_with_the_largest_count
 @pytest.mark.parametrize("documents", ["line", "file", "blank line"])
 @pytest.mark.parametrize("block", [3, 1 << 20])
 def test_one_document_begins_with_the_first_token_and_ends_with_the_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str, documents: blocks.Documents, block: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str, documents: chunks.Documents, block: int
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", block)
     path = write(tmp_path / "a.txt", "one two one two three one")
     found = read_corpus(path, tokenizer=TOKENIZERS[tokenizer][0], documents=documents, min_count=2)
     assert (found.documents, found.starts.tolist()) == (1, [0, 5])
@@ -247,7 +247,7 @@ def test_one_document_begins_with_the_first_token_and_ends_with_the_last(
 def test_spellings_of_all_workers_are_one_vocabulary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 12)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1 << 12)
     words = [f"w{number * number % 7919}-{'x' * (number % 30)}" for number in range(20_000)]
     path = write(tmp_path / "a.txt", "".join(f"{word}\n" for word in words))
     with threads.limit(workers):
@@ -292,7 +292,7 @@ def test_most_lines_being_short_is_told_once_lines_are_many(tmp_path: Path) -> N
 def test_subsampling_drops_frequent_words_by_their_frequency(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", block)
     text = ("the " * 16 + "of " * 3 + "rare\n") * 1000
     path = write(tmp_path / "a.txt", text)
     whole = read_corpus(path, documents="file", min_count=2)

@@ -18,8 +18,8 @@ from pyarrow import parquet
 
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.core.progress import Progress
-from gpuemb.corpus import blocks
-from gpuemb.corpus.blocks import Reading
+from gpuemb.corpus import chunks
+from gpuemb.corpus.chunks import Reading
 from gpuemb.corpus.reader import read_documents
 from gpuemb.corpus.sources import expand
 from gpuemb.corpus.tokens import Tokens, read_corpus
@@ -48,7 +48,7 @@ def json_lines() -> bytes:
 def test_a_packed_file_reads_as_what_it_packs_whatever_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, named: bool, block: int
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", block)
     half = len(TEXT) // 2
     content = PACK[ending](TEXT[:half].encode()) + PACK[ending](TEXT[half:].encode())
     packed = write(tmp_path / (f"a.txt{ending}" if named else "a"), content)
@@ -90,7 +90,7 @@ def test_a_file_whose_name_has_a_star_is_that_file(tmp_path: Path) -> None:
 def test_a_json_record_is_a_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, kind: str, block: int, tokenizer: str
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", block)
     path = write(tmp_path / f"a{kind}{ending}", PACK.get(ending, bytes)(json_lines()))
     expected = [["two", "lines", "of", "one"], ["one", "more", "twö"]]
     if tokenizer != "default":
@@ -118,7 +118,7 @@ def test_json_lines_come_from_standard_input_where_a_field_is_named(monkeypatch:
     ("line", "message"),
     [
         ('{"text": "three', r"a\.jsonl, line 3 is not JSON"),
-        ('["three"]', "line 3 is no record but list"),
+        ('["three"]', "line 3 is not an object but list"),
         ('{"body": "three", "id": 3}', r"line 3 has no field 'text'\n  Its fields are body, id\."),
         ('{"text": 3}', "line 3: the field 'text' holds no text but int"),
         (r'{"text": "\ud83d"}', "record 3: half of a surrogate pair"),
@@ -188,7 +188,7 @@ class Told(Progress):
 def test_progress_counts_the_bytes_of_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 16)
     contents = {
         "a.txt": TEXT.encode(),
         "b.gz": gzip.compress(TEXT.encode()),
@@ -230,7 +230,7 @@ def test_the_words_of_a_tokenizer_file_are_its_tokens(tmp_path: Path) -> None:
 @pytest.mark.skipif(not HAS_TOKENIZERS, reason="needs gpuemb[tokenizers]")
 def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     text = write(tmp_path / "a.txt", "one two")
-    with pytest.raises(FileFormatError, match="is no tokenizer"):
+    with pytest.raises(FileFormatError, match="is not a tokenizer"):
         read_corpus(text, tokenizer=str(write(tmp_path / "bad.json", "{}")))
     with pytest.raises(StorageError, match=r"none\.json cannot be read"):
         read_corpus(text, tokenizer=str(tmp_path / "none.json"))

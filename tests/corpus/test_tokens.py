@@ -12,7 +12,7 @@ from corpus.texts import vocabulary_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gpuemb.corpus import blocks
+from gpuemb.corpus import chunks
 from gpuemb.corpus.tokenizer import tokenize
 from gpuemb.corpus.tokens import read_corpus
 
@@ -53,7 +53,7 @@ def test_starts_begin_at_zero_rise_and_end_with_the_tokens(tmp_path: Path) -> No
 def test_reading_in_pieces_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("".join(f"word{i % 7} and word{i % 3}\n" for i in range(20)))
     whole = read_corpus(tmp_path / "a.txt")
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 7)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 7)
     pieces = read_corpus(tmp_path / "a.txt")
     assert pieces.ids.tolist() == whole.ids.tolist()
     assert pieces.starts.tolist() == whole.starts.tolist()

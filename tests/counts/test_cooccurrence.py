@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, ShapeError
-from gpuemb.counts.cooccurrence import Cooccurrence, bootstrap_repeats, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
 from gpuemb.kernels.window_counts import LARGEST_WINDOW
 
 EPS = float(np.finfo(np.float64).eps)

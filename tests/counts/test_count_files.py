@@ -10,7 +10,8 @@ import pytest
 from corpus.texts import random_tokens, tokens_of
 
 from gpuemb.core.errors import FileFormatError, StorageError
-from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import count_cooccurrences
 
 COUNTS = count_cooccurrences(random_tokens(), 7)
 EMPTY = count_cooccurrences(tokens_of([[0], [1]], 2), 2)

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import ConfigError, VocabularyError
-from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
-from gpuemb.counts.zipf import fit_power_law
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import count_cooccurrences
+from gpuemb.counts.power_law import fit_power_law
 
 EPS = float(np.finfo(np.float64).eps)
 WORDS = 6
@@ -200,7 +201,7 @@ def test_ranks_that_give_no_line_are_refused(ranks: tuple[int, int]) -> None:
 
 
 def test_a_value_of_zero_ends_the_fit() -> None:
-    with pytest.raises(ConfigError, match="rank 4 has the value 0"):
+    with pytest.raises(ConfigError, match="the value of rank 4 is zero"):
         fit_power_law(np.array([5, 3, 1, 0, 0]), (1, 5))
 
 

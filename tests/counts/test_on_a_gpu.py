@@ -13,7 +13,7 @@ from cuda_on_host.launch import Run
 
 from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.errors import DeviceError
-from gpuemb.counts.cooccurrence import bootstrap_repeats, count_cooccurrences
+from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
 from gpuemb.kernels.window_counts import cuda, window_counts
 
 on_host = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")

@@ -18,7 +18,8 @@ from gpuemb.core.errors import ConfigError, MemoryBudgetError, StorageError
 from gpuemb.core.memory import bytes_of
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts import runs
-from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import count_cooccurrences
 
 WORDS = 5
 DOCUMENTS = st.lists(st.lists(st.integers(0, WORDS - 1), min_size=1, max_size=9), min_size=1, max_size=8)

@@ -16,7 +16,7 @@ from tolerances import assert_same_bits
 from gpuemb.core import threads
 from gpuemb.core.errors import FileFormatError, GpuembError, NonFiniteError, VocabularyError
 from gpuemb.core.progress import SILENT
-from gpuemb.embeddings.files import growing, lines
+from gpuemb.embeddings.files import growable_table, lines
 from gpuemb.embeddings.files.table import Table
 from gpuemb.embeddings.files.text import read_text, write_text
 from gpuemb.kernels.parse_vectors import ends_in_a_number
@@ -181,7 +181,7 @@ def test_a_limit_does_not_ask_for_the_rest_of_the_file() -> None:
 
 def test_dim_settles_what_a_row_is() -> None:
     assert content(read(b"x 5 a 1 2\nb 3 4\n", dim=2)) == {"x 5 a": [1.0, 2.0], "b": [3.0, 4.0]}
-    with pytest.raises(FileFormatError, match="2 numbers stand where 3 belong"):
+    with pytest.raises(FileFormatError, match="2 numbers where 3 are expected"):
         read(b"a 1 2\n", dim=3)
 
 
@@ -190,19 +190,19 @@ def test_dim_settles_what_a_row_is() -> None:
 
 def test_a_first_line_unlike_the_others_is_the_one_that_is_named() -> None:
     text = b"area 51 1 2\nb 3 4\nc 5 6\n"
-    with pytest.raises(FileFormatError, match="line 1: 3 numbers stand where 2 belong") as refusal:
+    with pytest.raises(FileFormatError, match="line 1: 3 numbers where 2 are expected") as refusal:
         read(text)
     assert "may be the end of a word with spaces" in str(refusal.value)
-    with pytest.raises(FileFormatError, match="line 2: 3 numbers stand where 2 belong"):
+    with pytest.raises(FileFormatError, match="line 2: 3 numbers where 2 are expected"):
         read(b"3 2\n" + text)
 
 
 @pytest.mark.parametrize(
     ("line", "kind", "said"),
     [
-        (b"c 5", FileFormatError, r"line 3: 1 numbers stand where 2 belong; the line is 'c 5'"),
-        (b"c 5 6 7", FileFormatError, r"line 3: 3 numbers stand where 2 belong"),
-        (b"c 5 x", FileFormatError, r"line 3: 0 numbers stand where 2 belong; the line is 'c 5 x'"),
+        (b"c 5", FileFormatError, r"line 3: 1 numbers where 2 are expected; the line is 'c 5'"),
+        (b"c 5 6 7", FileFormatError, r"line 3: 3 numbers where 2 are expected"),
+        (b"c 5 x", FileFormatError, r"line 3: 0 numbers where 2 are expected; the line is 'c 5 x'"),
         (b"c", FileFormatError, "line 3"),
         (b"c 1_0 5", FileFormatError, "line 3: 1 numbers"),
         (b"c 0x1p3 5", FileFormatError, "line 3: 1 numbers"),
@@ -344,7 +344,7 @@ def test_a_table_grows_and_shrinks_to_what_the_file_holds(
 
 
 def test_a_table_never_grows_beyond_what_is_asked() -> None:
-    table = growing.GrowingTable("x", 4, 100)
+    table = growable_table.GrowableTable("x", 4, 100)
     for _ in range(5):
         table.append(np.ones((20, 4), np.float32), 10**9)
         assert len(table._table) <= 100
@@ -387,7 +387,7 @@ def test_any_number_of_workers_reads_the_same(workers: int, monkeypatch: pytest.
     ("word", "said"),
     [
         ("two\nlines", "holds a line break"),
-        ("half \ud800", "half of a character"),
+        ("half \ud800", "half of a surrogate pair"),
         ("area 51", "ends in a number"),
         ("5 ", "ends in a number"),
         ("\ufeffmark", "byte order mark"),

@@ -11,7 +11,8 @@ from corpus.texts import random_text
 from end_to_end.command import COMMAND, FAILED, USAGE, gpuemb
 
 from gpuemb.corpus.tokens import read_corpus
-from gpuemb.counts.cooccurrence import Cooccurrence, count_cooccurrences
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import count_cooccurrences
 
 pytestmark = [
     pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter"),

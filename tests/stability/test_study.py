@@ -22,7 +22,7 @@ from tolerances import EPS64
 
 from gpuemb.core.errors import ConfigError, StorageError
 from gpuemb.corpus.tokens import read_corpus
-from gpuemb.counts.cooccurrence import bootstrap_repeats
+from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.files import load
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.pip import pip_loss

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpuemb.core import threads
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import MemoryBudgetError, NonFiniteError
-from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.training import glove as glove_module
 from gpuemb.training.glove import plan_glove, train_glove

@@ -11,7 +11,7 @@ import pytest
 from corpus.texts import random_tokens, tokens_of
 
 from gpuemb.core.errors import ConfigError
-from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
 from gpuemb.training.seeds import train
 

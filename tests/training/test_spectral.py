@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError
-from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.counts.decomposition import DENSE_WORDS, truncated_svd
 from gpuemb.training.recipes import PPMISVD
 from gpuemb.training.seeds import train

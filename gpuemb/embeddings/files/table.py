@@ -153,7 +153,7 @@ def check_words(words: Sequence[str], forbidden: str, *, kind: str) -> None:
     except UnicodeEncodeError as error:
         word = next(word for word in words if text[error.start] in word)
         raise FileFormatError(
-            f"save: the word {word!r} holds half of a character",
+            f"save: the word {word!r} holds half of a surrogate pair",
             needed="Words are written as UTF-8, which has no lone surrogates.",
             remedy="Drop or rename the word.",
         ) from error

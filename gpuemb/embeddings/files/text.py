@@ -16,15 +16,15 @@ from gpuemb.core.device import CPU
 from gpuemb.core.errors import FileFormatError, GpuembError, VocabularyError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Progress
-from gpuemb.embeddings.files.complaints import (
+from gpuemb.embeddings.files.errors import (
     check_finite_rows,
     line_too_long,
     spelled,
     unreadable_line,
     unwritable_word,
 )
-from gpuemb.embeddings.files.growing import GrowingTable
-from gpuemb.embeddings.files.heading import Heading, heading_of
+from gpuemb.embeddings.files.growable_table import GrowableTable
+from gpuemb.embeddings.files.header import Header, read_header
 from gpuemb.embeddings.files.lines import Piece, pieces_of
 from gpuemb.embeddings.files.source import empty_file
 from gpuemb.embeddings.files.table import OnError, Table
@@ -32,8 +32,8 @@ from gpuemb.kernels.format_vectors import format_vectors
 from gpuemb.kernels.parse_vectors import BLANK, GOOD, Hashes, ParsedLines, parse_vectors
 
 BYTE_ORDER_MARK = "\ufeff"
-TILE = 1 << 18  # bytes of numbers that a worker writes at once: about twice as much text, in its L2
-MARGIN = 1.02  # rows beyond those that the first piece lets expect: room that is not written costs nothing
+TILE = 1 << 18  # bytes of numbers a worker formats at once: with twice as much text they fit its L2
+MARGIN = 1.02  # over the rows estimated so far: reserved memory that is not written costs nothing
 
 
 def read_text(
@@ -50,21 +50,21 @@ def read_text(
 ) -> Table:
     """Read lines of a word and ``d`` numbers, with or without a header ``V d``.
 
-    What a line may be: :mod:`gpuemb.kernels.parse_vectors`. Blank lines are passed over.
+    The format of a line: :mod:`gpuemb.kernels.parse_vectors`. Blank lines are ignored.
 
     Args:
-        blocks: the file's bytes in order, of any sizes; a block does not change while it is read.
+        blocks: the file's bytes in order, of any sizes.
         name: of the file, for messages.
-        size: bytes of all blocks, where known: the table's room is reserved by it.
-        header: whether the first line is a header; None: see :func:`heading_of`.
-        dim: numbers in a line; None: as the header or the first line says.
-        limit: keep at most so many rows, the first ones; reading stops there.
+        size: bytes of all blocks, where known: the table's memory is reserved by it.
+        header: whether the first line is a header; None: see :func:`read_header`.
+        dim: numbers in a line; None: as in the header or the first lines.
+        limit: keep at most this many rows, the first ones; reading stops there.
         words: keep only the rows of these words; reading stops when all are found.
-        on_error: ``skip`` counts lines that cannot be read, ``raise`` names the first.
-        progress: told of the bytes that are read.
+        on_error: ``skip`` counts unreadable lines, ``raise`` names the first.
+        progress: reports the bytes read.
 
     Raises:
-        FileFormatError: no rows; a line that cannot be read, invalid UTF-8, a header that lies.
+        FileFormatError: no rows; an unreadable line, invalid UTF-8, a wrong header.
         NonFiniteError: a number is NaN or beyond float32; the line and the word are named.
         VocabularyError: none of ``words`` is in the file.
         MemoryBudgetError: the rows do not fit the memory.
@@ -80,9 +80,9 @@ def read_text(
         raise empty_file(name)
     if first.too_long:
         raise line_too_long(name, 1, first)
-    heading = heading_of(first, name=name, header=header, dim=dim, on_error=on_error)
-    reading = _Reading(name, size, heading, limit, words, on_error, skipped=skipped)
-    rest = Piece(first.text[heading.size :], first.size)
+    found = read_header(first, name=name, header=header, dim=dim, on_error=on_error)
+    reading = _Reading(name, size, found, limit, words, on_error, skipped=skipped)
+    rest = Piece(first.text[found.size :], first.size)
     with progress.phase(f"reading {name}", size) as task:
         for piece, lines in threads.stream(reading.parse, chain([rest], pieces)):
             reading.take(piece, lines)
@@ -90,17 +90,17 @@ def read_text(
             if reading.complete:
                 break
         else:
-            reading.check_promise()
+            reading.check_count()
     return reading.table()
 
 
 @dataclass
 class _Reading:
-    """What is known of the file so far."""
+    """State of reading one file."""
 
     name: str
     size: int | None
-    heading: Heading
+    header: Header
     limit: int | None
     wanted: Collection[str] | None
     on_error: OnError
@@ -108,31 +108,31 @@ class _Reading:
     hashes: list[Hashes] = field(default_factory=list)
     duplicates: int = 0
     skipped: int = 0
-    lines: int = 0  # passed
-    offset: int = 0  # bytes passed
+    lines: int = 0  # read
+    offset: int = 0  # bytes read
     seen_rows: int = 0  # good or bad, kept or not
 
     def __post_init__(self) -> None:
-        self.lines, self.offset = self.heading.lines, self.heading.size
+        self.lines, self.offset = self.header.lines, self.header.size
         self.missing = None if self.wanted is None else set(self.wanted)
         self.chosen: set[str] = set()
         most = [n for n in (self.limit, None if self.missing is None else len(self.missing)) if n is not None]
-        self.rows = GrowingTable(f"load: {self.name}", self.heading.dim, min(most, default=None))
+        self.rows = GrowableTable(f"load: {self.name}", self.header.dim, min(most, default=None))
 
     @property
     def selective(self) -> bool:
-        """Whether not every row is kept."""
+        """Whether only some rows are kept."""
         return self.limit is not None or self.missing is not None
 
     @property
     def complete(self) -> bool:
-        """Whether all that was asked for is here."""
+        """Whether all requested rows are read."""
         return len(self.rows) == self.limit or (self.missing is not None and not self.missing)
 
     def parse(self, piece: Piece) -> tuple[Piece, ParsedLines]:
-        """A worker's part."""
+        """Parse one piece; called by workers."""
         text = piece.text[:0] if piece.too_long else piece.text
-        return piece, parse_vectors.on(CPU)(text, self.heading.dim)
+        return piece, parse_vectors.on(CPU)(text, self.header.dim)
 
     def take(self, piece: Piece, lines: ParsedLines) -> None:
         """Add the rows of the next piece."""
@@ -150,11 +150,11 @@ class _Reading:
         self.rows.append(vectors, int(len(self.words) * max(1.0, share) * MARGIN))
 
     def _readable(self, piece: Piece, lines: ParsedLines) -> tuple[list[str], Float32, Hashes]:
-        """Words, vectors and hashes of a piece; a line that cannot be read is raised or counted."""
+        """Return words, vectors and hashes of a piece; an unreadable line raises or is counted."""
         spelled = lines.words.tobytes()
         try:
             names = spelled.decode("utf-8").split("\n")
-            names.pop()  # behind the last line end
+            names.pop()  # after the last line end
             unreadable: list[int] = []
         except UnicodeDecodeError:
             decoded = [_decoded(word) for word in spelled.split(b"\n")[:-1]]
@@ -164,20 +164,20 @@ class _Reading:
             return names, lines.vectors, lines.hashes
         bad = [*np.flatnonzero(lines.status > BLANK), *np.flatnonzero(lines.status == GOOD)[unreadable]]
         if self.on_error == "raise":
-            raise self._complaint(piece, lines, int(min(bad, default=0)))
+            raise self._error(piece, lines, int(min(bad, default=0)))
         self.skipped += len(bad) + piece.too_long
         return names, np.delete(lines.vectors, unreadable, axis=0), np.delete(lines.hashes, unreadable)
 
-    def _complaint(self, piece: Piece, lines: ParsedLines, line: int) -> GpuembError:
+    def _error(self, piece: Piece, lines: ParsedLines, line: int) -> GpuembError:
         number = self.lines + line + 1
         if piece.too_long:
             return line_too_long(self.name, number, piece)
         bounds = [*lines.starts[line : line + 2].tolist(), piece.text.size]
         whole = piece.text[bounds[0] : bounds[1]].tobytes().removesuffix(b"\n")
-        return unreadable_line(self.name, number, whole, self.heading.dim, self.offset + bounds[0])
+        return unreadable_line(self.name, number, whole, self.header.dim, self.offset + bounds[0])
 
     def _select(self, names: list[str]) -> list[int]:
-        """Rows to keep: the first of each wanted word, until there are enough."""
+        """Return the rows to keep: the first of each wanted word, up to the limit."""
         kept: list[int] = []
         for row, word in enumerate(names):
             if len(self.words) + len(kept) == self.limit:
@@ -191,21 +191,21 @@ class _Reading:
                     self.missing.discard(word)
         return kept
 
-    def check_promise(self) -> None:
-        """Compare the header's number of words with the rows, once all of the file was read."""
-        if self.heading.rows in (None, self.seen_rows) or self.on_error == "skip":
+    def check_count(self) -> None:
+        """Compare the header's number of words with the rows of the whole file."""
+        if self.header.rows in (None, self.seen_rows) or self.on_error == "skip":
             return
         raise FileFormatError(
-            f"load: {self.name}: the header says {self.heading.rows} words, but {self.seen_rows} rows follow",
-            needed="With fewer rows than promised a file was cut off; with more its header is wrong.",
-            remedy="Fetch or write it again; on_error='skip' takes what is there.",
+            f"load: {self.name}: the header says {self.header.rows} words, but {self.seen_rows} rows follow",
+            needed="With fewer rows the file is truncated; with more its header is wrong.",
+            remedy="Fetch or write it again; on_error='skip' reads what is there.",
         )
 
     def table(self) -> Table:
-        """Give what was read, each word once."""
+        """Return the table, each word once."""
         if not self.words:
             raise self._nothing()
-        again = _said_before(self.words, self.hashes)
+        again = _duplicates(self.words, self.hashes)
         if not again:
             return Table(self.words, self.rows.take(), self.duplicates, self.skipped, finite=True)
         kept = np.delete(np.arange(len(self.words)), again)
@@ -217,17 +217,17 @@ class _Reading:
             return VocabularyError(
                 f"load: none of the {len(self.wanted)} words is in {self.name}",
                 needed="Words are compared letter by letter, capitals included.",
-                remedy="Look at what it holds with limit=10.",
+                remedy="See its first words with limit=10.",
             )
         return FileFormatError(
-            f"load: {self.name} has no row that can be read; {self.skipped} lines were skipped",
-            needed=f"A row is a word and {self.heading.dim} numbers.",
+            f"load: {self.name} has no readable row; {self.skipped} lines were skipped",
+            needed=f"A row is a word and {self.header.dim} numbers.",
             remedy="on_error='raise' names the first line that is wrong.",
         )
 
 
-def _said_before(words: list[str], hashes: list[Hashes]) -> list[int]:
-    """Rows whose word an earlier row has. Only words that share their hash with another are compared."""
+def _duplicates(words: list[str], hashes: list[Hashes]) -> list[int]:
+    """Return rows whose word an earlier row has; only words of equal hash are compared."""
     every = np.concatenate([*hashes, np.empty(0, np.uint64)])
     ordered = np.sort(every)
     shared = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -250,16 +250,16 @@ def _decoded(word: bytes) -> str | None:
 
 
 def write_text(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes], *, header: bool) -> None:
-    """Write a line a word: the word and its numbers, the shortest that read back to the same float32.
+    """Write one line a word: the word and its numbers, in the shortest digits of the same float32.
 
     Args:
-        words: the ``V`` words; any text without line breaks that a reader can tell from the numbers.
+        words: the ``V`` words; any text without line breaks that cannot be mistaken for numbers.
         vectors: ``(V, d)`` on the host, rounded to float32.
         file: open for writing bytes.
         header: whether a line ``V d`` comes first, as in word2vec's and fastText's files; GloVe has none.
 
     Raises:
-        FileFormatError: a word that would not be read back.
+        FileFormatError: a word that would be read back differently.
         NonFiniteError: a number is NaN, or infinite in float32; its word is named.
 
     Cost: one pass; about 1 MB a worker.
@@ -271,7 +271,7 @@ def write_text(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes], *, h
 
     def render(part: tuple[int, int]) -> NDArray[np.uint8]:
         names = words[part[0] : part[1]]
-        with np.errstate(over="ignore"):  # what float32 cannot hold is refused by name
+        with np.errstate(over="ignore"):  # overflow raises an error that names the word
             rows = np.ascontiguousarray(vectors[part[0] : part[1], :], np.float32)
         check_finite_rows(names, rows)
         return format_vectors.on(CPU)(rows, np.frombuffer(spelled(names), np.uint8))

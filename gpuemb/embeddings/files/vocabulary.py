@@ -13,6 +13,7 @@ import numpy as np
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.core.memory import MemoryPlan, readable
+from gpuemb.embeddings.files.parquet import read_column
 from gpuemb.embeddings.files.source import find, reading
 from gpuemb.embeddings.files.table import WORD_BYTES, check_words
 
@@ -126,7 +127,7 @@ def read_vocabulary(path: Path, rows: int) -> Sequence[str | None]:
     """
     if path.suffix == ".json":
         return _by_row(_tokenizer(path), rows, path)
-    words = _column(path) if path.suffix == ".parquet" else read_words(path)
+    words = read_column(find(path)) if path.suffix == ".parquet" else read_words(path)
     if len(words) != rows:
         raise FileFormatError(
             f"load: {path} lists {len(words)} words, but there are {rows} vectors",
@@ -134,12 +135,6 @@ def read_vocabulary(path: Path, rows: int) -> Sequence[str | None]:
             remedy="Name the list that belongs to the table with vocabulary=….",
         )
     return words
-
-
-def _column(path: Path) -> list[str]:
-    from gpuemb.embeddings.files.parquet import read_column
-
-    return read_column(find(path))
 
 
 def _tokenizer(path: Path) -> Any:

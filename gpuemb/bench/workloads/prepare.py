@@ -11,10 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.bench import synthetic
+from gpuemb.bench.workloads import synthetic
 from gpuemb.core.arrays import to_device
 from gpuemb.core.device import Device
 from gpuemb.core.random import stream
+from gpuemb.corpus import tokens as corpus
+from gpuemb.embeddings.files import load, save
+from gpuemb.embeddings.model import Embedding
+from gpuemb.kernels import cosine_topk as neighbors
+from gpuemb.kernels import glove_epoch as epochs
+from gpuemb.kernels import gram as grams
+from gpuemb.kernels import neighbor_overlap as overlaps
+from gpuemb.kernels import polar as rotations
+from gpuemb.kernels import window_counts as windows
+from gpuemb.training.glove import initialize, stratify
+from gpuemb.training.recipes import GloVe
 
 
 @dataclass(frozen=True)
@@ -27,27 +38,21 @@ class Prepared:
 
 def cosine_topk(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """Every row of a synthetic table asks for its neighbors."""
-    from gpuemb.kernels.cosine_topk import cosine_topk as kernel
-
-    call = kernel.on(device)
+    call = neighbors.cosine_topk.on(device)
     rows = to_device(synthetic.embedding_table(shape["words"], shape["dim"]), device)
     return Prepared(lambda: call(rows, shape["k"]))
 
 
 def neighbor_overlap(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """Drawn lists of every run."""
-    from gpuemb.kernels.neighbor_overlap import neighbor_overlap as kernel
-
-    call = kernel.on(device)
+    call = overlaps.neighbor_overlap.on(device)
     ids = to_device(synthetic.neighbor_lists(shape["runs"], shape["words"], shape["k"]), device)
     return Prepared(lambda: call(ids))
 
 
 def gram(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """Runs that agree up to rotation and noise, rows as they are."""
-    from gpuemb.kernels.gram import gram as kernel
-
-    call = kernel.on(device)
+    call = grams.gram.on(device)
     runs = synthetic.embedding_runs(shape["runs"], shape["words"], shape["dim"])
     tables = [to_device(run, device) for run in runs]
     return Prepared(lambda: call(tables))
@@ -55,9 +60,7 @@ def gram(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared
 
 def polar(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """Products with singular values ``1, 1/2, 1/3, …`` between random rotations."""
-    from gpuemb.kernels.polar import polar as kernel
-
-    call = kernel.on(device)
+    call = rotations.polar.on(device)
     numbers = stream(0, "bench", "products")
     drawn = numbers.standard_normal((2, shape["pairs"], shape["dim"], shape["dim"]))
     left, right = np.linalg.qr(drawn)[0]
@@ -67,23 +70,16 @@ def polar(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepare
 
 def window_counts(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """A drawn corpus, harmonic weights, both sides."""
-    from gpuemb.kernels.window_counts import weights_of
-    from gpuemb.kernels.window_counts import window_counts as kernel
-
-    call = kernel.on(device)
+    call = windows.window_counts.on(device)
     tokens = synthetic.token_stream(shape["tokens"], shape["words"])
-    weights, _ = weights_of(shape["window"], "harmonic")
+    weights, _ = windows.weights_of(shape["window"], "harmonic")
     ids, starts, weights = (to_device(array, device) for array in (tokens.ids, tokens.starts, weights))
     return Prepared(lambda: call(ids, starts, None, shape["words"], weights, "both"))
 
 
 def glove_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """The counts of a drawn corpus; every call is one more epoch of the same run."""
-    from gpuemb.kernels.glove_epoch import glove_epoch as kernel
-    from gpuemb.training.glove import initialize, stratify
-    from gpuemb.training.recipes import GloVe
-
-    call = kernel.on(device)
+    call = epochs.glove_epoch.on(device)
     recipe = GloVe(dim=shape["dim"])
     counts = synthetic.counted_stream(shape["tokens"], shape["words"])
     strata, parameters = stratify(counts, recipe, 0), initialize(shape["words"], recipe, 0)
@@ -93,18 +89,13 @@ def glove_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> P
 
 def read_corpus(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """A drawn corpus as a text file in a temporary folder."""
-    from gpuemb.corpus.tokens import read_corpus as read
-
     path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "corpus.txt"
     size = synthetic.write_text(path, synthetic.token_stream(shape["tokens"], shape["words"]))
-    return Prepared(lambda: read(path), {"text_bytes": size})
+    return Prepared(lambda: corpus.read_corpus(path), {"text_bytes": size})
 
 
 def load_table(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
     """A synthetic table in a temporary folder, read to memory whole."""
-    from gpuemb.embeddings.files import load, save
-    from gpuemb.embeddings.model import Embedding
-
     path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "table.npy"
     words = [str(row) for row in range(shape["words"])]
     save(Embedding(synthetic.embedding_table(shape["words"], shape["dim"]), words), path)

@@ -1,4 +1,4 @@
-"""What is said of text that cannot be read or written."""
+"""Errors of text that cannot be read or written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float32
 from gpuemb.core.errors import FileFormatError, GpuembError, NonFiniteError
-from gpuemb.embeddings.files.heading import numbers_in, shown
+from gpuemb.embeddings.files.header import numbers_in, shown
 from gpuemb.embeddings.files.lines import LONGEST_LINE, Piece
 from gpuemb.kernels.parse_vectors import GOOD, NONFINITE, ends_in_a_number, parse_line
 
@@ -17,7 +17,7 @@ JOIN = "To keep them, join such words in the file (area_51)."
 
 
 def line_too_long(name: str, number: int, piece: Piece) -> FileFormatError:
-    """A line beyond the longest one that is read."""
+    """Return the error for a line over the length limit."""
     return FileFormatError(
         f"load: {name}, line {number} has {piece.size} bytes; it begins with {shown(piece.text.tobytes())}",
         needed=f"A line has at most {LONGEST_LINE} bytes.",
@@ -26,13 +26,13 @@ def line_too_long(name: str, number: int, piece: Piece) -> FileFormatError:
 
 
 def unreadable_line(name: str, number: int, line: bytes, dim: int, offset: int) -> GpuembError:
-    """A line that is not a word and ``dim`` finite numbers.
+    """Return the error for a line that is not a word and ``dim`` finite numbers.
 
     Args:
         name: of the file.
         number: of the line, from 1.
         line: without its end.
-        dim: numbers that belong there.
+        dim: expected numbers.
         offset: the line's first byte in the file.
     """
     status, word, _ = parse_line(line, dim)
@@ -46,9 +46,9 @@ def unreadable_line(name: str, number: int, line: bytes, dim: int, offset: int) 
         )
     count = numbers_in(line)
     return FileFormatError(
-        f"load: {name}, line {number}: {count + (count == dim)} numbers stand where {dim} belong; "
+        f"load: {name}, line {number}: {count + (count == dim)} numbers where {dim} are expected; "
         f"the line is {shown(line)}",
-        needed=f"A line is a word and {dim} numbers, with spaces or tabs between them"
+        needed=f"A line is a word and {dim} numbers, separated by spaces or tabs"
         + (
             "; a number before them may be the end of a word with spaces, or one number too many."
             if count > dim
@@ -71,7 +71,7 @@ def _not_utf8(name: str, number: int, word: bytes, offset: int) -> FileFormatErr
 
 
 def check_finite_rows(words: Sequence[str], rows: Float32) -> None:
-    """Refuse numbers that no reader takes, by their word."""
+    """Check that all numbers are finite; the first bad row is named by its word."""
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         raise NonFiniteError(
@@ -82,29 +82,29 @@ def check_finite_rows(words: Sequence[str], rows: Float32) -> None:
 
 
 def spelled(words: Sequence[str]) -> bytes:
-    """The words in UTF-8, a line end after each.
+    """Encode the words in UTF-8, one a line.
 
     Raises:
-        FileFormatError: a word that would not be read back.
+        FileFormatError: a word that would be read back differently.
     """
     try:
         text = "\n".join([*words, ""]).encode("utf-8")
     except UnicodeEncodeError as error:
         word = next(word for word in words if error.object[error.start] in word)
-        raise unwritable_word(word, "holds half of a character, which UTF-8 cannot write") from error
+        raise unwritable_word(word, "holds half of a surrogate pair, which UTF-8 cannot encode") from error
     if text.count(b"\n") > len(words):
         raise unwritable_word(next(word for word in words if "\n" in word), "holds a line break")
     if b" " in text or b"\t" in text:
         for word in words:
             if ends_in_a_number(word.encode("utf-8")):
-                raise unwritable_word(word, "ends in a number after a space, like one more value")
+                raise unwritable_word(word, "ends in a number after a space, as if it were one more value")
     return text
 
 
 def unwritable_word(word: str, why: str) -> FileFormatError:
-    """A word that a reader would take for something else."""
+    """Return the error for a word that would be read back differently."""
     return FileFormatError(
         f"save: the word {word!r} {why}",
-        needed="A line is a word and its numbers, with spaces between them.",
+        needed="A line is a word and its numbers, separated by spaces.",
         remedy="Drop or rename the word, or save as .npz or .parquet, which hold any word.",
     )

@@ -1,4 +1,4 @@
-"""The tokens of all blocks in one array."""
+"""Merge the token ids of all chunks into one array."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gpuemb.core.errors import ShortDocumentsWarning
 from gpuemb.corpus.subsampling import Subsampling
 from gpuemb.kernels.tokenize.spellings import Spellings, renumbered
 
-SHORT_LINE = 20  # tokens: two windows of the usual ten to either side
-FEW_LINES = 1000  # too few to say what a line usually is
+SHORT_LINE = 20  # tokens: twice the usual window of ten
+FEW_LINES = 1000  # fewer are too small a sample for the median line
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What is kept of a block: ``ids`` are numbers of ``spellings``, documents end behind ``ends`` tokens."""
+    """Token ids of a chunk: ``ids`` index ``spellings``, documents end after ``ends`` tokens."""
 
     ids: Int32
     ends: Int64
@@ -29,27 +29,27 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """A piece, how many tokens are before it, and before the last end of a document before it."""
+    """A piece, the number of tokens before it, and the last document end before it."""
 
     piece: Piece
     begin: int
     last_end: int
 
     def lengths(self) -> Int64:
-        """Tokens of the documents that end here."""
+        """Return the lengths of the documents that end in this piece."""
         ends: Int64 = self.piece.ends + self.begin
         return np.diff(ends, prepend=self.last_end)
 
 
-def assemble(
+def merge_pieces(
     pieces: list[Piece], ids_of: Mapping[Spellings, Int32], draws: Subsampling | None
 ) -> tuple[Int32, Int64]:
-    """All ids in one array, and where documents begin; the pieces are used up, and their arrays.
+    """Return all ids in one array, and where documents begin; the pieces and their arrays are consumed.
 
     Args:
-        pieces: of the text, in order.
-        ids_of: of each table of spellings the ids of these; −1 for those left out.
-        draws: what else is left out.
+        pieces: in the order of the text.
+        ids_of: for each table the vocabulary id of each spelling; −1 for dropped words.
+        draws: random sub-sampling of frequent words.
     """
     every = draws is None and all(ids.min(initial=0) >= 0 for ids in ids_of.values())
 
@@ -60,7 +60,7 @@ def assemble(
     def place(placed: _Placed) -> Int64:
         piece, begin = placed.piece, placed.begin
         there = whole[begin : begin + len(piece.ids)]
-        if every:  # one pass where no place depends on what others leave out
+        if every:  # one pass: without dropped tokens every offset is known
             renumbered(piece.ids, ids_of[piece.spellings], piece.ends, there, piece.ends)
         else:
             there[:] = piece.ids
@@ -76,7 +76,7 @@ def assemble(
 
 
 def warn_of_short_lines(pieces: Sequence[Piece]) -> None:
-    """Say so where lines are documents and most hold next to nothing.
+    """Warn if lines are documents and most are short.
 
     Warns:
         ShortDocumentsWarning: half of at least a thousand lines have fewer than twenty tokens.
@@ -89,12 +89,12 @@ def warn_of_short_lines(pieces: Sequence[Piece]) -> None:
     lines = np.zeros(SHORT_LINE + 1, np.int64)
     for some in threads.stream(tally, _placed(pieces)):
         lines += some
-    lines[0] = 0  # empty ones are no documents
+    lines[0] = 0  # empty lines are not documents
     median = int(np.searchsorted(np.cumsum(lines), lines.sum() // 2, side="right"))
     if lines.sum() >= FEW_LINES and median < SHORT_LINE:
         warnings.warn(
             f"corpus: lines are documents, and half of them have {median} tokens or fewer; "
-            "windows do not cross them. If lines are no documents, say documents='file' or 'blank line'.",
+            "windows do not cross them. If lines are not documents, give documents='file' or 'blank line'.",
             ShortDocumentsWarning,
             stacklevel=3,
         )
@@ -115,7 +115,7 @@ def _taken(pieces: list[Piece]) -> Iterator[Piece]:
 
 
 def _drawn(piece: Piece, draws: Subsampling) -> Piece:
-    """The tokens of a piece that the draws keep, and where documents end among them."""
+    """Sub-sample a piece: its kept ids and the document ends among them."""
     kept = draws.keep(piece.ids)
     before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
     return Piece(piece.ids[kept], before[piece.ends], piece.spellings)

@@ -1,4 +1,4 @@
-"""How a file of text vectors begins: mark, header, and how many numbers a line has."""
+"""The beginning of a file of text vectors: byte order mark, header and dimension."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gpuemb.embeddings.files.table import OnError
 from gpuemb.kernels.parse_vectors import SEPARATORS, Bytes, number_of
 
 BLANKS = SEPARATORS + b"\r"
-SAMPLE = 64  # lines that are looked at: any one of them may be broken, the first too
+SAMPLE = 64  # lines examined: any of them may be broken, the first too
 LARGEST_DIM = LONGEST_LINE // 2  # a number and its separator take two bytes
 
 
 @dataclass(frozen=True)
-class Heading:
-    """What stands before the rows.
+class Header:
+    """What precedes the rows.
 
     Attributes:
         size: bytes before the first row: a byte order mark, a header.
@@ -35,17 +35,17 @@ class Heading:
     dim: int
 
 
-def heading_of(
+def read_header(
     piece: Piece, *, name: str, header: bool | None, dim: int | None, on_error: OnError
-) -> Heading:
+) -> Header:
     """Read the beginning of a file's first piece.
 
-    A first line of exactly two whole numbers is a header unless the line behind it has one number: then the
-    table may have one dimension, and it is a header only if it says so and counts the lines right.
+    A first line of exactly two integers is a header unless the next line has one number: then the table
+    may have one dimension, and the line is a header only if it gives ``1`` and the right number of lines.
 
     Raises:
-        FileFormatError: no header though ``header=True``, no numbers, or a header's ``d`` that no line
-            has of those looked at.
+        FileFormatError: no header though ``header=True``, no numbers, or a header's ``d`` that none of
+            the examined lines has.
     """
     mark = len(codecs.BOM_UTF8) if piece.text[:3].tobytes() == codecs.BOM_UTF8 else 0
     text = piece.text[mark:]
@@ -56,7 +56,7 @@ def heading_of(
         raise FileFormatError(
             f"load: {name} has no header: it begins with {shown(begin)}",
             needed="The first line of such a file holds the number of words and of dimensions.",
-            remedy="Leave format=… out, or give format='glove' for a file without a header.",
+            remedy="Omit format=…, or give format='glove' for a file without a header.",
         )
     if pair is not None and (header or _is_header(pair, rows[1:], text)):
         size, rows = mark + _bytes_of_first_line(text), rows[1:]
@@ -70,25 +70,25 @@ def heading_of(
             needed="A header holds the number of words and of dimensions.",
             remedy="Correct the header, or give format='glove' if that line is a word and its number.",
         )
-    told = dim or (pair[1] if pair else 0) or usual
-    if not 1 <= told <= LARGEST_DIM:
+    found = dim or (pair[1] if pair else 0) or usual
+    if not 1 <= found <= LARGEST_DIM:
         raise FileFormatError(
             f"load: {name} begins with {shown(begin)}",
-            needed=f"A row is a word and 1 to {LARGEST_DIM} numbers, with spaces or tabs between them.",
+            needed=f"A row is a word and 1 to {LARGEST_DIM} numbers, separated by spaces or tabs.",
             remedy="Name the format with format=… if these are not text vectors.",
         )
     lines = int(np.count_nonzero(piece.text[:size] == NEWLINE))
-    return Heading(size, lines, pair[0] if pair else None, told)
+    return Header(size, lines, pair[0] if pair else None, found)
 
 
 def shown(line: bytes, most: int = 60) -> str:
-    """A line as a message can show it."""
+    """Return a line as shown in messages."""
     text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
     return repr(text if len(text) <= most else text[:most] + "…") if text else "nothing"
 
 
 def _first_lines(text: Bytes, count: int) -> list[bytes]:
-    """The first lines, without their ends; the text holds whole lines."""
+    """Return the first lines, without their ends; the text holds complete lines."""
     window = 1 << 14
     while True:
         head = text[:window].tobytes()
@@ -99,7 +99,7 @@ def _first_lines(text: Bytes, count: int) -> list[bytes]:
 
 
 def _bytes_of_first_line(text: Bytes) -> int:
-    """Up to and with the end of the first line that is not blank."""
+    """Return the bytes up to the end of the first non-blank line, included."""
     size = 0
     for line in _first_lines(text, SAMPLE + 1):
         size += len(line) + 1
@@ -125,7 +125,7 @@ def _is_header(pair: tuple[int, int], rows: list[bytes], text: Bytes) -> bool:
 
 
 def numbers_in(line: bytes) -> int:
-    """How many numbers stand at the end of a line, its word left out."""
+    """Return the number of numbers at the end of a line, its word excluded."""
     tokens = line.removesuffix(b"\r").replace(b"\t", b" ").split(b" ")
     empty_word = not tokens[0]
     tokens = [token for token in tokens if token]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core.device import CPU
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
@@ -95,8 +96,6 @@ def token_stream(tokens: int, words: int, *, seed: int = 0) -> Tokens:
 
 def counted_stream(tokens: int, words: int, *, window: int = 10, seed: int = 0) -> Cooccurrence:
     """Count :func:`token_stream` with harmonic weights."""
-    from gpuemb.core.device import CPU
-
     drawn = token_stream(tokens, words, seed=seed)
     weights, unit = weights_of(window, "harmonic")
     rows = window_counts.on(CPU)(drawn.ids, drawn.starts, None, words, weights, "both")

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,17 @@ from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files import replacing_folder, to_disk
 from gpuemb.core.record import versions
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.counts.cooccurrence import Cooccurrence, Provenance
+from gpuemb.counts.table import CountTable, Provenance
 from gpuemb.kernels.window_counts import CountedRows
+
+T = TypeVar("T", bound=CountTable)
 
 SCHEMA = 1
 RECORD, WORDS = "counts.json", "words.json"
 INDPTR, INDICES, DATA, FREQUENCIES = "indptr", "indices", "data", "frequencies"
 
 
-def save_counts(counts: Cooccurrence, path: Path) -> None:
+def save_counts(counts: CountTable, path: Path) -> None:
     """Write counts as a folder, whole or not at all.
 
     ``indptr.npy``, ``indices.npy``, ``data.npy`` are the rows in units, ``frequencies.npy`` and
@@ -61,7 +63,7 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
         to_disk(file)
 
 
-def write_labels(counts: Cooccurrence, folder: Path) -> None:
+def write_labels(counts: CountTable, folder: Path) -> None:
     """Write all but the rows."""
     write_array(folder / f"{FREQUENCIES}.npy", counts.vocabulary.counts)
     (folder / WORDS).write_text(json.dumps(counts.vocabulary.words, ensure_ascii=False), "utf-8")
@@ -77,7 +79,7 @@ def write_labels(counts: Cooccurrence, folder: Path) -> None:
         to_disk(file)
 
 
-def load_counts(path: Path) -> Cooccurrence:
+def load_counts(path: Path, kind: type[T]) -> T:
     """Open a folder that :func:`save_counts` wrote; numbers are read where they are used.
 
     Raises:
@@ -101,7 +103,7 @@ def load_counts(path: Path) -> Cooccurrence:
         raise _strange(path, f"its schema is {record.get('schema')}, not {SCHEMA}")
     _check_lengths(path, rows, len(words), len(arrays[FREQUENCIES]))
     known = record["provenance"]
-    return Cooccurrence(
+    return kind(
         rows,
         Fraction(*record["unit"]),
         Vocabulary(tuple(words), arrays[FREQUENCIES], record["dropped_tokens"]),

@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gpuemb.bench import neighbor_work, prepare, work
-from gpuemb.bench.prepare import Prepared
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads import neighbor_work, prepare, work
+from gpuemb.bench.workloads.prepare import Prepared
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.checks import check_choice
 from gpuemb.core.device import Device
 from gpuemb.core.errors import MemoryBudgetError

@@ -1,4 +1,4 @@
-"""A table that is filled from above and never held twice."""
+"""A table that grows in place."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import numpy as np
 from gpuemb.core.arrays import Float32, Int64
 from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile, tiles
 
-STEP = 16  # a table that was expected to be shorter grows by this part of itself
+STEP = 16  # where the estimate was short the table grows by 1/16
 
 
-class GrowingTable:
+class GrowableTable:
     """Rows of ``dim`` float32 numbers, appended.
 
-    Room is reserved for the expected rows at once. Reserved memory that is not written takes no room; where
-    the expectation was wrong the same memory is made longer or shorter (on Linux its pages move, nothing is
-    copied).
+    Memory is reserved for the expected rows at once; the system provides pages only when they are written.
+    Where the estimate was wrong the memory is resized (on Linux its pages are remapped, not copied).
 
     Args:
-        purpose: what messages about memory call it.
+        purpose: its name in memory errors.
         dim: numbers in a row.
-        most: rows that it will never exceed, None if that is not known.
+        most: upper bound of the rows, None if unknown.
     """
 
     def __init__(self, purpose: str, dim: int, most: int | None) -> None:
@@ -32,10 +31,10 @@ class GrowingTable:
         return self._rows
 
     def append(self, rows: Float32, expected: int) -> None:
-        """Add rows below; ``expected`` is a guess of how many there will be in the end.
+        """Append rows; ``expected`` is an estimate of the final number.
 
         Raises:
-            MemoryBudgetError: so many rows do not fit the memory.
+            MemoryBudgetError: the rows do not fit the memory.
         """
         stop = self._rows + len(rows)
         if stop > len(self._table):
@@ -45,7 +44,7 @@ class GrowingTable:
         self._rows = stop
 
     def take(self, kept: Int64 | None = None) -> Float32:
-        """Return the rows, or those named in ascending order; the table is theirs afterwards."""
+        """Return all rows, or ``kept`` in ascending order, without a copy; the table is used up."""
         if kept is not None:
             for start, stop in tiles(len(kept), rows_per_tile(4 * self._dim, 1 << 20)):
                 self._table[start:stop] = self._table[kept[start:stop]]

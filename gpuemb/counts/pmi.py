@@ -11,7 +11,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.counts.cooccurrence import Cooccurrence, Word
+from gpuemb.counts.table import CountTable, Word, csr_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -31,7 +31,7 @@ class PairInformation:
     matrix: csr_matrix
     absent: float
     name: str
-    counts: Cooccurrence
+    counts: CountTable
 
     def of(self, i: Word, j: Word) -> float:
         """Return the measure of one pair, words or ids.
@@ -78,7 +78,7 @@ class Ratios:
         return "\n".join(lines)
 
 
-def ratios(counts: Cooccurrence, i: Word, j: Word, probes: Sequence[Word]) -> Ratios:
+def ratios(counts: CountTable, i: Word, j: Word, probes: Sequence[Word]) -> Ratios:
     """Return ``P(k|i) / P(k|j)`` of every probe ``k``.
 
     Raises:
@@ -93,7 +93,7 @@ def ratios(counts: Cooccurrence, i: Word, j: Word, probes: Sequence[Word]) -> Ra
     return Ratios(first, second, tuple(names), of_first, of_second, values)
 
 
-def pmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
+def pmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
     """Pointwise mutual information ``log(P(i,j) / (P(i) P(j)))`` of the pairs that met, in nats.
 
     Args:
@@ -102,10 +102,10 @@ def pmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
 
     Cost: one logarithm a stored pair. Source: Levy, Goldberg and Dagan (2015); Definitions §1.
     """
-    return PairInformation(_with_values(counts, _pmi_of_pairs(counts, smoothing)), -math.inf, "PMI", counts)
+    return PairInformation(csr_of(counts.rows, _pmi_of_pairs(counts, smoothing)), -math.inf, "PMI", counts)
 
 
-def npmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
+def npmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
     """PMI divided by ``−log P(i,j)``: 1 for words that only stand together, −1 for pairs that never met.
 
     NaN where one pair is all there is (0/0). Arguments and cost as :func:`pmi`. Source: Bouma (2009).
@@ -113,10 +113,10 @@ def npmi(counts: Cooccurrence, *, smoothing: float = 1.0) -> PairInformation:
     surprise = -np.log(counts.rows.data / counts.total)
     with np.errstate(divide="ignore", invalid="ignore"):  # a pair that is all there is surprises nobody
         values = np.where(surprise == 0, np.nan, _pmi_of_pairs(counts, smoothing) / surprise)
-    return PairInformation(_with_values(counts, values), -1.0, "NPMI", counts)
+    return PairInformation(csr_of(counts.rows, values), -1.0, "NPMI", counts)
 
 
-def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
+def ppmi(counts: CountTable, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
     """Positive pointwise mutual information ``max(0, log(P(i,j) / (P(i) P(j))) − log shift)``.
 
     Args:
@@ -140,7 +140,7 @@ def ppmi(counts: Cooccurrence, *, shift: float = 1.0, smoothing: float = 1.0) ->
     return csr_matrix((values[positive], counts.rows.indices[positive], kept), shape=shape)
 
 
-def _pmi_of_pairs(counts: Cooccurrence, smoothing: float) -> Float64:
+def _pmi_of_pairs(counts: CountTable, smoothing: float) -> Float64:
     """PMI of every stored pair, in the order of the rows."""
     words = counts.row_sums.astype(np.float64)
     contexts = counts.column_sums.astype(np.float64) ** smoothing
@@ -149,13 +149,6 @@ def _pmi_of_pairs(counts: Cooccurrence, smoothing: float) -> Float64:
     return pmi
 
 
-def rows_of(counts: Cooccurrence) -> Int64:
+def rows_of(counts: CountTable) -> Int64:
     """Return the row of every stored pair."""
     return np.repeat(np.arange(len(counts.vocabulary)), np.diff(counts.rows.indptr))
-
-
-def _with_values(counts: Cooccurrence, values: Float64) -> csr_matrix:
-    from scipy.sparse import csr_matrix
-
-    shape = (len(counts.vocabulary),) * 2
-    return csr_matrix((values, counts.rows.indices, counts.rows.indptr), shape=shape)

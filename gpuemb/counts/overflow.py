@@ -1,4 +1,4 @@
-"""What can be counted exactly."""
+"""Whether counts fit 64-bit integers."""
 
 from __future__ import annotations
 

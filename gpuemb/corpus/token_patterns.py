@@ -1,4 +1,4 @@
-"""What cuts a document into tokens: a rule for bytes, or any function of Python."""
+"""Tokenizers: a rule over bytes for the kernel, or any Python function of documents."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ DEFAULT, WHITESPACE = "default", "whitespace"
 
 @dataclass(frozen=True, eq=False)
 class ByteRule:
-    """A tokenizer that the kernel knows.
+    """A tokenizer of the compiled kernel.
 
     Attributes:
-        members, inner: as :mod:`gpuemb.kernels.tokenize` takes them.
-        lower: whether tokens are put in lower case.
+        members, inner: arguments of :mod:`gpuemb.kernels.tokenize`.
+        lower: whether tokens are lowercased.
     """
 
     members: Bytes
@@ -40,22 +40,22 @@ class ByteRule:
 
 @dataclass(frozen=True, eq=False)
 class DocumentRule:
-    """A tokenizer that takes documents and gives the tokens of each."""
+    """A Python function from documents to the tokens of each."""
 
     tokens_of: Callable[[Sequence[str]], Sequence[Sequence[str]]]
 
 
-def finder_of(tokenizer: Tokenizer) -> ByteRule | DocumentRule:
-    """Return what a tokenizer's name, pattern or function stands for.
+def token_pattern(tokenizer: Tokenizer) -> ByteRule | DocumentRule:
+    """Turn a tokenizer's name, pattern or function into a rule.
 
     Args:
         tokenizer: ``default`` (Definitions §1), ``whitespace`` (``str.split``), a compiled pattern or
-            ``regex:…`` (tokens are its whole matches), a path ending in ``.json`` (a file of Hugging Face's
+            ``regex:…`` (tokens are the full matches), a path ending in ``.json`` (a file of Hugging Face's
             ``tokenizers``), or a function from a document to its tokens.
 
     Raises:
-        ConfigError: none of these, or no regular expression.
-        StorageError, FileFormatError: the file cannot be used.
+        ConfigError: none of these, or an invalid regular expression.
+        StorageError, FileFormatError: the file is unreadable or no tokenizer.
     """
     if isinstance(tokenizer, str):
         check_tokenizer(tokenizer)
@@ -73,7 +73,7 @@ def finder_of(tokenizer: Tokenizer) -> ByteRule | DocumentRule:
 
 
 def name_of(tokenizer: Tokenizer) -> str:
-    """What records call a tokenizer."""
+    """Return the name of a tokenizer in records."""
     if isinstance(tokenizer, str):
         return tokenizer
     if isinstance(tokenizer, re.Pattern):
@@ -84,16 +84,16 @@ def name_of(tokenizer: Tokenizer) -> str:
 
 
 def check_tokenizer(name: str) -> None:
-    """Refuse a name that no tokenizer has; a file is not opened.
+    """Check the name of a tokenizer without opening its file.
 
     Raises:
-        ConfigError: an unknown name, or no regular expression.
+        ConfigError: an unknown name, or an invalid regular expression.
     """
     if name.startswith(REGEX):
         try:
             re.compile(name.removeprefix(REGEX))
         except re.error as error:
-            raise _unknown(name, f"It is no regular expression: {error}.") from error
+            raise _unknown(name, f"It is not a regular expression: {error}.") from error
     elif name not in (DEFAULT, WHITESPACE) and not is_file(name):
         raise _unknown(name, nearest_hint(name, (DEFAULT, WHITESPACE)))
 
@@ -105,7 +105,7 @@ def is_file(name: str) -> bool:
 
 @cache
 def byte_rule(name: str) -> ByteRule:
-    """The rule ``default`` or ``whitespace``, as truth values of all characters; made once a process."""
+    """Return the rule ``default`` or ``whitespace`` as bit sets over all characters; computed once."""
     characters = np.arange(CODE_POINTS, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     if name == WHITESPACE:
         members = np.ones(CODE_POINTS, bool)
@@ -121,7 +121,7 @@ def byte_rule(name: str) -> ByteRule:
 
 def _matches(pattern: re.Pattern[str]) -> DocumentRule:
     if not isinstance(pattern.pattern, str):
-        raise _unknown(pattern, "A pattern of str is needed, not of bytes.")
+        raise _unknown(pattern, "The pattern must be of str, not of bytes.")
     return DocumentRule(
         lambda documents: [[match.group() for match in pattern.finditer(one)] for one in documents]
     )
@@ -141,14 +141,14 @@ def _from_file(path: Path) -> DocumentRule:
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(
             f"corpus: the tokenizer {path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            needed="A tokenizer.json that you may read is needed.",
+            needed="The tokenizer.json must exist and be readable.",
             remedy="Check the path.",
         ) from error
     try:
         found = tokenizers.Tokenizer.from_str(described)
     except Exception as error:  # the library raises nothing narrower
         raise FileFormatError(
-            f"corpus: {path} is no tokenizer: {error}",
+            f"corpus: {path} is not a tokenizer: {error}",
             needed="A path that ends in .json must be a tokenizer file of Hugging Face's tokenizers.",
             remedy="Save it with tokenizer.save(path).",
         ) from error

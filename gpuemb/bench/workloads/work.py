@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuemb.bench.synthetic import TOKENS_A_DOCUMENT
+from gpuemb.bench.workloads.synthetic import TOKENS_A_DOCUMENT
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.kernels.glove_epoch import LANES
 from gpuemb.kernels.gram import BLOCK_ROWS, Precision

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError
-from gpuemb.counts.association import ppmi
-from gpuemb.counts.cooccurrence import count_cooccurrences
+from gpuemb.counts.counting import count_cooccurrences
+from gpuemb.counts.pmi import ppmi
 
 EPS = float(np.finfo(np.float64).eps)
 WORDS = 6

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gpuemb.bench.work import Work
+from gpuemb.bench.workloads.work import Work
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.kernels.cosine_search import FEW_QUERIES, by_int8
+from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_road, plan
+from gpuemb.kernels.cosine_topk.cuda import ROAD
+from gpuemb.kernels.cosine_topk.halves import COLUMNS
+from gpuemb.kernels.cosine_topk.search import SIDE
 
 MEMORY_BOUND_QUERIES = 4  # up to so many, reading a table takes longer than multiplying with it
 
@@ -18,8 +22,6 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
 
     Given ``queries``, each is multiplied with every word.
     """
-    from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_road
-
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     queries = shape.get("queries", words)
     int8 = choose_road(dim, queries, k) == "int8"
@@ -82,10 +84,6 @@ def list_measures(shape: Mapping[str, int]) -> Work:
 
 def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
     """Products of the filter on a GPU: each pair of words once where nothing stores them."""
-    from gpuemb.kernels.cosine_topk.cuda import ROAD
-    from gpuemb.kernels.cosine_topk.halves import COLUMNS
-    from gpuemb.kernels.cosine_topk.search import SIDE
-
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     padded = -(-dim // COLUMNS) * COLUMNS
     once = ROAD == "fused"
@@ -103,8 +101,6 @@ def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
 
 def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
     """What building the table takes, and what the kernel plans."""
-    from gpuemb.kernels.cosine_topk.cpu import plan
-
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     planned = plan(words, dim, k, words)
     draws = {"the table and its draws": buffer((4, words, dim), np.float32)}

@@ -1,0 +1,99 @@
+"""Counting how often words stand near each other."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from gpuemb.core.arrays import Int32, Int64
+from gpuemb.core.checks import check_choice
+from gpuemb.core.device import choose
+from gpuemb.core.memory import bytes_of
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.random import stream
+from gpuemb.corpus.tokens import Tokens
+from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.overflow import check_overflow, check_repeats
+from gpuemb.counts.runs import RunBudget, count_within
+from gpuemb.counts.table import Provenance
+from gpuemb.kernels.window_counts import (
+    CountedRows,
+    Side,
+    Weighting,
+    check_window,
+    weights_of,
+    window_counts,
+)
+
+
+def count_cooccurrences(
+    tokens: Tokens,
+    window: int = 10,
+    weighting: Weighting = "harmonic",
+    *,
+    side: Side = "both",
+    repeats: Int64 | None = None,
+    device: str = "auto",
+    memory: str | int | None = None,
+    scratch: str | Path | None = None,
+    progress: Progress = SILENT,
+) -> Cooccurrence:
+    """Count how often words stand within ``window`` tokens of each other, exactly.
+
+    Args:
+        tokens: the corpus. Words outside its vocabulary are left out before distances are taken.
+        window: largest distance, to 25 (harmonic) or 50.
+        weighting: a pair at distance δ counts ``1/δ`` (harmonic), ``(w−δ+1)/w`` (linear) or 1 (flat).
+        side: contexts on ``both`` sides, or only to the ``left`` or ``right`` of a word.
+        repeats: ``(D,)`` how often each document counts; default once.
+        device: ``auto``, ``cpu`` or ``cuda``; a GPU takes the tokens in stretches that fit it, and the
+            counts come home.
+        memory: most bytes of the host to hold beside the tokens, such as ``"2GB"``; default all that is
+            free. What could be more is counted in runs of whole documents on the disk and merged, to the
+            same bits; the counts then stay on the disk, mapped, in files that go with the last reference.
+        scratch: folder for those files; default the system's for temporary files.
+        progress: told after every run.
+
+    Raises:
+        ConfigError: the window is out of range, or a count could overflow 64 bits.
+        ShapeError: ``repeats`` does not fit the documents.
+        MemoryBudgetError: not even one document fits ``memory``; what would is named.
+        StorageError: the runs cannot be written.
+
+    Cost: at most ``2·T·window`` integer additions; ``6·T`` bytes and ``33·V`` a worker beside the result.
+    Source: Pennington (2014); Definitions §1.
+    """
+    check_window(window, weighting)
+    check_choice("counts", "side", side, ("both", "left", "right"))
+    check_repeats(tokens, repeats)
+    weights, denominator = weights_of(window, weighting)
+    check_overflow(tokens, weights, repeats, window)
+    kernel = window_counts.on(choose(device, [window_counts]))
+    words = len(tokens.vocabulary)
+
+    def count(ids: Int32, starts: Int64, times: Int64 | None) -> CountedRows:
+        return kernel(ids, starts, times, words, weights, side)
+
+    if memory is None:
+        rows = count(tokens.ids, tokens.starts, repeats)
+    else:
+        reach = (2 if side == "both" else 1) * window
+        budget = RunBudget(bytes_of(memory), words, reach, None if scratch is None else Path(scratch))
+        rows = count_within(count, tokens, repeats, budget, progress)
+    done = Provenance(window, weighting, side, len(tokens), tokens.documents, repeats is not None)
+    return Cooccurrence(rows, Fraction(1, denominator), tokens.vocabulary, done)
+
+
+def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
+    """Draw as many documents as there are, with replacement; return ``(D,)`` how often each was drawn.
+
+    Args:
+        tokens: the corpus.
+        seed: names the stream; equal seeds draw equal samples.
+
+    Source: Antoniak and Mimno (2018), who resample documents to see what a corpus leaves undecided.
+    """
+    drawn = stream(seed, "bootstrap", "documents").integers(0, tokens.documents, tokens.documents)
+    return np.bincount(drawn, minlength=tokens.documents).astype(np.int64)

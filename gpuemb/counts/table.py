@@ -1,0 +1,138 @@
+"""Exact counts of word pairs, stored by row."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from gpuemb.core.arrays import Int64
+from gpuemb.core.checks import nearest_hint
+from gpuemb.core.errors import VocabularyError
+from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.kernels.window_counts import CountedRows, Side, Weighting
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Word: TypeAlias = str | int  # its spelling, or its id
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was counted, and how.
+
+    Attributes:
+        window: largest distance.
+        weighting: ``harmonic``, ``linear`` or ``flat``.
+        side: ``both``, ``left`` or ``right``.
+        tokens: length of the corpus, words outside the vocabulary left out.
+        documents: of the corpus.
+        resampled: whether documents counted more or less than once.
+    """
+
+    window: int
+    weighting: Weighting
+    side: Side
+    tokens: int
+    documents: int
+    resampled: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CountTable:
+    """Weighted counts of word pairs: integers, their unit and the words of rows and columns.
+
+    Attributes:
+        rows: the nonzero counts by row, int64, in units of ``unit``.
+        unit: what an integer of 1 is worth, ``1/2520`` for a harmonic window of 10.
+        vocabulary: the words of rows and columns.
+        provenance: what was counted, where known.
+    """
+
+    rows: CountedRows
+    unit: Fraction
+    vocabulary: Vocabulary
+    provenance: Provenance | None = None
+
+    @property
+    def nonzeros(self) -> int:
+        """Stored pairs."""
+        return len(self.rows.indices)
+
+    @property
+    def matrix(self) -> csr_matrix:
+        """The counts as SciPy's ``(V, V)`` CSR matrix of int64, in units of ``unit``; nothing is copied."""
+        return csr_of(self.rows, self.rows.data)
+
+    def to_float(self) -> csr_matrix:
+        """The counts as float64, in the window's own weights (harmonic: 1 for a neighbor)."""
+        return csr_of(self.rows, self.rows.data * float(self.unit))
+
+    @cached_property
+    def row_sums(self) -> Int64:
+        """``X_i``, ``(V,)``, in units."""
+        sums = np.zeros(len(self.vocabulary), np.int64)
+        filled = np.flatnonzero(np.diff(self.rows.indptr))
+        if len(filled):
+            sums[filled] = np.add.reduceat(self.rows.data, self.rows.indptr[filled])
+        return sums
+
+    @cached_property
+    def column_sums(self) -> Int64:
+        """``X_·j``, ``(V,)``, in units; of counts on both sides equal to ``row_sums``."""
+        ones = np.ones(len(self.vocabulary), np.int64)
+        return np.asarray(ones @ self.matrix).astype(np.int64)
+
+    @cached_property
+    def total(self) -> int:
+        """``X_··``, in units."""
+        return int(self.row_sums.sum())
+
+    def id_of(self, word: Word) -> int:
+        """Return a word's id.
+
+        Raises:
+            VocabularyError: it is not in the vocabulary; the closest spellings are named.
+        """
+        if isinstance(word, str) and word in self.vocabulary.ids:
+            return self.vocabulary.ids[word]
+        if not isinstance(word, str) and 0 <= word < len(self.vocabulary):
+            return int(word)
+        raise VocabularyError(
+            f"counts: the word {word!r} is not among the {len(self.vocabulary)} words",
+            needed="A word is given as it is spelled in the vocabulary, or as its id.",
+            remedy=nearest_hint(str(word), self.vocabulary.words),
+        )
+
+    def place(self, row: int, column: int) -> int | None:
+        """Where a pair of ids is stored; None where it never met."""
+        first, last = self.rows.indptr[row : row + 2].tolist()
+        place = first + int(np.searchsorted(self.rows.indices[first:last], column))
+        return place if place < last and self.rows.indices[place] == column else None
+
+    def units(self, i: Word, j: Word) -> int:
+        """``X_ij`` in units of ``unit``, 0 for a pair that never met."""
+        place = self.place(self.id_of(i), self.id_of(j))
+        return 0 if place is None else int(self.rows.data[place])
+
+    def conditional(self, i: Word, j: Word) -> float:
+        """``P(j|i) = X_ij / X_i``, correctly rounded; NaN for a word ``i`` that met nobody (0/0)."""
+        met = int(self.row_sums[self.id_of(i)])
+        return self.units(i, j) / met if met else math.nan
+
+    def joint(self, i: Word, j: Word) -> float:
+        """``P(i,j) = X_ij / X_··``, correctly rounded; NaN where nothing was counted (0/0)."""
+        return self.units(i, j) / self.total if self.total else math.nan
+
+
+def csr_of(rows: CountedRows, values: Any) -> csr_matrix:
+    """Return ``values``, one a stored pair, as SciPy's CSR matrix; nothing is copied."""
+    from scipy.sparse import csr_matrix
+
+    size = len(rows.indptr) - 1
+    return csr_matrix((values, rows.indices, rows.indptr), shape=(size, size))
