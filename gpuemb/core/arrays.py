@@ -20,6 +20,7 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
+NUMBERS = "fiub"  # NumPy's kinds of floating, whole and truth values
 DLPACK_CPU, DLPACK_CUDA, DLPACK_CUDA_HOST, DLPACK_CUDA_MANAGED = 1, 2, 3, 13
 
 
@@ -107,9 +108,10 @@ def as_array(x: Any, where: str = "array") -> Array:
     """
     from array_api_compat import is_array_api_obj
 
-    if type(x) is np.ndarray:
+    if isinstance(x, np.ndarray) and x.dtype.kind in NUMBERS and not _is_masked(x):
         return x
-    if _is_masked(x) or isinstance(x, type) or not (is_array_api_obj(x) or hasattr(x, "__dlpack__")):
+    foreign = not isinstance(x, (np.ndarray, type)) and (is_array_api_obj(x) or hasattr(x, "__dlpack__"))
+    if not foreign:
         return as_numbers(x, where)
     if is_array_api_obj(x):
         return x
@@ -144,13 +146,19 @@ def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
         )
     try:
         array = np.asarray(x)
+    except TypeError as error:
+        raise DTypeError(
+            f"{where}: {type(x).__name__} cannot become an array: {error}",
+            needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
+            remedy="Convert it first: numpy.array(x).",
+        ) from error
     except ValueError as error:
         raise ShapeError(
             f"{where}: the rows of the {type(x).__name__} differ in length",
             needed="Every row needs equally many numbers.",
             remedy="Find the odd one with {len(row) for row in rows}.",
         ) from error
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in NUMBERS:
         raise DTypeError(
             f"{where}: expected numbers, but got {type(x).__name__} holding {array.dtype}",
             needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",

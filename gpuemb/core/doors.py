@@ -42,6 +42,10 @@ MAKERS = {  # what gives the objects that functions take from each other
 }
 
 
+class LateWords(Sequence[str]):
+    """Words of a file that are cut apart when the first is used: doors do not look at them."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One thing that an argument may be.
@@ -125,17 +129,17 @@ def enter(where: str, name: str, value: Any, hint: Any, default: Any = inspect.P
 @functools.cache
 def _hints(owner: Any) -> dict[str, Any]:
     """Annotations of a function's arguments or a dataclass's fields."""
-    scope = sys.modules[owner.__module__].__dict__
-    if isinstance(owner, type):
-        spelled = {field.name: field.type for field in fields(owner)}
-    else:
-        spelled = {one.name: one.annotation for one in inspect.signature(owner).parameters.values()}
-    return {name: _evaluated(hint, scope) for name, hint in spelled.items()}
+    if not isinstance(owner, type):
+        arguments = inspect.signature(owner).parameters.values()
+        return {one.name: _evaluated(one.annotation, owner) for one in arguments}
+    homes = {name: kind for kind in reversed(owner.__mro__) for name in inspect.get_annotations(kind)}
+    return {field.name: _evaluated(field.type, homes[field.name]) for field in fields(owner)}
 
 
-def _evaluated(hint: Any, scope: dict[str, Any]) -> Any:
+def _evaluated(hint: Any, home: Any) -> Any:
+    """Return an annotation as the module of ``home`` reads it."""
     try:
-        return eval(hint, scope) if isinstance(hint, str) else hint
+        return eval(hint, vars(sys.modules[home.__module__])) if isinstance(hint, str) else hint
     except NameError:  # imported for type checkers alone
         return Any
 
@@ -143,14 +147,15 @@ def _evaluated(hint: Any, scope: dict[str, Any]) -> Any:
 @functools.cache
 def _kinds(hint: Any) -> tuple[Kind, ...]:
     if get_origin(hint) in (typing.Union, types.UnionType):
-        return tuple(kind for one in get_args(hint) for kind in _kinds(one))
+        several = [one for one in get_args(hint) if one is not str or Path not in get_args(hint)]
+        return tuple(kind for one in several for kind in _kinds(one))
     origin = get_origin(hint) or hint
     if hint is Any or hint is inspect.Parameter.empty:
         return (ANYTHING,)
     if hint in PLAIN:
         return (PLAIN[hint],)
     if origin in LISTS:
-        return (WORDS if get_args(hint)[:1] == (str,) else LIST,)
+        return (WORDS if get_args(hint)[:1] == (str,) else STREAM if origin is Iterable else LIST,)
     if origin is np.ndarray:
         return (_array_kind(get_args(get_args(hint)[1])[0]),)
     if origin is Callable:
@@ -196,13 +201,14 @@ def _array_kind(scalar: type[np.generic]) -> Kind:
     return Kind(noun, convert, f"numpy.array([1, 2], '{np.dtype(scalar)}'), for example.", DTypeError)
 
 
-def _whole(value: Any) -> Any:
+def whole_number(value: Any, otherwise: Any = NO) -> Any:
+    """Return a whole number of any integer type as ``int``; ``otherwise`` for all else, True and 2.0 too."""
     if isinstance(value, (bool, np.bool_)):
-        return NO
+        return otherwise
     try:
         return operator.index(value)
     except Exception:  # arrays of other libraries raise errors of their own
-        return NO
+        return otherwise
 
 
 def _number(value: Any) -> Any:
@@ -210,7 +216,7 @@ def _number(value: Any) -> Any:
         return NO
     try:
         return float(value)
-    except Exception:  # as for _whole; a whole number may be past every float
+    except Exception:  # as for whole numbers; a whole number may be past every float
         return NO
 
 
@@ -225,13 +231,18 @@ def _words(value: Any) -> Any:
             value = list(value)
         except TypeError:
             return NO
-    lazy = isinstance(value, Sequence) and not isinstance(value, (list, tuple))  # words of a mapped file
-    return value if lazy or all(issubclass(kind, str) for kind in set(map(type, value))) else NO
+    known = isinstance(value, LateWords) or all(issubclass(kind, str) for kind in set(map(type, value)))
+    return value if known else NO
+
+
+def _stream(value: Any) -> Any:
+    lists = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, type))
+    return value if lists and getattr(value, "shape", None) != () else NO
 
 
 def _list(value: Any) -> Any:
-    lists = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, type))
-    return value if lists and getattr(value, "shape", None) != () else NO
+    value = _stream(value)
+    return value if value is NO or isinstance(value, Sequence) else list(value)
 
 
 def _path(value: Any) -> Any:
@@ -246,7 +257,7 @@ def _instance(*kinds: type) -> Callable[[Any], Any]:
 
 PLAIN: dict[Any, Kind] = {
     type(None): Kind("None", lambda value: None if value is None else NO, ""),
-    int: Kind("a whole number", _whole, "{name}=10, for example."),
+    int: Kind("a whole number", whole_number, "{name}=10, for example."),
     float: Kind("a number", _number, "{name}=0.5, for example."),
     bool: Kind("True or False", lambda v: bool(v) if isinstance(v, (bool, np.bool_)) else NO, "{name}=True"),
     str: Kind("a text", _instance(str), "{name}='…'"),
@@ -254,4 +265,5 @@ PLAIN: dict[Any, Kind] = {
 }
 WORDS = Kind("a list of words", _words, "One word is {name}=[{word}].")
 LIST = Kind("a list", _list, "A single one is {name}=[one].")
+STREAM = Kind("a list", _stream, LIST.remedy)
 ANYTHING = Kind("anything", lambda value: value, "")

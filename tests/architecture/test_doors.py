@@ -139,7 +139,7 @@ def calls() -> dict[str, Call]:
         "neighbor_overlap": (lambda first, other, persistence:
                              ge.neighbor_overlap(first, other, persistence=persistence),
                              {"first": lists[0], "other": lists[1], "persistence": 0.9}),
-        "read_corpus": (ge.read_corpus, {"paths": "text.txt", "tokenizer": "default", "documents": "line",
+        "read_corpus": (ge.read_corpus, {"source": "text.txt", "tokenizer": "default", "documents": "line",
                         "field": None, "min_count": 1, "max_words": 5, "vocabulary": None, "subsample": None,
                         "seed": 0, "encoding_errors": "strict", **silent}),
         "Tokens": (ge.Tokens, {"ids": tokens.ids, "starts": tokens.starts, "vocabulary": tokens.vocabulary,
