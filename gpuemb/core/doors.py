@@ -37,8 +37,8 @@ MAKERS = {  # what gives the objects that functions take from each other
     "Progress": "Leave it out: nothing is reported then.",
     "StudyResult": "study(config) returns one.",
     "TextConfig": "TextConfig(min_count=10), for example.",
-    "Tokens": "read_corpus(paths) reads a text.",
-    "Vocabulary": "read_corpus(paths).vocabulary is one.",
+    "Tokens": "read_corpus(source) reads a text.",
+    "Vocabulary": "read_corpus(source).vocabulary is one.",
 }
 
 

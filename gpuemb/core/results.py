@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -13,16 +14,24 @@ FEW = 4  # entries of a list that are shown
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
-def result(kind: type[T]) -> type[T]:
-    """Make a class a frozen dataclass, equal to itself alone, whose repr is :func:`one_line`."""
-    made = dataclass(frozen=True, eq=False, repr=False)(kind)
+def result(kind: type[T] | None = None, *, kw_only: bool = False) -> Any:
+    """Make a class a frozen dataclass, equal to itself alone, whose repr is :func:`one_line`.
+
+    Args:
+        kind: the class; it may be one of such a class.
+        kw_only: whether its fields are given by name alone.
+    """
+    if kind is None:
+        return functools.partial(result, kw_only=kw_only)
+    made = dataclass(frozen=True, eq=False, repr=False, kw_only=kw_only)(kind)
     made.__repr__ = one_line  # type: ignore[method-assign]
+    made.__result__ = True  # type: ignore[attr-defined]
     return made
 
 
 def is_result(kind: type) -> bool:
-    """Whether a class prints in one line, as results and tables do."""
-    return getattr(kind, "__repr__", None) is one_line
+    """Whether a class was made by :func:`result`: functions return such objects, nobody makes them."""
+    return hasattr(kind, "__result__")
 
 
 def one_line(self: Any) -> str:
@@ -37,7 +46,7 @@ def shown(value: Any) -> str:
     """Spell a value in a few characters: arrays as dtype and shape, long lists by their length."""
     if isinstance(value, type):
         return value.__name__
-    if is_result(type(value)):
+    if getattr(type(value), "__repr__", None) is one_line:
         return f"{type(value).__name__}(…)"
     shape = getattr(value, "shape", None)
     if isinstance(shape, Sequence) and len(shape):
@@ -48,7 +57,8 @@ def shown(value: Any) -> str:
         return f"{type(value).__name__} of {len(value):,}"
     if isinstance(value, (list, tuple)):
         inside = ", ".join(map(shown, value))
-        return _short(f"[{inside}]" if isinstance(value, list) else f"({inside})")
+        comma = "," if len(value) == 1 else ""
+        return _short(f"[{inside}]" if isinstance(value, list) else f"({inside}{comma})")
     return _short(repr(value))
 
 
