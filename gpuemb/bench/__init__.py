@@ -1,1 +1,1 @@
-"""The ruler: frozen workloads, the machine's ceilings, records of both."""
+"""Benchmarks: fixed workloads, the machine's ceilings, records of both."""

@@ -1,4 +1,4 @@
-"""What this machine can do at most: bandwidth and products, measured beside the workloads."""
+"""Ceilings of the CPU: bandwidth, products and additions, measured beside the workloads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gpuemb.kernels.gram import panels
 from gpuemb.kernels.panels import wide_registers
 
 COPY_BYTES = 256 << 20  # a side: eight times the largest cache of common processors
-SIDE = 3072  # of a matrix product: BLAS is at its best from about 2048
+SIDE = 3072  # of a matrix product: BLAS reaches its full rate from about 2048
 INT8_ROWS, INT8_DIM = 4096, 320  # a right side of 1024 rows stays in a core's L2
 ADD_CELLS, ADDS = 32_768, 1 << 22  # a row of 256 kB, as the counting kernel's
 REPEATS = 5
@@ -61,7 +61,7 @@ def _copy(name: str) -> Ceiling:
 
 
 def _products(name: str) -> Ceiling:
-    """Two disjoint operands: NumPy sends ``X @ X.T`` down another, slower path."""
+    """Matrix products of two disjoint operands: NumPy has another, slower path for ``X @ X.T``."""
     dtype = np.float32 if name == "sgemm" else np.float64
     left, right = stream(0, "bench", "product").standard_normal((2, SIDE, SIDE)).astype(dtype)
     out = np.empty((SIDE, SIDE), dtype)
@@ -82,7 +82,7 @@ def _products(name: str) -> Ceiling:
 
 
 def _in_registers(left: NDArray[Any], right: NDArray[Any]) -> Callable[[], object]:
-    """Products as ``gram`` makes them: BLAS may not know registers of 512 bits, or this processor."""
+    """Products by the ``gram`` kernel: BLAS may not use 512-bit registers, or not support the processor."""
     slabs = [np.ascontiguousarray(left[:, slice(*part)]) for part in threads.ranges(SIDE, threads.count())]
     *blocks, whole = [_laid_out(rows) for rows in (*slabs, right)]
 
@@ -109,7 +109,7 @@ def _int8(name: str) -> Ceiling:
 
 
 def _adds(name: str) -> Ceiling:
-    """Integer additions into random cells of a row that stays in L2: what counting does."""
+    """Integer additions into random cells of a row in L2, as in counting."""
     places = stream(0, "bench", "adds").integers(0, ADD_CELLS, ADDS).astype(np.int32)
     add = _compiled_adds()
     workers = threads.count()

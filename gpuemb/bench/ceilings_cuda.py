@@ -1,7 +1,7 @@
-"""What a GPU can do at most, through CuPy.
+"""Ceilings of a GPU, through CuPy.
 
-Products go through :mod:`gpuemb.core.cuda.cublas`, which names their arithmetic with each call.
-Waits for a GPU: nothing in this file has run on one yet.
+Products are those of :mod:`gpuemb.core.cuda.cublas`, which takes their arithmetic with each call.
+Not yet run on a GPU.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from gpuemb.core.errors import DeviceError
 COPY_BYTES = 1 << 30  # a side: twenty times the L2 of an H200
 TRANSFER_BYTES = 256 << 20
 SIDE = 8192
-PRODUCTS_A_ROUND = 8  # in a row: what Python does for one hides behind the one before
+PRODUCTS_A_ROUND = 8  # in a row: Python's overhead overlaps with the product before
 REPEATS = 7
 
 
 def measure_cuda(device: Device) -> Ceilings:
-    """Measure copy, products of five types, and both transfers; what fails is missing with its reason."""
+    """Measure copy, products of five types, and both transfers; failures are listed with their reason."""
     tasks: dict[str, Callable[[], Ceiling]] = {
         "copy": _copy,
         "to device": lambda: _transfer("to device"),
@@ -40,13 +40,13 @@ def measure_cuda(device: Device) -> Ceilings:
         for name, task in tasks.items():
             try:
                 found[name] = task()
-            except Exception as error:  # one refused type must not hide the others' rates
+            except Exception as error:  # one unsupported type must not hide the others' rates
                 missing[name] = f"{type(error).__name__}: {error}"
     return Ceilings(str(device), found, missing)
 
 
 def finished(call: Callable[[], Any]) -> Callable[[], None]:
-    """Return ``call`` with a wait for the device behind it."""
+    """Return ``call`` followed by a synchronization of the device."""
 
     def run() -> None:
         call()
@@ -78,7 +78,7 @@ def _product(name: str) -> Ceiling:
     if reason := missing_gemm_ex():
         raise DeviceError(
             f"ceiling {name}: {reason}",
-            needed="A rate by another road would not be the machine's.",
+            needed="Another function would not reach the machine's rate.",
             remedy="Install the extra cuda12-ctk or cuda13-ctk.",
         )
     product = PRODUCTS[name]

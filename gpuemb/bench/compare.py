@@ -1,4 +1,4 @@
-"""What got slower beyond the noise?"""
+"""Compare two sets of records: which changed beyond the noise?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gpuemb.bench.measure import half_spread
 from gpuemb.bench.records import BenchRecord
 
 NOISE_FLOOR = 0.10  # processes of one machine differ by 5-15 % without a cause
-SPREADS = 3.0  # a change must stand out of so many spreads of both records
+SPREADS = 3.0  # a change beyond this many spreads of both records is not noise
 
 Verdict: TypeAlias = Literal["slower", "faster", "same", "not comparable"]
 
@@ -24,9 +24,9 @@ class Change:
     Attributes:
         name: of the record.
         verdict: ``slower`` and ``faster`` are beyond the noise.
-        factor: seconds after over seconds before, with the machine's mood taken out where it is known.
-        noise: the relative change that would not have counted.
-        reason: why two records cannot be compared, or what took the machine's mood out.
+        factor: seconds after over seconds before, corrected for the machine's speed where it is known.
+        noise: the largest relative change within the noise.
+        reason: why two records cannot be compared, or the basis of the correction.
     """
 
     name: str
@@ -41,14 +41,13 @@ def compare(
 ) -> list[Change]:
     """Compare records of the same names, the worst first.
 
-    Two processes on one machine differ by its mood. Peers that are in both records, in the same
-    version, or else the ceiling that was measured beside them, tell that mood: the change is divided
-    by theirs.
+    The speed of one machine differs between processes. It is estimated by peers of the same version in
+    both records, or else by the ceiling measured beside them: the change is divided by theirs.
 
     Args:
         before: records of one state.
         after: records of another.
-        floor: relative change that is noise whatever the spreads say.
+        floor: relative change that is always noise.
     """
     earlier = {record.name: record for record in before}
     later = {record.name: record for record in after}
@@ -67,16 +66,16 @@ def _change(before: BenchRecord, after: BenchRecord, floor: float) -> Change:
     different = _difference(before, after)
     if different:
         return Change(before.name, "not comparable", 1.0, 0.0, different)
-    mood, mood_noise, reason = _mood(before, after)
-    factor = after.timing.median / before.timing.median / mood
-    spreads = sum(r.timing.spread / r.timing.median for r in (before, after)) + mood_noise
+    slowdown, speed_noise, reason = _slowdown(before, after)
+    factor = after.timing.median / before.timing.median / slowdown
+    spreads = sum(r.timing.spread / r.timing.median for r in (before, after)) + speed_noise
     noise = max(floor, SPREADS * spreads)
     verdict: Verdict = "slower" if factor > 1 + noise else "faster" if factor < 1 / (1 + noise) else "same"
     return Change(before.name, verdict, factor, noise, reason)
 
 
 def _difference(before: BenchRecord, after: BenchRecord) -> str:
-    """Say what makes two records different experiments; empty when nothing does."""
+    """Return why two records are different experiments; empty if they are the same."""
     names = [machine_name(dict(r.machine)) for r in (before, after)]
     if names[0] != names[1]:
         return f"the machines differ: {names[0]}, {names[1]}"
@@ -90,8 +89,8 @@ def _difference(before: BenchRecord, after: BenchRecord) -> str:
     return ""
 
 
-def _mood(before: BenchRecord, after: BenchRecord) -> tuple[float, float, str]:
-    """How much slower the machine itself was: the factor, its noise, and what told it."""
+def _slowdown(before: BenchRecord, after: BenchRecord) -> tuple[float, float, str]:
+    """Estimate by how much the machine was slower: the factor, its noise, and its basis."""
     earlier = {peer.name: peer for peer in before.peers}
     factors, noises, names = [], [], []
     for peer in after.peers:

@@ -1,4 +1,4 @@
-"""The machine a record was taken on, and the folder its records go to."""
+"""The machine of a record, and the folder of its records."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ TOLD = (
     "sve",
     "sve2",
     "bf16",
-)  # what decides the speed of vector code; the rest of the list says nothing here
+)  # features that decide the speed of vector code
 BLAS_KEYS = ("internal_api", "version", "architecture", "threading_layer")
 
 
 def describe_machine(device: Device = CPU) -> dict[str, Any]:
-    """Processor with its features, cores, threads, memory, BLAS; GPU, driver and clocks when used."""
+    """Processor with its features, cores, threads, memory, BLAS; GPU, driver and clocks where used."""
     return {
         **record.machine(),
         "model": _model(),
@@ -60,7 +60,7 @@ def describe_machine(device: Device = CPU) -> dict[str, Any]:
 
 
 def machine_name(machine: dict[str, Any]) -> str:
-    """Name the folder: processor, its model numbers, cores, and the GPU that was used."""
+    """Return the folder's name: processor, its model numbers, cores, and the GPU where used."""
     parts = [machine["cpu"], machine["model"], f"{machine['cores']} cores"]
     if machine["gpu"] is not None:
         parts.append(machine["gpu"]["name"])
@@ -90,14 +90,14 @@ def features() -> list[str]:
 
 @cache
 def commit() -> str | None:
-    """The commit of the checkout that this package is run from, ``+`` if it was changed; None elsewhere."""
+    """The commit of the checkout of this package, ``+`` if it has changes; None outside of one."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return None
     try:
         head = _git(folder, "rev-parse", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):  # git is absent or refuses: there is no commit to name
+    except (OSError, subprocess.CalledProcessError):  # without a working git there is no commit to name
         return None
     return head[:12] + ("+" if changed else "")
 
@@ -148,7 +148,7 @@ def _gpu(device: Device) -> dict[str, Any]:
 
 
 def _clocks(device: Device) -> str:
-    """Clocks and power limit as the driver's tool tells them, or why it does not."""
+    """Clocks and power limit reported by nvidia-smi, or its error."""
     asked = "clocks.sm,clocks.mem,clocks.max.sm,power.limit,driver_version"
     command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader", f"--id={device.index}"]
     try:

@@ -1,4 +1,4 @@
-"""Time several calls in turns, so that what slows the machine slows them all."""
+"""Time several calls in turns, so that changes of the machine's speed affect all of them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from gpuemb.core.memory import peak_bytes
 
 REPEATS = 7
-LONG_SECONDS, LONG_REPEATS = 60.0, 3  # a call above it is repeated at most so often
-COMPILING_SECONDS = 10.0  # a first call may spend so long on compiling; a longer one is work
-SHORT_SECONDS = 0.02  # a shorter call is repeated inside one measurement, to stand above the clock
+LONG_SECONDS, LONG_REPEATS = 60.0, 3  # longer calls are repeated at most this often
+COMPILING_SECONDS = 10.0  # a first call up to this long may be mostly compilation
+SHORT_SECONDS = 0.02  # shorter calls are repeated inside one measurement, for the clock's resolution
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times longer a peer took, judged round by round: the two calls of a round are neighbors."""
+    """A peer's seconds over ours, round by round: the two calls of a round are adjacent in time."""
 
     median: float
     spread: float
@@ -66,16 +66,16 @@ def alternate(
     budget_seconds: float | None = None,
     known: Mapping[str, float] | None = None,
 ) -> dict[str, Timing]:
-    """Call each once to warm it up, then all of them in turns.
+    """Call each once as a warm-up, then all of them in turns.
 
     Args:
         contestants: name and call.
         repeats: rounds; at most 3 where one call takes over a minute.
-        budget_seconds: no round is begun that would end later than this after the first; at least one runs.
-        known: seconds of contestants that have run already and need no warming up.
+        budget_seconds: no round starts that would end later than this after the first; at least one runs.
+        known: seconds of contestants that have already run and need no warm-up.
 
     Returns:
-        As many seconds for each contestant as there were rounds.
+        For each contestant the seconds of every round.
     """
     warm = dict(known or {})
     loops = {n: _loops(warm[n] if n in warm else _seconds(call)) for n, call in contestants.items()}
@@ -103,15 +103,15 @@ def ratio(peer: Timing, ours: Timing) -> Ratio:
 
 
 def peak_of(call: Callable[[], Any]) -> int:
-    """Run ``call`` once; return the largest resident bytes of the process meanwhile, data included.
+    """Run ``call`` once; return the process's largest resident bytes during it, data included.
 
-    Where the system cannot forget an earlier peak, it is the peak of the process so far.
+    If the system cannot reset an earlier peak, it is the peak of the process so far.
     """
     forget = Path("/proc/self/clear_refs")
     if forget.exists():
         try:
             forget.write_text("5")
-        except OSError:  # a container may forbid it; then the earlier peak stays, as documented
+        except OSError:  # forbidden in some containers: then the earlier peak stays, as documented
             call()
             return peak_bytes()
     call()
@@ -124,7 +124,7 @@ def peak_of(call: Callable[[], Any]) -> int:
 
 
 def _loops(warm_seconds: float) -> int:
-    """How often a call is repeated inside one measurement; the warm-up may have compiled, so few."""
+    """Return the repetitions inside one measurement: few, since the warm-up may include compilation."""
     return 1 if warm_seconds >= SHORT_SECONDS else min(100, int(SHORT_SECONDS / max(warm_seconds, 1e-6)) + 1)
 
 

@@ -22,14 +22,14 @@ CEILINGS_FILE = "ceilings"
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's way to the same result, timed in turns with ours.
+    """Another library's function with the same result, timed in turns with ours.
 
     Attributes:
         name: with its version where it has one.
         seconds: of each round.
         ratio: its seconds over ours, median of the rounds; above 1, ours is faster.
         ratio_spread: half the distance between the quartiles of that ratio over the rounds.
-        note: what differs in what it does, if anything.
+        note: differences of its operation, if any.
     """
 
     name: str
@@ -41,22 +41,22 @@ class Peer:
 
 @dataclass(frozen=True)
 class BenchRecord:
-    """What ran, on what, how fast, beside whom.
+    """One measurement: operation, machine, seconds, peers.
 
     Attributes:
         name: file name of the record: workload and case.
         workload: the operation.
-        case: the data and lengths, for people.
+        case: the data and lengths, as text.
         device: where it ran.
-        shape: the lengths, for machines.
+        shape: the lengths, as numbers.
         work: operations and bytes executed.
         seconds: of each round.
         peak_bytes: largest resident size of the process while ours ran, data included.
-        peers: in the order they were raced.
-        skipped: each peer that was not raced, and why.
-        ceiling: the ceiling it is held against, measured in the same process; None when it was not.
+        peers: in the order of the race.
+        skipped: name and reason of each peer not raced.
+        ceiling: its ceiling, measured in the same process; None without one.
         phases: seconds of each part, where the work has parts.
-        verified: what the result was compared with before it was timed.
+        verified: the oracle of the result, compared before timing.
         machine: see :func:`gpuemb.bench.machine.describe_machine`.
         versions: of libraries.
         commit: of the checkout.
@@ -87,16 +87,16 @@ class BenchRecord:
 
     @property
     def rate(self) -> float:
-        """What the ceiling counts (flops or bytes), per second."""
+        """Flops or bytes per second, as in the ceiling."""
         return self.work.amount / self.timing.median
 
     @property
     def share(self) -> float | None:
-        """Part of the ceiling that was reached; None without one."""
+        """Share of the ceiling; None without one."""
         return None if self.ceiling is None or not self.work.amount else self.rate / self.ceiling.rate
 
     def as_mapping(self) -> dict[str, Any]:
-        """All of it and what follows from it, ready for JSON."""
+        """Return all fields and their derived values for JSON."""
         timing = self.timing
         derived = {
             "median": timing.median,
@@ -111,10 +111,10 @@ class BenchRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of ``gpuemb bench``: the ceilings and the records, and what did not run.
+    """One call of ``gpuemb bench``: ceilings, records, and workloads not run.
 
     Attributes:
-        machine: what all of it ran on.
+        machine: of all records.
         ceilings: of the device.
         records: one a workload.
         not_run: workload and reason.
@@ -126,7 +126,7 @@ class Run:
     not_run: Mapping[str, str] = field(default_factory=dict)
 
     def as_mapping(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """Return all fields for JSON."""
         return {
             "schema": SCHEMA,
             "machine": dict(self.machine),
@@ -138,7 +138,7 @@ class Run:
 
 
 def raced(timings: Mapping[str, Timing], notes: Mapping[str, str]) -> tuple[Peer, ...]:
-    """Return a peer for every contestant but the first, which is ours."""
+    """Return a peer for every contestant except the first, which is ours."""
     ours, *others = timings
     peers = []
     for name in others:
@@ -153,7 +153,7 @@ def here(device: Device) -> dict[str, Any]:
 
 
 def write_json(path: Path, mapping: Mapping[str, Any]) -> Path:
-    """Write a record so that it appears whole or not at all; return its path."""
+    """Write a record atomically; return its path."""
     with replacing(path, "w") as file:
         file.write(json.dumps(mapping, indent=1, ensure_ascii=False) + "\n")
     return path
@@ -178,7 +178,7 @@ def read_records(path: Path) -> list[BenchRecord]:
 
     Raises:
         StorageError: there is nothing at the path, or it cannot be read.
-        FileFormatError: a file is no record, or of another schema.
+        FileFormatError: a file is not a record, or of another schema.
     """
     if path.is_dir():
         files = sorted(file for file in path.glob("*.json") if file.stem != CEILINGS_FILE)

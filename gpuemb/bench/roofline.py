@@ -1,4 +1,4 @@
-"""A roofline picture: how near each workload comes to what its intensity allows."""
+"""Roofline plot: rate of each workload against the bound of its arithmetic intensity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def plot_roofline(records: Sequence[BenchRecord], ceilings: Ceilings, path: Path
         raise ConfigError(
             f"bench: a roofline of {len(points)} workloads, ceilings {', '.join(ceilings.found) or 'none'}",
             needed="It needs the copy bandwidth and a workload that computes.",
-            remedy="Leave --only out, or name two workloads and more.",
+            remedy="Omit --only, or name two workloads or more.",
         )
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")

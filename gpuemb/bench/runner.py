@@ -21,7 +21,7 @@ from gpuemb.core.device import CPU, Device, budget
 from gpuemb.core.errors import DeviceError
 from gpuemb.core.progress import SILENT, Progress
 
-BUDGET_SECONDS = 60.0  # rounds of one workload; the first round always ends
+BUDGET_SECONDS = 60.0  # for the rounds of one workload; the first round always completes
 
 
 def bench(
@@ -39,10 +39,10 @@ def bench(
         size: of all of them.
         devices: where to run.
         threads: cores to use; default all.
-        progress: told after every ceiling and workload.
+        progress: reports every ceiling and workload.
 
     Raises:
-        MemoryBudgetError: a workload would not fit; nothing has run then.
+        MemoryBudgetError: a workload does not fit; nothing was run.
     """
     for device in devices:
         here_too = [w for w in workloads if not why_not(w, device)]
@@ -68,7 +68,7 @@ def bench(
 
 
 def why_not(workload: Workload, device: Device) -> str:
-    """Say why a workload has nothing to run on a device; empty when it has."""
+    """Return why a workload cannot run on a device; empty if it can."""
     if device.kind == "cpu":
         return ""
     if workload.kernel is None:
@@ -82,18 +82,18 @@ def why_not(workload: Workload, device: Device) -> str:
 
 
 def gpu_line() -> str:
-    """Say in one line why there is no GPU part; empty when there is one."""
+    """Return in one line why there is no GPU part; empty if there is one."""
     missing = missing_for_cuda()
     return f"No GPU part: {missing}." if missing else ""
 
 
 def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) -> BenchRecord:
-    """Build a workload's data, time it, and write down what it was."""
+    """Build a workload's data, time it, and return the record."""
     shape = dict(workload.shapes[size])
     with ExitStack() as stack:
         prepared = workload.prepare(shape, device, stack)
         shape.update(prepared.measured)
-        call = _waiting(prepared.call, device)
+        call = _synchronized(prepared.call, device)
         began = time.perf_counter()
         peak = peak_of(call)
         taken = time.perf_counter() - began
@@ -115,7 +115,7 @@ def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) 
     )
 
 
-def _waiting(call: Callable[[], Any], device: Device) -> Callable[[], Any]:
+def _synchronized(call: Callable[[], Any], device: Device) -> Callable[[], Any]:
     if device.kind == "cpu":
         return call
     return finished(call)

@@ -45,7 +45,7 @@ def record_row(record: BenchRecord) -> Row:
 
 
 def peer_rows(record: BenchRecord) -> list[Row]:
-    """One case as rows below ``PEER_HEADER``: a row a peer, what was skipped last."""
+    """One case as rows below ``PEER_HEADER``: one row a peer, skipped ones last."""
     ours = (record.case, median_and_spread(record), executed(record), share(record))
     start = (*ours, f"{record.peak_bytes / 1e9:.2f} GB")
     rows = [(peer_name(record, peer), peer_ratio(peer)) for peer in record.peers]
@@ -55,7 +55,7 @@ def peer_rows(record: BenchRecord) -> list[Row]:
 
 
 def ceiling_rows(ceilings: Ceilings) -> list[Row]:
-    """Ceilings as rows below ``CEILING_HEADER``; what is missing says why."""
+    """Ceilings as rows below ``CEILING_HEADER``, missing ones with their reason."""
     rows = [
         (
             found.name,
@@ -95,7 +95,7 @@ def share(record: BenchRecord) -> str:
 
 
 def peer_name(record: BenchRecord, peer: Peer) -> str:
-    """The peer, its version where it is known, and what differs."""
+    """The peer, its version where known, and its differences."""
     return peer.name + (f" ({peer.note})" if peer.note else "")
 
 
@@ -106,7 +106,7 @@ def peer_ratio(peer: Peer) -> str:
 
 
 def seconds(value: float) -> str:
-    """Three digits with the unit that fits."""
+    """Three digits and a unit of time."""
     for unit, scale in (("s", 1.0), ("ms", 1e-3)):
         if value >= scale:
             return f"{value / scale:.3g} {unit}" if value / scale < 1000 else f"{value / scale:.0f} {unit}"

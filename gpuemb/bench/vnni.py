@@ -20,7 +20,7 @@ Bytes: TypeAlias = NDArray[Any]  # (panels, K, 16, 4) of int8 or uint8
 
 
 def pack(rows: NDArray[Any]) -> Bytes:
-    """Lay ``(n, d)`` bytes out in panels ``(n / 16, d / 4, 16, 4)``; n and d must be multiples."""
+    """Pack ``(n, d)`` bytes into panels ``(n / 16, d / 4, 16, 4)``; n and d must be multiples."""
     count, dim = rows.shape
     panels = rows.reshape(count // SIDE, SIDE, dim // GROUP, GROUP).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(panels)

@@ -1,1 +1,1 @@
-"""Ground floor: arrays and machines, no science."""
+"""Arrays, devices, memory, threads and errors: the layer below all science."""

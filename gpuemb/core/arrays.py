@@ -1,4 +1,4 @@
-"""Arrays of any library: whose they are, where they are, how they move."""
+"""Arrays of any library: their namespace, their device, their transfer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gpuemb.core.cuda import cupy
 from gpuemb.core.device import CPU, Device, DeviceName, RunsOn, choose
 from gpuemb.core.errors import DeviceError, DTypeError, GpuembError, ShapeError
 
-Array: TypeAlias = Any  # an array of any library that speaks the array API
+Array: TypeAlias = Any  # an array of any library with the array API
 FloatMatrix: TypeAlias = Any  # (V, d) float16, float32 or float64
 FloatStack: TypeAlias = Any  # (S, V, d), or a sequence of S matrices (V, d_s)
 Float32 = NDArray[np.float32]
@@ -32,7 +32,7 @@ def namespace_of(*arrays: Array) -> Any:
 
 
 def device_of(x: Array) -> Device:
-    """Return the device whose memory holds ``x``; whatever cannot say is on the CPU.
+    """Return the device whose memory holds ``x``; the CPU for arrays without DLPack.
 
     Raises:
         DeviceError: ``x`` is on a kind of device that gpuemb has no kernels for.
@@ -64,7 +64,7 @@ def computing_device(where: str, x: Array, name: DeviceName, needs: Iterable[Run
 
     Raises:
         ConfigError, DeviceError: as :func:`gpuemb.core.device.choose`.
-        DeviceError: ``x`` lies on a GPU, and another device is named.
+        DeviceError: ``x`` is on a GPU, and another device is named.
     """
     here = device_of(x)
     if name is None:
@@ -74,14 +74,14 @@ def computing_device(where: str, x: Array, name: DeviceName, needs: Iterable[Run
     if str(name) not in ("auto", here.kind) and choose(name) != here:
         raise DeviceError(
             f"{where}: the table is on {here}, and device={str(name)!r}",
-            needed="An array of a GPU is computed on where it is: gpuemb moves it nowhere unasked.",
-            remedy="Leave device out, or bring the table to the host first: cupy.asnumpy(x).",
+            needed="gpuemb computes on an array of a GPU where it is, and never moves it implicitly.",
+            remedy="Omit device, or copy the table to the host first: cupy.asnumpy(x).",
         )
     return here
 
 
 def is_mapped(x: Array) -> bool:
-    """Whether ``x`` lies in a file and is read only where it is used."""
+    """Whether ``x`` is a memory map of a file."""
     return isinstance(x, np.memmap)
 
 
@@ -132,7 +132,7 @@ def _is_masked(x: Any) -> bool:
 
 
 def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
-    """Turn nested Python numbers into an array; refuse what is not made of numbers.
+    """Turn nested Python numbers into an array; raise on other types.
 
     Raises:
         DTypeError: a masked array, or no numbers.
@@ -141,8 +141,8 @@ def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
     if _is_masked(x) or (isinstance(x, (list, tuple)) and any(map(_is_masked, x))):
         raise DTypeError(
             f"{where}: a masked array was given",
-            needed="Every entry is a number: no measure is defined for entries that are missing.",
-            remedy="Drop the rows that have one: x.data[~x.mask.any(axis=1)], or fill them: x.filled(0).",
+            needed="Every entry is a number: missing entries are not supported.",
+            remedy="Drop their rows: x.data[~x.mask.any(axis=1)], or fill them: x.filled(0).",
         )
     try:
         array = np.asarray(x)
@@ -168,17 +168,17 @@ def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
 
 
 def wide(x: Array) -> DTypeLike:
-    """Return the dtype in which kernels read a table: float64, or float32 for what is narrower, exactly."""
+    """Return the dtype in which kernels read a table: float64, or float32 for narrower dtypes, exactly."""
     return np.float64 if x.dtype.itemsize == 8 else np.float32
 
 
 def library_of(x: Array) -> Any:
-    """Return the library of native arrays where ``x`` lies: NumPy, or CuPy on a GPU."""
+    """Return the native library of the device of ``x``: NumPy, or CuPy on a GPU."""
     return np if device_of(x).kind == "cpu" else cupy()
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike, device: Device) -> Any:
-    """Allocate a native array on ``device``; its numbers are whatever stood there."""
+    """Allocate a native array on ``device``; uninitialized."""
     if device.kind == "cpu":
         return np.empty(shape, dtype)
     with cupy().cuda.Device(device.index):
@@ -186,7 +186,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike, device: Device) -> Any:
 
 
 def like(result: Array, x: Array) -> Array:
-    """Give ``result`` (native) back in the library of ``x``; nothing is copied where it shares memory."""
+    """Convert ``result`` (native) to the library of ``x``, without a copy on the same device."""
     xp = namespace_of(x)
     return result if namespace_of(result) is xp else xp.from_dlpack(result)
 
@@ -202,7 +202,7 @@ def to_device(x: Array, device: Device) -> Array:
 
 
 def to_host(x: Array) -> NDArray[Any]:
-    """Bring ``x`` home as a NumPy array."""
+    """Return ``x`` as a NumPy array of the host."""
     if device_of(x).kind == "cuda":
         return cupy().asnumpy(native(x))  # type: ignore[no-any-return]
     return native(x)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What public doors check before any work; kernels trust them."""
+"""Checks of arguments at the public functions; kernels rely on them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_floats(where: str, name: str, x: Any) -> Array:
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeError(
             f"{where}: {name} has shape {tuple(x.shape)}",
-            needed="A table is needed: V words in rows, d dimensions in columns, both at least 1.",
+            needed="A table has V words in rows and d dimensions in columns, both at least 1.",
             remedy="A single vector becomes a table with x[None, :].",
         )
     if _dtype_name(x) not in FLOATS:
@@ -77,9 +77,9 @@ def check_finite(where: str, name: str, x: Array, words: Sequence[str] | None = 
 
 
 def check_range(where: str, name: str, x: Array, largest: float) -> None:
-    """Squared lengths, or the squares of those, must stay inside float64.
+    """Check that squared lengths, or their squares, stay inside float64.
 
-    Narrower numbers always do.
+    Those of narrower dtypes always do.
 
     Raises:
         NonFiniteError: an entry is beyond ``largest``, the whole table below its inverse, or a row
@@ -109,7 +109,7 @@ def _out_of_range(where: str, name: str, row: int, size: float, largest: float) 
 
 
 def check_same_rows(where: str, first: Array, second: Array, names: Sequence[str] = ("X", "Y")) -> None:
-    """Two tables, called by their names, must list the same words.
+    """Check that two named tables have equally many rows.
 
     Raises:
         ShapeError: the numbers of rows differ.
@@ -123,10 +123,10 @@ def check_same_rows(where: str, first: Array, second: Array, names: Sequence[str
 
 
 def check_same_device(where: str, arrays: Mapping[str, Array]) -> None:
-    """Named arrays must lie on one device: gpuemb moves none unasked.
+    """Check that all arrays are on one device: gpuemb never moves them implicitly.
 
     Raises:
-        DeviceError: two of them do not.
+        DeviceError: two are on different devices.
     """
     (first, one), *others = arrays.items()
     for name, other in others:
@@ -134,34 +134,34 @@ def check_same_device(where: str, arrays: Mapping[str, Array]) -> None:
             raise DeviceError(
                 f"{where}: {first} is on {device_of(one)} but {name} is on {device_of(other)}",
                 needed="Both must be on one device.",
-                remedy="Bring one to the other first: cupy.asarray(x), or cupy.asnumpy(x).",
+                remedy="Copy one to the other first: cupy.asarray(x), or cupy.asnumpy(x).",
             )
 
 
 def check_neighbors(where: str, k: int, candidates: int) -> None:
-    """``k`` neighbors must exist.
+    """Check the number of neighbors.
 
     Raises:
-        ConfigError: ``k`` is no whole number between 1 and the number of candidates.
+        ConfigError: ``k`` is not an integer between 1 and the number of candidates.
     """
     if isinstance(k, bool) or not isinstance(k, SupportsIndex):
         raise ConfigError(
             f"{where}: k = {shown(k)} neighbors were asked for",
-            needed="k is a whole number.",
-            remedy="Ask for k=10.",
+            needed="k is an integer.",
+            remedy="Give k=10, for example.",
         )
     if not 1 <= k <= candidates:
         raise ConfigError(
             f"{where}: k = {k} neighbors were asked for among {candidates} candidates",
             needed=f"k must be at least 1 and at most {candidates}.",
-            remedy=f"Ask for k={min(max(k, 1), candidates)}."
+            remedy=f"Give k={min(max(k, 1), candidates)}."
             if candidates > 0
-            else "Bring a table of at least two words.",
+            else "Give a table of at least two words.",
         )
 
 
 def check_choice(where: str, name: str, value: object, choices: Sequence[str]) -> None:
-    """An option must be one of a few words.
+    """Check that an option is one of its choices.
 
     Raises:
         ConfigError: it is not; the nearest choice is named.
@@ -175,10 +175,10 @@ def check_choice(where: str, name: str, value: object, choices: Sequence[str]) -
 
 
 def check_at_least(where: str, name: str, value: float, least: float) -> None:
-    """A number must not be below ``least``.
+    """Check that a number is at least ``least``.
 
     Raises:
-        ConfigError: it is, or it is NaN.
+        ConfigError: it is below, or NaN.
     """
     if not value >= least:
         raise ConfigError(
@@ -189,10 +189,10 @@ def check_at_least(where: str, name: str, value: float, least: float) -> None:
 
 
 def check_at_most(where: str, name: str, value: float, most: float) -> None:
-    """A number must not be above ``most``.
+    """Check that a number is at most ``most``.
 
     Raises:
-        ConfigError: it is, or it is NaN.
+        ConfigError: it is above, or NaN.
     """
     if not value <= most:
         raise ConfigError(
@@ -203,6 +203,6 @@ def check_at_most(where: str, name: str, value: float, most: float) -> None:
 
 
 def nearest_hint(given: str, known: Sequence[str]) -> str:
-    """Name the known word that ``given`` was most likely meant to be."""
+    """Return a hint with the closest known words."""
     close = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(list(known)[:12])}."

@@ -1,11 +1,11 @@
 """Compile kernels in several processes at once.
 
-Numba compiles one function at a time in a process, and keeps what it made on the disk. So the steps that
-compile stand in a queue that other processes share, and what those made is only loaded here. The queue is a
-pipe with one byte a step: whoever reads the byte does the step, and nobody needs a lock.
+Numba compiles one function at a time in a process, and caches the result on disk. So the compiling steps are
+a queue shared by several processes, and this process loads the results of the others from the cache. The
+queue is a pipe with one byte a step: the process that reads the byte runs the step, without a lock.
 
-No process is started where everything is on the disk already, where one core may be used, or for a GPU. A
-helper that fails or is killed costs time and nothing else: its steps are done here, where an error is told.
+No process is started if everything is cached, on one core, or for a GPU. A helper that fails or is killed
+costs only time: its steps are run here, where errors are raised.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ Step = Callable[[Device], None]
 
 MOST_HELPERS = 2  # a study's longest step lasts as long as a third of them all
 RARELY = 20_000  # objects between collections of garbage: with Python's own 700 compiling takes 13 % longer
-INPUT, OUTPUT = 0, 1  # of a helper: the queue, and whoever waits for what is done
+INPUT, OUTPUT = 0, 1  # file descriptors of a helper: the queue, and the finished steps
 HELP = "from gpuemb.core.compilation import help_along; help_along()"
 
 
 def run_steps(steps: Sequence[Step], device: Device, task: Task) -> None:
-    """Do every step once, here or in a helper.
+    """Run every step once, here or in a helper.
 
     Args:
-        steps: functions that can be imported by their names, the longest first, at most 255. No two may
-            enter one compiled function: Numba's files do not bear two processes that compile it for
-            different types.
-        device: given to each step.
-        task: told once a step.
+        steps: functions importable by name, the longest first, at most 255. No two may call the same
+            compiled function: Numba's cache breaks if two processes compile it for different types.
+        device: argument of each step.
+        task: advanced once a step.
     """
     missing = set(range(len(steps)))
 
@@ -59,7 +58,7 @@ def run_steps(steps: Sequence[Step], device: Device, task: Task) -> None:
         with _helpers(steps, most, queue, finished):
             for number in queue:
                 do(number)
-            finished.fill(())  # now it ends with the helpers
+            finished.fill(())  # close this end: the pipe now ends with the helpers
             for number in finished:
                 tell(number)
         for number in sorted(missing):
@@ -77,13 +76,13 @@ def help_along() -> None:
 
 
 class _Pipe:
-    """Numbers below 256 that whoever reads takes away."""
+    """A queue of numbers below 256, shared by processes."""
 
     def __init__(self, reading: FileIO, writing: FileIO) -> None:
         self.reading, self.writing = reading, writing
 
     def fill(self, numbers: Iterable[int]) -> None:
-        """Put the last ones in from here."""
+        """Write the last numbers of this process and close its end."""
         self.writing.write(bytes(numbers))
         self.writing.close()
 
@@ -101,7 +100,7 @@ def _pipe() -> Iterator[_Pipe]:
 
 @contextmanager
 def _helpers(steps: Sequence[Step], most: int, queue: _Pipe, finished: _Pipe) -> Iterator[None]:
-    """Start helpers when Numba compiles something inside the block, and end them with it."""
+    """Start helpers once Numba compiles inside the block; stop them at its end."""
     from numba.core import event
 
     helpers: list[subprocess.Popen[bytes]] = []
@@ -109,7 +108,7 @@ def _helpers(steps: Sequence[Step], most: int, queue: _Pipe, finished: _Pipe) ->
 
     class Starter(event.Listener):
         def on_start(self, _: Any) -> None:
-            with suppress(OSError):  # where no other process may start, all steps are done here
+            with suppress(OSError):  # if no process can be started, all steps run here
                 helpers.extend(_helper(steps, queue, finished) for _ in unborn)
 
         def on_end(self, _: Any) -> None: ...
@@ -129,14 +128,14 @@ def _helper(steps: Sequence[Step], queue: _Pipe, finished: _Pipe) -> subprocess.
         [sys.executable, "-P", "-c", HELP, *(f"{step.__module__}:{step.__qualname__}" for step in steps)],
         stdin=queue.reading,
         stdout=finished.writing,
-        stderr=subprocess.DEVNULL,  # what fails is done again where its error is told
+        stderr=subprocess.DEVNULL,  # a failed step is run again here, where its error is raised
         env={**os.environ, "PYTHONPATH": paths},
     )
 
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Collect garbage more rarely: a compiler makes many objects and keeps most of them."""
+    """Collect garbage less often: a compiler allocates many long-lived objects."""
     first, *others = gc.get_threshold()
     gc.set_threshold(max(first, RARELY), *others)
     try:

@@ -1,4 +1,4 @@
-"""Which machine the arrays live on."""
+"""Devices: the CPU and CUDA GPUs."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ DeviceName: TypeAlias = str | Device | None  # what ``device=`` takes
 
 
 class RunsOn(Protocol):
-    """Whatever has an implementation for some kinds of devices: a kernel."""
+    """An operation with implementations for some kinds of devices: a kernel."""
 
     def runs_on(self, kind: str) -> bool:
-        """Whether it has one for this kind."""
+        """Whether it has an implementation for this kind."""
 
 
 def choose(given: DeviceName = "auto", needs: Iterable[RunsOn] = ()) -> Device:
@@ -70,7 +70,7 @@ def choose(given: DeviceName = "auto", needs: Iterable[RunsOn] = ()) -> Device:
 
     Raises:
         ConfigError: no device's name.
-        DeviceError: the device cannot be used; says what is missing.
+        DeviceError: the device cannot be used; the missing parts are named.
     """
     name = "cpu" if given is None else str(given)
     if not isinstance(given, DeviceName) or not re.fullmatch(r"auto|cpu|cuda(:\d{1,6})?", name):
@@ -106,7 +106,7 @@ def _existing_cuda(index: int) -> Device:
 
 
 def free_bytes(device: Device = CPU) -> int:
-    """Bytes that can be allocated now without swapping; on a GPU also what CuPy's pool keeps unused."""
+    """Bytes that can be allocated now without swapping; on a GPU with the free blocks of CuPy's pool."""
     if device.kind == "cpu":
         return available_host_bytes()
     with cupy().cuda.Device(device.index):
@@ -115,12 +115,12 @@ def free_bytes(device: Device = CPU) -> int:
 
 
 def budget(device: Device = CPU) -> int:
-    """Bytes that gpuemb plans with: what is free, less a reserve."""
+    """Bytes that plans may use: the free ones less a reserve."""
     return int(free_bytes(device) * RESERVE)
 
 
 def require(plan: MemoryPlan, device: Device = CPU) -> MemoryPlan:
-    """Return the plan if what is free on ``device``, less a reserve, holds it.
+    """Return the plan if it fits the free memory of ``device`` less a reserve.
 
     Raises:
         MemoryBudgetError: as :meth:`MemoryPlan.require`.
@@ -129,7 +129,7 @@ def require(plan: MemoryPlan, device: Device = CPU) -> MemoryPlan:
 
 
 def describe(device: Device = CPU) -> str:
-    """One line for people: the processor's name and its memory."""
+    """Describe a device in one line: the processor's name and its memory."""
     gigabytes = f"{free_bytes(device) / 1e9:.1f} GB free"
     if device.kind == "cuda":
         name = cupy().cuda.runtime.getDeviceProperties(device.index)["name"].decode()

@@ -1,7 +1,7 @@
-"""The one switch: a kernel runs where its arrays are.
+"""Dispatch: a kernel runs on the device of its arrays.
 
 A kernel is a folder ``kernels/<name>/``. Its ``__init__.py`` holds the contract with its limits and, under a
-decorator below, a slow and right NumPy reference; ``cpu.py`` and ``cuda.py`` hold a function of
+decorator below, a slow and correct NumPy reference; ``cpu.py`` and ``cuda.py`` hold a function of
 the same name and signature. The file system is the registry: a device exists because its file does.
 """
 
@@ -29,8 +29,8 @@ class Kernel(Generic[P, R]):
     """One operation with one implementation a device.
 
     Attributes:
-        reference: the slow twin, NumPy only; the oracle of every test.
-        limits: raises on arguments that no implementation takes; asked before each of them.
+        reference: NumPy only, slow; the oracle of every test.
+        limits: raises on arguments that no implementation supports; called before each of them.
     """
 
     def __init__(self, reference: Callable[P, R], limits: Callable[P, None] | None = None) -> None:
@@ -42,8 +42,8 @@ class Kernel(Generic[P, R]):
     def on(self, device: Device) -> Callable[P, R]:
         """Return the implementation for ``device``, imported on first use.
 
-        What it allocates is on that device. Arrays of other libraries enter through DLPack as the
-        device's own (NumPy, CuPy).
+        It allocates on that device. Arrays of other libraries are converted to the device's own (NumPy,
+        CuPy) through DLPack.
 
         Raises:
             DeviceError: the kernel has no file for this kind of device.
@@ -64,13 +64,13 @@ class Kernel(Generic[P, R]):
         return importlib.util.find_spec(f"{self.reference.__module__}.{kind}") is not None
 
     def implementation(self, kind: str) -> Callable[..., R]:
-        """Return the bare function of ``kernels/<name>/<kind>.py``."""
+        """Return the function of ``kernels/<name>/<kind>.py`` itself."""
         if not self.runs_on(kind):
             present = [other for other in ("cpu", "cuda") if self.runs_on(other)]
             raise DeviceError(
                 f"{self.name}: no implementation for {kind}",
                 needed=f"It runs on {' and '.join(present)}.",
-                remedy="Bring the arrays to such a device first (gpuemb never moves them unasked).",
+                remedy="Copy the arrays to such a device first (gpuemb never moves them implicitly).",
             )
         module = importlib.import_module(f"{self.reference.__module__}.{kind}")
         return cast(Callable[..., R], getattr(module, self.name))
@@ -91,12 +91,12 @@ def kernel(reference: Callable[P, R]) -> Kernel[P, R]:
 
 
 def kernel_within(limits: Callable[P, None]) -> Callable[[Callable[P, R]], Kernel[P, R]]:
-    """As :func:`kernel`, for one that refuses what ``limits``, of the same signature, raises on."""
+    """As :func:`kernel`, with ``limits``, of the same signature, called before every implementation."""
     return functools.partial(Kernel, limits=limits)
 
 
 def _enter(argument: Any) -> Any:
-    """An array enters natively, a sequence of arrays one by one, anything else as it is."""
+    """Convert an array to the native library, a sequence of arrays one by one; keep anything else."""
     if isinstance(argument, np.ndarray):
         return argument
     if hasattr(argument, "__dlpack__"):

@@ -1,4 +1,4 @@
-"""Doors of public functions: each argument is what its annotation says, or an error says what it must be."""
+"""Checks of the arguments of public functions against their annotations."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Kind:
 def door(function: Callable[P, R]) -> Callable[P, R]:
     """Check the arguments of a public function against its annotations before it runs.
 
-    Whole numbers of any integer type enter as ``int``, numbers as ``float``, words of any sequence as a
-    list. What is annotated ``Any``, tables for instance, is the function's own to check.
+    Integers of any type are converted to ``int``, numbers to ``float``, words of any sequence to a list.
+    Arguments annotated ``Any``, such as tables, are checked by the function itself.
     """
     signature = inspect.signature(function)
     where = function.__qualname__.removesuffix(".__init__")
@@ -122,7 +122,7 @@ def enter(where: str, name: str, value: Any, hint: Any, default: Any = inspect.P
     raise main.error(
         f"{where}: {name} = {shown(value)}",
         needed=f"{name} is {', '.join(others)}{' or ' if others else ''}{last}.",
-        remedy=f"Leave it out for {default!r}." if plain else main.remedy.format(name=name, word=word),
+        remedy=f"Omit it for the default {default!r}." if plain else main.remedy.format(name=name, word=word),
     )
 
 
@@ -197,7 +197,7 @@ def _array_kind(scalar: type[np.generic]) -> Kind:
             converted = array.astype(scalar)
         return converted if not whole or (converted == array).all() else NO
 
-    noun = "an array of whole numbers" if whole else "an array of numbers"
+    noun = "an array of integers" if whole else "an array of numbers"
     return Kind(noun, convert, f"numpy.array([1, 2], '{np.dtype(scalar)}'), for example.", DTypeError)
 
 
@@ -257,7 +257,7 @@ def _instance(*kinds: type) -> Callable[[Any], Any]:
 
 PLAIN: dict[Any, Kind] = {
     type(None): Kind("None", lambda value: None if value is None else NO, ""),
-    int: Kind("a whole number", whole_number, "{name}=10, for example."),
+    int: Kind("an integer", whole_number, "{name}=10, for example."),
     float: Kind("a number", _number, "{name}=0.5, for example."),
     bool: Kind("True or False", lambda v: bool(v) if isinstance(v, (bool, np.bool_)) else NO, "{name}=True"),
     str: Kind("a text", _instance(str), "{name}='…'"),

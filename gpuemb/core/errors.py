@@ -1,4 +1,4 @@
-"""Every failure gpuemb raises on purpose: what was given, what is needed, what to do."""
+"""Errors and warnings of gpuemb: what was given, what is needed, what to do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class GpuembError(Exception):
-    """The family's root; a message always has three parts.
+    """Base class of all errors; a message has three parts.
 
     Args:
-        given: what was given, beginning with where (``"procrustes: X has 300 dimensions …"``).
+        given: what was given, after the name of the function (``"procrustes: X has 300 dimensions …"``).
         needed: what is needed instead.
         remedy: what to do about it.
     """
@@ -31,7 +31,7 @@ class ShapeError(GpuembError, ValueError):
 
 
 class DTypeError(GpuembError, TypeError):
-    """An array holds a kind of number that the operation does not take."""
+    """An array has a dtype that the operation does not support."""
 
 
 class NonFiniteError(GpuembError, ValueError):
@@ -39,7 +39,7 @@ class NonFiniteError(GpuembError, ValueError):
 
 
 class DeviceError(GpuembError, RuntimeError):
-    """A device is absent, or has no implementation of what was asked."""
+    """A device is absent, or the operation has no implementation for it."""
 
 
 class CompileError(GpuembError, RuntimeError):
@@ -47,7 +47,7 @@ class CompileError(GpuembError, RuntimeError):
 
 
 class MemoryBudgetError(GpuembError, MemoryError):
-    """The work was planned and does not fit the memory it may use."""
+    """The planned memory exceeds the budget; nothing was allocated."""
 
 
 class VocabularyError(GpuembError, ValueError):
@@ -70,7 +70,7 @@ class StorageError(GpuembError, OSError):
 
 
 class DroppedWarning(UserWarning):
-    """Part of what a file holds was left out: words that stood there before, rows that could not be read."""
+    """Rows of a file were left out: repeated words, or unreadable rows."""
 
 
 class ShortDocumentsWarning(UserWarning):

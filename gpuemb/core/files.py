@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files and folders."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import IO, Any
 from gpuemb.core.errors import StorageError
 from gpuemb.core.memory import readable
 
-PARTIAL = ".partial-"  # how the names of unfinished files begin
+PARTIAL = ".partial-"  # prefix of the names of unfinished files
 FOLDER_MODE, FILE_MODE = 0o755, 0o644
-NUMPY_SHORT = ("requested and", "Not enough free space")  # its words for a full disk, without an errno
+NUMPY_SHORT = ("requested and", "Not enough free space")  # NumPy's messages on a full disk, without an errno
 
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file that takes the place of ``path`` when the block ends well.
+    """Open a temporary file that replaces ``path`` when the block ends without an error.
 
-    Where ``path`` is a link, what it leads to is replaced and the link stays.
+    If ``path`` is a link, its target is replaced and the link stays.
 
     Raises:
         StorageError: ``path`` is a folder or a device, the folder cannot be written, or the disk is full;
-            ``path`` is as it was.
+            ``path`` is unchanged.
     """
     path = _replaceable(path)
     with writing(path.parent):
@@ -45,37 +45,37 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def check_folder(path: Path) -> None:
-    """A folder that is to be written to later must be one, or be possible to make.
+    """Check that a folder exists or can be created, and is writable.
 
     Raises:
-        StorageError: something else stands there or on the way, or may not be written to.
+        StorageError: the path or a parent is not a folder, or is not writable.
     """
     there = Path(os.path.abspath(path))
     while not os.path.lexists(there):
         there = there.parent
     if not there.is_dir():
         raise StorageError(
-            f"writing below {path}: {there} is no folder",
-            needed="Results are files of a folder of their own.",
+            f"writing below {path}: {there} is not a folder",
+            needed="Results are written to a folder.",
             remedy="Name another folder, or one that does not exist yet.",
         )
     if not os.access(there, os.W_OK | os.X_OK):
         raise StorageError(
-            f"writing below {path}: {there} may not be written to",
-            needed="The folder must be one that you may write to.",
+            f"writing below {path}: {there} is not writable",
+            needed="You need write permission for the folder.",
             remedy="Name another folder, or change its permissions (ls -ld).",
         )
 
 
 def _replaceable(path: Path) -> Path:
-    """Follow links; refuse what a file must not take the place of."""
+    """Follow links; raise on a folder, device or pipe."""
     with writing(path.parent):
         target = Path(os.path.realpath(path))
         mode = target.stat().st_mode if target.exists() else stat.S_IFREG
     if not stat.S_ISREG(mode):
         raise StorageError(
             f"writing {path}: it is a {'folder' if stat.S_ISDIR(mode) else 'device or a pipe'}",
-            needed="A file takes the place of a file only.",
+            needed="A file can replace only a file.",
             remedy=f"Name a file in it, such as {path / 'NAME'}." if stat.S_ISDIR(mode) else "Name a file.",
         )
     return target
@@ -83,9 +83,9 @@ def _replaceable(path: Path) -> Path:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder that is renamed to ``path`` when the block ends well.
+    """Yield a temporary folder that is renamed to ``path`` when the block ends without an error.
 
-    If ``path`` has appeared meanwhile, what is there stays: another process did the same work.
+    If ``path`` exists by then it is kept: another process did the same work.
 
     Raises:
         StorageError: as :func:`replacing`.
@@ -107,7 +107,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Say clearly what kept a file from being written."""
+    """Turn errors of writing into StorageError."""
     try:
         yield
     except StorageError:
@@ -117,18 +117,18 @@ def writing(folder: Path) -> Iterator[None]:
         full = short or error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StorageError(
             f"writing below {folder}: {error.strerror or error}",
-            needed="The disk is full." if full else "The folder must be one that you may write to.",
+            needed="The disk is full." if full else "You need write permission for the folder.",
             remedy=f"{_free(folder)} What is finished stays; run the same command again.",
         ) from error
 
 
 def to_disk(file: IO[Any]) -> None:
-    """Wait until the file is on the disk: a rename must not be seen before its contents."""
+    """Flush the file to the disk: a rename must not become visible before the contents."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def _free(folder: Path) -> str:
-    while not os.path.exists(folder):  # False, too, for a name that cannot exist
+    while not os.path.exists(folder):  # also False for an invalid name
         folder = folder.parent
     return f"{readable(shutil.disk_usage(folder).free)} are free there."

@@ -1,8 +1,8 @@
-"""The one typed door to Numba.
+"""Typed decorators of Numba.
 
-Kernels are compiled without Numba's thread pool: they release the interpreter lock and are driven
-by the workers of :mod:`gpuemb.core.threads`. One pool means that BLAS and Numba never spin against
-each other, and a serial function compiles several times faster than a parallel one.
+Kernels are compiled without Numba's thread pool: they release the interpreter lock and are called by
+the workers of :mod:`gpuemb.core.threads`. With one pool BLAS and Numba never compete for cores, and a
+serial function compiles several times faster than a parallel one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Python and compiled code call kernels, C does not: its door would take a twentieth of the compilation.
+# Kernels are never called from C: its wrapper would take 5 % of the compilation.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 

@@ -1,4 +1,4 @@
-"""Bytes before anything runs."""
+"""Memory planned before allocation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from numpy.typing import DTypeLike
 
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
 
-RESERVE = 0.8  # share of the free memory that gpuemb asks for at most: the rest is the system's
-TILE_BYTES = 64 << 20  # a tile a worker: large enough to feed BLAS, small enough to be many
+RESERVE = 0.8  # largest share of the free memory that is used: the rest is left to the system
+TILE_BYTES = 64 << 20  # of a worker's tile: large enough for BLAS at full rate, small enough for many
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What a piece of work will hold at once.
+    """The buffers that an operation holds at once.
 
     Attributes:
         purpose: what the memory is for.
@@ -33,11 +33,11 @@ class MemoryPlan:
 
     @property
     def bytes(self) -> int:
-        """All buffers together."""
+        """Total bytes."""
         return sum(self.buffers.values())
 
     def require(self, budget: int | None = None) -> MemoryPlan:
-        """Return the plan if it fits ``budget`` bytes (default: what is free now, less a reserve).
+        """Return the plan if it fits ``budget`` bytes (default: the free ones less a reserve).
 
         Raises:
             MemoryBudgetError: it does not; the largest buffers and the needed bytes are named.
@@ -63,14 +63,14 @@ def largest_tile(
     per_row: Mapping[str, int],
     multiple: int = 1,
 ) -> int:
-    """Return how many rows to work on at once: as many as fit beside what is held anyway.
+    """Return the rows of a tile: as many as fit beside the fixed buffers.
 
     Args:
         purpose: what the memory is for.
         budget: bytes that may be used, such as ``device.budget(device)``.
-        rows: the most that are wanted; no more are given, but to complete the last ``multiple``.
+        rows: upper bound, rounded up to ``multiple``.
         fixed: name and bytes of each buffer that does not grow with the tile.
-        per_row: name of each buffer that does, and its bytes for one row.
+        per_row: name of each buffer that grows, and its bytes for one row.
         multiple: the tile is a multiple of it.
 
     Raises:
@@ -88,7 +88,7 @@ def buffer(shape: tuple[int, ...], dtype: DTypeLike) -> int:
 
 
 def rows_per_tile(bytes_per_row: int, tile_bytes: int = TILE_BYTES, *, multiple: int = 1) -> int:
-    """How many rows fit a tile; at least ``multiple``, and a multiple of it."""
+    """Return the rows that fit a tile: a multiple of ``multiple``, at least once that."""
     return max(1, tile_bytes // max(1, bytes_per_row) // multiple) * multiple
 
 
@@ -98,7 +98,7 @@ def tiles(length: int, step: int) -> list[tuple[int, int]]:
 
 
 def available_host_bytes() -> int:
-    """Free bytes of this machine, or of the container it is confined to, whichever is less."""
+    """Free bytes of this machine or of its container, the smaller of both."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -124,16 +124,16 @@ def peak_bytes() -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def bytes_of(said: str | int) -> int:
-    """``"2GB"`` → 2,000,000,000; a number is bytes already.
+def bytes_of(size: str | int) -> int:
+    """Parse a size: ``"2GB"`` → 2,000,000,000; an integer is in bytes.
 
     Raises:
-        ConfigError: it is no size.
+        ConfigError: it is not a size.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(said).strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(size).strip())
     if found is None:
         raise ConfigError(
-            f"memory: {said!r} is no size",
+            f"memory: {size!r} is not a size",
             needed="A size is a number with kB, MB, GB or TB, or a number of bytes.",
             remedy="Give it as 2GB or 500MB.",
         )

@@ -1,4 +1,4 @@
-"""How long work reports on itself, without knowing to whom."""
+"""Progress reports of long operations."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Protocol, runtime_checkable
 
 
 class Task(Protocol):
-    """One phase under way."""
+    """One running phase."""
 
     def advance(self, amount: int = 1) -> None:
-        """Say that ``amount`` more units are done."""
+        """Report ``amount`` more finished units."""
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """Whoever wants to know: a terminal, a log, nobody."""
+    """A receiver of progress reports: a terminal, a log."""
 
     def phase(self, name: str, total: int | None = None) -> AbstractContextManager[Task]:
         """Open a phase of ``total`` units (``None``: unknown); use it in a ``with`` statement."""
 
     def note(self, message: str) -> None:
-        """Tell one line that is not a step."""
+        """Report one line of text."""
 
 
 class _Nobody:

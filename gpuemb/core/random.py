@@ -1,4 +1,4 @@
-"""Random numbers with a name: one counter-based stream for every use."""
+"""Named random streams, counter-based, one for every use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def _spelled(part: str | int) -> str:
-    """Spell a part so that no two differ in value and agree in spelling."""
+    """Encode a part uniquely: different values have different encodings."""
     if isinstance(part, str):
         return "str:" + part.encode("unicode_escape").decode()
     return f"int:{operator.index(part)}"

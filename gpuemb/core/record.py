@@ -1,4 +1,4 @@
-"""What ran, on what, for how long: the record beside every result."""
+"""The record beside every result: machine, versions and seconds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from typing import Any
 from gpuemb.core import threads
 from gpuemb.core.memory import peak_bytes
 
-CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # one package, named by the CUDA it is built for
+CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # one package under three names, by its CUDA version
 LIBRARIES = ("gpuemb", "numpy", "scipy", "numba", "llvmlite", "pyarrow", "array-api-compat", *CUPY)
 
 
 @dataclass
 class Record:
-    """A journal of one piece of work; everything in it may differ between equal results.
+    """Facts of one run; they may differ between equal results.
 
     Attributes:
         seconds: wall time of each phase, in the order the phases began.
@@ -44,7 +44,7 @@ class Record:
             self.seconds[name] += time.perf_counter() - began
 
     def as_mapping(self) -> dict[str, Any]:
-        """All of it, ready for JSON; the peak is the process's own."""
+        """Return all fields for JSON; the memory peak is that of the process."""
         return {
             "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
             "peak_bytes": peak_bytes(),

@@ -1,7 +1,7 @@
-"""How many threads work, and the only place that starts them.
+"""Worker threads and the number of them.
 
-All parallel work is a list of independent tasks run by our own workers. While they run, BLAS is
-held to one thread, so a task's result never depends on how many workers there are.
+All parallel work is a list of independent tasks for our own workers. Meanwhile BLAS is limited to one
+thread, so a task's result never depends on the number of workers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def available() -> int:
 
 
 def count() -> int:
-    """Workers that the current context uses."""
+    """Number of workers in the current context."""
     return _count.get() or available()
 
 
@@ -42,9 +42,9 @@ def limit(threads: int | None) -> Iterator[None]:
     """Use ``threads`` workers inside the block; ``None`` means every available core."""
     if threads is not None and threads < 1:
         raise ConfigError(
-            f"threads: {threads} was given",
+            f"threads = {threads}",
             needed="At least one thread is needed.",
-            remedy=f"Leave it out to use all {available()} cores.",
+            remedy=f"Omit it to use all {available()} cores.",
         )
     token = _count.set(threads)
     try:
@@ -55,10 +55,10 @@ def limit(threads: int | None) -> Iterator[None]:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold every BLAS to one thread, so that its sums have one order; also a decorator.
+    """Limit every BLAS to one thread, so that its sums have one order; also a decorator.
 
-    BLAS has one setting for the whole process. Holds may overlap in any order, in one thread or in
-    several: the first takes the setting down, the last gives it back.
+    BLAS has one setting for the whole process. Blocks may overlap in any order, in one thread or in
+    several: the first changes the setting, the last restores it.
     """
     _hold.enter()
     try:
@@ -69,7 +69,7 @@ def single_threaded_blas() -> Iterator[None]:
 
 @contextmanager
 def blas_threads(threads: int) -> Iterator[None]:
-    """Let every BLAS use so many threads of its own: for measuring; our kernels hold it to one."""
+    """Give every BLAS this many threads inside the block: for benchmarks; kernels limit it to one."""
     before = [(library, library.get_num_threads()) for library in _blas_libraries()]
     for library, _ in before:
         _set_threads(library, threads)
@@ -105,7 +105,7 @@ _hold = _BlasHold()
 
 
 def _set_threads(library: Any, threads: int) -> None:
-    """Set it from any thread: threadpoolctl listens only to the first that ever did, until it is told."""
+    """Set the threads of one BLAS, from any thread: threadpoolctl binds the setting to its first one."""
     forget = getattr(library, "clear_controlling_thread", None)
     if forget is not None:
         forget(force=True)
@@ -148,7 +148,7 @@ def stream(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
 
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    """The workers are kept: starting them costs more than a small task."""
+    """Return the pool, kept between calls: starting threads costs more than a small task."""
     return ThreadPoolExecutor(workers, thread_name_prefix="gpuemb")
 
 

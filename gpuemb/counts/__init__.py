@@ -1,1 +1,1 @@
-"""From token ids to co-occurrence counts and what they say about words."""
+"""Co-occurrence counts of token ids, and measures of them."""

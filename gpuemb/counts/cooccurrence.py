@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 class Cooccurrence(CountTable):
     """Exact weighted counts of word pairs.
 
-    Words are given by their spelling or by their id. No method makes a table of all words by all words.
+    Words are given by their spelling or by their id. No method builds a dense table of all pairs.
 
     Attributes:
         rows: the nonzero counts by row, int64, in units of ``unit``.
-        unit: what an integer of 1 is worth, ``1/2520`` for a harmonic window of 10.
+        unit: value of an integer 1, ``1/2520`` for a harmonic window of 10.
         vocabulary: the words of rows and columns.
         provenance: what was counted, where known.
     """
@@ -49,12 +49,12 @@ class Cooccurrence(CountTable):
 
     @door
     def pmi(self, *, smoothing: float = 1.0) -> PairInformation:
-        """Pointwise mutual information of the pairs that met: see :func:`gpuemb.counts.pmi.pmi`."""
+        """Pointwise mutual information of the stored pairs: see :func:`gpuemb.counts.pmi.pmi`."""
         return pmi(self, smoothing=smoothing)
 
     @door
     def npmi(self, *, smoothing: float = 1.0) -> PairInformation:
-        """PMI as a share of what it could be: see :func:`gpuemb.counts.pmi.npmi`."""
+        """PMI as a share of its largest value: see :func:`gpuemb.counts.pmi.npmi`."""
         return npmi(self, smoothing=smoothing)
 
     @door
@@ -74,7 +74,7 @@ class Cooccurrence(CountTable):
 
     @door
     def mutual_information(self, *, unit: InformationUnit = "nat") -> Information:
-        """What a word tells about a context: see :func:`gpuemb.counts.information.mutual_information`."""
+        """Of a word and a context: see :func:`gpuemb.counts.information.mutual_information`."""
         return mutual_information(self, unit=unit)
 
     @door
@@ -89,13 +89,13 @@ class Cooccurrence(CountTable):
 
     @door
     def save(self, path: str | Path) -> None:
-        """Write a folder that can be mapped: see :func:`gpuemb.counts.folder.save_counts`."""
+        """Write a folder for memory mapping: see :func:`gpuemb.counts.folder.save_counts`."""
         save_counts(self, Path(path))
 
     @staticmethod
     @door
     def load(path: str | Path) -> Cooccurrence:
-        """Open what :meth:`save` wrote, mapped: see :func:`gpuemb.counts.folder.load_counts`."""
+        """Open a folder of :meth:`save`, mapped: see :func:`gpuemb.counts.folder.load_counts`."""
         return load_counts(Path(path), Cooccurrence)
 
     @door

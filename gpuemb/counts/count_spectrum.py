@@ -32,7 +32,7 @@ class CountSpectrum:
     residual: float
 
     def power_law(self, ranks: tuple[int, int] | None = None) -> PowerLaw:
-        """Fit the Zipf exponent of ``ranks`` (default: all ``k``, which the result says)."""
+        """Fit the Zipf exponent over ``ranks``; default all ``k``."""
         return fit_power_law(self.values, ranks or (1, len(self.values)))
 
 

@@ -44,23 +44,23 @@ def count_cooccurrences(
     """Count how often words stand within ``window`` tokens of each other, exactly.
 
     Args:
-        tokens: the corpus. Words outside its vocabulary are left out before distances are taken.
+        tokens: the corpus. Words outside its vocabulary are dropped before distances are measured.
         window: largest distance, to 25 (harmonic) or 50.
         weighting: a pair at distance δ counts ``1/δ`` (harmonic), ``(w−δ+1)/w`` (linear) or 1 (flat).
         side: contexts on ``both`` sides, or only to the ``left`` or ``right`` of a word.
         repeats: ``(D,)`` how often each document counts; default once.
-        device: see :class:`gpuemb.Device`; a GPU takes the tokens in stretches that fit it, and the
-            counts come home.
-        memory: most bytes of the host to hold beside the tokens, such as ``"2GB"``; default all that is
-            free. What could be more is counted in runs of whole documents on the disk and merged, to the
-            same bits; the counts then stay on the disk, mapped, in files that go with the last reference.
-        scratch: folder for those files; default the system's for temporary files.
-        progress: told after every run.
+        device: see :class:`gpuemb.Device`; a GPU counts the tokens in chunks that fit it, and the result
+            is on the host.
+        memory: most bytes of the host to use beside the tokens, such as ``"2GB"``; default all free ones.
+            If they might not suffice, runs of whole documents are counted on the disk and merged, to the
+            same bits; the counts then stay mapped, in files that are deleted with the last reference.
+        scratch: folder for those files; default the system's temporary folder.
+        progress: reports every run.
 
     Raises:
         ConfigError: the window is out of range, or a count could overflow 64 bits.
         ShapeError: ``repeats`` does not fit the documents.
-        MemoryBudgetError: not even one document fits ``memory``; what would is named.
+        MemoryBudgetError: not even one document fits ``memory``; the needed bytes are named.
         StorageError: the runs cannot be written.
 
     Cost: at most ``2·T·window`` integer additions; ``6·T`` bytes and ``33·V`` a worker beside the result.
@@ -88,13 +88,13 @@ def count_cooccurrences(
 
 @door
 def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
-    """Draw as many documents as there are, with replacement; return ``(D,)`` how often each was drawn.
+    """Resample the documents with replacement; return ``(D,)`` how often each was drawn.
 
     Args:
         tokens: the corpus.
         seed: names the stream; equal seeds draw equal samples.
 
-    Source: Antoniak and Mimno (2018), who resample documents to see what a corpus leaves undecided.
+    Source: Antoniak and Mimno (2018): resampled documents show the uncertainty of a corpus.
     """
     drawn = stream(seed, "bootstrap", "documents").integers(0, tokens.documents, tokens.documents)
     return np.bincount(drawn, minlength=tokens.documents).astype(np.int64)

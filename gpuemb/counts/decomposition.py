@@ -15,7 +15,7 @@ from gpuemb.core.random import stream
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-DENSE_WORDS = 512  # below it LAPACK on the dense matrix is quicker than an iteration, and has no limits
+DENSE_WORDS = 512  # up to it LAPACK on the dense matrix is faster than iterations, at any rank
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -38,7 +38,7 @@ class TruncatedSVD:
 def truncated_svd(matrix: csr_matrix, rank: int) -> TruncatedSVD:
     """Leading singular triplets to machine precision, by restarted Lanczos iterations (ARPACK).
 
-    The start is one fixed stream, so equal matrices give equal bits; each left vector's largest
+    The start vector is a fixed stream, so equal matrices give equal bits; each left vector's largest
     entry is positive.
 
     Raises:

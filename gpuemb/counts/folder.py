@@ -1,4 +1,4 @@
-"""Counts on the disk: a folder of arrays that are mapped when it is opened."""
+"""Counts on the disk: a folder of memory-mapped arrays."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ INDPTR, INDICES, DATA, FREQUENCIES = "indptr", "indices", "data", "frequencies"
 
 
 def save_counts(counts: CountTable, path: Path) -> None:
-    """Write counts as a folder, whole or not at all.
+    """Write counts as a folder, atomically.
 
     ``indptr.npy``, ``indices.npy``, ``data.npy`` are the rows in units, ``frequencies.npy`` and
     ``words.json`` the vocabulary, ``counts.json`` the unit, the provenance and the versions that wrote it.
 
     Raises:
-        StorageError: the folder exists, or cannot be written; nothing half-written stays.
+        StorageError: the folder exists, or cannot be written; no partial folder stays.
     """
     check_new(path)
     with replacing_folder(path) as partial:
@@ -43,10 +43,10 @@ def save_counts(counts: CountTable, path: Path) -> None:
 
 
 def check_new(path: Path) -> None:
-    """Refuse a path that is taken.
+    """Check that a path does not exist.
 
     Raises:
-        StorageError: something is there.
+        StorageError: it exists.
     """
     if path.exists():
         raise StorageError(
@@ -57,14 +57,14 @@ def check_new(path: Path) -> None:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write one ``.npy`` and wait until it is on the disk."""
+    """Write one ``.npy`` and flush it to the disk."""
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
         to_disk(file)
 
 
 def write_labels(counts: CountTable, folder: Path) -> None:
-    """Write all but the rows."""
+    """Write everything except the rows."""
     write_array(folder / f"{FREQUENCIES}.npy", counts.vocabulary.counts)
     (folder / WORDS).write_text(json.dumps(counts.vocabulary.words, ensure_ascii=False), "utf-8")
     record = {
@@ -80,11 +80,11 @@ def write_labels(counts: CountTable, folder: Path) -> None:
 
 
 def load_counts(path: Path, kind: type[T]) -> T:
-    """Open a folder that :func:`save_counts` wrote; numbers are read where they are used.
+    """Open a folder of :func:`save_counts` as ``kind``; numbers are read on first use.
 
     Raises:
         StorageError: the folder or a file of it is missing.
-        FileFormatError: it holds something else, or files that do not belong together.
+        FileFormatError: it holds something else, or files of different counts.
     """
     try:
         record = json.loads((path / RECORD).read_text("utf-8"))
@@ -115,7 +115,7 @@ def _mapped(file: Path) -> NDArray[Any]:
     if file.stat().st_size and np.lib.format.open_memmap(file, "r").size:
         mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
         return mapped
-    empty: NDArray[Any] = np.load(file, allow_pickle=False)  # nothing cannot be mapped
+    empty: NDArray[Any] = np.load(file, allow_pickle=False)  # an empty file cannot be mapped
     return empty
 
 

@@ -20,14 +20,14 @@ T = TypeVar("T", bound=CountTable)
 
 RECORD = np.dtype([("word", "<i4"), ("context", "<i4"), ("count", "<f8")])  # ids from 1
 RECORDS_AT_ONCE = 1 << 20
-NEAR = 0.25  # of a unit: a sum of fewer than 10⁷ rounded reciprocals is nearer to its integer than that
+NEAR = 0.25  # of a unit: the error of a sum of fewer than 10⁷ rounded reciprocals is smaller
 
 
 def write_glove_binary(counts: CountTable, path: str | Path) -> None:
     """Write counts as 16 bytes a pair: two ids from 1 as int32, the count as float64, row after row.
 
     Raises:
-        StorageError: the file cannot be written; what was there stays.
+        StorageError: the file cannot be written; an older one stays.
     """
     rows, unit = counts.rows, float(counts.unit)
     with replacing(Path(path)) as file:
@@ -44,7 +44,7 @@ def write_glove_vocabulary(vocabulary: Vocabulary, path: str | Path) -> None:
     """Write a word and its count a line, as ``vocab_count`` does.
 
     Raises:
-        StorageError: the file cannot be written; what was there stays.
+        StorageError: the file cannot be written; an older one stays.
     """
     with replacing(Path(path), "w") as file:
         for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
@@ -54,18 +54,18 @@ def write_glove_vocabulary(vocabulary: Vocabulary, path: str | Path) -> None:
 def read_glove_binary(
     path: str | Path, vocabulary: str | Path | Vocabulary, window: int, weighting: Weighting, kind: type[T]
 ) -> T:
-    """Read counts back into exact integers; pairs may stand in any order, such as ``shuffle``'s.
+    """Read counts back into exact integers; pairs in any order, such as ``shuffle``'s.
 
     Args:
         path: the file.
         vocabulary: its words in order, or the file of ``vocab_count``: a word and its count a line.
-        window: with ``weighting``, what was counted: it says which numbers can be counts.
+        window: with ``weighting``, the options of counting: they determine the unit.
         weighting: ``harmonic`` (``-distance-weighting 1``) or ``flat`` (0).
         kind: class of the result.
 
     Raises:
         StorageError: a file cannot be read.
-        FileFormatError: ids outside the vocabulary, or numbers that are no counts of such a window.
+        FileFormatError: ids outside the vocabulary, or numbers that are not counts of such a window.
         ConfigError: an impossible window.
     """
     check_window(window, weighting)

@@ -1,4 +1,4 @@
-"""How much the counts leave uncertain, and how much a word tells about its contexts."""
+"""Entropy and mutual information of counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Information:
     """An amount of information.
 
     Attributes:
-        value: the amount; NaN where nothing was counted.
+        value: the amount; NaN without counts.
         unit: ``nat`` or ``bit``.
     """
 
@@ -38,10 +38,10 @@ class Information:
 
 @result
 class ContextEntropies:
-    """How spread each word's contexts are.
+    """Entropy of each word's contexts.
 
     Attributes:
-        values: ``(V,)`` entropy of ``P(· | i)``; NaN for a word that met nobody.
+        values: ``(V,)`` entropy of ``P(· | i)``; NaN for a word without contexts.
         unit: ``nat`` or ``bit``.
     """
 
@@ -74,7 +74,7 @@ def context_entropies(counts: CountTable, *, unit: InformationUnit = "nat") -> C
 
 
 def mutual_information(counts: CountTable, *, unit: InformationUnit = "nat") -> Information:
-    """``Σ_ij P(i,j) log(P(i,j) / (P(i) P(j)))``: what a word tells about a context of it.
+    """``Σ_ij P(i,j) log(P(i,j) / (P(i) P(j)))``: the information of a word about its contexts.
 
     Cost: one logarithm a stored pair. Source: Shannon (1948); Definitions §1.
     """

@@ -9,33 +9,33 @@ from gpuemb.kernels.window_counts import INT64_MAX
 
 
 def check_repeats(tokens: Tokens, repeats: Int64 | None) -> None:
-    """Refuse what does not say how often each document counts.
+    """Check the repeats of documents.
 
     Raises:
         ShapeError: not one number a document.
-        ConfigError: not whole numbers from 0.
+        ConfigError: not integers from 0.
     """
     if repeats is None:
         return
     if repeats.shape != (tokens.documents,):
         raise ShapeError(
             f"counts: repeats has shape {repeats.shape}",
-            needed=f"One number for each of the {tokens.documents} documents is needed.",
+            needed=f"repeats has one number for each of the {tokens.documents} documents.",
             remedy="bootstrap_repeats(tokens, seed) draws them.",
         )
     if repeats.dtype.kind not in "iu" or int(repeats.min(initial=0)) < 0:
         raise ConfigError(
             f"counts: repeats holds {repeats.dtype}, the least {repeats.min(initial=0)}",
-            needed="A document counts a whole number of times, 0 or more.",
+            needed="A document counts an integer number of times, 0 or more.",
             remedy="bootstrap_repeats(tokens, seed) draws them.",
         )
 
 
 def check_overflow(tokens: Tokens, weights: Int64, repeats: Int64 | None, window: int) -> None:
-    """Prove that no sum can pass 64 bits: the sum of *all* counts does not.
+    """Check that the sum of *all* counts fits 64 bits: then every sum does.
 
     Raises:
-        ConfigError: it could, or positions could pass 32 bits.
+        ConfigError: it may not fit, or positions may not fit 32 bits.
     """
     most = 1 if repeats is None else int(repeats.max(initial=1))
     if 2 * len(tokens) * int(weights.sum()) * most > INT64_MAX or len(tokens) > 2**31 - 1:

@@ -1,4 +1,4 @@
-"""What the counts of a pair say beyond the counts of its words."""
+"""Pointwise mutual information of pairs, and ratios of co-occurrence probabilities."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LARGEST_SMOOTHING = 16.0  # counts below 2⁶³ to this power, and their sums, s
 
 @result
 class PairInformation:
-    """A measure of the pairs that met; all others have one value, which is not the sparse matrix's 0.
+    """A measure of the pairs that co-occur; all others have one value, which is not the sparse matrix's 0.
 
     Attributes:
-        matrix: ``(V, V)`` float64 CSR of the pairs that met, zeros among them stored; nats, or a share.
-        absent: what every pair that never met has: −∞ for PMI, −1 for NPMI.
+        matrix: ``(V, V)`` float64 CSR of the pairs that co-occur, zeros stored too; nats, or a share.
+        absent: value of every other pair: −∞ for PMI, −1 for NPMI.
         name: ``PMI`` or ``NPMI``.
-        counts: the counts it is of.
+        counts: those it was computed from.
     """
 
     matrix: csr_matrix
@@ -49,14 +49,14 @@ class PairInformation:
 
 @result
 class Ratios:
-    """How much more often each probe stands near one word than near another; prints as a table.
+    """Ratio of each probe's probability near one word and near another; prints as a table.
 
     Attributes:
         first, second: the two words.
         probes: the ``K`` probe words.
-        given_first: ``(K,)`` ``P(probe | first)``; NaN throughout if ``first`` never met a word.
+        given_first: ``(K,)`` ``P(probe | first)``; all NaN if ``first`` has no contexts.
         given_second: ``(K,)`` the same of ``second``.
-        values: ``(K,)`` their ratios: inf where only ``first`` met the probe, NaN where neither did.
+        values: ``(K,)`` their ratios: inf if the probe is near ``first`` only, NaN if near neither.
     """
 
     first: str
@@ -97,7 +97,7 @@ def ratios(counts: CountTable, i: Word, j: Word, probes: Sequence[Word]) -> Rati
 
 
 def pmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
-    """Pointwise mutual information ``log(P(i,j) / (P(i) P(j)))`` of the pairs that met, in nats.
+    """Pointwise mutual information ``log(P(i,j) / (P(i) P(j)))`` of the pairs that co-occur, in nats.
 
     Args:
         counts: symmetric or one-sided counts.
@@ -109,12 +109,12 @@ def pmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
 
 
 def npmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
-    """PMI divided by ``−log P(i,j)``: 1 for words that only stand together, −1 for pairs that never met.
+    """PMI divided by ``−log P(i,j)``: 1 for words that occur only together, −1 for pairs that never co-occur.
 
-    NaN where one pair is all there is (0/0). Arguments and cost as :func:`pmi`. Source: Bouma (2009).
+    NaN if there is only one pair (0/0). Arguments and cost as :func:`pmi`. Source: Bouma (2009).
     """
     surprise = -np.log(counts.rows.data / counts.total)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a pair that is all there is surprises nobody
+    with np.errstate(divide="ignore", invalid="ignore"):  # −log P is 0 for the only pair
         values = np.where(surprise == 0, np.nan, _pmi_of_pairs(counts, smoothing) / surprise)
     return PairInformation(csr_of(counts.rows, values), -1.0, "NPMI", counts)
 
@@ -129,8 +129,8 @@ def ppmi(counts: CountTable, *, shift: float = 1.0, smoothing: float = 1.0) -> c
         smoothing: the context's probability is ``∝ X_·j^smoothing``; 1 changes nothing.
 
     Returns:
-        ``(V, V)`` float64 CSR in nats; pairs that never met have PMI −∞ and are absent, like all
-        that are not positive.
+        ``(V, V)`` float64 CSR in nats; pairs that never co-occur have PMI −∞ and are absent, like all that
+        are not positive.
 
     Cost: one logarithm a stored pair. Source: Levy, Goldberg and Dagan (2015); Definitions §1.
     """

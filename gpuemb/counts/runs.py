@@ -24,12 +24,12 @@ LONGEST_RUN = 2**31 - 1  # tokens: positions are int32
 
 @dataclass(frozen=True)
 class RunBudget:
-    """What counting may hold.
+    """Memory budget of counting.
 
     Attributes:
         bytes: beside the tokens.
         words: ``V``.
-        reach: tokens in a window, the center left out.
+        reach: tokens in a window without its center.
         scratch: folder for runs; None is the system's.
     """
 
@@ -39,14 +39,14 @@ class RunBudget:
     scratch: Path | None = None
 
     def plan(self, tokens: int, *, resampled: bool) -> MemoryPlan:
-        """Bytes of counting so many tokens at once."""
+        """Return the memory of counting that many tokens at once."""
         return plan_window_counts(tokens, self.words, self.reach, resampled=resampled)
 
 
 def count_within(
     count: Count, tokens: Tokens, repeats: Int64 | None, budget: RunBudget, progress: Progress
 ) -> CountedRows:
-    """Count in memory if that fits the budget for certain, else in runs; the bits are the same.
+    """Count in memory if that surely fits the budget, else in runs, to the same bits.
 
     Raises:
         MemoryBudgetError: not even one document fits.
@@ -69,10 +69,10 @@ def count_within(
 
 
 def cut_documents(starts: Int64, repeats: Int64 | None, budget: RunBudget) -> list[tuple[int, int]]:
-    """Cut the documents into the fewest runs of which each fits the budget.
+    """Cut the documents into the fewest runs that fit the budget.
 
     Raises:
-        MemoryBudgetError: a document alone does not fit; the bytes that it needs are named.
+        MemoryBudgetError: one document alone does not fit; its bytes are named.
     """
     resampled = repeats is not None
     most = _most_tokens(int(starts[-1]), budget, resampled=resampled)
@@ -88,7 +88,7 @@ def cut_documents(starts: Int64, repeats: Int64 | None, budget: RunBudget) -> li
 
 
 def _most_tokens(tokens: int, budget: RunBudget, *, resampled: bool) -> int:
-    """The most tokens that fit at once, by bisection of the plan, which grows with them."""
+    """Return the most tokens that fit at once, by bisection of the plan, which grows with them."""
     low, high = 0, min(tokens, LONGEST_RUN) + 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -98,7 +98,7 @@ def _most_tokens(tokens: int, budget: RunBudget, *, resampled: bool) -> int:
 
 
 def _write_run(path: Path, rows: CountedRows) -> None:
-    """One file a run: where rows begin, then values, then columns."""
+    """Write a run as one file: indptr, then data, then indices."""
     with path.open("wb") as file:
         for array in (rows.indptr, rows.data, rows.indices):
             array.tofile(file)
@@ -115,7 +115,7 @@ def _open_run(path: Path, words: int) -> CountedRows:
 
 
 def _merged(folder: Path, number: int, budget: RunBudget, progress: Progress) -> CountedRows:
-    """Add the runs, some rows at a time, into two files that are mapped and need no name any more."""
+    """Add the runs, a block of rows at a time, into two mapped files; their names may be deleted."""
     runs = [_open_run(folder / f"{run}.run", budget.words) for run in range(number)]
     blocks = _row_blocks(np.sum([np.diff(run.indptr) for run in runs], axis=0), budget.bytes // MERGE_BYTES)
     lengths: list[Int64] = [np.zeros(1, np.int64)]
@@ -135,7 +135,7 @@ def _merged(folder: Path, number: int, budget: RunBudget, progress: Progress) ->
 
 
 def _row_blocks(cells: Int64, most: int) -> list[tuple[int, int]]:
-    """Cut the rows so that a block holds at most so many cells of all runs (a single row may hold more)."""
+    """Cut the rows into blocks of at most ``most`` cells of all runs (a single row may hold more)."""
     reached = np.concatenate([[0], np.cumsum(cells)])
     found, first = [], 0
     while first < len(cells):
@@ -149,7 +149,7 @@ def _row_blocks(cells: Int64, most: int) -> list[tuple[int, int]]:
 def _write_sum(
     runs: Sequence[CountedRows], first: int, last: int, words: int, indices: IO[bytes], data: IO[bytes]
 ) -> Int64:
-    """Add some rows of all runs, integers, and append them; return how many cells each has."""
+    """Add some rows of all runs and append the sums; return the cells of each row."""
     parts = list(_rows(runs, first, last, words))
     while len(parts) > 1:
         parts = [sum(parts[at + 1 : at + 2], parts[at]) for at in range(0, len(parts), 2)]

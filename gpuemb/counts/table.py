@@ -26,13 +26,13 @@ Word: TypeAlias = str | int  # its spelling, or its id
 
 @dataclass(frozen=True)
 class Provenance:
-    """What was counted, and how.
+    """Options of counting, and size of the corpus.
 
     Attributes:
         window: largest distance.
         weighting: ``harmonic``, ``linear`` or ``flat``.
         side: ``both``, ``left`` or ``right``.
-        tokens: length of the corpus, words outside the vocabulary left out.
+        tokens: length of the corpus without words outside the vocabulary.
         documents: of the corpus.
         resampled: whether documents counted more or less than once.
     """
@@ -51,7 +51,7 @@ class CountTable:
 
     Attributes:
         rows: the nonzero counts by row, int64, in units of ``unit``.
-        unit: what an integer of 1 is worth, ``1/2520`` for a harmonic window of 10.
+        unit: value of an integer 1, ``1/2520`` for a harmonic window of 10.
         vocabulary: the words of rows and columns.
         provenance: what was counted, where known.
     """
@@ -73,7 +73,7 @@ class CountTable:
 
     @property
     def nonzeros(self) -> int:
-        """Stored pairs."""
+        """Number of stored pairs."""
         return len(self.rows.indices)
 
     @property
@@ -118,23 +118,23 @@ class CountTable:
             return number
         raise VocabularyError(
             f"counts: the word {shown(word)} is not among the {len(self.vocabulary)} words",
-            needed="A word is given as it is spelled in the vocabulary, or as its id.",
+            needed="A word is its spelling in the vocabulary, or its id.",
             remedy=nearest_hint(str(word), self.vocabulary.words),
         )
 
     def place(self, row: int, column: int) -> int | None:
-        """Where a pair of ids is stored; None where it never met."""
+        """Return the position of a stored pair of ids; None for a pair that never co-occurs."""
         first, last = self.rows.indptr[row : row + 2].tolist()
         place = first + int(np.searchsorted(self.rows.indices[first:last], column))
         return place if place < last and self.rows.indices[place] == column else None
 
     def units(self, i: Word, j: Word) -> int:
-        """``X_ij`` in units of ``unit``, 0 for a pair that never met."""
+        """``X_ij`` in units of ``unit``, 0 for a pair that never co-occurs."""
         place = self.place(self.id_of(i), self.id_of(j))
         return 0 if place is None else int(self.rows.data[place])
 
     def conditional(self, i: Word, j: Word) -> float:
-        """``P(j|i) = X_ij / X_i``, correctly rounded; NaN for a word ``i`` that met nobody (0/0)."""
+        """``P(j|i) = X_ij / X_i``, correctly rounded; NaN for a word ``i`` without contexts (0/0)."""
         met = int(self.row_sums[self.id_of(i)])
         return self.units(i, j) / met if met else math.nan
 

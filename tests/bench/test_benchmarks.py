@@ -1,4 +1,4 @@
-"""The commands around the races, on records that nobody measured."""
+"""The commands around the races, on invented records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gpuemb bench`` as people call it."""
+"""``gpuemb bench`` on the command line."""
 
 from __future__ import annotations
 

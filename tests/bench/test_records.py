@@ -1,4 +1,4 @@
-"""Records come back as they went, and say what follows from them."""
+"""Records are read as written, with their derived values."""
 
 from __future__ import annotations
 
@@ -150,14 +150,14 @@ def test_a_noisy_record_needs_a_larger_change() -> None:
     assert change.noise > 0.3
 
 
-def test_a_machine_in_a_bad_mood_is_no_slow_down() -> None:
+def test_a_slower_machine_is_not_a_slower_workload() -> None:
     slowed = record(seconds=(1.5,) * 5, peers=(replace(record().peers[0], seconds=(3.0,) * 5),))
     (change,) = compare([record()], [slowed])
     assert (change.verdict, change.factor) == ("same", pytest.approx(1.0))
     assert "rival 1.0" in change.reason
 
 
-def test_the_ceiling_tells_the_mood_where_no_peer_does() -> None:
+def test_the_ceiling_corrects_for_the_machine_without_a_peer() -> None:
     before = record(peers=())
     after = record(peers=(), seconds=(2.0,) * 5, ceiling=replace(before.ceiling, rate=50.0))
     (change,) = compare([before], [after])

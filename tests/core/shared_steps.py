@@ -1,4 +1,4 @@
-"""Steps for tests of core.compilation: they note in a file who does them, and fail where they are told to."""
+"""Steps for tests of core.compilation: they log their process to a file, and fail on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gpuemb.core.device import Device
 from gpuemb.core.jit import njit
 
 FOLDER, OWNER, FAILING = "GPUEMB_TEST_FOLDER", "GPUEMB_TEST_OWNER", "GPUEMB_TEST_FAILING"
-LONG = 20.0  # seconds after which nobody is waited for
+LONG = 20.0  # seconds before a wait is given up
 
 
 def noted() -> list[tuple[str, int]]:
@@ -36,7 +36,7 @@ def wait_for_another() -> None:
 
 
 def compile_first(_: Device) -> None:
-    """Call helpers as a compilation does, and stay until one has begun, where one may come."""
+    """Start helpers as a compilation does, and wait until one has begun, if any may start."""
     note("compile_first")
     with event.trigger_event("numba:compile", data={}):
         if os.environ[FAILING] != "nobody comes":

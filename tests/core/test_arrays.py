@@ -13,7 +13,7 @@ from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
 
 
 class Elsewhere:
-    """An array that says where it is, and nothing else."""
+    """An array with a device and nothing else."""
 
     def __init__(self, kind: int, index: int) -> None:
         self.place = kind, index

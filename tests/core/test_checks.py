@@ -129,7 +129,7 @@ def test_k_is_between_one_and_the_candidates_and_the_remedy_is_too(k: int, candi
         check_neighbors("here", k, candidates)
     if candidates:
         check_neighbors(
-            "here", int(caught.value.remedy.removeprefix("Ask for k=").removesuffix(".")), candidates
+            "here", int(caught.value.remedy.removeprefix("Give k=").removesuffix(".")), candidates
         )
 
 

@@ -50,7 +50,7 @@ Share = Callable[..., list[tuple[str, int]]]
 
 @pytest.fixture
 def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Share:
-    """Run steps, and return who did which; checks that the task is told of each once."""
+    """Run steps, return the process of each; check that the task advances once for each."""
     monkeypatch.setenv(shared_steps.FOLDER, str(tmp_path))
     monkeypatch.setenv(shared_steps.OWNER, str(os.getpid()))
 

@@ -30,7 +30,7 @@ def cublas(monkeypatch: pytest.MonkeyPatch) -> EmulatedCublas:
 
 @pytest.fixture
 def without_gemm_ex(monkeypatch: pytest.MonkeyPatch) -> FakeCupy:
-    """A CuPy of which nobody has checked how it calls cuBLAS."""
+    """A CuPy version whose cuBLAS signatures are unchecked."""
     fake = fake_cupy.install(monkeypatch)
     fake.__version__ = "99.1.0"
     monkeypatch.delenv("CUPY_TF32", raising=False)
@@ -151,7 +151,7 @@ def test_layouts_that_cublas_would_misread_are_refused(
     arguments[which] = spoil(table(np.zeros((4, 8)), np.float32))
     if arguments[which].shape != (4, 4):
         arguments[which] = arguments[which][:, :4]
-    with pytest.raises(ShapeError, match="side by side"):
+    with pytest.raises(ShapeError, match="contiguous"):
         row_products("fp32", *arguments)
 
 

@@ -21,7 +21,7 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 @pytest.fixture(autouse=True)
 def ask_again() -> Iterator[None]:
-    """What is missing is asked once a process: forget the answer, before and after."""
+    """Clear the cached diagnosis before and after."""
     lack_of_cuda.cache_clear()
     yield
     lack_of_cuda.cache_clear()
@@ -29,7 +29,7 @@ def ask_again() -> Iterator[None]:
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """Let a driver say that it supports a CUDA version; ``None``: there is no driver."""
+    """Fake a driver that supports a CUDA version; ``None``: no driver."""
 
     def install(version: int | None, status: int = 0) -> None:
         def answer(number: Any) -> int:

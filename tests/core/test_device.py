@@ -80,7 +80,7 @@ def test_a_device_beyond_the_last_is_refused_with_how_many_there_are() -> None:
 def test_auto_is_cuda_only_where_every_needed_kernel_runs_on_it() -> None:
     assert choose("auto", [Runs("cpu", "cuda"), Runs("cuda")]) == Device("cuda")
     assert choose("auto", [Runs("cpu", "cuda"), Runs("cpu")]) == CPU
-    assert choose("cuda", [Runs("cpu")]) == Device("cuda")  # asked for by name: the kernel itself will refuse
+    assert choose("cuda", [Runs("cpu")]) == Device("cuda")  # chosen by name: the kernel itself raises
 
 
 def test_auto_looks_for_no_driver_where_a_needed_kernel_could_not_use_it(

@@ -32,7 +32,7 @@ from gpuemb.core.dispatch import kernel
 
 @kernel
 def {name}(x, *, more=0):
-    """Say who ran."""
+    """Return the implementation that ran."""
     return "reference", x, more
 '''
 IMPLEMENTATION = """def {name}(x, *, more=0):
@@ -147,7 +147,7 @@ def test_arrays_of_any_library_enter_as_numpy_and_the_rest_as_it_is(
 
 
 class OnGpu:
-    """An array of another library in the memory of the second GPU; nobody may read it on the host."""
+    """An array of another library in the memory of the second GPU; reading it on the host is an error."""
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 2, 1

@@ -130,7 +130,10 @@ def test_a_folder_one_may_not_write_to_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     monkeypatch.setattr("tempfile.mkstemp", fails_with(code))
-    with pytest.raises(StorageError, match="that you may write to") as caught, replacing(tmp_path / "file"):
+    with (
+        pytest.raises(StorageError, match="write permission") as caught,
+        replacing(tmp_path / "file"),
+    ):
         pass
     assert str(tmp_path) in caught.value.given
 
@@ -244,7 +247,7 @@ def test_many_writers_of_one_folder_leave_one_whole_folder(tmp_path: Path) -> No
     assert (path / "a").read_text() == (path / "b").read_text()
 
 
-# What is said.
+# Messages.
 
 
 @pytest.mark.parametrize("said", ["1000 requested and 512 written", "Not enough free space to write 8 bytes"])
@@ -308,11 +311,13 @@ def test_a_folder_that_is_or_can_be_made_is_taken_and_not_made(tmp_path: Path) -
 def test_what_stands_in_the_way_of_a_folder_is_told(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("words")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(StorageError, match=f"writing below .*{place}: .*{place.split('/')[0]} is no folder"):
+    with pytest.raises(
+        StorageError, match=f"writing below .*{place}: .*{place.split('/')[0]} is not a folder"
+    ):
         check_folder(tmp_path / place)
 
 
 def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(StorageError, match="may not be written to"):
+    with pytest.raises(StorageError, match="is not writable"):
         check_folder(tmp_path / "new")

@@ -72,7 +72,7 @@ def test_memory_that_earlier_launches_still_write_to_is_not_used_before_they_are
     spare = [np.zeros((2, 3), np.float32) for _ in range(2)]
     for memory in spare:
         fake.stream.launch(lambda memory=memory: memory.fill(-1))  # type: ignore[misc]
-    fake.spare += spare  # as CuPy's pool does: free for whoever launches on the same stream
+    fake.spare += spare  # as CuPy's pool does: free for later launches on the same stream
     table = np.arange(12, dtype=np.float32).reshape(4, 3)
     seen = read_back(fake, table, 2)
     assert fake.spare == []

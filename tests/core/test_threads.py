@@ -28,7 +28,7 @@ def blas_threads(_: Any = None) -> set[int]:
 
 @pytest.fixture
 def two_blas_threads() -> Iterator[None]:
-    """Let every BLAS use two threads, whatever the machine; restore what was."""
+    """Set every BLAS to two threads on any machine; restore the setting."""
     import scipy.linalg  # noqa: F401  its BLAS is held too
 
     with threadpool_limits(limits=2, user_api="blas"):
@@ -51,7 +51,7 @@ class Watched:
         try:
             if task == self.failing:
                 raise self.error(f"task {task}")
-            time.sleep(0.02)  # whoever does not wait for it meets it running
+            time.sleep(0.02)  # long enough to be seen running by a caller that does not wait
             return task * task
         finally:
             with self.lock:
@@ -200,7 +200,7 @@ def test_the_limit_ends_with_an_exception() -> None:
 @pytest.mark.parametrize("workers", [0, -1])
 def test_less_than_one_thread_is_refused(workers: int) -> None:
     with (
-        pytest.raises(ConfigError, match=f"threads: {workers} was given\n.*At least one"),
+        pytest.raises(ConfigError, match=f"threads = {workers}\n.*At least one"),
         threads.limit(workers),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Reading as the definitions say it: slow, in plain Python, one line after another."""
+"""Reference of reading, by the definitions: slow, in plain Python, line by line."""
 
 from __future__ import annotations
 

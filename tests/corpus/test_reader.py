@@ -1,4 +1,4 @@
-"""Documents from files, folders, standard input and data sets, and what goes wrong with them."""
+"""Documents from files, folders, standard input and data sets, and their errors."""
 
 from __future__ import annotations
 

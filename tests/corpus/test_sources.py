@@ -1,4 +1,4 @@
-"""Where text lies: packed files, patterns, records, tokenizer files."""
+"""Sources of text: compressed files, patterns, records, tokenizer files."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_a_field_without_records_is_refused(tmp_path: Path) -> None:
 
 
 class Told(Progress):
-    """Remembers what it was told."""
+    """Records the reports."""
 
     def __init__(self) -> None:
         self.total: int | None = None

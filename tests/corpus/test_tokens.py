@@ -1,4 +1,4 @@
-"""A corpus as numbers: ids, document borders and the vocabulary belong together."""
+"""A corpus as word ids: ids, document borders and vocabulary are consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which words have a row, in which order."""
+"""The words of a vocabulary and their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small corpora from a seeded random process, for every room that needs text or counts."""
+"""Small corpora from a seeded random process, for every package with text or counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary
 from gpuemb.kernels.tokenize.spellings import Spellings, places_of
 
-TOPICS = 4  # groups of words that stand together: without them there is nothing to learn
+TOPICS = 4  # groups of co-occurring words: without them there is nothing to learn
 
 
 def random_documents(
@@ -55,7 +55,7 @@ def vocabulary_of(
     max_words: int | None = None,
     given: Iterable[str] | None = None,
 ) -> Vocabulary:
-    """Build the vocabulary of counted words; check that ids say the same."""
+    """Build the vocabulary of counted words; check it against the ids."""
     spellings, text = Spellings(), np.frombuffer("".join(f"{word}\n" for word in counts).encode(), np.uint8)
     spellings.number(text, places_of(text))
     numbers = np.array(list(counts.values()), np.int64)

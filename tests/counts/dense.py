@@ -41,7 +41,7 @@ def counted(
 
 
 def pmi(table: Float64, smoothing: float) -> Float64:
-    """``log(P(i,j) / (P(i) P(j)))`` of a dense table; −∞ for pairs that never met."""
+    """``log(P(i,j) / (P(i) P(j)))`` of a dense table; −∞ for pairs that never co-occur."""
     words, total = table.sum(axis=1), table.sum()
     contexts = table.sum(axis=0) ** smoothing
     contexts = contexts / (contexts.sum() or 1.0)

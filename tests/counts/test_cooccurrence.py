@@ -1,4 +1,4 @@
-"""How often words stand near each other: exactly what the definition says."""
+"""Co-occurrence counts equal their definition exactly."""
 
 from __future__ import annotations
 

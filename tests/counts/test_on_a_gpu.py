@@ -1,4 +1,4 @@
-"""The front door's ``device``: a GPU's counts are the CPU's, in one piece and within a budget."""
+"""``device`` of the public functions: a GPU's counts equal the CPU's, at once and within a budget."""
 
 from __future__ import annotations
 

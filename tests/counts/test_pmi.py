@@ -1,4 +1,4 @@
-"""What the counts of a pair say beyond the counts of its words."""
+"""Pointwise mutual information."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = 6
 
 
 def rounding(expected: Float64, words: int) -> float:
-    """How far two logarithms of one ratio may stand apart.
+    """Bound of the difference of two logarithms of one ratio.
 
     The ratio is made of a few products, two sums of ``words`` terms and a power, each of relative
     error ``eps``; the logarithm turns that into an absolute error and adds ``eps`` of itself.

@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import linregress, t
 
+from gpuemb.core.errors import ConfigError
 from gpuemb.counts.power_law import default_ranks, fit_power_law
+
+EPS = float(np.finfo(np.float64).eps)
 
 
 @given(count=st.integers(3, 40), seed=st.integers(0, 999), data=st.data())
@@ -59,11 +62,46 @@ def test_equal_values_have_the_exponent_zero_and_nothing_to_explain() -> None:
 def test_a_line_that_does_not_exist_says_why(
     values: list[float], ranks: tuple[int, int], reason: str
 ) -> None:
-    found = fit_power_law(np.array(values), ranks, missing="nan", zero=len(values) * 2.0**-52 * values[0])
-    assert found.reason == reason
+    found = fit_power_law(np.array(values), ranks, missing="nan", zero=len(values) * EPS * values[0])
+    assert (found.reason, str(found)) == (reason, f"nan, {reason}")
     assert np.isnan([float(found), *found.interval, found.r_squared]).all()
 
 
 def test_the_default_is_the_first_half_and_three_at_least() -> None:
     ranges = [default_ranks(count) for count in (1, 3, 5, 6, 7, 300)]
     assert ranges == [(1, 3), (1, 3), (1, 3), (1, 3), (1, 4), (1, 150)]
+
+
+@settings(deadline=None)
+@given(exponent=st.floats(-2, 3), scale=st.floats(0.1, 1e6), first=st.integers(1, 20))
+def test_a_power_law_is_found_exactly(exponent: float, scale: float, first: int) -> None:
+    values = scale * (1.0 + np.arange(80)) ** -exponent
+    found = fit_power_law(values, (first, 80))
+    bound = 80 * EPS * 40  # logarithms up to 20 over a spread of ranks of at least 1.3
+    assert abs(float(found) - exponent) <= bound
+    assert found.interval[0] - bound <= exponent <= found.interval[1] + bound
+    assert found.ranks == (first, 80)
+
+
+def test_a_noisy_power_law_equals_scipy_s_regression() -> None:
+    values = np.sort(np.random.default_rng(0).pareto(1.1, 400))[::-1]
+    found = fit_power_law(values, (5, 300))
+    line = linregress(np.log(np.arange(5, 301)), np.log(values[4:300]))
+    half = t.ppf(0.975, 294) * line.stderr
+    tolerance = 300 * EPS * 40
+    assert abs(found.exponent + line.slope) <= tolerance
+    assert abs(found.interval[0] - (-line.slope - half)) <= tolerance
+    assert abs(found.interval[1] - (-line.slope + half)) <= tolerance
+    assert abs(found.r_squared - line.rvalue**2) <= tolerance
+    assert str(found).endswith("ranks 5 to 300")
+
+
+@pytest.mark.parametrize("ranks", [(0, 5), (1, 2), (5, 4), (1, 7)])
+def test_ranks_that_give_no_line_are_refused(ranks: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match=f"ranks {ranks[0]} to {ranks[1]} of 6"):
+        fit_power_law(np.arange(6, 0, -1), ranks)
+
+
+def test_a_value_of_zero_ends_the_fit() -> None:
+    with pytest.raises(ConfigError, match="the value of rank 4 is zero"):
+        fit_power_law(np.array([5, 3, 1, 0, 0]), (1, 5))

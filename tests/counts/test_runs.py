@@ -1,4 +1,4 @@
-"""Counting within a budget: runs on the disk, the same bits, nothing left behind."""
+"""Counting within a budget: runs on the disk, the same bits, no files left."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ def test_sizes_are_said_in_decimal_units(said: Any, size: int) -> None:
 
 @pytest.mark.parametrize("said", ["", "GB", "-1GB", "2 gigs", "2GiB", -5, "nan"])
 def test_what_is_no_size_is_refused(said: Any) -> None:
-    with pytest.raises(ConfigError, match="is no size"):
+    with pytest.raises(ConfigError, match="is not a size"):
         count_cooccurrences(tokens_of([[0, 1]], 2), memory=said)
 
 
 @pytest.mark.parametrize("repeats", [np.array([1, -1]), np.array([0.5, 1])])
 def test_repeats_that_are_no_numbers_of_times_are_refused(repeats: Any) -> None:
-    with pytest.raises(ConfigError, match="whole number of times"):
+    with pytest.raises(ConfigError, match="integer number of times"):
         count_cooccurrences(tokens_of([[0, 1], [1, 0]], 2), repeats=repeats)

@@ -32,7 +32,7 @@ def npy(array: Any, *, allow_pickle: bool = False) -> bytes:
 
 
 def npy_claiming(shape: str, descr: str = "'<f4'", *, fortran: str = "False", data: bytes = b"") -> bytes:
-    """A ``.npy`` file whose header says what it likes."""
+    """A ``.npy`` file with any header."""
     header = f"{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}".encode()
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
@@ -46,7 +46,7 @@ def archive(path: Path, members: dict[str, bytes], packing: int = zipfile.ZIP_DE
 
 
 def safetensors(header: Any, data: bytes = b"") -> bytes:
-    """A safetensors file whose header says what it likes."""
+    """A safetensors file with any header."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
 
@@ -56,7 +56,7 @@ def entry(shape: list[int], begin: int, end: int, dtype: str = "F32") -> dict[st
 
 
 def word2vec(header: str, rows: list[tuple[bytes, Float32]], between: bytes = b"\n") -> bytes:
-    """A word2vec binary file whose header says what it likes."""
+    """A word2vec binary file with any header."""
     return header.encode() + b"".join(
         word + b" " + row.astype("<f4").tobytes() + between for word, row in rows
     )

@@ -40,12 +40,12 @@ def refused(path: Path, message: str, **options: Any) -> str:
 
 
 BINARIES = {
-    "fewer rows": (word2vec("3 2\n", TWO), "promises 3 rows of 2 numbers"),
-    "more rows": (word2vec("1 2\n", TWO), "promises 1 rows but more follow"),
-    "longer rows": (word2vec("2 4\n", TWO), "promises 2 rows of 4 numbers"),
-    "no rows": (word2vec("0 2\n", []), "promises 0 rows"),
-    "rows without end": (word2vec(f"{HUGE} 2\n", TWO), "promises 10{15} rows"),
-    "cut off": (word2vec("2 2\n", TWO)[:-4] + b"", "ends in the middle of row 1|promises 2 rows"),
+    "fewer rows": (word2vec("3 2\n", TWO), "declares 3 rows of 2 numbers"),
+    "more rows": (word2vec("1 2\n", TWO), "declares 1 rows but more follow"),
+    "longer rows": (word2vec("2 4\n", TWO), "declares 2 rows of 4 numbers"),
+    "no rows": (word2vec("0 2\n", []), "declares 0 rows"),
+    "rows without end": (word2vec(f"{HUGE} 2\n", TWO), "declares 10{15} rows"),
+    "cut off": (word2vec("2 2\n", TWO)[:-4] + b"", "ends in the middle of row 1|declares 2 rows"),
     "cut off in a word": (word2vec("2 2\n", TWO)[:-10] + b"bbbbbbbbbb", "ends in the middle of row 1"),
     "no UTF-8": (word2vec("2 2\n", [(b"\xff", ROW), (b"b", ROW)]), "row 0: the word .* is not UTF-8"),
     "a word without end": (b"2 2\n" + b"a" * 200_000, "ends in the middle of row 0"),
@@ -81,7 +81,7 @@ def test_the_whole_rows_of_a_broken_word2vec_file_can_be_kept(tmp_path: Path) ->
 def test_repeated_words_keep_their_first_row(tmp_path: Path) -> None:
     rows = [(b"a", ROW), (b"b", 2 * ROW), (b"a", 3 * ROW)]
     (tmp_path / "a.bin").write_bytes(word2vec("3 2\n", rows))
-    with pytest.warns(DroppedWarning, match="1 rows of words that had stood before"):
+    with pytest.warns(DroppedWarning, match="1 rows of repeated words"):
         found = load(tmp_path / "a.bin")
     assert (list(found.index_to_key), found["a"].tolist(), found.duplicates) == (["a", "b"], [1, 1], 1)
 
@@ -168,11 +168,11 @@ NPZ = {
     ),
     "no text": (
         {"words.npy": npy_claiming("(2,)", "'<U1'", data=b"\xff" * 8), "vectors.npy": VECTORS},
-        "holds what is no text",
+        "holds invalid text",
     ),
     "words without width": (
         {"words.npy": npy_claiming("(2,)", "'<U0'"), "vectors.npy": VECTORS},
-        "One text a row is needed",
+        "It must hold one text a row",
     ),
     "vectors that lie": (
         {"words.npy": npy(np.array(["a", "b"])), "vectors.npy": npy_claiming("(2, 9)", data=bytes(40))},
@@ -224,7 +224,7 @@ def test_safetensors(case: str, tmp_path: Path) -> None:
     header, data = HEADERS[case]
     (tmp_path / "vocab.txt").write_text("a\n")
     (tmp_path / "a.safetensors").write_bytes(safetensors(header, bytes(data)))
-    refused(tmp_path / "a.safetensors", "is not a whole safetensors file", format="safetensors")
+    refused(tmp_path / "a.safetensors", "is not a complete safetensors file", format="safetensors")
 
 
 @pytest.mark.parametrize("length", [0, 1, 10**8, 2**31, 2**63])
@@ -294,8 +294,8 @@ def test_tokenizers_name_rows_and_rows_without_a_name_are_counted(name: str, tmp
         ('{"model": {"vocab": 3}}', "its model has no vocabulary"),
         ('{"model": {"vocab": {}}, "added_tokens": [3]}', "3 is among its added tokens"),
         ("[1]", "no JSON object"),
-        ("[" * 100_000, "is no vocabulary"),
-        ("{", "is no vocabulary"),
+        ("[" * 100_000, "is not a vocabulary"),
+        ("{", "is not a vocabulary"),
     ],
 )
 def test_tokenizers_that_are_none(text: str, message: str, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_parquet_that_is_damaged_or_packed(tmp_path: Path) -> None:
     save(table(), tmp_path / "a.parquet")
     data = (tmp_path / "a.parquet").read_bytes()
     (tmp_path / "b.parquet").write_bytes(data[:-5])
-    refused(tmp_path / "b.parquet", "no whole Parquet file")
+    refused(tmp_path / "b.parquet", "not a complete Parquet file")
     (tmp_path / "c.parquet.gz").write_bytes(gzip.compress(data))
     refused(tmp_path / "c.parquet.gz", "Parquet inside a gzip file")
 
@@ -352,7 +352,7 @@ def test_pickles_and_fasttext_models_are_refused_with_the_line_that_converts_the
 
 def test_what_is_no_format_is_shown(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(50))
-    refused(tmp_path / "a.h5", "which is no format that is read")
+    refused(tmp_path / "a.h5", "which is not a supported format")
 
 
 def test_members_of_zip_archives(tmp_path: Path) -> None:
@@ -377,11 +377,11 @@ def test_packed_files_that_are_damaged(tmp_path: Path) -> None:
     data = gzip.compress(word2vec("2 2\n", TWO))
     for name, broken in (("cut", data[:-9]), ("checksum", data[:-8] + bytes(8)), ("head", data[:5])):
         (tmp_path / name).write_bytes(broken)
-        refused(tmp_path / name, "is not whole")
+        refused(tmp_path / name, "is damaged")
     path = archive(tmp_path / "a.zip", {"a.bin": word2vec("2 2\n", TWO)}, zipfile.ZIP_STORED)
     spoiled = path.read_bytes().replace(ROW.tobytes() + b"\n" + b"b", ROW.tobytes() + b"\n" + b"c")
     path.write_bytes(spoiled)
-    refused(path, "is not whole")
+    refused(path, "is damaged")
     encrypted = bytearray(archive(tmp_path / "b.zip", {"a.bin": b"1"}).read_bytes())
     encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "b.zip").write_bytes(encrypted)
@@ -441,4 +441,4 @@ def test_an_archive_that_is_not_unpacked_here_is_said_to_be_one(tmp_path: Path) 
         ("a.tar", b"././@PaxHeader\0"),
     ):
         (tmp_path / name).write_bytes(magic)
-        assert "Unpack other archives first" in refused(tmp_path / name, "which is no format that is read")
+        assert "Unpack other archives first" in refused(tmp_path / name, "which is not a supported format")

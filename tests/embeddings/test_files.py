@@ -1,4 +1,4 @@
-"""Tables on the disk: what was saved is loaded, whatever the format; what cannot be, says so."""
+"""Tables on the disk: every format loads what was saved, or raises when saving."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gpuemb.embeddings.files import load, save
 from gpuemb.embeddings.model import Embedding
 
 ANY_WORD = st.text(st.characters(codec="utf-8"), max_size=8)
-# What each format gives another meaning: everything else must come back as it was.
+# Characters with a meaning in each format: all others must be loaded unchanged.
 FORBIDDEN = {".bin": " \n", ".npy": "\r\n", ".safetensors": "\r\n", ".npz": "", ".parquet": ""}
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -149,7 +149,7 @@ def test_a_word_listed_twice_is_refused_by_a_mapped_table_and_dropped_by_a_read_
     with pytest.raises(VocabularyError, match="'x' is listed more than once") as refusal:
         _ = load(tmp_path / "a.npy")["x"]
     assert "memory_map=False" in str(refusal.value)
-    with pytest.warns(DroppedWarning, match="left out 1 rows of words that had stood before"):
+    with pytest.warns(DroppedWarning, match="left out 1 rows of repeated words"):
         read = load(tmp_path / "a.npy", memory_map=False)
     assert (list(read.index_to_key), read.duplicates) == (["x", "y"], 1)
     np.testing.assert_array_equal(read.vectors, numbers(3)[:2])
@@ -188,7 +188,7 @@ def test_half_a_row_is_not_a_limit(tmp_path: Path, limit: float) -> None:
 
 def test_an_array_has_no_words_to_save(tmp_path: Path) -> None:
     bare: Any = np.ones((2, 3), np.float32)
-    with pytest.raises(DTypeError, match=r"ndarray is no Embedding[^$]*save\(Embedding\(array, words\)"):
+    with pytest.raises(DTypeError, match=r"ndarray is not an Embedding[^$]*save\(Embedding\(array, words\)"):
         save(bare, tmp_path / "run.npy")
     assert list(tmp_path.iterdir()) == []
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StorageError, match="neither a file nor a folder"):
         load(tmp_path / "pipe")
-    with pytest.raises(StorageError, match="is no path"):
+    with pytest.raises(StorageError, match="is not a path"):
         load("a\0b")
 
 

@@ -21,7 +21,7 @@ SEED = 20_240_229
 INPUTS = {".npy": 14_000, ".npz": 9_000, ".bin": 14_000, ".bin.gz": 5_000, ".bin.zip": 5_000}
 INPUTS |= {".safetensors": 14_000, ".json": 10_000, ".parquet": 6_000}
 SECONDS = 5  # no spoiled file of a few hundred bytes may take longer
-MOST = 200 << 20  # bytes that all of them together may add to the process
+MOST = 200 << 20  # bytes that all of them may add to the process
 TELLING = [
     b"\x00" * 8,
     b"\xff" * 8,

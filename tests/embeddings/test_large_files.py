@@ -1,4 +1,4 @@
-"""Tables larger than the memory: what is asked for streams, in an address space of 1 GB."""
+"""Tables larger than the memory: the requested rows are streamed, in an address space of 1 GB."""
 
 from __future__ import annotations
 

@@ -77,10 +77,10 @@ def test_an_unknown_word_gives_the_nearest_spelling() -> None:
 @pytest.mark.parametrize("asked", [1, ["apple", "date"], None])
 def test_what_is_no_word_is_told_where_rows_are(asked: Any) -> None:
     embedding = Embedding(table(), FRUIT, name="fruit")
-    with pytest.raises(ConfigError, match=r"fruit: .* is no word") as refusal:
+    with pytest.raises(ConfigError, match=r"fruit: .* is not a word") as refusal:
         embedding[asked]
     assert "embedding.vectors[embedding.rows(words)]" in str(refusal.value)
-    with pytest.raises(ConfigError, match="fruit: 0 is no word"):
+    with pytest.raises(ConfigError, match="fruit: 0 is not a word"):
         list(embedding)  # type: ignore[call-overload]
 
 

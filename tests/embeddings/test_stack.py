@@ -19,7 +19,7 @@ VOCABULARIES = st.lists(
 
 
 def named(words: list[str], run: int = 0, dim: int = 2, *, dtype: Any = np.float32) -> Embedding:
-    """A table whose entries say which word and run they are."""
+    """A table whose entries encode their word and run."""
     rows = [[1000 * run + ord(word) + column / 8 for column in range(dim)] for word in words]
     return Embedding(np.array(rows, dtype), words, np.array([ord(word) for word in words]), f"run {run}")
 

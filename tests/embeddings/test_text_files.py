@@ -1,4 +1,4 @@
-"""Text vectors as real files have them: what is read, what is refused, and how it is said."""
+"""Text vectors as in real files: accepted lines, rejected lines, and messages."""
 
 from __future__ import annotations
 
@@ -297,8 +297,8 @@ def test_words_that_share_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch)
     from gpuemb.embeddings.files import text
 
     same = [np.zeros(4, np.uint64)]
-    assert text._said_before(["a", "b", "a", "b"], same) == [2, 3]
-    assert text._said_before(["a", "b", "c", "d"], same) == []
+    assert text._duplicates(["a", "b", "a", "b"], same) == [2, 3]
+    assert text._duplicates(["a", "b", "c", "d"], same) == []
 
 
 def test_words_that_are_not_there_are_told() -> None:

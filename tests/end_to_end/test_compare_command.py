@@ -57,7 +57,7 @@ def test_people_read_one_line_a_measure(tmp_path: Path, tables: list[Embedding])
         (["a.npy"], USAGE, "1 table"),
         (["missing.npy"], USAGE, "gpuemb compare missing.npy another.npy"),
         (["none.npy", "b.npy", "--measure", "likeness"], USAGE, "likeness"),  # before any table is read
-        (["none.npy", "b.npy", "--out", "a.npy"], FAILED, "a.npy is no folder"),
+        (["none.npy", "b.npy", "--out", "a.npy"], FAILED, "a.npy is not a folder"),
         (["a.npy", "empty.txt"], FAILED, "empty.txt is empty"),
         (["a.npy", "nan.txt"], FAILED, "nan.txt, line 2: the row of 'w1' holds NaN"),
         (["a.npy", "one.txt"], USAGE, "the tables share 1 word, which has no neighbors"),

@@ -67,7 +67,7 @@ def test_a_budget_changes_no_count_and_leaves_no_file(text: Path) -> None:
         (["--out", "c", "--window", "26"], USAGE, "window=25"),
         (["--out", "c", "--side", "up"], USAGE, "side = 'up'"),
         (["--out", "c", "--weighting", "harmonics"], USAGE, "Did you mean harmonic?"),
-        (["--out", "c", "--memory", "much"], USAGE, "'much' is no size"),
+        (["--out", "c", "--memory", "much"], USAGE, "'much' is not a size"),
         (["--out", "c", "--memory", "1kB"], FAILED, "but may use 1.0 kB"),
         (["--out", "c", "--min-count", "100000"], FAILED, "lower min_count"),
         (["--out", "."], FAILED, "exists"),

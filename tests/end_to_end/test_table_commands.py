@@ -94,7 +94,7 @@ def test_what_a_data_set_cannot_be_asked_is_refused(tmp_path: Path, arguments: l
 
 def test_a_pipe_is_not_taken_for_a_missing_file(tmp_path: Path) -> None:
     done = gpuemb(tmp_path, "convert", "-", "a.npy", typed=b"a 1 2\n")
-    assert (done.code, "Write what comes from a pipe to a file first" in done.err) == (FAILED, True)
+    assert (done.code, "Write the output of a pipe to a file first" in done.err) == (FAILED, True)
 
 
 def test_similarity_says_how_many_pairs_it_could_judge(tmp_path: Path) -> None:

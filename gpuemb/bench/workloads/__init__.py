@@ -1,8 +1,8 @@
-"""The frozen workloads: what each does, how much work that is, and what it holds in memory.
+"""The fixed workloads: operation, amount of work and memory of each.
 
-A workload never changes; a changed one gets another name, so records of years apart compare. ``Work``
-counts the operations the present kernel executes, so the share of the ceiling is about those; the time is
-what two versions are compared by.
+A workload never changes; a changed one gets another name, so that old records stay comparable. ``Work``
+counts the operations of the present kernel, and the share of the ceiling is of those; two versions are
+compared by time.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Workload:
 
     Attributes:
         name: as on the command line.
-        about: one line for people.
+        about: one line of text.
         shapes: the lengths (``words``, ``dim``, …) of each size.
         work: operations and bytes of a shape.
         plan: the memory of a shape, data included.
-        prepare: builds the data on a device and returns what is timed; whatever must be cleaned up
-            afterwards is entered into the stack.
-        kernel: the folder of ``kernels/`` it times; None for files and text, which are the host's work.
+        prepare: builds the data on a device and returns the timed call; resources to clean up
+            afterwards are entered into the stack.
+        kernel: the timed folder of ``kernels/``; None for files and text, which run on the host.
         cuda_work: as ``work``, where a GPU executes other operations.
     """
 
@@ -190,15 +190,15 @@ def size_named(name: str) -> Size:
 
 
 def require_memory(workloads: Sequence[Workload], size: Size, budget: int | None = None) -> None:
-    """Refuse a size of which a workload would not fit, before anything runs.
+    """Check before anything runs that every workload fits the memory.
 
     Args:
-        workloads: what will run, one after another.
+        workloads: those to run, one after another.
         size: of all of them.
-        budget: bytes that may be used; default what is free now, less a reserve.
+        budget: bytes that may be used; default the free ones less a reserve.
 
     Raises:
-        MemoryBudgetError: names the workload, its bytes, and the size or selection that does fit.
+        MemoryBudgetError: the workload, its bytes and a size or selection that fits are named.
     """
     allowed = int(available_host_bytes() * RESERVE) if budget is None else budget
     plans = {w.name: w.plan(w.shapes[size]) for w in workloads}

@@ -1,4 +1,4 @@
-"""How much work finding and comparing neighbors is."""
+"""Amount of work of finding and comparing neighbors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gpuemb.kernels.cosine_topk.cuda import ROAD
 from gpuemb.kernels.cosine_topk.halves import COLUMNS
 from gpuemb.kernels.cosine_topk.search import SIDE
 
-MEMORY_BOUND_QUERIES = 4  # up to so many, reading a table takes longer than multiplying with it
+MEMORY_BOUND_QUERIES = 4  # up to this many, reading a table takes longer than multiplying with it
 
 
 def cosine_topk(shape: Mapping[str, int]) -> Work:
-    """Products of the filter on the CPU: each pair of words once, blocks on the diagonal whole.
+    """Products of the filter on the CPU: each pair of words once, diagonal blocks in full.
 
     Given ``queries``, each is multiplied with every word.
     """
@@ -34,12 +34,12 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
         "flops",
         f"{'int8' if int8 else 'float32'} products executed, 2·d a pair: "
         + ("Q·V pairs" if "queries" in shape else f"V(V + {BLOCK})/2 pairs, the symmetric half")
-        + "; scoring the survivors in float64 is not counted",
+        + "; rescoring the candidates in float64 is not counted",
     )
 
 
 def cosine_search(shape: Mapping[str, int]) -> Work:
-    """Queries in a prepared table: each is multiplied with every word; many take the road of every word."""
+    """Queries in a prepared table: each is multiplied with every word; many are searched as all words."""
     words, dim, queries = shape["words"], shape["dim"], shape["queries"]
     if queries > FEW_QUERIES:
         return cosine_topk(shape)
@@ -83,7 +83,7 @@ def list_measures(shape: Mapping[str, int]) -> Work:
 
 
 def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
-    """Products of the filter on a GPU: each pair of words once where nothing stores them."""
+    """Products of the filter on a GPU: each pair of words once unless they are stored."""
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     padded = -(-dim // COLUMNS) * COLUMNS
     once = ROAD == "fused"
@@ -95,12 +95,12 @@ def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
         "flops",
         f"float16 products executed, 2·{padded} a pair: "
         + (f"V(V + {SIDE})/2 pairs, the symmetric half" if once else "V² pairs")
-        + "; scoring the survivors in float64 is not counted",
+        + "; rescoring the candidates in float64 is not counted",
     )
 
 
 def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
-    """What building the table takes, and what the kernel plans."""
+    """The memory of building the table, and the kernel's own plan."""
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     planned = plan(words, dim, k, words)
     draws = {"the table and its draws": buffer((4, words, dim), np.float32)}
@@ -108,7 +108,7 @@ def plan_cosine_topk(shape: Mapping[str, int]) -> MemoryPlan:
 
 
 def neighbor_overlap(shape: Mapping[str, int]) -> Work:
-    """Every list is read once, every count written once; operations as a merge of sorted lists has them."""
+    """Every list is read once, every count written once; operations are those of merging sorted lists."""
     runs, words, k = shape["runs"], shape["words"], shape["k"]
     pairs = runs * (runs - 1) // 2
     return Work(
@@ -122,7 +122,7 @@ def neighbor_overlap(shape: Mapping[str, int]) -> Work:
 
 
 def plan_neighbor_overlap(shape: Mapping[str, int]) -> MemoryPlan:
-    """The lists and the random numbers they are drawn with."""
+    """The lists and the random numbers for drawing them."""
     runs, words, k = shape["runs"], shape["words"], shape["k"]
     return MemoryPlan(
         f"neighbor_overlap of {runs} runs, {words} words",

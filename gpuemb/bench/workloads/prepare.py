@@ -30,14 +30,14 @@ from gpuemb.training.recipes import GloVe
 
 @dataclass(frozen=True)
 class Prepared:
-    """A call ready to be timed, and the lengths that are known only now (nonzeros, bytes of text)."""
+    """The timed call, and lengths known only after preparation (nonzeros, bytes of text)."""
 
     call: Callable[[], Any]
     measured: Mapping[str, int] = field(default_factory=dict)
 
 
 def cosine_topk(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
-    """Every row of a synthetic table asks for its neighbors."""
+    """Neighbors of every row of a synthetic table."""
     call = neighbors.cosine_topk.on(device)
     rows = to_device(synthetic.embedding_table(shape["words"], shape["dim"]), device)
     return Prepared(lambda: call(rows, shape["k"]))
@@ -95,7 +95,7 @@ def read_corpus(shape: Mapping[str, int], device: Device, stack: ExitStack) -> P
 
 
 def load_table(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
-    """A synthetic table in a temporary folder, read to memory whole."""
+    """A synthetic table in a temporary folder, read into memory."""
     path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "table.npy"
     words = [str(row) for row in range(shape["words"])]
     save(Embedding(synthetic.embedding_table(shape["words"], shape["dim"]), words), path)

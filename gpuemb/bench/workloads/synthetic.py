@@ -1,4 +1,4 @@
-"""Declared synthetic data: what it is made of is written here, and the same seed gives the same bits."""
+"""Synthetic data, reproducible to the bit from a seed."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def embedding_table(words: int, dim: int, *, seed: int = 0, noise: float = 0.0) 
         words: rows.
         dim: columns.
         seed: names the table.
-        noise: above 0, the table of ``seed`` is seen by another run: rotated anew, with so much
-            noise relative to a row's length added.
+        noise: above 0, another run of the table of ``seed``: a random rotation, and noise of this size
+            relative to a row's length.
     """
     numbers = stream(seed, "bench", "table")
     singular = (1.0 + np.arange(dim)) ** -SPECTRUM_EXPONENT

@@ -1,4 +1,4 @@
-"""How much work a shape is: operations executed, bytes moved, memory held."""
+"""Amount of work of a shape: operations executed, bytes moved, memory held."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gpuemb.kernels.glove_epoch import LANES
 from gpuemb.kernels.gram import BLOCK_ROWS, Precision
 
 BYTES_A_TOKEN_OF_TEXT = 6  # at most, on average, in the synthetic text: its frequent words are short
-NEW_CELLS = 0.5  # of the additions, at most: 0.45 at twenty tokens a word, 0.3 at forty, fewer beyond
+NEW_CELLS = 0.5  # upper bound, as a share of the additions: 0.45 at 20 tokens a word, 0.3 at 40, fewer beyond
 GLOVE_FLOPS_A_LANE = 16  # dot 2, gradients 2, two roots and two divisions 4, steps 4, squares 4
 GLOVE_BYTES_A_LANE = 32  # four float32 vectors, read and written
 POLAR_FLOPS = 24  # d³ times: 22 for a full SVD (Golub and Van Loan, §8.6), 2 for U Wᵀ
@@ -22,15 +22,15 @@ POLAR_FLOPS = 24  # d³ times: 22 for a full SVD (Golub and Van Loan, §8.6), 2 
 
 @dataclass(frozen=True)
 class Work:
-    """What one call executes.
+    """Operations and bytes of one call.
 
     Attributes:
         flops: arithmetic operations, of the kind the ceiling counts (a fused multiply-add is two).
-        bytes: what must at least move between the cores and memory.
-        items: the unit people count in, and how many: ``(50_000, "words")``.
+        bytes: least traffic between the cores and memory.
+        items: number and unit of the results: ``(50_000, "words")``.
         ceiling: name of the ceiling that bounds it.
-        counts: what the ceiling's rate counts: ``flops`` or ``bytes``.
-        said: how the numbers were counted, and what was left out.
+        counts: unit of the ceiling's rate: ``flops`` or ``bytes``.
+        said: how the numbers were counted, and what is excluded.
     """
 
     flops: int
@@ -42,12 +42,12 @@ class Work:
 
     @property
     def amount(self) -> int:
-        """The number that is held against the ceiling."""
+        """The amount that is compared with the ceiling."""
         return self.flops if self.counts == "flops" else self.bytes
 
 
 def draws(shape: Mapping[str, int]) -> Work:
-    """Products of the rows that are drawn: all in a permutation, 1 − 1/e of them in a resample."""
+    """Products of the drawn rows: all in a permutation, a share of 1 − 1/e in a resample."""
     words, dim, number, products = shape["words"], shape["dim"], shape["draws"], shape["products"]
     rows = words if products == 1 else round(words * (1 - math.exp(-1)))
     return Work(
@@ -107,7 +107,7 @@ def plan_gram(shape: Mapping[str, int]) -> MemoryPlan:
 
 
 def polar(shape: Mapping[str, int]) -> Work:
-    """``24·d³`` flops a matrix, by the textbook's count."""
+    """``24·d³`` flops a matrix, as counted in textbooks."""
     pairs, dim = shape["pairs"], shape["dim"]
     return Work(
         POLAR_FLOPS * pairs * dim**3,
@@ -132,13 +132,13 @@ def plan_polar(shape: Mapping[str, int]) -> MemoryPlan:
 
 
 def pair_additions(tokens: int, window: int, document: int = TOKENS_A_DOCUMENT) -> int:
-    """Cells that are added to when whole documents of equal length are counted, both sides."""
+    """Number of additions for counting documents of equal length on both sides."""
     documents = max(1, tokens // document)
     return documents * sum(2 * max(0, document - distance) for distance in range(1, window + 1))
 
 
 def window_counts(shape: Mapping[str, int]) -> Work:
-    """Integer additions as the definition has them: two for every pair of tokens inside a window."""
+    """Integer additions of the definition: two for every pair of tokens inside a window."""
     tokens, window = shape["tokens"], shape["window"]
     return Work(
         pair_additions(tokens, window),
@@ -151,7 +151,7 @@ def window_counts(shape: Mapping[str, int]) -> Work:
 
 
 def window_counts_cuda(shape: Mapping[str, int]) -> Work:
-    """The windows' ids: on a GPU each position reads its own."""
+    """Reads of the windows' ids: on a GPU each position reads its own window."""
     tokens, window = shape["tokens"], shape["window"]
     return Work(
         pair_additions(tokens, window),
@@ -177,7 +177,7 @@ def plan_window_counts(shape: Mapping[str, int]) -> MemoryPlan:
 
 
 def glove_epoch(shape: Mapping[str, int]) -> Work:
-    """Floating operations a nonzero and lane; ``nonzeros`` is known once the counts are."""
+    """Floating operations a nonzero and lane; ``nonzeros`` is known after counting."""
     dim, nonzeros = shape["dim"], shape.get("nonzeros", 0)
     width = -(-dim // LANES) * LANES
     return Work(
@@ -206,7 +206,7 @@ def plan_glove_epoch(shape: Mapping[str, int]) -> MemoryPlan:
 
 
 def read_corpus(shape: Mapping[str, int]) -> Work:
-    """The bytes of the text are read, four bytes a token written; ``text_bytes`` is known once it is."""
+    """The bytes of the text are read, four bytes a token written; ``text_bytes`` is known later."""
     tokens, text = shape["tokens"], shape.get("text_bytes", 0)
     return Work(
         text,
@@ -252,7 +252,7 @@ def text_vectors(shape: Mapping[str, int]) -> Work:
 
 
 def plan_load_table(shape: Mapping[str, int]) -> MemoryPlan:
-    """The table as it is drawn, cached, and loaded."""
+    """The table as drawn, as cached and as loaded."""
     size = buffer((shape["words"], shape["dim"]), np.float32)
     return MemoryPlan(
         f"load_table of {shape['words']} words",

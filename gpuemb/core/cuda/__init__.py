@@ -1,4 +1,4 @@
-"""What stands between a kernel's launcher and CuPy: the way in, compiling, trying again smaller.
+"""CuPy for launchers: its import, compilation of ``.cu`` files, retries with less memory.
 
 A launcher, ``kernels/<name>/cuda.py``, reads like this::
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 STANDARD = "-std=c++17"
 HEADERS = "include"  # the folder of shared headers, beside the kernels' own
-ATTEMPTS = 6  # a tile that does not fit at 1/32 of what was planned was not planned from this memory
+ATTEMPTS = 6  # down to 1/32 of the planned tile: beyond, the plan was made for other memory
 
 _INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">\n]+)[">]', re.MULTILINE)
 # NVRTC writes "file.cu(31): error: …", host compilers "file.cu:31:5: error: …".
@@ -37,7 +37,7 @@ def cupy() -> Any:
     """Return CuPy, imported on first use.
 
     Raises:
-        DeviceError: it cannot be imported; says what is missing.
+        DeviceError: it cannot be imported; the missing parts are named.
     """
     try:
         import cupy as module
@@ -46,7 +46,7 @@ def cupy() -> Any:
         raise DeviceError(
             f"cuda: arrays of a GPU need CuPy: {lack.what or error}",
             needed=lack.provided_by,
-            remedy="Or bring the arrays to the CPU first.",
+            remedy="Or copy the arrays to the CPU first.",
         ) from error
     return module
 
@@ -60,20 +60,20 @@ def load(source: Path, names: Sequence[str], options: Sequence[str] = ()) -> Any
 
     Args:
         source: ``kernels/<name>/<name>.cu``; its headers are in ``kernels/include``.
-        names: every kernel that will be asked of the module, as C++ spells it: ``overlap<16>``.
+        names: every kernel that will be called, in C++ spelling: ``overlap<16>``.
         options: for NVRTC, such as ``-DLISTS=32``.
 
     Returns:
         A ``cupy.RawModule``; ``module.get_function(name)(grid, block, args, shared_mem=bytes)``.
 
     Raises:
-        CompileError: file, line and what the compiler said.
+        CompileError: file, line and the compiler's message.
     """
     module = cupy()
     include = source.parent.parent / HEADERS
     flags = (STANDARD, f"-I{include}", *options)
     text = source.read_text("utf-8")
-    # The digest is in the text because CuPy's own cache on disk does not look into headers.
+    # The digest is part of the text because CuPy's cache on disk ignores changes of headers.
     code = f'// headers: {_digest(_headers(text, include))}\n#line 1 "{source.name}"\n{text}'
     return _compiled(module, int(module.cuda.Device().id), source, code, tuple(names), flags)
 
@@ -92,7 +92,7 @@ def _compiled(
 
 
 def _headers(text: str, include: Path) -> dict[Path, str]:
-    """Every header in ``include`` that ``text`` reaches; the compiler's own go with its version."""
+    """Return every header in ``include`` that ``text`` includes, also indirectly."""
     found: dict[Path, str] = {}
     waiting = [(text, include)]
     while waiting:
@@ -111,7 +111,7 @@ def _digest(headers: dict[Path, str]) -> str:
 
 
 def _readable(source: Path, names: tuple[str, ...], log: str) -> CompileError:
-    """The compiler's first error, with its line of source; its whole log is the error's cause."""
+    """Return the compiler's first error with its source line; its log is the error's cause."""
     first = _ERROR.search(log)
     more = len(_ERROR.findall(log)) - 1
     remedy = "Where the file is as it came, use device='cpu', and report this with the output of gpuemb info."
@@ -125,7 +125,7 @@ def _readable(source: Path, names: tuple[str, ...], log: str) -> CompileError:
         return CompileError(
             f"{source.name}: {first['said']} (one of the names {', '.join(names)})",
             needed="A name is a kernel of the file, with its template's arguments: overlap<16>.",
-            remedy="Spell it as the file does.",
+            remedy="Use the spelling in the file.",
         )
     file = source if first["file"] == source.name else Path(first["file"])
     lines = file.read_text("utf-8").splitlines() if file.is_file() else []
@@ -143,18 +143,18 @@ def retry_smaller(
 ) -> R:
     """Return ``work(tile)``; whenever the GPU's memory runs out, try again with half the tile.
 
-    Another process, or another library's cache, may have taken what the plan counted on. The result
-    must not depend on the tile, and what a failed attempt wrote must be overwritten by the next.
+    Another process, or another library's cache, may have taken memory that the plan assumed free. The
+    result must not depend on the tile, and each attempt must overwrite the output of a failed one.
 
     Args:
         purpose: what the memory is for, for the message.
-        work: computes with tiles of so many rows.
+        work: computes with tiles of that many rows.
         tile: the planned rows.
-        multiple: what a tile must be a multiple of; also the smallest.
-        attempts: how often to try at most.
+        multiple: a tile is a multiple of it, at least once that.
+        attempts: largest number of attempts.
 
     Raises:
-        MemoryBudgetError: no attempt fitted; names the tiles.
+        MemoryBudgetError: no attempt fitted; the tiles are named.
     """
     module = cupy()
     tried, said = [], ""
@@ -164,7 +164,7 @@ def retry_smaller(
             return work(tile)
         except module.cuda.memory.OutOfMemoryError as error:
             said = str(error)
-        # Only here, where the error and the frames it holds are gone, are the attempt's arrays free.
+        # Only here are the attempt's arrays free: before, the error's traceback references their frames.
         module.get_default_memory_pool().free_all_blocks()
         if tile <= multiple:
             break

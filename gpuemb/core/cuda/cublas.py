@@ -1,10 +1,10 @@
-"""The only low-level cuBLAS: products of rows with rows, their arithmetic named with each call.
+"""Products of rows with rows by cuBLAS, in an arithmetic chosen with each call.
 
-CuPy's own ``matmul`` cannot multiply float16 into float32, int8 into int32, or use TF32 without
-setting it for everybody. cuBLAS's ``gemmEx`` can, but CuPy keeps it in a module that it does not
-promise: so it is called from this file alone, and only by versions of CuPy whose signature was
-checked. Elsewhere ``cupy.matmul`` computes what it can compute with the same arithmetic, and the rest
-is refused. Waits for a GPU: the calls were checked against CuPy's signatures, but none has run yet.
+CuPy's own ``matmul`` cannot multiply float16 into float32 or int8 into int32, and uses TF32 only by a
+setting of the whole process. cuBLAS's ``gemmEx`` can, but CuPy has it in a private module: so it is
+called from this file alone, and only in versions of CuPy with the checked signature. With others
+``cupy.matmul`` computes the arithmetics that it has, and the rest raises. The calls were checked against
+CuPy's signatures, not yet on a GPU.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def row_products(kind: str, left: Any, right: Any, out: Any) -> str:
 
     Args:
         kind: a name of ``PRODUCTS``. ``fp16`` adds in float32; ``tf32`` rounds its float32 factors to
-            10 bits of fraction; ``fp32`` and ``fp64`` round nothing but their sums; ``int8`` is exact.
+            10 bits of fraction; ``fp32`` and ``fp64`` round only their sums; ``int8`` is exact.
         left: ``(m, d)``, CuPy; rows may lie further apart than ``d`` numbers.
         right: ``(n, d)``, CuPy.
         out: ``(m, n)``, CuPy, overwritten; of a dtype in the product's ``results``.
 
     Returns:
-        The road taken: ``gemmEx``, or ``cupy.matmul`` where :func:`missing_gemm_ex` says why.
+        The function used: ``gemmEx``, or ``cupy.matmul`` for the reason of :func:`missing_gemm_ex`.
 
     Raises:
         DTypeError: a dtype is not the product's.
@@ -83,7 +83,7 @@ def row_products(kind: str, left: Any, right: Any, out: Any) -> str:
 
 
 def missing_gemm_ex() -> str:
-    """Say why ``gemmEx`` is not called here; empty when it is."""
+    """Return why ``gemmEx`` is not called; empty if it is."""
     version = str(cupy().__version__)
     if int(version.partition(".")[0]) not in CHECKED:
         known = " and ".join(map(str, CHECKED))
@@ -123,7 +123,7 @@ def _gemm_ex(product: Product, left: Any, right: Any, out: Any) -> None:
 
 
 def _matmul(kind: str, product: Product, left: Any, right: Any, out: Any) -> None:
-    """Multiply through CuPy's public door, in the dtype of the sums: float16 and int8 fit it exactly."""
+    """Multiply by CuPy's public function, in the dtype of the sums: float16 and int8 convert exactly."""
     if kind == "tf32":
         raise DeviceError(
             f"cublas: tf32 products are not possible here: {missing_gemm_ex()}",
@@ -152,7 +152,7 @@ def _check(kind: str, product: Product, left: Any, right: Any, out: Any) -> None
     if d != other or out.shape != (m, n) or 0 in (m, n, d):
         raise ShapeError(
             f"cublas: left is {left.shape}, right {right.shape} and out {out.shape}",
-            needed="(m, d), (n, d) and (m, n) are needed, none of them empty.",
+            needed="The shapes are (m, d), (n, d) and (m, n), none of them empty.",
             remedy="Both tables hold rows: give right as it is, not transposed.",
         )
     for name, x in (("left", left), ("right", right), ("out", out)):
@@ -170,7 +170,7 @@ def _check_layout(kind: str, name: str, x: Any) -> None:
     if not (side_by_side and apart and aligned):
         raise ShapeError(
             f"cublas: {name} is {x.shape} {x.dtype} with strides {x.strides}",
-            needed="A row's numbers must lie side by side"
+            needed="A row's numbers must be contiguous"
             + (", and rows begin at multiples of 4 bytes." if kind == "int8" else "."),
             remedy=f"Give cupy.ascontiguousarray({name})"
             + (", its columns padded with zeros to a multiple of 4." if kind == "int8" else "."),

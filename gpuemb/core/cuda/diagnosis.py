@@ -1,4 +1,4 @@
-"""What CUDA lacks on this machine, and what provides it."""
+"""Diagnosis of CUDA: what is missing on this machine, and what provides it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One thing that is missing, or all of them.
+    """One missing part, or all of them.
 
     Attributes:
-        what: named in half a sentence; empty when nothing is missing.
-        provided_by: where it comes from, in whole sentences.
+        what: a clause; empty if nothing is missing.
+        provided_by: its source, in full sentences.
     """
 
     what: str
@@ -26,13 +26,13 @@ class Lack:
 
 
 def missing_for_cuda() -> str:
-    """Say what CUDA lacks on this machine; empty when it can be used."""
+    """Return what CUDA lacks on this machine; empty if it is usable."""
     return lack_of_cuda().what
 
 
 @cache
 def lack_of_cuda() -> Lack:
-    """Look for a driver, CuPy, its libraries and a GPU, once a process; say all that is missing."""
+    """Look for a driver, CuPy, its libraries and a GPU, once a process; return all that is missing."""
     driver = driver_version()
     lacks = [*_driver(driver), *(_cupy(driver) or _libraries(driver))]
     lacks = lacks or _gpu()
@@ -89,7 +89,7 @@ def _libraries(driver: tuple[int, int] | None) -> list[Lack]:
 
 
 def missing_library() -> str:
-    """Say why cuBLAS cannot be loaded through CuPy; empty when it can."""
+    """Return why cuBLAS cannot be loaded through CuPy; empty if it can."""
     try:
         from cupy_backends.cuda.libs import cublas  # noqa: F401  loading it is the test
     except ImportError as error:
@@ -111,7 +111,7 @@ def _gpu() -> list[Lack]:
 
 
 def _install(driver: tuple[int, int] | None, suffix: str = "") -> str:
-    """The command that installs the extra for a driver; for an unknown one, both."""
+    """Return the command that installs the extra for a driver; both if it is unknown."""
     if driver is None or driver[0] < min(EXTRAS):
         older, newer = (f"'gpuemb[{extra}{suffix}]'" for extra in EXTRAS.values())
         return f"pip install {older} or, for drivers from {DRIVERS[max(DRIVERS)]} on, {newer}"

@@ -1,4 +1,4 @@
-"""A table of the host passes through the GPU in blocks of rows: one is copied while one is computed on."""
+"""Stream a table of the host through the GPU: one block of rows is copied while one is computed on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gpuemb.core.arrays import Int64
 from gpuemb.core.cuda import cupy
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, rows_per_tile, tiles
 
-SLOTS = 2  # one block under way, one in use
+SLOTS = 2  # one block being copied, one in use
 
 
 def plan_upload(shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> tuple[MemoryPlan, MemoryPlan]:
-    """Return what :func:`uploaded` will hold in the host's pinned memory, and on the device.
+    """Return the buffers of :func:`uploaded` in the host's pinned memory, and on the device.
 
     CuPy rounds pinned memory up to a power of two.
     """
@@ -44,11 +44,11 @@ def uploaded(
     Args:
         table: ``(V, …)`` on the host, any byte order.
         rows: of a block; by default 64 MiB.
-        numbers: of the rows that are wanted, in this order; all when None. Ascending ones are read fastest.
+        numbers: row numbers to upload, in this order; None for all. Ascending ones are read fastest.
 
     Yields:
-        ``(start, block)``; ``block`` is a CuPy array, valid for what is launched on the current stream
-        until the next block is asked for. Copy what must live longer.
+        ``(start, block)``; ``block`` is a CuPy array, valid for kernels launched on the current stream
+        until the next block is requested. Copy it to keep it longer.
 
     Raises:
         MemoryBudgetError: the pinned memory does not fit the host; nothing was allocated.
@@ -67,7 +67,7 @@ def uploaded(
 def copied(
     table: NDArray[Any], dtype: DTypeLike, rows: int | None = None, numbers: Int64 | None = None
 ) -> Any:
-    """Bring a table of the host, or some of its rows, to the current device as one array of ``dtype``.
+    """Copy a table of the host, or some of its rows, to the current device as one array of ``dtype``.
 
     Args:
         table: as for :func:`uploaded`.
@@ -101,17 +101,17 @@ def _blocks(table: NDArray[Any], rows: int, numbers: Int64 | None) -> Iterator[t
         for number, (start, stop) in enumerate(parts):
             current = slots[number % SLOTS]
             if number + 1 < len(parts):
-                # The launches of the block before are under way: reading and copying hide behind them.
+                # Reading and copying overlap with the kernels on the current block.
                 slots[(number + 1) % SLOTS].fill(read(*parts[number + 1]), copying)
             yield start, current.given(stop - start)
             current.taken_back()
     finally:
-        # A copy under way would write into memory that the pools give to somebody else.
+        # A running copy would write into memory that the pools may reuse.
         copying.synchronize()
 
 
 class _Slot:
-    """A pinned block, its place on the device, and the two events that guard them."""
+    """A pinned block, its buffer on the device, and the two events that order their use."""
 
     def __init__(self, module: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         memory = module.cuda.alloc_pinned_memory(buffer(shape, dtype))
@@ -120,11 +120,11 @@ class _Slot:
         self._module = module
         self._copied = module.cuda.Event(disable_timing=True)
         self._free = module.cuda.Event(disable_timing=True)
-        # The pool may give memory that earlier launches of this stream still write to.
+        # The pool may return memory that earlier kernels of this stream still write to.
         self._free.record(module.cuda.get_current_stream())
 
     def fill(self, block: NDArray[Any], copying: Any) -> None:
-        """Read a block and start its copy, when the slot's last block was copied and is done with."""
+        """Read a block and start its copy, once the slot's last block is copied and no longer used."""
         self._copied.synchronize()
         np.copyto(self._pinned[: len(block)], block)
         copying.wait_event(self._free)
@@ -132,10 +132,10 @@ class _Slot:
         self._copied.record(copying)
 
     def given(self, rows: int) -> Any:
-        """Return the block; what the current stream is given from now on waits for the copy."""
+        """Return the block; later work on the current stream is ordered after the copy."""
         self._module.cuda.get_current_stream().wait_event(self._copied)
         return self._device[:rows]
 
     def taken_back(self) -> None:
-        """Let the next copy wait for all that the current stream was given."""
+        """Order the next copy after all work on the current stream."""
         self._free.record(self._module.cuda.get_current_stream())

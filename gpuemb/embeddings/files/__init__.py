@@ -1,4 +1,4 @@
-"""Tables on the disk: every format people have them in, read and written."""
+"""Read and write tables of word vectors in all common formats."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def _writing_text(*, header: bool) -> Writer:
 
 @dataclass(frozen=True)
 class Format:
-    """One way to keep a table.
+    """A file format of tables.
 
     Attributes:
-        read: gives what was asked for.
-        write: writes words and vectors, or raises for what the format cannot hold.
-        ending: of the file names that are written so.
-        options: of :func:`load`, those that mean something to this format alone.
-        words_apart: whether the words stand in a file beside the vectors.
-        by_frequency: whether such files list words from the most frequent on, as everybody's do.
+        read: reads the requested rows.
+        write: writes words and vectors; raises if the format cannot hold them.
+        ending: of its file names.
+        options: of :func:`load`, the ones used by this format alone.
+        words_apart: whether the words are in a separate file.
+        by_frequency: whether such files list words by frequency, as is usual.
     """
 
     read: Reader
@@ -102,8 +102,8 @@ FORMATS = {
     ),
     "parquet": Format(read_parquet, write_parquet, ".parquet"),
 }
-GZIP_LEVEL = 6  # gzip's own default; its time stamp is left out: equal tables make equal files
-TEXTS = ("glove", "word2vec", "fasttext")  # what .gz may be added to
+GZIP_LEVEL = 6  # gzip's default; without a time stamp, so that equal tables give equal files
+TEXTS = ("glove", "word2vec", "fasttext")  # may be written as .gz
 DETECTED = {**FORMATS, "text": Format(_reading_text(header=None), _writing_text(header=False), "")}
 
 
@@ -120,38 +120,38 @@ def load(
     memory_map: bool = True,
     progress: Progress = SILENT,
 ) -> Embedding:
-    """Open a table of word vectors, whatever its format; nothing in a file is ever run.
+    """Open a table of word vectors, in any format; no code in a file is ever run.
 
     Reads GloVe text, word2vec text and binary, fastText ``.vec``, ``.npy`` beside a list of words,
-    ``.npz``, safetensors and Parquet, plain, in ``.gz``, or in a zip archive. A word that stands twice
+    ``.npz``, safetensors and Parquet, plain, in ``.gz``, or in a zip archive. A repeated word
     keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in milliseconds,
-    checked when it is first computed on.
+    checked on first use.
 
     Args:
         path: a file, or ``archive.zip:member``.
         format: ``glove``, ``word2vec``, ``fasttext``, ``word2vec-binary``, ``npy``, ``npz``,
-            ``safetensors`` or ``parquet``; default: what the contents show.
+            ``safetensors`` or ``parquet``; default: detected from the contents.
         vocabulary: the words of a ``.npy``, ``.npz`` or safetensors table: one a line, ``vocab.json``,
             ``tokenizer.json`` or a Parquet column; default: the list beside the table.
-        tensor: which tensor of a safetensors file, or array of an ``.npz``.
-        limit: keep at most so many rows, the first ones.
+        tensor: name of the tensor in a safetensors file, or of the array in an ``.npz``.
+        limit: keep at most this many rows, the first ones.
         words: keep only these words, in the file's order.
-        on_error: ``raise``, or ``skip`` to leave out rows that cannot be read or are not finite.
+        on_error: ``raise``, or ``skip`` to leave out unreadable and non-finite rows.
         memory_map: False reads a ``.npy`` into memory, checked and without repeated words.
-        progress: told how far reading is.
+        progress: reports the rows or bytes read.
 
     Returns:
-        Words in the file's order, with ``ranks`` from it where files of the format list words by
-        frequency; what was left out is counted in ``duplicates`` and ``skipped``, with a warning. Text and
-        word2vec give float32; the others keep float32 and float64, and widen float16 but for NumPy's.
+        Words in the file's order; ``ranks`` where files of the format list words by frequency. Rows left
+        out are counted in ``duplicates`` and ``skipped``, with a warning. Text and word2vec give float32;
+        the others keep float32 and float64, and widen float16, except NumPy's formats.
 
     Raises:
-        StorageError: the file is missing or unreadable, or its words are.
-        FileFormatError: it does not hold what its format promises; where, and what stood there.
+        StorageError: the file or its list of words is missing or unreadable.
+        FileFormatError: the contents violate the format; position and contents are named.
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: none of ``words`` is in it.
         MemoryBudgetError: it does not fit the memory; ``limit`` and ``words`` read a part.
-        ConfigError: an option with an impossible value, or one that files of this format have no use for.
+        ConfigError: an option with an invalid value, or one that this format does not use.
 
     Cost: one pass over the file, the table and one tile in memory.
     """
@@ -183,14 +183,14 @@ def load(
 
 
 def _require_use(options: Mapping[str, object], format: str, source: Source) -> None:
-    """Refuse an option that would change nothing: who gives it expects another table."""
+    """Raise on an option without effect: its user expects another table."""
     for option, value in options.items():
         if value is not None and option not in DETECTED[format].options:
             raise ConfigError(
                 f"load: {option} = {str(value)!r}, but {source.name} is {format}",
                 needed=f"Only these have a {option}: "
                 f"{', '.join(name for name, one in FORMATS.items() if option in one.options)}.",
-                remedy=f"Leave {option} out: the file holds its words and one table.",
+                remedy=f"Omit {option}: the file holds its words and one table.",
             )
 
 
@@ -203,7 +203,7 @@ def _require_rows(table: Table, source: Source, request: Request) -> None:
             needed="At least one of words=… must be in the table.",
             remedy="Words are matched letter by letter, capitals included.",
         )
-    unread = f" of {table.skipped} that can be read" if table.skipped else ""
+    unread = f" of {table.skipped} that is readable" if table.skipped else ""
     raise FileFormatError(
         f"load: {source.name} holds no row{unread}",
         needed="A table holds at least one word and its vector.",
@@ -212,7 +212,7 @@ def _require_rows(table: Table, source: Source, request: Request) -> None:
 
 
 def _say_dropped(table: Table, source: Source) -> None:
-    lost = {"of words that had stood before": table.duplicates, "that cannot be read": table.skipped}
+    lost = {"of repeated words": table.duplicates, "that cannot be read": table.skipped}
     parts = [f"{count} rows {why}" for why, count in lost.items() if count]
     if parts:
         warnings.warn(f"load: {source.name}: left out {', '.join(parts)}", DroppedWarning, stacklevel=4)
@@ -220,22 +220,22 @@ def _say_dropped(table: Table, source: Source) -> None:
 
 @door
 def save(x: Any, path: str | Path, *, words: Sequence[str] | None = None, format: str | None = None) -> None:
-    """Write a table; each file appears only when it is whole.
+    """Write a table atomically.
 
     Args:
         x: an Embedding, or an array ``(V, d)``.
         path: its ending chooses the format: ``.txt`` (GloVe), ``.vec`` (fastText, word2vec text), ``.bin``
             (word2vec binary), ``.npy``, ``.npz``, ``.safetensors``, ``.parquet``; ``.gz`` may follow a text.
-            The words of ``.npy`` and ``.safetensors`` stand beside it, in ``<name>.words.txt``: tables of
-            one name and both endings share that list, so it must be the same.
-        words: of an array's rows; by default they are named by their numbers.
-        format: as for :func:`load`, where the ending does not say it.
+            The words of ``.npy`` and ``.safetensors`` are written to ``<name>.words.txt`` beside it: tables
+            of one name and both endings share that list, so it must be the same.
+        words: of an array's rows; by default their row numbers.
+        format: as for :func:`load`, where the ending does not determine it.
 
     Raises:
-        DTypeError: no table, or words beside those that an Embedding has.
+        DTypeError: not a table, or other words than those of an Embedding.
         FileFormatError: a word that the format cannot hold.
-        NonFiniteError: a number that float32 cannot hold, where the format holds float32.
-        ConfigError: an ending that names no format.
+        NonFiniteError: a number beyond float32, where the format holds float32.
+        ConfigError: an unknown ending.
         StorageError: the folder cannot be written, or another table of that name has other words.
     """
     if isinstance(x, Embedding) and words is not None:
@@ -264,7 +264,7 @@ def save(x: Any, path: str | Path, *, words: Sequence[str] | None = None, format
 
 
 def _require_own_list(file: Path, text: bytes) -> None:
-    """Refuse to give another table other words: tables of one name and two endings share their list."""
+    """Check the word list that tables of one name and two endings share: it must not change."""
     endings = [one.ending for one in FORMATS.values() if one.words_apart]
     others = [file.with_suffix(ending) for ending in endings if ending != file.suffix]
     owner = next((other for other in others if other.exists()), None)
@@ -275,17 +275,17 @@ def _require_own_list(file: Path, text: bytes) -> None:
         same = listed.exists() and listed.stat().st_size == len(text) and listed.read_bytes() == text
     if not same:
         raise StorageError(
-            f"save: {listed.name} would be read for {owner.name} too, whose words are others",
+            f"save: {listed.name} also belongs to {owner.name}, which has other words",
             needed="Tables of one name share one list of words.",
             remedy="Choose another name, or remove the older table.",
         )
 
 
 def format_for(file: Path, format: str | None = None) -> str:
-    """Name the format that a file of this name is written in.
+    """Return the format of a file's ending.
 
     Raises:
-        ConfigError: an ending that names none, or an unknown format.
+        ConfigError: an unknown ending or format.
     """
     packed = file.suffix == ".gz"
     ending = file.with_suffix("").suffix if packed else file.suffix

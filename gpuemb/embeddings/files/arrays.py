@@ -1,4 +1,4 @@
-"""NumPy's own files: ``.npy`` beside a list of words, ``.npz`` with both."""
+"""NumPy's formats: ``.npy`` beside a list of words, ``.npz`` with both."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from gpuemb.embeddings.files.vocabulary import (
 MAGIC = b"\x93NUMPY"
 WORDS, VECTORS = "words", "vectors"
 WORDS_FILE = "words.txt"
-PLAIN = re.compile(r"[<>=|]?[biufcSUVOmM]\d*")  # dtypes that are no records
-LARGEST_HEADER = 10_000  # characters, as NumPy itself allows
+PLAIN = re.compile(r"[<>=|]?[biufcSUVOmM]\d*")  # dtypes other than records
+LARGEST_HEADER = 10_000  # characters, NumPy's own limit
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a ``.npy`` file says of itself.
+    """Header of a ``.npy`` file.
 
     Attributes:
         dtype: of the numbers.
         shape: of the array.
-        fortran: whether columns follow one another.
+        fortran: whether it is in column order.
         begin: position of the first number.
     """
 
@@ -50,21 +50,21 @@ class Header:
     begin: int
 
     def layout(self, name: str) -> Layout:
-        """Return how the table lies behind the header.
+        """Return the layout of the table after the header.
 
         Raises:
-            FileFormatError: it is no table of floats.
+            FileFormatError: it is not a table of floats.
         """
         if self.dtype.kind != "f" or self.dtype.itemsize > 8:
             raise FileFormatError(
                 f"load: {name} holds {self.dtype}",
-                needed="float16, float32 or float64 is needed; pickled objects are never read.",
+                needed="The dtype must be float16, float32 or float64; pickled objects are never read.",
                 remedy="numpy.save(path, vectors.astype('float32')) writes it.",
             )
         if len(self.shape) != 2 or 0 in self.shape:
             raise FileFormatError(
                 f"load: {name} has shape {self.shape}",
-                needed="A table is needed: V words in rows, d dimensions in columns, both at least 1.",
+                needed="A table has V words in rows and d dimensions in columns, both at least 1.",
                 remedy="numpy.save(path, vectors.reshape(words, dimensions)) writes one.",
             )
         height, dim = self.shape
@@ -72,10 +72,10 @@ class Header:
 
 
 def read_npy(source: Source, request: Request) -> Table:
-    """Read ``.npy``; what can be mapped is mapped: whole tables of this machine's floats, in C order.
+    """Read ``.npy``; a full table in C order and native byte order is mapped.
 
     Raises:
-        FileFormatError: no array of floats, a shape that the bytes do not fill, another number of words.
+        FileFormatError: not an array of floats, fewer bytes than the shape needs, another number of words.
         StorageError: the list of words is missing.
     """
     with source.open() as file:
@@ -83,10 +83,10 @@ def read_npy(source: Source, request: Request) -> Table:
         layout = header.layout(source.name)
         if source.size is not None and header.begin + layout.bytes > source.size:
             raise FileFormatError(
-                f"load: {source.name} promises {layout.shape} numbers of {layout.dtype.itemsize} bytes "
+                f"load: {source.name} declares {layout.shape} numbers of {layout.dtype.itemsize} bytes "
                 f"but has {source.size - header.begin} bytes",
                 needed="The shape in its header must be that of its numbers.",
-                remedy="Fetch or write it again: it was cut off, or its header is wrong.",
+                remedy="Fetch or write it again: it is truncated, or its header is wrong.",
             )
         words = _words_beside(source.path, request.vocabulary, layout.shape[0])
         if isinstance(words, LineWords) and _can_be_mapped(source, header, request):
@@ -108,14 +108,14 @@ def _words_beside(file: Path, vocabulary: Path | None, rows: int) -> Sequence[st
     if found is None:
         raise StorageError(
             f"load: {file} has no words beside it",
-            needed=f"{own_words(file).name} or {WORDS_FILE} is needed, with one word a line.",
+            needed=f"Its words are in {own_words(file).name} or {WORDS_FILE}, one a line.",
             remedy="Name the list with vocabulary=….",
         )
     return read_vocabulary(found, rows)
 
 
 def read_header(file: IO[bytes], name: str) -> Header:
-    """Read what stands before the numbers; nothing in it is run.
+    """Read the header; no code in it is run.
 
     Raises:
         FileFormatError: it is not a ``.npy`` header.
@@ -124,14 +124,14 @@ def read_header(file: IO[bytes], name: str) -> Header:
     width = 2 if start[6:7] == b"\x01" else 4
     length = int.from_bytes(file.read(width), "little")
     if not start.startswith(MAGIC) or start[6:7] not in (b"\x01", b"\x02", b"\x03"):
-        raise _no_array(name, "it does not begin like one")
+        raise _no_array(name, "its first bytes are not those of .npy")
     if length > LARGEST_HEADER:
         raise _no_array(name, f"its header has {length} bytes")
     text = file.read(length)
     try:
-        said = ast.literal_eval(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
-        fortran, shape = said["fortran_order"], said["shape"]
-        dtype = np.dtype(said["descr"] if PLAIN.fullmatch(said["descr"]) else "O")
+        fields = ast.literal_eval(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
+        fortran, shape = fields["fortran_order"], fields["shape"]
+        dtype = np.dtype(fields["descr"] if PLAIN.fullmatch(fields["descr"]) else "O")
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
         raise _no_array(name, f"its header reads {text[:60]!r}") from error
     if not isinstance(shape, tuple) or not all(type(n) is int and 0 <= n < 2**62 for n in shape):
@@ -142,21 +142,21 @@ def read_header(file: IO[bytes], name: str) -> Header:
 def _no_array(name: str, why: str) -> FileFormatError:
     return FileFormatError(
         f"load: {name} is not a NumPy array: {why}",
-        needed="A .npy file of numbers is needed; pickled objects are never read.",
+        needed="The file must be .npy with numbers; pickled objects are never read.",
         remedy="numpy.save(path, vectors) writes one.",
     )
 
 
 def write_npy(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
-    """Write the vectors; their words stand in a file beside them."""
+    """Write the vectors; their words are written to a separate file."""
     np.save(file, vectors, allow_pickle=False)
 
 
 def read_npz(source: Source, request: Request) -> Table:
-    """Read ``.npz``: an array ``words`` of texts, and ``vectors`` (or the one that ``tensor`` names).
+    """Read ``.npz``: an array ``words`` of texts, and ``vectors`` (or the array ``tensor``).
 
     Raises:
-        FileFormatError: one of them is missing, is not what it should be, or is not whole.
+        FileFormatError: one of them is missing, of another kind, or truncated.
     """
     inside = members(source.path)
     vectors = _member(source.path, inside, request.tensor or VECTORS)
@@ -178,7 +178,7 @@ def _member(path: Path, inside: dict[str, zipfile.ZipInfo], name: str) -> Source
         names = ", ".join(other.removesuffix(".npy") for other in list(inside)[:8])
         raise FileFormatError(
             f"load: {path} has no array {name!r}; it holds {names or 'nothing'}",
-            needed=f"An array of texts {WORDS!r} and an array of floats {VECTORS!r} are needed.",
+            needed=f"It must hold an array of texts {WORDS!r} and an array of floats {VECTORS!r}.",
             remedy="Name others with tensor=… and vocabulary=…, or write them with "
             "numpy.savez(path, words=words, vectors=vectors).",
         )
@@ -192,7 +192,7 @@ def _texts(source: Source, rows: int) -> list[str]:
         if header.dtype.kind not in "US" or header.dtype.itemsize == 0 or header.shape != (rows,):
             raise FileFormatError(
                 f"load: {source.name} holds {header.dtype} of shape {header.shape}",
-                needed=f"One text a row is needed, {rows} in all; pickled objects are never read.",
+                needed=f"It must hold one text a row, {rows} in all; pickled objects are never read.",
                 remedy="numpy.savez(path, words=numpy.array(words, dtype=str), vectors=vectors)",
             )
         step = rows_per_tile(header.dtype.itemsize, TILE)
@@ -204,8 +204,8 @@ def _texts(source: Source, rows: int) -> list[str]:
     if len(words) != rows:
         raise FileFormatError(
             f"load: {source.name} ends after {len(words)} of {rows} words",
-            needed="Its header promises more than follow.",
-            remedy="Fetch or write it again: it was cut off.",
+            needed="Its header declares more than follow.",
+            remedy="Fetch or write it again: it is truncated.",
         )
     return words
 
@@ -221,17 +221,17 @@ def _decoded(data: bytes, dtype: np.dtype[Any], name: str) -> list[str]:
         return texts if dtype.kind == "U" else [text.decode("utf-8") for text in texts]
     except ValueError as error:
         raise FileFormatError(
-            f"load: {name} holds what is no text: {error}",
+            f"load: {name} holds invalid text: {error}",
             needed="Texts are Unicode, or UTF-8 in an array of bytes.",
             remedy="numpy.savez(path, words=numpy.array(words, dtype=str), vectors=vectors)",
         ) from error
 
 
 def write_npz(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
-    """Write ``words``, packed, and ``vectors``, as they are.
+    """Write ``words``, compressed, and ``vectors``, uncompressed.
 
     Raises:
-        FileFormatError: a word ends in a zero character, which NumPy's texts lose.
+        FileFormatError: a word ends in a zero character, which NumPy's texts drop.
         MemoryBudgetError: the array of texts, as wide as its longest word, does not fit the memory.
     """
     check_words(words, "", kind="an .npz file")
@@ -243,7 +243,7 @@ def write_npz(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> No
             (WORDS, np.array(words, np.str_), zipfile.ZIP_DEFLATED),
             (VECTORS, vectors, zipfile.ZIP_STORED),
         ):
-            info = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed: equal tables make equal files
+            info = zipfile.ZipInfo(f"{name}.npy")  # with a fixed date: equal tables give equal files
             info.compress_type = packing
             with archive.open(info, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes."""
+"""Detect the format of a file from its first bytes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gpuemb.embeddings.files.arrays import MAGIC as NPY
 from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
 from gpuemb.embeddings.files.word2vec import HEADER
 
-HEAD = 1 << 16  # bytes looked at: a row of some thousand numbers
-SAMPLE = 5  # lines looked at: the first may be broken
+HEAD = 1 << 16  # bytes examined: a row of some thousand numbers
+SAMPLE = 5  # lines examined: the first may be broken
 PARQUET, PICKLE, FASTTEXT = b"PAR1", b"\x80", (793712314).to_bytes(4, "little")
 PICKLE_PROTOCOLS = range(2, 6)
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
@@ -20,10 +20,10 @@ NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infin
 
 
 def format_of(source: Source) -> str:
-    """Name the format of a file by its contents.
+    """Return the format of a file from its contents.
 
     Raises:
-        FileFormatError: none that is read; for pickles and fastText's own format, with the line that
+        FileFormatError: an unsupported format; for pickles and fastText models with the command that
             converts them.
     """
     head = source.head(HEAD)
@@ -48,16 +48,16 @@ def format_of(source: Source) -> str:
     if header:
         return "word2vec-binary"
     raise FileFormatError(
-        f"load: {source.name} begins with {head[:24]!r}, which is no format that is read",
+        f"load: {source.name} begins with {head[:24]!r}, which is not a supported format",
         needed="GloVe or word2vec text, word2vec binary, .npy, .npz, safetensors or Parquet.",
-        remedy="Unpack other archives first (.xz, .bz2, .tar); format=… names what a file does not show.",
+        remedy="Unpack other archives first (.xz, .bz2, .tar); format=… overrides the detection.",
     )
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether lines end in numbers; floats as they lie in memory hold control characters almost surely."""
+    """Whether lines end in numbers; binary floats almost surely contain control characters."""
     *lines, rest = body.split(b"\n", SAMPLE)
-    lines = lines or [rest]  # one line may be longer than what is looked at: then its end is not known
+    lines = lines or [rest]  # one line may be longer than the head: then its end is unknown
     if any(CONTROL.search(line) for line in lines):
         return False
     return any(parts and NUMBER.fullmatch(parts[-1]) for parts in map(bytes.split, lines))
@@ -73,8 +73,8 @@ def _of_archive(source: Source) -> str:
 def _pickle(source: Source) -> FileFormatError:
     return FileFormatError(
         f"load: {source.name} is a pickle (gensim .kv or .model, or torch)",
-        needed="Pickles can run any program when they are opened, so gpuemb opens none.",
-        remedy='Where you trust it: python -c "import sys, gensim; '
+        needed="Opening a pickle can run any program, so gpuemb never does.",
+        remedy='If you trust it: python -c "import sys, gensim; '
         "v = gensim.models.KeyedVectors.load(sys.argv[1]); "
         "getattr(v, 'wv', v).save_word2vec_format(sys.argv[2], binary=True)\" "
         f"{source.path} {source.stem}.bin",

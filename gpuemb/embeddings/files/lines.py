@@ -1,4 +1,4 @@
-"""Blocks of bytes as pieces of whole lines."""
+"""Cut blocks of bytes into pieces of complete lines."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.parse_vectors import Bytes
 
-PIECE = 1 << 20  # bytes: a worker reads them in about 1 ms, twenty times what handing them over costs
-LONGEST_LINE = 1 << 24  # bytes that a line may have: a million numbers of 16 characters
-WINDOW = 1 << 12  # bytes searched at first for a line's end
+PIECE = 1 << 20  # bytes: about 1 ms of parsing, twenty times the cost of handing a task to a worker
+LONGEST_LINE = 1 << 24  # bytes: a million numbers of 16 characters
+WINDOW = 1 << 12  # bytes searched first for a line end
 NEWLINE = 10
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Consecutive whole lines.
+    """Consecutive complete lines.
 
     Attributes:
         text: their bytes; the file's last line may lack its end.
-        size: bytes of the file that they take.
-        too_long: this is one line above ``LONGEST_LINE``; ``text`` is only how it begins.
+        size: their bytes in the file.
+        too_long: this is one line above ``LONGEST_LINE``; ``text`` is only its beginning.
     """
 
     text: Bytes
@@ -32,14 +32,14 @@ class Piece:
 
 
 def pieces_of(blocks: Iterable[Bytes]) -> Iterator[Piece]:
-    """Cut blocks of any size behind line ends, about every ``PIECE`` bytes.
+    """Cut blocks of any size after line ends, about every ``PIECE`` bytes.
 
-    Nothing is copied but what reaches from one block into the next. Holds ``PIECE`` and twice
-    ``LONGEST_LINE`` bytes at most beside the block.
+    Only pieces across blocks are copied. Holds at most ``PIECE`` and twice ``LONGEST_LINE`` bytes beside
+    the block.
     """
     held: list[Bytes] = []
     size = 0  # bytes held
-    head, passed = np.empty(0, np.uint8), 0  # of a line that is too long: its begin, and bytes seen of it
+    head, passed = np.empty(0, np.uint8), 0  # of an overlong line: its beginning, and its bytes so far
     for block in _at_most(blocks, LONGEST_LINE):
         begin = 0
         if passed:
@@ -56,7 +56,9 @@ def pieces_of(blocks: Iterable[Bytes]) -> Iterator[Piece]:
         size += block.size - begin
         if size > PIECE + LONGEST_LINE:
             text = _joined(held).text
-            ends = np.flatnonzero(text[:PIECE] == NEWLINE)  # behind PIECE there is none: it would have cut
+            ends = np.flatnonzero(
+                text[:PIECE] == NEWLINE
+            )  # after PIECE there is none: it would have been cut there
             last = int(ends[-1]) + 1 if ends.size else 0
             if last:
                 yield Piece(text[:last], last)
@@ -69,7 +71,7 @@ def pieces_of(blocks: Iterable[Bytes]) -> Iterator[Piece]:
 
 
 def after_newline(text: Bytes, begin: int) -> int:
-    """Return where the line after the first one that ends at or behind ``begin`` begins; 0 if none ends."""
+    """Return the position after the first line end at or after ``begin``; 0 without one."""
     window = WINDOW
     while begin < text.size:
         ends = text[begin : begin + window] == NEWLINE

@@ -17,7 +17,7 @@ from gpuemb.embeddings.files.source import Source
 from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, plan, select
 
 WORD, VECTOR = "word", "vector"
-BUFFER = 1 << 20  # bytes of a column that are read at once
+BUFFER = 1 << 20  # bytes of a column read at once
 
 
 def read_parquet(source: Source, request: Request) -> Table:
@@ -51,15 +51,15 @@ def read_column(source: Source) -> list[str]:
 
 @contextmanager
 def _opened(source: Source) -> Iterator[Any]:
-    """Open a file so that a column is read piece by piece."""
+    """Open a file for reading columns in small parts."""
     import pyarrow
     import pyarrow.parquet
 
     if source.packing != "plain":
         raise FileFormatError(
             f"load: {source.name} is Parquet inside a {source.packing} file",
-            needed="Parquet is read from its end, so it must not be packed.",
-            remedy="Unpack it first; Parquet packs by itself.",
+            needed="Parquet is read from its end, so it must not be compressed as a file.",
+            remedy="Decompress it first; Parquet compresses its columns itself.",
         )
     try:
         with pyarrow.parquet.ParquetFile(
@@ -70,14 +70,14 @@ def _opened(source: Source) -> Iterator[Any]:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise FileFormatError(
-            f"load: {source.name} is no whole Parquet file: {str(error).splitlines()[0]}",
-            needed="Its footer and pages must be as they were written.",
+            f"load: {source.name} is not a complete Parquet file: {str(error).splitlines()[0]}",
+            needed="Its footer and pages must be intact.",
             remedy="Fetch or write it again.",
         ) from error
 
 
 def _vectors_of(file: Any, name: str) -> tuple[int, np.dtype[Any]]:
-    """Return ``d`` and the kind of number in memory."""
+    """Return ``d`` and the dtype in memory."""
     from pyarrow import types
 
     kind: Any = file.schema_arrow.field(VECTOR).type if VECTOR in file.schema_arrow.names else None
@@ -159,7 +159,7 @@ def _not_a_table(name: str, why: str) -> FileFormatError:
 def write_parquet(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
     """Write columns ``word`` and ``vector``, a fixed-size list; float16 is widened.
 
-    Floats hardly pack and are left as they are; the words are packed.
+    Floats hardly compress and are stored uncompressed; the words are compressed.
     """
     import pyarrow
     import pyarrow.parquet

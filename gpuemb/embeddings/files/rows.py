@@ -1,4 +1,4 @@
-"""Rows of an array whose raw bytes follow one another, taken in bounded memory."""
+"""Read rows of an array of raw bytes in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Numbers = Callable[[NDArray[Any]], FloatMatrix]
 
 @dataclass(frozen=True)
 class Layout:
-    """How an array lies in its file.
+    """Layout of an array in its file.
 
     Attributes:
         dtype: of the stored numbers.
         shape: ``(V, d)``.
-        fortran: whether columns follow one another rather than rows.
-        result: dtype of the rows that are given.
-        widen: makes ``result`` of what is stored.
+        fortran: whether it is in column order.
+        result: dtype of the rows read.
+        widen: converts the stored numbers to ``result``.
     """
 
     dtype: np.dtype[Any]
@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def bytes(self) -> int:
-        """Of the whole array in the file."""
+        """Size of the array in the file."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -51,17 +51,17 @@ def gather(
     """Read some rows of an array, or all, into one new C-ordered array.
 
     Args:
-        file: stands at the array's first byte; it is read forwards only.
-        layout: how the array lies there.
+        file: at the array's first byte; it is read forwards only.
+        layout: of the array.
         rows: ascending row numbers; None for all.
         name: of the file, for messages.
-        progress: told of every row that is passed.
+        progress: reports the rows read or skipped.
 
     Raises:
         FileFormatError: the file ends too early.
         MemoryBudgetError: the rows do not fit the memory.
 
-    Cost: the result and one tile; a file that can jump is read only where rows are wanted.
+    Cost: the result and one tile; of a seekable file only the needed tiles are read.
     """
     count = layout.shape[0] if rows is None else len(rows)
     across = layout.shape[0] if layout.fortran else layout.shape[1]
@@ -110,14 +110,14 @@ def _numbers(file: IO[bytes], dtype: np.dtype[Any], count: int, name: str) -> ND
     if len(data) < count * dtype.itemsize:
         raise FileFormatError(
             f"load: {name} ends in the middle of its vectors",
-            needed="Its header promises more numbers than follow.",
-            remedy="Fetch or write it again: it was cut off.",
+            needed="Its header declares more numbers than follow.",
+            remedy="Fetch or write it again: it is truncated.",
         )
     return np.frombuffer(data, dtype)
 
 
 def within(rows: Int64 | None, start: int, stop: int) -> Int64 | None:
-    """Row numbers between two borders, counted from the first; None for all."""
+    """Return the row numbers between two bounds, relative to the first; None for all."""
     if rows is None:
         return None
     begin, end = np.searchsorted(rows, (start, stop))
@@ -125,7 +125,7 @@ def within(rows: Int64 | None, start: int, stop: int) -> Int64 | None:
 
 
 def skip(file: IO[bytes], count: int, name: str) -> None:
-    """Pass over bytes: at once where the file can jump, else by reading them."""
+    """Skip bytes: by seeking if possible, else by reading."""
     if file.seekable():
         file.seek(count, os.SEEK_CUR)
         return
@@ -134,14 +134,14 @@ def skip(file: IO[bytes], count: int, name: str) -> None:
         if passed == 0:
             raise FileFormatError(
                 f"load: {name} ends before its vectors begin",
-                needed="The bytes that its header promises must be there.",
-                remedy="Fetch or write it again: it was cut off.",
+                needed="Its header declares more bytes than follow.",
+                remedy="Fetch or write it again: it is truncated.",
             )
         count -= passed
 
 
 def as_stored(numbers: NDArray[Any]) -> FloatMatrix:
-    """Give the numbers as they are."""
+    """Return the numbers unchanged."""
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a file: plain, packed with gzip, or a member of a zip archive."""
+"""The bytes of a file: plain, gzip, or a member of a zip archive."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from gpuemb.core.memory import readable, tiles
 
 Packing = Literal["plain", "gzip", "zip"]
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-FORMATS_THAT_ARE_ARCHIVES = (".npy", "data.pkl")  # members by which NumPy's and torch's show themselves
-BLOCK = 64 << 20  # bytes of a plain file that are mapped at once
-PIPE = "-"  # how commands call what is piped into them; a file of that name is ./-
-UNPACKED_BLOCK = 4 << 20  # bytes that are unpacked at once
-LARGEST_RATIO = 100  # unpacked bytes a packed byte: tables reach about 3, deflate's own limit is 1032
-UNSUSPECTED = 64 << 20  # unpacked bytes up to which no ratio is suspicious
+FORMATS_THAT_ARE_ARCHIVES = (".npy", "data.pkl")  # members of NumPy's and torch's archives
+BLOCK = 64 << 20  # bytes of a plain file mapped at once
+PIPE = "-"  # standard input on command lines; a file of that name is ./-
+UNPACKED_BLOCK = 4 << 20  # bytes decompressed at once
+LARGEST_RATIO = 100  # decompressed bytes a compressed byte: tables reach about 3, deflate's limit is 1032
+UNSUSPECTED = 64 << 20  # decompressed bytes up to which any ratio is accepted
 _DAMAGED = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
@@ -46,9 +46,9 @@ class Source:
 
     Attributes:
         path: the file on the disk.
-        packing: how its bytes are packed.
+        packing: its compression.
         member: the name inside a zip archive.
-        size: bytes once unpacked, where the file says so.
+        size: decompressed bytes, where known.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """As a person would type it."""
+        """The path as typed by a user."""
         return str(self.path) if self.member is None else f"{self.path}:{self.member}"
 
     @property
@@ -68,11 +68,11 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """Give the unpacked bytes as a file that is read from its beginning to its end.
+        """Open the decompressed bytes as a file for reading forwards.
 
         Raises:
             StorageError: it cannot be read.
-            FileFormatError: what is packed is damaged, or a bomb.
+            FileFormatError: the compressed data are damaged, or a decompression bomb.
         """
         with reading(self.name), open(self.path, "rb") as raw:
             if self.packing == "plain":
@@ -87,7 +87,7 @@ class Source:
                         yield _bounded(unpacked, lambda: info.compress_size, self.name)
 
     def blocks(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the unpacked bytes in order; those of a plain file are mapped, not copied."""
+        """Yield the decompressed bytes in order; a plain file is mapped, not copied."""
         if self.packing == "plain":
             with self.open() as file:
                 for start, stop in tiles(self.size or 0, BLOCK):
@@ -110,7 +110,7 @@ def find(path: str | Path) -> Source:
 
     Raises:
         StorageError: missing, unreadable, or not a file.
-        FileFormatError: empty, or an archive of several files and none is named.
+        FileFormatError: empty, or an archive of several files without a member's name.
     """
     file, member = _split(path)
     with reading(str(path)), open(_regular(file), "rb") as raw:
@@ -126,11 +126,11 @@ def find(path: str | Path) -> Source:
 
 
 def empty_file(name: str) -> FileFormatError:
-    """A file without any byte, or what unpacks to none."""
+    """Return the error for a file without bytes, also after decompression."""
     return FileFormatError(
         f"load: {name} is empty",
         needed="A table holds at least one word and its vector.",
-        remedy="Was its download or conversion cut off?",
+        remedy="Repeat its download or conversion.",
     )
 
 
@@ -142,31 +142,31 @@ def members(path: Path) -> dict[str, zipfile.ZipInfo]:
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Say clearly what kept a file from being read."""
+    """Turn errors of reading into FileFormatError and StorageError."""
     try:
         yield
     except GpuembError:
         raise
     except _DAMAGED as error:
         raise FileFormatError(
-            f"load: {name} is not whole: {error}",
-            needed="What a file packs must unpack without an error.",
+            f"load: {name} is damaged: {error}",
+            needed="A compressed file must decompress without an error.",
             remedy="Fetch it again, and check it with gzip -t or unzip -t.",
         ) from error
     except OSError as error:
         raise StorageError(
             f"load: {name} cannot be read: {error.strerror or error}",
-            needed="A file that exists and that you may read is needed.",
+            needed="The file must exist and be readable.",
             remedy="Check the path and its permissions (ls -l).",
         ) from error
 
 
 def _split(path: str | Path) -> tuple[Path, str | None]:
-    """Tell ``archive.zip:member`` from a file whose own name holds a colon."""
+    """Split ``archive.zip:member``, unless a file has that name with its colon."""
     text = os.fspath(path)
     if "\0" in text:
         raise StorageError(
-            f"load: {text!r} is no path", needed="A path has no zero byte.", remedy="Check the path."
+            f"load: {text!r} is not a path", needed="A path has no zero byte.", remedy="Check the path."
         )
     parts = text.split(":")
     for cut in range(len(parts) - 1, 0, -1):
@@ -189,7 +189,7 @@ def _regular(path: Path) -> Path:
         raise StorageError(
             f"load: {path} is neither a file nor a folder (a pipe, or a device)",
             needed="A table is read from a file on a disk.",
-            remedy="Write what comes from a pipe to a file first.",
+            remedy="Write the output of a pipe to a file first.",
         )
     return path
 
@@ -205,7 +205,7 @@ def _in_archive(path: Path, member: str | None) -> Source:
         raise FileFormatError(
             f"load: {path} is a zip archive of {len(inside)} files"
             + ("" if member is None else f", none of them {member}"),
-            needed="One file of it must be named.",
+            needed="The name of one member is needed.",
             remedy=f"Write it as {path}:NAME; it holds: {names or 'nothing'}.",
         )
     return Source(path, "zip", member, inside[member].file_size)
@@ -215,14 +215,16 @@ def _in_archive(path: Path, member: str | None) -> Source:
 def _unlocked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Iterator[IO[bytes]]:
     if info.flag_bits & 1:
         raise FileFormatError(
-            f"load: {name} is encrypted", needed="Packed files need no password.", remedy="Unpack it first."
+            f"load: {name} is encrypted",
+            needed="Archives must not need a password.",
+            remedy="Decrypt it first.",
         )
     with archive.open(info) as unpacked:
         yield unpacked
 
 
 class _Bounded(io.RawIOBase):
-    """What is unpacked, refused once it is too much for what was packed."""
+    """A decompressed stream that raises when it exceeds the allowed ratio."""
 
     def __init__(self, unpacked: IO[bytes], packed: Callable[[], int], name: str) -> None:
         self._unpacked, self._packed, self._name, self._given = unpacked, packed, name, 0
@@ -240,7 +242,7 @@ class _Bounded(io.RawIOBase):
                 f"load: {self._name} unpacks {readable(packed)} to more than {readable(self._given)}",
                 needed=f"Beyond {readable(UNSUSPECTED)}, tables unpack to at most {LARGEST_RATIO} times "
                 "their size.",
-                remedy="If the file is no bomb, unpack it with gzip -d or unzip first.",
+                remedy="If you trust the file, decompress it with gzip -d or unzip first.",
             )
         return len(data)
 

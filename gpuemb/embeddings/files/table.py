@@ -1,4 +1,4 @@
-"""What readers are asked for, and what they give."""
+"""Requests and results of readers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 
 OnError = Literal["raise", "skip"]
-WORD_BYTES = 80  # of a Python string of ordinary length and of its place in a list
+WORD_BYTES = 80  # of a Python string of usual length and its pointer in a list
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a file holds, or the part of it that was asked for.
+    """The requested rows of a file.
 
     Attributes:
         words: the ``V`` words, each once.
-        vectors: ``(V, d)``; float32, or as stored where a format keeps several kinds.
-        duplicates: rows left out because their word had stood before.
-        skipped: rows left out because they could not be read.
-        finite: whether the reader has seen that every number is finite, so that nobody need look again.
+        vectors: ``(V, d)``; float32, or as stored where a format has several dtypes.
+        duplicates: rows left out for a repeated word.
+        skipped: unreadable rows left out.
+        finite: whether the reader has checked that every number is finite.
     """
 
     words: Sequence[str]
@@ -40,16 +40,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a reader.
+    """Options of a reader.
 
     Attributes:
-        vocabulary: file of the words, for formats that keep them apart.
-        tensor: name of the table, for formats that hold several.
-        limit: keep at most so many rows, the first ones.
+        vocabulary: file of the words, for formats without them.
+        tensor: name of the table, for formats with several.
+        limit: keep at most this many rows, the first ones.
         words: keep only the rows of these words.
-        on_error: what happens to a row that cannot be read.
-        memory_map: whether a table that can be mapped is mapped.
-        progress: told how many rows are read.
+        on_error: ``raise`` or ``skip``, for an unreadable row.
+        memory_map: whether to map a table where possible.
+        progress: reports the rows read.
     """
 
     vocabulary: Path | None = None
@@ -66,23 +66,23 @@ class Request:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every row is asked for."""
+        """Whether every row is requested."""
         return self.limit is None and self.words is None
 
     def most_rows(self, rows: int) -> int:
-        """How many of ``rows`` rows can be kept at most."""
+        """Return an upper bound of the rows kept out of ``rows``."""
         named = rows if self.words is None else len(self.words)
         return min(rows, named, rows if self.limit is None else self.limit)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Which rows of a file are kept.
+    """The kept rows of a file.
 
     Attributes:
         words: the words of the kept rows.
-        rows: ``(V,)`` their row numbers in the file, ascending; None when all are.
-        duplicates: rows left out because their word had stood before.
+        rows: ``(V,)`` their row numbers in the file, ascending; None for all.
+        duplicates: rows left out for a repeated word.
     """
 
     words: list[str]
@@ -91,10 +91,10 @@ class Kept:
 
 
 def select(words: Sequence[str | None], request: Request) -> Kept:
-    """Choose rows by their words: the first of each, only what was asked for.
+    """Choose rows by their words: the first of each requested one.
 
     Args:
-        words: each row's word; None for a row that has none and is never kept.
+        words: each row's word; None for a row without one, which is never kept.
         request: ``limit`` and ``words``.
     """
     wanted = None if request.words is None else frozenset(request.words)
@@ -115,17 +115,17 @@ def select(words: Sequence[str | None], request: Request) -> Kept:
 
 
 def plan(name: str, rows: int, row_bytes: int, tile_bytes: int = 0) -> None:
-    """Refuse a table that does not fit the memory, before any of it is read.
+    """Check before reading that a table fits the memory.
 
     Raises:
-        MemoryBudgetError: it does not.
+        MemoryBudgetError: it does not fit.
     """
     sizes = {"vectors": rows * row_bytes, "words": rows * WORD_BYTES, "tile": tile_bytes}
     MemoryPlan(f"load: {name}", sizes).require()
 
 
 def without_bad_rows(table: Table) -> Table:
-    """Leave out the rows that hold NaN or infinity, counted as skipped."""
+    """Drop rows with NaN or infinity, counted as skipped."""
     finite = np.ones(len(table.words), bool)
     for start, stop in tiles(len(finite), rows_per_tile(table.vectors.shape[1])):
         finite[start:stop] = np.isfinite(table.vectors[start:stop]).all(axis=1)
@@ -137,15 +137,15 @@ def without_bad_rows(table: Table) -> Table:
 
 
 def check_words(words: Sequence[str], forbidden: str, *, kind: str) -> None:
-    """Refuse words that a format cannot hold, before anything is written.
+    """Check before writing that a format can hold all words.
 
     Args:
-        words: every word of a table.
-        forbidden: characters that the format gives another meaning.
-        kind: what the format is called.
+        words: of a table.
+        forbidden: characters with another meaning in the format.
+        kind: name of the format.
 
     Raises:
-        FileFormatError: the first such word, or one that UTF-8 cannot write, is named.
+        FileFormatError: a word holds one, or cannot be encoded in UTF-8; it is named.
     """
     text = "".join(words)
     try:

@@ -1,9 +1,9 @@
-"""safetensors: a JSON header of names, shapes and places, then raw numbers."""
+"""safetensors: a JSON header of names, shapes and offsets, then raw numbers."""
 
 # The format is read here rather than by its library. The header has a dozen rules, all checked below in
 # bounded memory; the library needs NumPy arrays of bfloat16, which NumPy lacks, or torch; it maps whole
-# files, so a gzip or zip member would have to be unpacked first. Cost: these rules are ours to keep, and
-# the tests read and write with the library where it is installed.
+# files, so a gzip or zip member would have to be decompressed first. Cost: these rules are maintained
+# here; the tests read and write with the library where it is installed.
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from gpuemb.embeddings.files.source import Source
 from gpuemb.embeddings.files.table import Request, Table, select
 from gpuemb.embeddings.files.vocabulary import beside, own_words, read_vocabulary
 
-LARGEST_HEADER = 100_000_000  # bytes, as the format allows
-ALIGNMENT = 8  # bytes; headers are filled up with spaces
+LARGEST_HEADER = 100_000_000  # bytes, the format's own limit
+ALIGNMENT = 8  # bytes; headers are padded with spaces
 VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.json")
 VECTORS = "vectors"
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2}
 ITEM_BYTES |= {"U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
-# What a table may be stored as: dtype of the bytes, dtype of the result, and how one becomes the other.
+# Dtypes of tables: of the bytes, of the result, and the conversion.
 STORED: dict[str, tuple[str, str, Numbers]] = {
     "F64": ("<f8", "f8", as_stored),
     "F32": ("<f4", "f4", as_stored),
@@ -50,10 +50,10 @@ class Tensor:
     """One entry of the header.
 
     Attributes:
-        kind: of its numbers, as the format spells it.
+        kind: dtype in the format's spelling.
         shape: its axes.
-        begin: position of its first byte behind the header.
-        end: position behind its last byte.
+        begin: offset of its first byte after the header.
+        end: offset after its last byte.
     """
 
     kind: str
@@ -73,14 +73,14 @@ class Tensor:
 def read_safetensors(source: Source, request: Request) -> Table:
     """Read one table of a ``.safetensors`` file; float16 and bfloat16 become float32.
 
-    The tensor is the one that ``tensor`` names, or the only table there is. Its words come from
-    ``vocabulary``, or from the list, ``vocab.txt``, ``vocab.json`` or ``tokenizer.json`` beside it. Rows
-    that a tokenizer gives no word to are counted as skipped.
+    The tensor is ``tensor``, or the only table. Its words are in ``vocabulary``, or in the list,
+    ``vocab.txt``, ``vocab.json`` or ``tokenizer.json`` beside it. Rows without a word in a tokenizer are
+    counted as skipped.
 
     Raises:
-        FileFormatError: the header is not one, its places overlap, leave gaps or end elsewhere than the
-            file; no such tensor (the tables are named with their shapes); another number of words.
-        StorageError: there is no vocabulary.
+        FileFormatError: an invalid header; offsets that overlap, leave gaps or do not end with the file; no
+            such tensor (the tables are named with their shapes); another number of words.
+        StorageError: the vocabulary is missing.
     """
     with source.open() as file:
         tensors = read_header(file, source)
@@ -171,14 +171,14 @@ def _vocabulary(source: Source, request: Request) -> Any:
 
 def _broken(name: str, why: str) -> FileFormatError:
     return FileFormatError(
-        f"load: {name} is not a whole safetensors file: {why}",
-        needed="Its header must name each tensor's dtype, shape and place, one behind the other to the end.",
-        remedy="Fetch it again, and compare its size and checksum with those where it is published.",
+        f"load: {name} is not a complete safetensors file: {why}",
+        needed="Its header must give each tensor's dtype, shape and offsets, contiguous up to the end.",
+        remedy="Fetch it again, and compare its size and checksum with the published ones.",
     )
 
 
 def write_safetensors(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) -> None:
-    """Write one tensor ``vectors``; its words stand in a file beside it."""
+    """Write one tensor ``vectors``; its words are written to a separate file."""
     entry = {
         "dtype": WRITTEN[vectors.dtype.name],
         "shape": list(vectors.shape),

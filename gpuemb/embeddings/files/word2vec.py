@@ -19,7 +19,7 @@ HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,9})[ \t]*\r?\n")
 LONGEST_HEADER = 64
 LONGEST_WORD = 1 << 16  # bytes
 CHUNK = 1 << 20  # bytes read at once
-STEP = 4096  # rows copied at once: a copy a row would cost as much as reading it
+STEP = 4096  # rows copied at once: copying row by row would double the time
 FLOAT_BYTES = 4
 
 
@@ -27,8 +27,8 @@ def read_binary(source: Source, request: Request) -> Table:
     """Read word2vec's binary format, whether or not rows end in a line break.
 
     Raises:
-        FileFormatError: the header promises more or fewer rows than there are, or a word is no UTF-8;
-            the row is named. With ``on_error="skip"`` such words, and a cut-off end, are counted.
+        FileFormatError: another number of rows than in the header, or a word that is not UTF-8; the row
+            is named. With ``on_error="skip"`` such words and a truncated end are counted.
         MemoryBudgetError: the rows do not fit the memory.
     """
     with source.open() as file:
@@ -52,12 +52,12 @@ def read_binary(source: Source, request: Request) -> Table:
 
 
 def _header(head: bytes, source: Source) -> tuple[int, int, int]:
-    """Return ``V``, ``d`` and where the first row begins."""
+    """Return ``V``, ``d`` and the offset of the first row."""
     found = HEADER.match(head)
     if found is None:
-        raise _not_as_promised(source.name, f"{head[:24]!r}, which is no header")
+        raise _not_as_promised(source.name, f"{head[:24]!r}, which is not a header")
     count, dim = int(found[1]), int(found[2])
-    least = count * (dim * FLOAT_BYTES + 1)  # a word may be empty, its space may not
+    least = count * (dim * FLOAT_BYTES + 1)  # an empty word still has its space
     if count == 0 or dim == 0:
         raise _not_as_promised(source.name, f"{count} rows of {dim} numbers")
     if source.size is not None and source.size - found.end() < least:
@@ -68,7 +68,7 @@ def _header(head: bytes, source: Source) -> tuple[int, int, int]:
 
 
 def _rows(file: IO[bytes], data: bytes, vector_bytes: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the bytes of each word and vector; a last pair that is too short is where the file ends."""
+    """Yield the bytes of each word and vector; an empty vector marks a truncated end."""
     at = 0
     while True:
         space = data.find(b" ", at, at + LONGEST_WORD)
@@ -86,7 +86,7 @@ def _rows(file: IO[bytes], data: bytes, vector_bytes: int) -> Iterator[tuple[byt
 
 
 class _Rows:
-    """The rows that were kept so far."""
+    """The rows kept so far."""
 
     def __init__(self, name: str, request: Request, count: int, dim: int) -> None:
         self._name, self._request = name, request
@@ -98,11 +98,11 @@ class _Rows:
 
     @property
     def are_enough(self) -> bool:
-        """Whether all that was asked for is there."""
+        """Whether all requested rows are read."""
         return not self._request.is_whole and len(self._words) == len(self._vectors)
 
     def add(self, number: int, word: bytes, vector: bytes) -> None:
-        """Keep one row, if it is wanted."""
+        """Keep one row if it is requested."""
         self._seen += 1
         if not vector:
             self._seen -= 1
@@ -124,12 +124,12 @@ class _Rows:
             self._copy()
 
     def end(self, count: int) -> None:
-        """Refuse, or count, rows that the header promised."""
+        """Raise on, or count, rows missing against the header."""
         if self._seen < count and not self._skipped:
-            self._spoil(f"ends after {self._seen} of {count} rows", "Its header promises more.")
+            self._spoil(f"ends after {self._seen} of {count} rows", "Its header declares more.")
 
     def table(self) -> Table:
-        """Return what was kept."""
+        """Return the kept rows."""
         self._copy()
         return Table(list(self._words), self._vectors[: len(self._words)], self._duplicates, self._skipped)
 
@@ -151,9 +151,9 @@ class _Rows:
 
 def _not_as_promised(name: str, what: str) -> FileFormatError:
     return FileFormatError(
-        f"load: {name} promises {what}",
+        f"load: {name} declares {what}",
         needed='word2vec\'s binary format begins with a line "V d" and holds V rows of d float32.',
-        remedy="Fetch it again: it was cut off, or its header is wrong.",
+        remedy="Fetch it again: it is truncated, or its header is wrong.",
     )
 
 
@@ -167,7 +167,7 @@ def write_binary(words: Sequence[str], vectors: FloatMatrix, file: IO[bytes]) ->
     check_words(words, " \n", kind="word2vec's binary format")
     file.write(b"%d %d\n" % vectors.shape)
     for start, stop in tiles(len(words), rows_per_tile(vectors.shape[1] * FLOAT_BYTES, CHUNK)):
-        with np.errstate(over="ignore"):  # what float32 cannot hold is refused by its word
+        with np.errstate(over="ignore"):  # overflow raises an error that names the word
             rows = vectors[start:stop].astype("<f4")
         check_finite("save", "the table as float32", rows, words[start:stop])
         pairs = zip(words[start:stop], rows, strict=True)
