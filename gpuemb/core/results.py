@@ -14,16 +14,17 @@ FEW = 4  # entries of a list that are shown
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
-def result(kind: type[T] | None = None, *, kw_only: bool = False) -> Any:
-    """Make a class a frozen dataclass, equal to itself alone, whose repr is :func:`one_line`.
+def result(kind: type[T] | None = None, *, eq: bool = False, kw_only: bool = False) -> Any:
+    """Make a class a frozen dataclass whose repr is :func:`one_line`.
 
     Args:
-        kind: the class; it may be one of such a class.
-        kw_only: whether its fields are given by name alone.
+        kind: the class; it may be a subclass of such a class.
+        eq: whether objects are compared by their fields, none of them an array.
+        kw_only: whether its fields are keyword-only.
     """
     if kind is None:
-        return functools.partial(result, kw_only=kw_only)
-    made = dataclass(frozen=True, eq=False, repr=False, kw_only=kw_only)(kind)
+        return functools.partial(result, eq=eq, kw_only=kw_only)
+    made = dataclass(frozen=True, eq=eq, repr=False, kw_only=kw_only)(kind)
     made.__repr__ = one_line  # type: ignore[method-assign]
     made.__result__ = True  # type: ignore[attr-defined]
     return made

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def token_pattern(tokenizer: Tokenizer) -> ByteRule | DocumentRule:
     function = tokenizer
 
     def tokens_of(documents: Sequence[str]) -> list[Sequence[str]]:
-        return [enter("corpus", "the tokenizer's answer", function(one), Sequence[str]) for one in documents]
+        return [enter("corpus", "the tokenizer's result", function(one), Sequence[Any]) for one in documents]
 
     return DocumentRule(tokens_of)
 

@@ -17,7 +17,7 @@ InformationUnit: TypeAlias = Literal["nat", "bit"]
 NATS = {"nat": 1.0, "bit": math.log(2)}  # in one unit
 
 
-@result
+@result(eq=True)
 class Information:
     """An amount of information.
 

@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 LEAST_RANKS = 3  # a line through two points has no residual
 
 
-@result
+@result(eq=True)
 class PowerLaw:
     """A line through ``log value`` against ``log rank``.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
 from typing import Any, cast
-
-import numpy as np
 
 from gpuemb.core.arrays import (
     Array,
@@ -18,22 +16,19 @@ from gpuemb.core.arrays import (
     device_of,
     is_mapped,
     namespace_of,
-    native,
 )
 from gpuemb.core.checks import (
-    LARGEST_SQUARE,
     check_at_least,
     check_finite,
     check_floats,
     check_matrix,
     check_neighbors,
-    check_range,
-    check_same_device,
     nearest_hint,
 )
 from gpuemb.core.doors import door, enter, enter_fields
-from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
+from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
 from gpuemb.core.results import one_line, shown
+from gpuemb.embeddings.inputs import check_rows, check_unique, one_vector, read_frame, row_numbers, runs_of
 from gpuemb.kernels.cosine_topk import cosine_topk
 
 
@@ -59,11 +54,11 @@ class Embedding:
         ShapeError: the lengths disagree.
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: a word is listed twice.
-        DTypeError: no table of floating numbers, or words that are no words.
+        DTypeError, ConfigError: not a floating table, or words that are not strings.
     """
 
     vectors: FloatMatrix
-    index_to_key: Sequence[str] = cast(Sequence[str], None)  # rows are named by their numbers at once
+    index_to_key: Sequence[str] = cast(Sequence[str], None)  # replaced by the row numbers at once
     counts: Int64 | None = None
     name: str = "embedding"
     ranks: Int64 | None = None
@@ -73,11 +68,11 @@ class Embedding:
     __repr__ = one_line
 
     def __post_init__(self, proved: bool) -> None:
-        vectors, words = _read_frame(self.vectors, self.index_to_key)
+        vectors, words = read_frame(self.vectors, self.index_to_key)
         object.__setattr__(self, "vectors", as_array(vectors, "Embedding"))
-        object.__setattr__(self, "index_to_key", _numbers_of_rows(self.vectors) if words is None else words)
+        object.__setattr__(self, "index_to_key", row_numbers(self.vectors) if words is None else words)
         enter_fields(self)
-        _check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
+        check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
         check_floats(self.name, "vectors", self.vectors)
         if proved is True:
             self.__dict__["_is_finite"] = True
@@ -102,7 +97,7 @@ class Embedding:
     def key_to_index(self) -> dict[str, int]:
         """Row of every word."""
         rows = dict(zip(self.index_to_key, range(len(self)), strict=True))
-        _check_unique(self.name, self.index_to_key, rows)
+        check_unique(self.name, self.index_to_key, rows)
         return rows
 
     @property
@@ -152,9 +147,8 @@ class Embedding:
         """Return the ``k`` words of highest cosine with a word or a vector, best first.
 
         Args:
-            word: a word of the table, which is left out itself; or a ``(d,)`` vector, such as
-                ``e["king"] - e["man"] + e["woman"]``, which leaves none out and is rounded to the table's
-                dtype.
+            word: a word of the table, excluded from the result; or a ``(d,)`` vector, rounded to the table's
+                dtype, such as ``e["king"] - e["man"] + e["woman"]``, which excludes none.
             k: words to return.
 
         Cost: ``2·V·d`` flops. For many words ``gpuemb.nearest_neighbors`` is faster.
@@ -170,20 +164,7 @@ class Embedding:
         if isinstance(word, str):
             row = self.row(word)
             return self.vectors[row : row + 1, :], namespace_of(self.vectors).asarray([row])
-        vector = as_array(word, "most_similar")
-        if tuple(vector.shape) != (self.dim,):
-            raise ShapeError(
-                f"most_similar: {shown(word)} was given",
-                needed=f"One word, or one vector ({self.dim},), is asked for at a time.",
-                remedy="gpuemb.nearest_neighbors(embedding, queries=…) takes many words or vectors.",
-            )
-        check_same_device("most_similar", {"the table": self.vectors, "the vector": vector})
-        query = native(check_floats("most_similar", "the vector", vector[None, :]))
-        with np.errstate(over="ignore"):  # told as infinite
-            query = query.astype(native(self.vectors[:1, :]).dtype)
-        check_matrix("most_similar", "the vector", query)
-        check_range("most_similar", "the vector", query, LARGEST_SQUARE)
-        return query, None
+        return one_vector("most_similar", self.vectors, word), None
 
     @door
     def truncate(self, dim: int) -> Embedding:
@@ -218,7 +199,7 @@ class EmbeddingStack:
     """
 
     vectors: Any
-    index_to_key: Sequence[str] = cast(Sequence[str], None)  # rows are named by their numbers at once
+    index_to_key: Sequence[str] = cast(Sequence[str], None)  # replaced by the row numbers at once
     counts: Int64 | None = None
     runs: Sequence[str] = ()
     ranks: Sequence[Int64 | None] = ()
@@ -227,9 +208,9 @@ class EmbeddingStack:
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vectors", _runs_of(self.vectors))
+        object.__setattr__(self, "vectors", runs_of(self.vectors))
         if self.index_to_key is None:
-            object.__setattr__(self, "index_to_key", _numbers_of_rows(self.tables()[0]))
+            object.__setattr__(self, "index_to_key", row_numbers(self.tables()[0]))
         enter_fields(self)
         count = len(self)
         self._default("runs", tuple(f"run {s}" for s in range(count)))
@@ -238,7 +219,7 @@ class EmbeddingStack:
         self._default("folded", (0,) * count)
         for name, table, ranks in zip(self.runs, self.tables(), self.ranks, strict=True):
             ranks = enter("EmbeddingStack", "ranks", ranks, Int64 | None)
-            _check_rows(name, table, self.index_to_key, {"counts": self.counts, "ranks": ranks})
+            check_rows(name, table, self.index_to_key, {"counts": self.counts, "ranks": ranks})
             check_matrix(name, "vectors", table, self.index_to_key)
 
     def _default(self, name: str, value: Sequence[object]) -> None:
@@ -279,75 +260,6 @@ class EmbeddingStack:
         if isinstance(self.vectors, (tuple, list)):
             return list(self.vectors)
         return [self.vectors[s, ...] for s in range(self.vectors.shape[0])]
-
-
-def _read_frame(table: Any, words: Any) -> tuple[Any, Any]:
-    """Return the numbers of a data frame, and its index as words where none are given."""
-    if not hasattr(table, "to_numpy") or not hasattr(table, "columns") or isinstance(table, type):
-        return table, words
-    if words is None and not hasattr(table, "index"):
-        raise DTypeError(
-            f"Embedding: a data frame of {type(table).__module__} was given without words",
-            needed="Frames of pandas bring their index; others have none.",
-            remedy="Embedding(frame.drop('word').to_numpy(), frame['word'])",
-        )
-    if words is None:
-        numbers = (int, np.integer)
-        words = [str(name) if isinstance(name, numbers) else name for name in table.index]
-    return table.to_numpy(), words
-
-
-def _numbers_of_rows(table: Array) -> list[str]:
-    """Name the rows of an array by their numbers, as lists of neighbors do."""
-    return [str(row) for row in range(table.shape[0] if table.ndim else 0)]
-
-
-def _runs_of(vectors: Any) -> Any:
-    """Return ``(S, V, d)`` as an array, or ``S`` tables as a tuple of arrays."""
-    if isinstance(vectors, (list, tuple)) and not (vectors and isinstance(vectors[0], (list, tuple))):
-        runs = tuple(as_array(run, "EmbeddingStack") for run in vectors)
-    else:
-        runs = as_array(vectors, "EmbeddingStack")
-        if runs.ndim != 3:
-            raise _no_runs(vectors)
-    if not len(runs):
-        raise _no_runs(vectors)
-    return runs
-
-
-def _no_runs(given: Any) -> ShapeError:
-    return ShapeError(
-        f"EmbeddingStack: {shown(given)} was given",
-        needed="An (S, V, d) array, or a list of S tables (V, d_s), is needed.",
-        remedy="One table is EmbeddingStack([table], words); stack([a, b]) lines tables up by word.",
-    )
-
-
-def _check_rows(name: str, vectors: Any, words: Sequence[str], columns: Mapping[str, Int64 | None]) -> None:
-    if vectors.ndim == 2 and vectors.shape[0] != len(words):
-        raise ShapeError(
-            f"{name}: {vectors.shape[0]} vectors but {len(words)} words",
-            needed="Row i of the vectors is word i.",
-            remedy="Check that the vocabulary belongs to these vectors.",
-        )
-    for column, numbers in columns.items():
-        if numbers is not None and len(numbers) != len(words):
-            raise ShapeError(
-                f"{name}: {len(numbers)} {column} but {len(words)} words",
-                needed=f"Every word has one of the {column}.",
-                remedy=f"Omit {column} if they are unknown.",
-            )
-
-
-def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None:
-    if len(rows) == len(words):
-        return
-    twice = next(word for row, word in enumerate(words) if rows[word] != row)
-    raise VocabularyError(
-        f"{name}: the word {twice!r} is listed more than once",
-        needed="All words must be distinct.",
-        remedy="Keep the first of each; load(path, memory_map=False) does so with a file.",
-    )
 
 
 def with_words(where: str, x: Any, words: Sequence[str] | None, name: str = "embedding") -> Embedding:

@@ -29,7 +29,7 @@ class Implementation:
     reason: str
 
 
-@result
+@result(eq=True)
 class Info:
     """What ``gpuemb info`` shows.
 

@@ -18,7 +18,7 @@ from gpuemb.training.recipes import GloVe
 from gpuemb.training.spectral import plan_ppmi_svd
 
 
-@result
+@result(eq=True)
 class StudyPlan:
     """What each phase of a study holds at once.
 
@@ -50,13 +50,13 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
         nonzeros: stored pairs of the counts.
 
     Raises:
-        ConfigError: an impossible configuration, or fewer than two words or no pair.
+        ConfigError: an impossible configuration, fewer than two words, or a negative number of pairs.
 
     Cost: nothing is read or allocated.
     """
     config = config_of("plan", config)
     check_at_least("plan", "words", words, 2)
-    check_at_least("plan", "nonzeros", nonzeros, 1)
+    check_at_least("plan", "nonzeros", nonzeros, 0)
     phases, disk = [], 0
     for model in config.models:
         runs, dim = len(model.seeds), model.recipe.dim

@@ -1,4 +1,4 @@
-"""Checks of the arguments of public functions against their annotations."""
+"""What an argument may be: conversions and their error messages, by annotation."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ import functools
 import inspect
 import operator
 import os
-import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import numpy as np
 
 from gpuemb.core.arrays import as_array, device_of, to_host
-from gpuemb.core.checks import check_choice
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import ConfigError, DTypeError, GpuembError
-from gpuemb.core.results import shown
 
-P = ParamSpec("P")
-R = TypeVar("R")
-NO = object()  # what a kind answers to a value that is not of it
+NO = object()  # what a kind returns for a value of another kind
 LISTS = (Sequence, Iterable, Collection, list, tuple)
-MAKERS = {  # what gives the objects that functions take from each other
+MAKERS = {  # the source of each class of gpuemb
     "Cooccurrence": "count_cooccurrences(tokens) counts a corpus.",
     "CountedRows": "count_cooccurrences(tokens).rows holds them.",
     "CountsConfig": "CountsConfig(window=10), for example.",
@@ -34,7 +29,7 @@ MAKERS = {  # what gives the objects that functions take from each other
     "Fraction": "fractions.Fraction(1, 2520), for example.",
     "GloVe": "GloVe(dim=100) or PPMISVD(dim=100), for example.",
     "ModelConfig": "ModelConfig(GloVe(dim=100), seeds=5), for example.",
-    "Progress": "Leave it out: nothing is reported then.",
+    "Progress": "Omit it: then nothing is reported.",
     "StudyResult": "study(config) returns one.",
     "TextConfig": "TextConfig(min_count=10), for example.",
     "Tokens": "read_corpus(source) reads a text.",
@@ -43,7 +38,7 @@ MAKERS = {  # what gives the objects that functions take from each other
 
 
 class LateWords(Sequence[str]):
-    """Words of a file that are cut apart when the first is used: doors do not look at them."""
+    """Words of a file that are split on first access, and not checked before."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,9 @@ class Kind:
     """One thing that an argument may be.
 
     Attributes:
-        noun: what it is, with its article.
-        enter: returns what the function gets, ``NO`` for a value of another kind.
-        remedy: what to give, for the argument ``{name}``; ``{word}`` is the text that was given.
+        noun: its description, with the article.
+        enter: converts a value; ``NO`` if the value is of another kind.
+        remedy: of the error; ``{name}`` is the argument, ``{word}`` the given text.
         error: class of the error.
     """
 
@@ -63,92 +58,12 @@ class Kind:
     error: type[GpuembError] = ConfigError
 
 
-def door(function: Callable[P, R]) -> Callable[P, R]:
-    """Check the arguments of a public function against its annotations before it runs.
-
-    Integers of any type are converted to ``int``, numbers to ``float``, words of any sequence to a list.
-    Arguments annotated ``Any``, such as tables, are checked by the function itself.
-    """
-    signature = inspect.signature(function)
-    where = function.__qualname__.removesuffix(".__init__")
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs)
-        for name, value in given.arguments.items():
-            default = signature.parameters[name].default
-            given.arguments[name] = enter(where, name, value, _hints(function)[name], default)
-        return function(*given.args, **given.kwargs)
-
-    return checked
-
-
-def enter_fields(self: Any) -> None:
-    """Check the fields of a new frozen dataclass as :func:`door` checks arguments."""
-    owner: Any = type(self)
-    hints = _hints(owner)
-    for field in fields(self):
-        value = getattr(self, field.name)
-        entered = enter(owner.__name__, field.name, value, hints[field.name], field.default)
-        object.__setattr__(self, field.name, entered)
-
-
-def enter(where: str, name: str, value: Any, hint: Any, default: Any = inspect.Parameter.empty) -> Any:
-    """Return ``value`` as the function gets it.
-
-    Args:
-        where: the function that was called.
-        name: of the argument.
-        value: what was given.
-        hint: its annotation.
-        default: of the argument, that the remedy names.
-
-    Raises:
-        ConfigError: it is none of what ``hint`` allows.
-        DTypeError: an object of a class of gpuemb is needed.
-    """
-    if get_origin(hint) is Literal:
-        check_choice(where, name, value, get_args(hint))
-        return value
-    kinds = _kinds(hint)
-    for kind in kinds:
-        entered = kind.enter(value)
-        if entered is not NO:
-            return entered
-    main = next(kind for kind in kinds if kind.noun != "None")
-    *others, last = dict.fromkeys(kind.noun for kind in kinds)
-    word = shown(value) if isinstance(value, str) else "'king'"
-    plain = isinstance(default, (bool, int, float, str)) and default != ""
-    raise main.error(
-        f"{where}: {name} = {shown(value)}",
-        needed=f"{name} is {', '.join(others)}{' or ' if others else ''}{last}.",
-        remedy=f"Omit it for the default {default!r}." if plain else main.remedy.format(name=name, word=word),
-    )
-
-
 @functools.cache
-def _hints(owner: Any) -> dict[str, Any]:
-    """Annotations of a function's arguments or a dataclass's fields."""
-    if not isinstance(owner, type):
-        arguments = inspect.signature(owner).parameters.values()
-        return {one.name: _evaluated(one.annotation, owner) for one in arguments}
-    homes = {name: kind for kind in reversed(owner.__mro__) for name in inspect.get_annotations(kind)}
-    return {field.name: _evaluated(field.type, homes[field.name]) for field in fields(owner)}
-
-
-def _evaluated(hint: Any, home: Any) -> Any:
-    """Return an annotation as the module of ``home`` reads it."""
-    try:
-        return eval(hint, vars(sys.modules[home.__module__])) if isinstance(hint, str) else hint
-    except NameError:  # imported for type checkers alone
-        return Any
-
-
-@functools.cache
-def _kinds(hint: Any) -> tuple[Kind, ...]:
+def kinds_of(hint: Any) -> tuple[Kind, ...]:
+    """Return the kinds of value that an annotation allows, in its order."""
     if get_origin(hint) in (typing.Union, types.UnionType):
         several = [one for one in get_args(hint) if one is not str or Path not in get_args(hint)]
-        return tuple(kind for one in several for kind in _kinds(one))
+        return tuple(kind for one in several for kind in kinds_of(one))
     origin = get_origin(hint) or hint
     if hint is Any or hint is inspect.Parameter.empty:
         return (ANYTHING,)
@@ -193,7 +108,7 @@ def _array_kind(scalar: type[np.generic]) -> Kind:
             return NO
         if array.dtype == scalar:
             return array
-        with np.errstate(invalid="ignore"):  # what is no whole number comes out as another one
+        with np.errstate(invalid="ignore"):  # other numbers are found by the comparison below
             converted = array.astype(scalar)
         return converted if not whole or (converted == array).all() else NO
 
@@ -202,7 +117,7 @@ def _array_kind(scalar: type[np.generic]) -> Kind:
 
 
 def whole_number(value: Any, otherwise: Any = NO) -> Any:
-    """Return a whole number of any integer type as ``int``; ``otherwise`` for all else, True and 2.0 too."""
+    """Return an integer of any type as ``int``; ``otherwise`` for all else, including True and 2.0."""
     if isinstance(value, (bool, np.bool_)):
         return otherwise
     try:
@@ -216,7 +131,7 @@ def _number(value: Any) -> Any:
         return NO
     try:
         return float(value)
-    except Exception:  # as for whole numbers; a whole number may be past every float
+    except Exception:  # as above; an int may be larger than every float
         return NO
 
 
