@@ -32,36 +32,45 @@ if TYPE_CHECKING:
     from gpuemb.corpus.tokens import Tokens, read_corpus
     from gpuemb.corpus.vocabulary import Vocabulary
     from gpuemb.counts.cooccurrence import Cooccurrence
+    from gpuemb.counts.count_spectrum import CountSpectrum
     from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
-    from gpuemb.counts.pmi import ppmi
+    from gpuemb.counts.information import ContextEntropies, Information
+    from gpuemb.counts.pmi import PairInformation, Ratios, ppmi
+    from gpuemb.counts.power_law import PowerLaw
+    from gpuemb.counts.table import Provenance
     from gpuemb.embeddings import datasets
+    from gpuemb.embeddings.datasets import Analogies, WordPairs
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
+    from gpuemb.geometry.alignment import Alignment, Alignments
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
-    from gpuemb.geometry.consensus import consensus
-    from gpuemb.geometry.crossgrams import cross_grams
-    from gpuemb.geometry.displacement import semantic_displacement
+    from gpuemb.geometry.consensus import Consensus, consensus
+    from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
+    from gpuemb.geometry.displacement import Displacement, semantic_displacement
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.rsa import rsa
+    from gpuemb.geometry.rsa_lists import WordListSimilarity
     from gpuemb.geometry.shape import angular, bures
-    from gpuemb.geometry.spectrum import spectrum, spectrum_distance
+    from gpuemb.geometry.similarity import DirectedSimilarity, Similarity
+    from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
     from gpuemb.geometry.words import pip_per_word, second_order_cosine
-    from gpuemb.neighbors.cosines import cosine_matrix, cosine_tiles
-    from gpuemb.neighbors.exact import nearest_neighbors
+    from gpuemb.neighbors.cosines import Cosines, cosine_matrix, cosine_tiles
+    from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
     from gpuemb.neighbors.index import CosineIndex
-    from gpuemb.neighbors.judgements import similarity_correlation
-    from gpuemb.neighbors.overlap import neighbor_overlap
+    from gpuemb.neighbors.judgements import SimilarityCorrelation, similarity_correlation
+    from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
     from gpuemb.report.page import write_report
-    from gpuemb.stability.compare import compare
-    from gpuemb.stability.comparisons import benjamini_hochberg
+    from gpuemb.stability.compare import Comparison, compare
+    from gpuemb.stability.comparisons import Discoveries, benjamini_hochberg
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
-    from gpuemb.stability.info import info
-    from gpuemb.stability.planning import plan
-    from gpuemb.stability.result import StudyResult
+    from gpuemb.stability.info import Implementation, Info, info
+    from gpuemb.stability.planning import StudyPlan, plan
+    from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
+    from gpuemb.stability.statistics import Estimate
     from gpuemb.stability.study import study
     from gpuemb.stability.toml import load_config
     from gpuemb.training.recipes import PPMISVD, GloVe
@@ -88,35 +97,44 @@ _ROOMS = {
     "corpus.tokens": ("Tokens", "read_corpus"),
     "corpus.vocabulary": ("Vocabulary",),
     "counts.cooccurrence": ("Cooccurrence",),
+    "counts.count_spectrum": ("CountSpectrum",),
     "counts.counting": ("bootstrap_repeats", "count_cooccurrences"),
-    "counts.pmi": ("ppmi",),
+    "counts.information": ("ContextEntropies", "Information"),
+    "counts.pmi": ("PairInformation", "Ratios", "ppmi"),
+    "counts.power_law": ("PowerLaw",),
+    "counts.table": ("Provenance",),
+    "embeddings.datasets": ("Analogies", "WordPairs"),
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
+    "geometry.alignment": ("Alignment", "Alignments"),
     "geometry.cca": ("cca", "pwcca", "svcca"),
     "geometry.cka": ("cka",),
-    "geometry.consensus": ("consensus",),
-    "geometry.crossgrams": ("cross_grams",),
-    "geometry.displacement": ("semantic_displacement",),
+    "geometry.consensus": ("Consensus", "consensus"),
+    "geometry.crossgrams": ("CrossGrams", "cross_grams"),
+    "geometry.displacement": ("Displacement", "semantic_displacement"),
     "geometry.eigenspace": ("eigenspace_instability", "eigenspace_overlap"),
     "geometry.pip": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
+    "geometry.rsa_lists": ("WordListSimilarity",),
     "geometry.shape": ("angular", "bures"),
-    "geometry.spectrum": ("spectrum", "spectrum_distance"),
+    "geometry.similarity": ("DirectedSimilarity", "Similarity"),
+    "geometry.spectrum": ("Spectrum", "spectrum", "spectrum_distance"),
     "geometry.words": ("pip_per_word", "second_order_cosine"),
-    "neighbors.cosines": ("cosine_matrix", "cosine_tiles"),
-    "neighbors.exact": ("nearest_neighbors",),
+    "neighbors.cosines": ("Cosines", "cosine_matrix", "cosine_tiles"),
+    "neighbors.exact": ("Neighbors", "nearest_neighbors"),
     "neighbors.index": ("CosineIndex",),
-    "neighbors.judgements": ("similarity_correlation",),
-    "neighbors.overlap": ("neighbor_overlap",),
+    "neighbors.judgements": ("SimilarityCorrelation", "similarity_correlation"),
+    "neighbors.overlap": ("NeighborOverlap", "neighbor_overlap"),
     "report.page": ("write_report",),
-    "stability.comparisons": ("benjamini_hochberg",),
-    "stability.compare": ("compare",),
+    "stability.compare": ("Comparison", "compare"),
+    "stability.comparisons": ("Discoveries", "benjamini_hochberg"),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
-    "stability.info": ("info",),
-    "stability.planning": ("plan",),
-    "stability.result": ("StudyResult",),
+    "stability.info": ("Implementation", "Info", "info"),
+    "stability.planning": ("StudyPlan", "plan"),
+    "stability.result": ("ModelResult", "PairMeasure", "RunSpectra", "StudyResult", "WordMeasures"),
+    "stability.statistics": ("Estimate",),
     "stability.study": ("study",),
     "stability.toml": ("load_config",),
     "training.recipes": ("GloVe", "PPMISVD"),
@@ -129,32 +147,64 @@ __version__ = version("gpuemb")
 
 __all__ = [
     "PPMISVD",
+    "Alignment",
+    "Alignments",
+    "Analogies",
+    "Comparison",
     "CompileError",
     "ConfigError",
+    "Consensus",
+    "ContextEntropies",
     "Cooccurrence",
     "CosineIndex",
+    "Cosines",
+    "CountSpectrum",
     "CountsConfig",
+    "CrossGrams",
     "DTypeError",
     "Device",
     "DeviceError",
+    "DirectedSimilarity",
+    "Discoveries",
+    "Displacement",
     "DroppedWarning",
     "Embedding",
     "EmbeddingStack",
+    "Estimate",
     "FileFormatError",
     "GloVe",
     "GpuembError",
+    "Implementation",
+    "Info",
+    "Information",
     "MemoryBudgetError",
     "ModelConfig",
+    "ModelResult",
+    "NeighborOverlap",
+    "Neighbors",
     "NonFiniteError",
+    "PairInformation",
+    "PairMeasure",
+    "PowerLaw",
+    "Provenance",
+    "Ratios",
+    "RunSpectra",
     "ShapeError",
     "ShortDocumentsWarning",
+    "Similarity",
+    "SimilarityCorrelation",
+    "Spectrum",
     "StorageError",
     "StudyConfig",
+    "StudyPlan",
     "StudyResult",
     "TextConfig",
     "Tokens",
     "Vocabulary",
     "VocabularyError",
+    "WordListSimilarity",
+    "WordMeasures",
+    "WordPairs",
     "angular",
     "benjamini_hochberg",
     "bootstrap_repeats",

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuemb.core.cuda import cupy
-from gpuemb.core.device import CPU, Device, RunsOn, choose
-from gpuemb.core.errors import DeviceError, DTypeError, ShapeError
+from gpuemb.core.device import CPU, Device, DeviceName, RunsOn, choose
+from gpuemb.core.errors import DeviceError, DTypeError, GpuembError, ShapeError
 
 Array: TypeAlias = Any  # an array of any library with the array API
 FloatMatrix: TypeAlias = Any  # (V, d) float16, float32 or float64
@@ -20,6 +20,7 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
+NUMBERS = "fiub"  # NumPy's kinds of floating, whole and truth values
 DLPACK_CPU, DLPACK_CUDA, DLPACK_CUDA_HOST, DLPACK_CUDA_MANAGED = 1, 2, 3, 13
 
 
@@ -52,13 +53,13 @@ def device_of(x: Array) -> Device:
     )
 
 
-def computing_device(where: str, x: Array, name: str | None, needs: Iterable[RunsOn] = ()) -> Device:
-    """Return the device that computes on ``x``: its own, or the named one for an array of the host.
+def computing_device(where: str, x: Array, name: DeviceName, needs: Iterable[RunsOn] = ()) -> Device:
+    """Return the device that computes on ``x``, by the rule that :class:`gpuemb.core.device.Device` states.
 
     Args:
         where: the function that was called.
         x: the array.
-        name: as for :func:`gpuemb.core.device.choose`; None: the device of ``x``.
+        name: what was given for ``device=``; None is the device of ``x``.
         needs: kernels that ``auto`` needs.
 
     Raises:
@@ -70,9 +71,9 @@ def computing_device(where: str, x: Array, name: str | None, needs: Iterable[Run
         return here
     if here == CPU:
         return choose(name, needs)
-    if name not in ("auto", here.kind) and choose(name) != here:
+    if str(name) not in ("auto", here.kind) and choose(name) != here:
         raise DeviceError(
-            f"{where}: the table is on {here}, and device={name!r}",
+            f"{where}: the table is on {here}, and device={str(name)!r}",
             needed="gpuemb computes on an array of a GPU where it is, and never moves it implicitly.",
             remedy="Omit device, or copy the table to the host first: cupy.asnumpy(x).",
         )
@@ -95,17 +96,69 @@ def native(x: Array) -> Any:
     return as_numbers(x)
 
 
+def as_array(x: Any, where: str = "array") -> Array:
+    """Return ``x`` as an array: one of any library as it is, what speaks DLPack alone as its device's own.
+
+    Every door takes arrays through here, so that a rule for what may enter is written once.
+
+    Raises:
+        DTypeError: a masked array, or no numbers.
+        DeviceError: on a kind of device that gpuemb has no kernels for.
+        ShapeError: nested lists of unequal lengths.
+    """
+    from array_api_compat import is_array_api_obj
+
+    if isinstance(x, np.ndarray) and x.dtype.kind in NUMBERS and not _is_masked(x):
+        return x
+    foreign = not isinstance(x, (np.ndarray, type)) and (is_array_api_obj(x) or hasattr(x, "__dlpack__"))
+    if not foreign:
+        return as_numbers(x, where)
+    if is_array_api_obj(x):
+        return x
+    try:
+        return native(x)
+    except (BufferError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if isinstance(error, GpuembError):
+            raise
+        raise DTypeError(
+            f"{where}: {type(x).__name__} cannot be exchanged by DLPack: {error}",
+            needed="__dlpack__ and __dlpack_device__ must give an array of numbers.",
+            remedy="Convert it first: numpy.asarray(x).",
+        ) from error
+
+
+def _is_masked(x: Any) -> bool:
+    return isinstance(x, np.ma.MaskedArray)
+
+
 def as_numbers(x: Any, where: str = "array") -> NDArray[Any]:
-    """Turn nested Python numbers into an array; raise on other types."""
+    """Turn nested Python numbers into an array; raise on other types.
+
+    Raises:
+        DTypeError: a masked array, or no numbers.
+        ShapeError: lists of unequal lengths.
+    """
+    if _is_masked(x) or (isinstance(x, (list, tuple)) and any(map(_is_masked, x))):
+        raise DTypeError(
+            f"{where}: a masked array was given",
+            needed="Every entry is a number: missing entries are not supported.",
+            remedy="Drop their rows: x.data[~x.mask.any(axis=1)], or fill them: x.filled(0).",
+        )
     try:
         array = np.asarray(x)
+    except TypeError as error:
+        raise DTypeError(
+            f"{where}: {type(x).__name__} cannot become an array: {error}",
+            needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",
+            remedy="Convert it first: numpy.array(x).",
+        ) from error
     except ValueError as error:
         raise ShapeError(
             f"{where}: the rows of the {type(x).__name__} differ in length",
             needed="Every row needs equally many numbers.",
             remedy="Find the odd one with {len(row) for row in rows}.",
         ) from error
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in NUMBERS:
         raise DTypeError(
             f"{where}: expected numbers, but got {type(x).__name__} holding {array.dtype}",
             needed="Arrays of numbers, from NumPy, CuPy, torch or nested lists.",

@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, SupportsIndex
 
-from gpuemb.core.arrays import Array, as_numbers, device_of, namespace_of
+from gpuemb.core.arrays import Array, as_array, device_of, namespace_of
 from gpuemb.core.errors import ConfigError, DeviceError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.results import shown
 
 FLOATS = ("float16", "float32", "float64")
 LARGEST_SQUARE, LARGEST_FOURTH_POWER = 1e150, 1e70  # float64 numbers whose powers stay inside float64
@@ -33,8 +34,7 @@ def check_floats(where: str, name: str, x: Any) -> Array:
         ShapeError: not two axes, or one of them empty.
         DTypeError: not floating numbers.
     """
-    if not hasattr(x, "__dlpack__"):
-        x = as_numbers(x, where)
+    x = as_array(x, where)
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeError(
             f"{where}: {name} has shape {tuple(x.shape)}",
@@ -146,7 +146,7 @@ def check_neighbors(where: str, k: int, candidates: int) -> None:
     """
     if isinstance(k, bool) or not isinstance(k, SupportsIndex):
         raise ConfigError(
-            f"{where}: k = {k!r} neighbors were asked for",
+            f"{where}: k = {shown(k)} neighbors were asked for",
             needed="k is an integer.",
             remedy="Give k=10, for example.",
         )
@@ -166,9 +166,9 @@ def check_choice(where: str, name: str, value: object, choices: Sequence[str]) -
     Raises:
         ConfigError: it is not; the nearest choice is named.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ConfigError(
-            f"{where}: {name} = {value!r} is not known",
+            f"{where}: {name} = {shown(value)} is not known",
             needed=f"{name} is one of {', '.join(choices)}.",
             remedy=nearest_hint(str(value), choices),
         )

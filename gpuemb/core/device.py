@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gpuemb.core.cuda import cupy
 from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
@@ -19,11 +19,19 @@ CPU_ONLY_REMEDY = "Use device='cpu' (or 'auto'), which runs everything on this m
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A processor with its own memory.
+    """A processor with its own memory, and what ``device=`` means in every function.
+
+    ``device=None`` follows the arrays: work is done where the tables lie, and on the CPU where text or
+    counts are given. ``"auto"`` is the first CUDA device where one answers and all kernels of the work run
+    there, else the CPU. ``"cpu"``, ``"cuda"`` (the first) and ``"cuda:1"``, or such a Device, name one:
+    tables of the host stream to it; an array that lies on a GPU is not moved, and another device refused.
 
     Attributes:
         kind: ``"cpu"`` or ``"cuda"``; also the file name of a kernel's implementation.
         index: number of the device among its kind.
+
+    Raises:
+        ConfigError: another kind, or an index that is no whole number from 0.
 
     Example:
         >>> print(ge.Device("cpu"), ge.Device("cuda", 1))
@@ -33,11 +41,21 @@ class Device:
     kind: str
     index: int = 0
 
+    def __post_init__(self) -> None:
+        whole = isinstance(self.index, int) and not isinstance(self.index, bool) and self.index >= 0
+        if not whole or not isinstance(self.kind, str) or self.kind not in ("cpu", "cuda"):
+            raise ConfigError(
+                f"Device: kind = {self.kind!r}, index = {self.index!r}",
+                needed="The kind is 'cpu' or 'cuda', the index a whole number from 0.",
+                remedy="Device('cuda', 1) is what device='cuda:1' means.",
+            )
+
     def __str__(self) -> str:
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
 
 
 CPU = Device("cpu")
+DeviceName: TypeAlias = str | Device | None  # what ``device=`` takes
 
 
 class RunsOn(Protocol):
@@ -47,19 +65,21 @@ class RunsOn(Protocol):
         """Whether it has an implementation for this kind."""
 
 
-def choose(name: str = "auto", needs: Iterable[RunsOn] = ()) -> Device:
-    """Resolve ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
+def choose(given: DeviceName = "auto", needs: Iterable[RunsOn] = ()) -> Device:
+    """Resolve what was given for ``device=``, where nothing lies on a GPU: None is the CPU.
 
-    ``auto`` is the first CUDA device if it is usable and every kernel of ``needs`` runs on it, else the
-    CPU.
+    Args:
+        given: see :class:`Device`.
+        needs: kernels that ``auto`` needs.
 
     Raises:
-        ConfigError: the name is none of these.
+        ConfigError: no device's name.
         DeviceError: the device cannot be used; the missing parts are named.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+    name = "cpu" if given is None else str(given)
+    if not isinstance(given, DeviceName) or not re.fullmatch(r"auto|cpu|cuda(:\d{1,6})?", name):
         raise ConfigError(
-            f"device: {name!r} is not a device",
+            f"device: {given!r} is not a device",
             needed="A device is 'auto', 'cpu', 'cuda' or 'cuda:n' with a number n.",
             remedy="gpuemb info shows what this machine has.",
         )

@@ -192,15 +192,14 @@ def _encode_documents(
     numbers: dict[str, int] = {}
     ids, lengths = list[int](), list[int]()
     for tokens in rule.tokens_of(documents):
-        ids += [numbers.setdefault(token, len(numbers)) for token in tokens]
+        try:
+            ids += [numbers.setdefault(token, len(numbers)) for token in tokens]
+        except TypeError as error:  # a list among the tokens has no hash
+            raise _invalid(chunk, tokens) from error
         lengths.append(len(tokens))
     for token in numbers:
         if not isinstance(token, str) or not token or "\n" in token or "\0" in token:
-            raise ConfigError(
-                f"corpus: {chunk.name}: the tokenizer returned {token!r}",
-                needed="A token is a non-empty str without line ends and zero bytes.",
-                remedy="Filter such tokens in the tokenizer.",
-            )
+            raise _invalid(chunk, token)
     text = np.frombuffer("".join(f"{token}\n" for token in numbers).encode(), np.uint8)
     among, local = spellings.number(text, places_of(text)), np.array(ids, np.int64)
     spellings.counts[among] += np.bincount(local, minlength=len(among))
@@ -208,3 +207,11 @@ def _encode_documents(
     found = FoundTokens(among[local], ends, np.zeros(0, bool), NONE, len(text))
     lines = chunk.text.count(b"\n") if chunk.records is None else len(documents)
     return EncodedChunk(chunk, text, found, spellings, lines)
+
+
+def _invalid(chunk: Chunk, given: object) -> ConfigError:
+    return ConfigError(
+        f"corpus: {chunk.name}: the tokenizer returned {given!r}",
+        needed="A token is a non-empty str without line ends and zero bytes.",
+        remedy="Filter such tokens in the tokenizer.",
+    )

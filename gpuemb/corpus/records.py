@@ -45,16 +45,26 @@ def read_records(
         pieces = _json_lines(stream, size, field or FIELD, errors)
     number = 1
     for texts in pieces:
-        yield _sound(texts, stream.name, number, errors)
+        yield valid_unicode(texts, f"{stream.name}, record", number, errors)
         number += len(texts)
 
 
-def _sound(texts: list[str], name: str, number: int, errors: str) -> list[str]:
-    """Return the texts as valid Unicode: JSON can escape half of a surrogate pair."""
+def valid_unicode(texts: list[str], name: str, number: int, errors: str) -> list[str]:
+    """Return the texts as valid Unicode: Python and JSON can spell half of a surrogate pair.
+
+    Args:
+        texts: of some records.
+        name: of what they are, for people.
+        number: of the first.
+        errors: ``strict``, ``replace`` or ``ignore``.
+
+    Raises:
+        FileFormatError: half a surrogate pair, where ``errors`` is strict.
+    """
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
-        return [_spellable(text, f"{name}, record {number + i}", errors) for i, text in enumerate(texts)]
+        return [_spellable(text, f"{name} {number + i}", errors) for i, text in enumerate(texts)]
     return texts
 
 

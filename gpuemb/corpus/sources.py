@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.results import shown
 
 DATASET = "dataset:"
 CONVERSATIONS = DATASET + "conversations"
 CONVERSATIONS_PACKAGE = "chitchat_dataset"
 STANDARD_INPUT = "-"
+IN_MEMORY = "Is it text? Documents in memory are a list: read_corpus([text])."
 CHUNK = 1 << 20
 PACKINGS = {".gz": ("gzip", b"\x1f\x8b"), ".bz2": ("bzip2", b"BZh"), ".zst": ("zstd", b"\x28\xb5\x2f\xfd")}
 BZIP2_BLOCK = (b"1AY&SY", b"\x17rE8P\x90")  # after "BZh" and a digit: "BZh" alone may begin a text
@@ -40,18 +42,18 @@ def expand(sources: Sequence[str]) -> tuple[str, ...]:
         path = Path(source)
         if source == STANDARD_INPUT or source.startswith(DATASET):
             found.append(source)
-        elif path.is_dir():
+        elif os.path.isdir(source):  # Path's own methods raise for names that are too long
             found += _files_of(source, path.rglob("*"), "folder", "A folder is read as all files below it.")
-        elif path.exists():
+        elif os.path.exists(source):
             found.append(source)
         elif glob.has_magic(source):
             matches = map(Path, glob.glob(source, recursive=True))
             found += _files_of(source, matches, "pattern", "* is any part of a name, ** any folders.")
         else:
             raise StorageError(
-                f"corpus: {source} does not exist",
+                f"corpus: {shown(source) if source.split()[1:] else source} does not exist",
                 needed="A corpus is files, folders, patterns, '-' or dataset:conversations.",
-                remedy=_nearby(path),
+                remedy=IN_MEMORY if source.split()[1:] else _nearby(path),
             )
     return tuple(found)
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Int32
 from gpuemb.core.checks import nearest_hint
+from gpuemb.core.doors import enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.corpus.tokenizer import APOSTROPHES
 from gpuemb.kernels.tokenize import CODE_POINTS, Bytes, bits_of
@@ -69,7 +70,11 @@ def token_pattern(tokenizer: Tokenizer) -> ByteRule | DocumentRule:
     if not callable(tokenizer):
         raise _unknown(tokenizer, "A function is called with each document and returns its tokens.")
     function = tokenizer
-    return DocumentRule(lambda documents: [function(document) for document in documents])
+
+    def tokens_of(documents: Sequence[str]) -> list[Sequence[str]]:
+        return [enter("corpus", "the tokenizer's result", function(one), Sequence[Any]) for one in documents]
+
+    return DocumentRule(tokens_of)
 
 
 def name_of(tokenizer: Tokenizer) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import ConfigError, VocabularyError
+from gpuemb.core.doors import door, enter_fields
+from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.results import one_line, shown
 from gpuemb.corpus.chunks import (
-    DOCUMENTS,
-    ENCODING_ERRORS,
     Documents,
     Reading,
     after_document,
@@ -22,17 +22,20 @@ from gpuemb.corpus.chunks import (
     read_chunks,
 )
 from gpuemb.corpus.encode import Encoder
+from gpuemb.corpus.in_memory import NAME, are_tokens, memory_chunks, paths_or_documents
 from gpuemb.corpus.merge import merge_pieces, warn_of_short_lines
 from gpuemb.corpus.records import holds_records
 from gpuemb.corpus.sources import expand, size_of
 from gpuemb.corpus.subsampling import Subsampling, check_threshold
-from gpuemb.corpus.token_patterns import DEFAULT, ByteRule, Tokenizer, name_of, token_pattern
+from gpuemb.corpus.token_patterns import DEFAULT, ByteRule, DocumentRule, Tokenizer, name_of, token_pattern
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
+GIVEN = "given"  # what the tokenizer is called where documents are lists of tokens
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Tokens:
     """Word ids, document after document; words outside the vocabulary are left out.
 
@@ -55,6 +58,24 @@ class Tokens:
     vocabulary: Vocabulary
     unicode_version: str = UNICODE_VERSION
     tokenizer: str = DEFAULT
+    __repr__ = one_line
+
+    def __post_init__(self) -> None:
+        enter_fields(self)
+        ids, starts = self.ids, self.starts
+        sound = ids.ndim == starts.ndim == 1 and len(starts) and starts[0] == 0 and starts[-1] == len(ids)
+        if not sound or (np.diff(starts) < 0).any():
+            raise ShapeError(
+                f"Tokens: ids are {shown(ids)}, starts {shown(starts)}",
+                needed="starts are where documents begin in ids: 0 first, ascending, the number of ids last.",
+                remedy="read_corpus([['a', 'token'], …]) makes Tokens of lists.",
+            )
+        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
+            raise ShapeError(
+                f"Tokens: ids run from {ids.min()} to {ids.max()}",
+                needed=f"The vocabulary's ids run from 0 to {len(self.vocabulary) - 1}.",
+                remedy="Leave out the tokens of other words.",
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,8 +86,9 @@ class Tokens:
         return len(self.starts) - 1
 
 
+@door
 def read_corpus(
-    paths: str | Path | Sequence[str | Path],
+    source: Any,
     *,
     tokenizer: Tokenizer = DEFAULT,
     documents: Documents = "line",
@@ -76,17 +98,19 @@ def read_corpus(
     vocabulary: Vocabulary | Sequence[str] | str | Path | None = None,
     subsample: float | None = None,
     seed: int = 0,
-    encoding_errors: str = "strict",
+    encoding_errors: Literal["strict", "replace", "ignore"] = "strict",
     progress: Progress = SILENT,
 ) -> Tokens:
-    """Read text into token ids.
+    """Read text, from files or from memory, into token ids.
 
     gzip, bzip2 and zstd files, known by their ending or first bytes, are unpacked. ``.jsonl``, ``.ndjson``
     and ``.parquet`` are records, each a document, as is each message of the conversations.
 
     Args:
-        paths: files, folders, patterns (``"texts/**/*.txt"``), ``"-"`` for standard input (JSON lines if
-            ``field`` is given), ``"dataset:conversations"``.
+        source: files, folders, patterns (``"texts/**/*.txt"``), ``"-"`` for standard input (JSON lines if
+            ``field`` is given), ``"dataset:conversations"``; or documents in memory: strings or lists of
+            tokens, in a list or from a generator. One string is a path. Several are documents where none is
+            a path that exists and one at least has white space but no file's ending.
         tokenizer: ``default`` (Definitions §1), ``whitespace`` (exactly ``str.split``), a compiled regular
             expression or ``"regex:…"`` (its full matches), a path ending in ``.json`` (a file of Hugging
             Face's ``tokenizers``), or a function from a document to its tokens. Only the first lowercases.
@@ -121,24 +145,31 @@ def read_corpus(
         >>> tokens.documents, len(tokens.ids), tokens.vocabulary.words[:3]
         (9, 42, ('the', 'a', 'cat'))
     """
-    given = [str(paths)] if isinstance(paths, (str, Path)) else [str(path) for path in paths]
-    _check_options(documents, encoding_errors, subsample)
+    if subsample is not None:
+        check_threshold(subsample)
     rule, reading = token_pattern(tokenizer), Reading(documents, field, encoding_errors)
     chosen = None if vocabulary is None else words_of(vocabulary)
+    given, in_memory = paths_or_documents(source)
     sources = expand(given)
     _check_field(sources, field)
     encoder = Encoder(reading)
-    with progress.phase("reading text", size_of(sources)) as task:
-        cut = after_white_space if isinstance(rule, ByteRule) else after_document(documents)
-        encoder.encode(read_chunks(sources, reading, cut, task), rule)
+    with progress.phase("reading text", size_of(sources) if sources else None) as task:
+        if in_memory is not None:
+            tokens, in_memory = are_tokens(in_memory)
+            if tokens:
+                rule, tokenizer = _given_tokens(tokenizer), GIVEN
+            encoder.encode(memory_chunks(in_memory, encoding_errors, tokens=tokens), rule)
+        else:
+            cut = after_white_space if isinstance(rule, ByteRule) else after_document(documents)
+            encoder.encode(read_chunks(sources, reading, cut, task), rule)
     spelled, numbers = encoder.merged()
     if not len(spelled):
         raise VocabularyError(
-            f"corpus: {', '.join(given)} holds no words",
+            f"corpus: {', '.join(given) or NAME} holds no words",
             needed="By default a word is a run of letters and digits.",
             remedy="Check that the files are not empty.",
         )
-    if documents == "line" and not any(holds_records(source, field) for source in sources):
+    if documents == "line" and sources and not any(holds_records(one, field) for one in sources):
         warn_of_short_lines(encoder.pieces)
     lower = isinstance(rule, ByteRule) and rule.lower
     words, counts, word_of = _words(spelled, lower=lower)
@@ -149,11 +180,19 @@ def read_corpus(
     return Tokens(found, starts, kept, tokenizer=name_of(tokenizer))
 
 
-def _check_options(documents: str, encoding_errors: str, subsample: float | None) -> None:
-    check_choice("corpus", "documents", documents, DOCUMENTS)
-    check_choice("corpus", "encoding_errors", encoding_errors, ENCODING_ERRORS)
-    if subsample is not None:
-        check_threshold(subsample)
+def _given_tokens(tokenizer: Tokenizer) -> DocumentRule:
+    """Return the rule for lists of tokens: they are taken as they are.
+
+    Raises:
+        ConfigError: a tokenizer was asked for.
+    """
+    if tokenizer != DEFAULT:
+        raise ConfigError(
+            f"corpus: tokenizer = {name_of(tokenizer)!r} for lists of tokens",
+            needed="Lists of tokens are taken as they are.",
+            remedy="Leave tokenizer out, or give the documents as strings.",
+        )
+    return DocumentRule(lambda lists: lists)
 
 
 def _check_field(sources: Sequence[str], field: str | None) -> None:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.core.errors import StorageError, VocabularyError
+from gpuemb.core.doors import enter_fields
+from gpuemb.core.errors import ShapeError, StorageError, VocabularyError
+from gpuemb.core.results import one_line, shown
 from gpuemb.kernels.tokenize import Bytes
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of, selected
 
@@ -21,7 +23,7 @@ MASKS = np.array([(1 << 64) - (1 << 8 * (PREFIX - length)) for length in range(P
 MANY = 0xFFFF  # the first sort treats larger counts as equal to this one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """Words by count, most frequent first; equal counts in the order of the words.
 
@@ -41,6 +43,17 @@ class Vocabulary:
     words: tuple[str, ...]
     counts: Int64
     dropped_tokens: int = 0
+    __repr__ = one_line
+
+    def __post_init__(self) -> None:
+        enter_fields(self)
+        object.__setattr__(self, "words", tuple(self.words))
+        if self.counts.shape != (len(self.words),):
+            raise ShapeError(
+                f"Vocabulary: {len(self.words)} words, counts are {shown(self.counts)}",
+                needed="Every word has a count.",
+                remedy="Give as many counts as words.",
+            )
 
     def __len__(self) -> int:
         return len(self.words)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_at_least, check_at_most, check_choice
+from gpuemb.core.results import result
 from gpuemb.counts.decomposition import truncated_svd
 from gpuemb.counts.pmi import ppmi
 from gpuemb.counts.power_law import PowerLaw, fit_power_law
@@ -17,7 +17,7 @@ from gpuemb.counts.table import CountTable
 SpectrumOf: TypeAlias = Literal["counts", "ppmi"]
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class CountSpectrum:
     """The largest singular values of counts, or of their PPMI.
 

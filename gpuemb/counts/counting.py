@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.checks import check_choice
-from gpuemb.core.device import choose
+from gpuemb.core.device import DeviceName, choose
+from gpuemb.core.doors import door
 from gpuemb.core.memory import bytes_of
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.random import stream
@@ -28,6 +28,7 @@ from gpuemb.kernels.window_counts import (
 )
 
 
+@door
 def count_cooccurrences(
     tokens: Tokens,
     window: int = 10,
@@ -35,7 +36,7 @@ def count_cooccurrences(
     *,
     side: Side = "both",
     repeats: Int64 | None = None,
-    device: str = "auto",
+    device: DeviceName = "auto",
     memory: str | int | None = None,
     scratch: str | Path | None = None,
     progress: Progress = SILENT,
@@ -48,7 +49,7 @@ def count_cooccurrences(
         weighting: a pair at distance δ counts ``1/δ`` (harmonic), ``(w−δ+1)/w`` (linear) or 1 (flat).
         side: contexts on ``both`` sides, or only to the ``left`` or ``right`` of a word.
         repeats: ``(D,)`` how often each document counts; default once.
-        device: ``auto``, ``cpu`` or ``cuda``; a GPU counts the tokens in chunks that fit it, and the result
+        device: see :class:`gpuemb.Device`; a GPU counts the tokens in chunks that fit it, and the result
             is on the host.
         memory: most bytes of the host to use beside the tokens, such as ``"2GB"``; default all free ones.
             If they might not suffice, runs of whole documents are counted on the disk and merged, to the
@@ -71,7 +72,6 @@ def count_cooccurrences(
         (3, Fraction(1, 2))
     """
     check_window(window, weighting)
-    check_choice("counts", "side", side, ("both", "left", "right"))
     check_repeats(tokens, repeats)
     weights, denominator = weights_of(window, weighting)
     check_overflow(tokens, weights, repeats, window)
@@ -91,6 +91,7 @@ def count_cooccurrences(
     return Cooccurrence(rows, Fraction(1, denominator), tokens.vocabulary, done)
 
 
+@door
 def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
     """Resample the documents with replacement; return ``(D,)`` how often each was drawn.
 

@@ -115,6 +115,12 @@ def _read_vocabulary(path: Path) -> Vocabulary:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:
         raise _unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"counts: {path} is not UTF-8: {error.reason}",
+            needed="A file of a word and its count a line is needed, in UTF-8.",
+            remedy="Give the vocabulary that the pairs were counted with.",
+        ) from error
     pairs = [line.rsplit(" ", 1) for line in lines]
     wrong = [number for number, pair in enumerate(pairs, 1) if len(pair) != 2 or not pair[1].isdigit()]
     if wrong:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
+from gpuemb.core.results import result
 from gpuemb.counts.pmi import pmi, rows_of
 from gpuemb.counts.table import CountTable
 
@@ -17,7 +17,7 @@ InformationUnit: TypeAlias = Literal["nat", "bit"]
 NATS = {"nat": 1.0, "bit": math.log(2)}  # in one unit
 
 
-@dataclass(frozen=True)
+@result(eq=True)
 class Information:
     """An amount of information.
 
@@ -36,7 +36,7 @@ class Information:
         return f"{self.value:.6g} {self.unit}"
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class ContextEntropies:
     """Entropy of each word's contexts.
 

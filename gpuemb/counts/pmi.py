@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
-from gpuemb.core.checks import check_at_least
+from gpuemb.core.checks import check_at_least, check_at_most
+from gpuemb.core.doors import door
+from gpuemb.core.results import result
 from gpuemb.counts.table import CountTable, Word, csr_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+LARGEST_SMOOTHING = 16.0  # counts below 2⁶³ to this power, and their sums, stay inside float64
 
-@dataclass(frozen=True, eq=False)
+
+@result
 class PairInformation:
     """A measure of the pairs that co-occur; all others have one value, which is not the sparse matrix's 0.
 
@@ -44,7 +47,7 @@ class PairInformation:
         return self.absent if place is None else float(self.matrix.data[place])
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Ratios:
     """Ratio of each probe's probability near one word and near another; prints as a table.
 
@@ -116,6 +119,7 @@ def npmi(counts: CountTable, *, smoothing: float = 1.0) -> PairInformation:
     return PairInformation(csr_of(counts.rows, values), -1.0, "NPMI", counts)
 
 
+@door
 def ppmi(counts: CountTable, *, shift: float = 1.0, smoothing: float = 1.0) -> csr_matrix:
     """Positive pointwise mutual information ``max(0, log(P(i,j) / (P(i) P(j))) − log shift)``.
 
@@ -148,6 +152,8 @@ def ppmi(counts: CountTable, *, shift: float = 1.0, smoothing: float = 1.0) -> c
 
 def _pmi_of_pairs(counts: CountTable, smoothing: float) -> Float64:
     """PMI of every stored pair, in the order of the rows."""
+    check_at_least("pmi", "smoothing", smoothing, 0)
+    check_at_most("pmi", "smoothing", smoothing, LARGEST_SMOOTHING)
     words = counts.row_sums.astype(np.float64)
     contexts = counts.column_sums.astype(np.float64) ** smoothing
     contexts /= contexts.sum() if counts.total else 1.0

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from gpuemb.core.doors import enter, whole_number
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.results import result, shown
 
 CONFIDENCE = 0.95
 LEAST_RANKS = 3  # a line through two points has no residual
 
 
-@dataclass(frozen=True)
+@result(eq=True)
 class PowerLaw:
     """A line through ``log value`` against ``log rank``.
 
@@ -59,6 +61,22 @@ def default_ranks(count: int) -> tuple[int, int]:
     return 1, max(LEAST_RANKS, -(-count // 2))
 
 
+def check_ranks(ranks: Any) -> tuple[int, int]:
+    """Return the first and the last rank.
+
+    Raises:
+        ConfigError: not two whole numbers.
+    """
+    found = [whole_number(rank, None) for rank in enter("power law", "ranks", ranks, Sequence)]
+    if len(found) != len(("first", "last")) or None in found:
+        raise ConfigError(
+            f"power law: ranks = {shown(ranks)}",
+            needed="The first and the last rank are needed, whole numbers from 1.",
+            remedy="ranks=(1, 100), for example.",
+        )
+    return found[0], found[1]
+
+
 def fit_power_law(
     values: Any, ranks: tuple[int, int], *, missing: Literal["nan", "raise"] = "raise", zero: float = 0.0
 ) -> PowerLaw:
@@ -76,7 +94,7 @@ def fit_power_law(
 
     Source: Definitions §1.
     """
-    first, last = ranks
+    first, last = check_ranks(ranks)
     used = np.asarray(values[max(first - 1, 0) : last], np.float64)
     reason, needed, remedy = "", "", ""
     if first < 1 or last - first + 1 < LEAST_RANKS or last > len(values):

@@ -12,7 +12,9 @@ import numpy as np
 
 from gpuemb.core.arrays import Int64
 from gpuemb.core.checks import nearest_hint
-from gpuemb.core.errors import VocabularyError
+from gpuemb.core.doors import enter_fields, whole_number
+from gpuemb.core.errors import ShapeError, VocabularyError
+from gpuemb.core.results import one_line, shown
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.kernels.window_counts import CountedRows, Side, Weighting
 
@@ -43,7 +45,7 @@ class Provenance:
     resampled: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CountTable:
     """Weighted counts of word pairs: integers, their unit and the words of rows and columns.
 
@@ -58,6 +60,16 @@ class CountTable:
     unit: Fraction
     vocabulary: Vocabulary
     provenance: Provenance | None = None
+    __repr__ = one_line
+
+    def __post_init__(self) -> None:
+        enter_fields(self)
+        if len(self.rows.indptr) != len(self.vocabulary) + 1:
+            raise ShapeError(
+                f"counts: {len(self.rows.indptr) - 1} rows but {len(self.vocabulary)} words",
+                needed="Every word has a row.",
+                remedy="count_cooccurrences(tokens) counts a corpus.",
+            )
 
     @property
     def nonzeros(self) -> int:
@@ -101,10 +113,11 @@ class CountTable:
         """
         if isinstance(word, str) and word in self.vocabulary.ids:
             return self.vocabulary.ids[word]
-        if not isinstance(word, str) and 0 <= word < len(self.vocabulary):
-            return int(word)
+        number = -1 if isinstance(word, (str, bool)) else whole_number(word, -1)
+        if 0 <= number < len(self.vocabulary):
+            return number
         raise VocabularyError(
-            f"counts: the word {word!r} is not among the {len(self.vocabulary)} words",
+            f"counts: the word {shown(word)} is not among the {len(self.vocabulary)} words",
             needed="A word is its spelling in the vocabulary, or its id.",
             remedy=nearest_hint(str(word), self.vocabulary.words),
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.doors import door, enter
+from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.core.results import result, shown
 from gpuemb.corpus.reader import read_documents
 from gpuemb.embeddings.files import load
 from gpuemb.embeddings.files.source import find
@@ -34,7 +36,7 @@ SIMILARITY = {
 ANALOGIES = {"google": "questions-words.txt", "msr": "MSR-syntax.txt"}
 
 
-@dataclass(frozen=True)
+@result
 class WordPairs:
     """Human judgements of the similarity of word pairs.
 
@@ -52,7 +54,7 @@ class WordPairs:
         return len(self.pairs)
 
 
-@dataclass(frozen=True)
+@result
 class Analogies:
     """Questions "a is to b as c is to which word?".
 
@@ -79,6 +81,7 @@ def conversations() -> list[str]:
     return list(read_documents("dataset:conversations"))
 
 
+@door
 def glove_6b_50d(*, limit: int | None = None, words: Collection[str] | None = None) -> Embedding:
     """Return GloVe 6B (Wikipedia 2014 and Gigaword 5): 400,000 lower-cased words × 50, most frequent first.
 
@@ -105,6 +108,7 @@ def glove_6b_50d(*, limit: int | None = None, words: Collection[str] | None = No
     )
 
 
+@door
 def google_news(
     wheel: str | Path, *, limit: int | None = None, words: Collection[str] | None = None
 ) -> Embedding:
@@ -121,6 +125,7 @@ def google_news(
     return load(_in_wheel(wheel, GOOGLE_NEWS), limit=limit, words=words)
 
 
+@door
 def word_similarity(wheel: str | Path, name: str) -> WordPairs:
     """Return word pairs with human judgements.
 
@@ -136,6 +141,7 @@ def word_similarity(wheel: str | Path, name: str) -> WordPairs:
     return read_word_pairs(_in_wheel(wheel, f"benchmark/{SIMILARITY[name]}"), name=name)
 
 
+@door
 def analogies(wheel: str | Path, name: str) -> Analogies:
     """Return analogy questions.
 
@@ -151,6 +157,7 @@ def analogies(wheel: str | Path, name: str) -> Analogies:
     return read_analogies(_in_wheel(wheel, f"benchmark/{ANALOGIES[name]}"), name=name)
 
 
+@door
 def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
     """Read lines of two words and a number between tabs; ``#`` begins a comment.
 
@@ -173,6 +180,33 @@ def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
     return WordPairs(name or find(path).stem, tuple(pairs), np.array(judgements, np.float64))
 
 
+def word_pairs_of(where: str, pairs: Any) -> WordPairs:
+    """Return judged pairs as they came, or a list of ``(word, word, judgement)`` as such.
+
+    Raises:
+        ConfigError: neither; the first entry that is no such triple is named.
+    """
+    if isinstance(pairs, WordPairs):
+        return pairs
+    listed = enter(where, "pairs", pairs, Sequence)
+    words, judgements = [], []
+    for entry in listed:
+        try:
+            first, second, judgement = entry
+            if not (isinstance(first, str) and isinstance(second, str) and math.isfinite(judgement)):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(
+                f"{where}: a pair is {shown(entry)}",
+                needed="A pair is two words and a finite number, how similar people find them.",
+                remedy="pairs=[('cat', 'dog', 7.5), …], or datasets.read_word_pairs(path).",
+            ) from error
+        words.append((first, second))
+        judgements.append(float(judgement))
+    return WordPairs("the list", tuple(words), np.array(judgements, np.float64))
+
+
+@door
 def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
     """Read lines of four words; a line that begins with ``:`` names the section that follows.
 

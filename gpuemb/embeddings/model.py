@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from gpuemb.core.arrays import Array, FloatMatrix, Int64, device_of, is_mapped, namespace_of
+from gpuemb.core.arrays import (
+    Array,
+    FloatMatrix,
+    Int64,
+    as_array,
+    device_of,
+    is_mapped,
+    namespace_of,
+)
 from gpuemb.core.checks import (
     check_at_least,
     check_finite,
@@ -16,11 +25,14 @@ from gpuemb.core.checks import (
     check_neighbors,
     nearest_hint,
 )
+from gpuemb.core.doors import door, enter, enter_fields
 from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
+from gpuemb.core.results import one_line, shown
+from gpuemb.embeddings.inputs import check_rows, check_unique, one_vector, read_frame, row_numbers, runs_of
 from gpuemb.kernels.cosine_topk import cosine_topk
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embedding:
     """One table of word vectors.
 
@@ -28,8 +40,9 @@ class Embedding:
     at the first look-up, the numbers at the first computation.
 
     Attributes:
-        vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``.
-        index_to_key: the ``V`` words.
+        vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``. The index of
+            a pandas data frame gives the words.
+        index_to_key: the ``V`` words, as any sequence; by default the row numbers.
         counts: ``(V,)`` occurrences of each word in the corpus, where known.
         name: of the table in reports.
         ranks: ``(V,)`` frequency rank of each word in the source, from 1, where known.
@@ -41,6 +54,7 @@ class Embedding:
         ShapeError: the lengths disagree.
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: a word is listed twice.
+        DTypeError, ConfigError: not a floating table, or words that are not strings.
 
     Example:
         >>> table = ge.Embedding(x, words)
@@ -51,18 +65,23 @@ class Embedding:
     """
 
     vectors: FloatMatrix
-    index_to_key: Sequence[str]
+    index_to_key: Sequence[str] = cast(Sequence[str], None)  # replaced by the row numbers at once
     counts: Int64 | None = None
     name: str = "embedding"
     ranks: Int64 | None = None
     duplicates: int = 0
     skipped: int = 0
     proved: InitVar[bool] = False
+    __repr__ = one_line
 
     def __post_init__(self, proved: bool) -> None:
-        _check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
+        vectors, words = read_frame(self.vectors, self.index_to_key)
+        object.__setattr__(self, "vectors", as_array(vectors, "Embedding"))
+        object.__setattr__(self, "index_to_key", row_numbers(self.vectors) if words is None else words)
+        enter_fields(self)
+        check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
         check_floats(self.name, "vectors", self.vectors)
-        if proved:
+        if proved is True:
             self.__dict__["_is_finite"] = True
         elif not is_mapped(self.vectors):
             self.check()
@@ -85,7 +104,7 @@ class Embedding:
     def key_to_index(self) -> dict[str, int]:
         """Row of every word."""
         rows = dict(zip(self.index_to_key, range(len(self)), strict=True))
-        _check_unique(self.name, self.index_to_key, rows)
+        check_unique(self.name, self.index_to_key, rows)
         return rows
 
     @property
@@ -97,7 +116,7 @@ class Embedding:
         return len(self.index_to_key)
 
     def __contains__(self, word: object) -> bool:
-        return word in self.key_to_index
+        return isinstance(word, str) and word in self.key_to_index
 
     def __getitem__(self, word: str) -> Array:
         """Return the ``(d,)`` vector of ``word``.
@@ -125,25 +144,36 @@ class Embedding:
             )
         return self.key_to_index[word]
 
+    @door
     def rows(self, words: Sequence[str]) -> list[int]:
         """Return the row numbers of several words."""
         return [self.row(word) for word in words]
 
-    def most_similar(self, word: str, k: int = 10) -> list[tuple[str, float]]:
-        """Return the ``k`` words of highest cosine with ``word``, best first, without itself.
+    @door
+    def most_similar(self, word: Any, k: int = 10) -> list[tuple[str, float]]:
+        """Return the ``k`` words of highest cosine with a word or a vector, best first.
+
+        Args:
+            word: a word of the table, excluded from the result; or a ``(d,)`` vector, rounded to the table's
+                dtype, such as ``e["king"] - e["man"] + e["woman"]``, which excludes none.
+            k: words to return.
 
         Cost: ``2·V·d`` flops. For many words ``gpuemb.nearest_neighbors`` is faster.
         """
-        row = self.check().row(word)
-        check_neighbors("most_similar", k, len(self) - 1)
-        xp = namespace_of(self.vectors)
-        itself = xp.asarray([row])
-        found = cosine_topk.on(device_of(self.vectors))(
-            self.vectors, k, self.vectors[row : row + 1, :], itself
-        )
+        asked, itself = self._asked(word)
+        check_neighbors("most_similar", k, len(self) - (itself is not None))
+        found = cosine_topk.on(device_of(self.vectors))(self.check().vectors, k, asked, itself)
         pairs = zip(found.ids[0].tolist(), found.scores[0].tolist(), strict=True)
         return [(self.index_to_key[i], score) for i, score in pairs if i >= 0]
 
+    def _asked(self, word: Any) -> tuple[Array, Array | None]:
+        """Return the ``(1, d)`` query of :meth:`most_similar`, and its row where it has one."""
+        if isinstance(word, str):
+            row = self.row(word)
+            return self.vectors[row : row + 1, :], namespace_of(self.vectors).asarray([row])
+        return one_vector("most_similar", self.vectors, word), None
+
+    @door
     def truncate(self, dim: int) -> Embedding:
         """Keep the first ``dim`` dimensions.
 
@@ -160,13 +190,13 @@ class Embedding:
         return replace(self, vectors=self.vectors[:, :dim])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EmbeddingStack:
     """Several runs over one vocabulary: row ``i`` is the same word in every run.
 
     Attributes:
         vectors: ``(S, V, d)``, or a tuple of ``S`` matrices ``(V, d_s)`` (unequal d, memory maps).
-        index_to_key: the ``V`` words.
+        index_to_key: the ``V`` words; by default the row numbers.
         counts: ``(V,)`` occurrences of each word, where known.
         runs: the ``S`` names of the runs.
         ranks: for each run, ``(V,)`` frequency rank of each word in that run's own table, from 1, or None
@@ -181,26 +211,38 @@ class EmbeddingStack:
     """
 
     vectors: Any
-    index_to_key: Sequence[str]
+    index_to_key: Sequence[str] = cast(Sequence[str], None)  # replaced by the row numbers at once
     counts: Int64 | None = None
     runs: Sequence[str] = ()
     ranks: Sequence[Int64 | None] = ()
     dropped: Sequence[Sequence[str]] = ()
     folded: Sequence[int] = ()
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
-        runs = range(len(self))
-        self._default("runs", tuple(f"run {s}" for s in runs))
-        self._default("ranks", (None,) * len(runs))
-        self._default("dropped", ((),) * len(runs))
-        self._default("folded", (0,) * len(runs))
+        object.__setattr__(self, "vectors", runs_of(self.vectors))
+        if self.index_to_key is None:
+            object.__setattr__(self, "index_to_key", row_numbers(self.tables()[0]))
+        enter_fields(self)
+        count = len(self)
+        self._default("runs", tuple(f"run {s}" for s in range(count)))
+        self._default("ranks", (None,) * count)
+        self._default("dropped", ((),) * count)
+        self._default("folded", (0,) * count)
         for name, table, ranks in zip(self.runs, self.tables(), self.ranks, strict=True):
-            _check_rows(name, table, self.index_to_key, {"counts": self.counts, "ranks": ranks})
+            ranks = enter("EmbeddingStack", "ranks", ranks, Int64 | None)
+            check_rows(name, table, self.index_to_key, {"counts": self.counts, "ranks": ranks})
             check_matrix(name, "vectors", table, self.index_to_key)
 
     def _default(self, name: str, value: Sequence[object]) -> None:
-        if not getattr(self, name):
-            object.__setattr__(self, name, value)
+        given = list(getattr(self, name))
+        if len(given) not in (0, len(value)):
+            raise ShapeError(
+                f"EmbeddingStack: {len(given)} {name} but {len(value)} runs",
+                needed=f"Every run has one of the {name}.",
+                remedy=f"Leave {name} out when they are not known.",
+            )
+        object.__setattr__(self, name, tuple(given) or value)
 
     def __len__(self) -> int:
         return len(self.tables())
@@ -209,7 +251,19 @@ class EmbeddingStack:
         return (self[s] for s in range(len(self)))
 
     def __getitem__(self, run: int) -> Embedding:
-        """Return one run as an :class:`Embedding`."""
+        """Return one run as an :class:`Embedding`.
+
+        Raises:
+            ConfigError: no number of a run.
+        """
+        try:
+            run = range(len(self))[operator.index(run)]
+        except (TypeError, IndexError) as error:
+            raise ConfigError(
+                f"EmbeddingStack: run {shown(run)} of {len(self)}",
+                needed=f"Runs are numbered from 0 to {len(self) - 1}.",
+                remedy="stack[0] is the first run, list(stack) are all.",
+            ) from error
         table, ranks = self.tables()[run], self.ranks[run]
         return Embedding(table, self.index_to_key, self.counts, self.runs[run], ranks)
 
@@ -220,31 +274,14 @@ class EmbeddingStack:
         return [self.vectors[s, ...] for s in range(self.vectors.shape[0])]
 
 
-def _check_rows(name: str, vectors: Any, words: Sequence[str], columns: Mapping[str, Int64 | None]) -> None:
-    if vectors.ndim == 2 and vectors.shape[0] != len(words):
-        raise ShapeError(
-            f"{name}: {vectors.shape[0]} vectors but {len(words)} words",
-            needed="Row i of the vectors is word i.",
-            remedy="Check that the vocabulary belongs to these vectors.",
-        )
-    for column, numbers in columns.items():
-        if numbers is not None and len(numbers) != len(words):
-            raise ShapeError(
-                f"{name}: {len(numbers)} {column} but {len(words)} words",
-                needed=f"Every word has one of the {column}.",
-                remedy=f"Omit {column} if they are unknown.",
-            )
+def with_words(where: str, x: Any, words: Sequence[str] | None, name: str = "embedding") -> Embedding:
+    """Return an array as an Embedding: with the words given, or its rows named by their numbers.
 
-
-def _check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None:
-    if len(rows) == len(words):
-        return
-    twice = next(word for row, word in enumerate(words) if rows[word] != row)
-    raise VocabularyError(
-        f"{name}: the word {twice!r} is listed more than once",
-        needed="All words must be distinct.",
-        remedy="Keep the first of each; load(path, memory_map=False) does so with a file.",
-    )
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as :class:`Embedding`.
+    """
+    table = check_floats(where, "x", x)
+    return Embedding(table, name=name) if words is None else Embedding(table, words, name=name)
 
 
 def vectors_of(x: Any) -> FloatMatrix:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gpuemb.core.arrays import Array, Int64, device_of, namespace_of
-from gpuemb.core.checks import check_choice
-from gpuemb.core.errors import VocabularyError
+from gpuemb.core.checks import check_choice, check_floats, check_same_rows
+from gpuemb.core.doors import door
+from gpuemb.core.errors import DTypeError, VocabularyError
 from gpuemb.core.memory import MemoryPlan
-from gpuemb.embeddings.model import Embedding, EmbeddingStack
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, with_words
 
 Case = Literal["exact", "lower"]
 CASES = ("exact", "lower")
@@ -17,7 +18,10 @@ Rows = dict[str, int]
 LARGEST_ITEM = 8  # bytes of a float64, for dtypes without an item size
 
 
-def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> EmbeddingStack:
+@door
+def stack(
+    tables: Sequence[Any], *, words: Sequence[str] | None = None, case: Case = "exact"
+) -> EmbeddingStack:
     """Align several tables by word: the words shared by all, in the order of the first.
 
     If all tables have one ``d`` and one dtype, ``vectors`` is ``(S, V, d)``; else it is a tuple of ``S``
@@ -25,12 +29,16 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
     are kept.
 
     Args:
-        embeddings: one or more tables.
+        tables: one or more Embeddings; or arrays of equally many rows, where row ``i`` is the same word in
+            all.
+        words: of the rows of arrays; by default the row numbers.
         case: ``exact`` compares words letter by letter; ``lower`` lowercases them, and of several rows of
             one table with the same word keeps the first (in pretrained files the most frequent).
 
     Raises:
         VocabularyError: no table, or no shared word.
+        ShapeError: arrays of unequal numbers of rows, or not as many words.
+        DTypeError: arrays mixed with Embeddings, or something else.
         ConfigError: an unknown case rule.
         MemoryBudgetError: the shared rows do not fit the memory.
 
@@ -43,11 +51,7 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
         >>> both.runs, np.array_equal(both[1].vectors, y)
         (('first', 'second'), True)
     """
-    check_choice("stack", "case", case, CASES)
-    if not embeddings:
-        raise VocabularyError(
-            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
-        )
+    embeddings = _embeddings(tables, words)
     spelled = [_rows(embedding, case) for embedding in embeddings]
     shared = _shared(spelled)
     if not shared:
@@ -63,6 +67,32 @@ def stack(embeddings: Sequence[Embedding], *, case: Case = "exact") -> Embedding
         _dropped(spelled, shared),
         tuple(len(e) - len(rows) for e, rows in zip(embeddings, spelled, strict=True)),
     )
+
+
+def _embeddings(tables: Sequence[Any], words: Sequence[str] | None) -> list[Embedding]:
+    """Every table with its words; arrays, which have none, must have one number of rows.
+
+    Raises:
+        VocabularyError, ShapeError, DTypeError: as :func:`stack`.
+    """
+    given = list(tables)
+    if not given:
+        raise VocabularyError(
+            "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
+        )
+    named = [isinstance(one, Embedding) for one in given]
+    if any(named) and (words is not None or not all(named)):
+        raise DTypeError(
+            f"stack: {sum(named)} of {len(given)} tables have words of their own",
+            needed="Tables are matched by their words, or arrays by their rows: all of one kind.",
+            remedy="Give arrays their words: stack([embedding, Embedding(array, words)]).",
+        )
+    if all(named):
+        return given
+    arrays = [check_floats("stack", f"table {s}", one) for s, one in enumerate(given)]
+    for s, array in enumerate(arrays):
+        check_same_rows("stack", arrays[0], array, ("table 0", f"table {s}"))
+    return [with_words("stack", array, words, f"run {s}") for s, array in enumerate(arrays)]
 
 
 def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:

@@ -23,23 +23,25 @@ from gpuemb.core.arrays import (
 from gpuemb.core.checks import LARGEST_SQUARE, check_at_least, check_matrix, check_range, check_same_device
 from gpuemb.core.cuda import cupy
 from gpuemb.core.cuda.host_streaming import copied
-from gpuemb.core.device import CPU, Device, require
+from gpuemb.core.device import CPU, Device, DeviceName, require
+from gpuemb.core.doors import door
 from gpuemb.core.errors import DTypeError, MemoryBudgetError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, readable, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.results import result, shown
 from gpuemb.embeddings.model import Embedding, vectors_of, words_of
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 
-ROWS_AT_ONCE = 32  # at least, where a row has more than 64 MB of scores: a GPU reads Y once for them
+ROWS_AT_ONCE = 32  # at least, where a row has more than 64 MB of scores: a GPU reads y once for them
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Cosines:
     """Cosines of some rows with all columns.
 
     Attributes:
         scores: ``(A, B)`` cosines, NaN where a row or a column is zero.
-        start: which row of X the first one is.
+        start: which row of x the first one is.
         words: the ``A`` words of the rows, where they are known.
         columns: the ``B`` words of the columns, where they are known.
     """
@@ -50,27 +52,28 @@ class Cosines:
     columns: Sequence[str] | None
 
 
+@door
 def cosine_matrix(
-    X: Any,
-    Y: Any = None,
+    x: Any,
+    y: Any = None,
     out: Any = None,
     *,
     words: Sequence[str] | None = None,
-    device: str | None = None,
+    device: DeviceName = None,
     progress: Progress = SILENT,
 ) -> Cosines:
-    """Compute the cosine of every row of X with every row of Y.
+    """Compute the cosine of every row of x with every row of y.
 
     The matrix of whole vocabularies is not made unasked: past 64 MB it needs ``words`` or ``out``.
 
     Args:
-        X: an Embedding, or a ``(A, d)`` float16, float32 or float64 array.
-        Y: the same with ``B`` rows; X itself when left out.
-        out: ``(A, B)`` float32 or float64 array on X's device, NumPy's (a memory map for instance) or CuPy's,
+        x: an Embedding, or a ``(A, d)`` float16, float32 or float64 array.
+        y: the same with ``B`` rows; x itself when left out.
+        out: ``(A, B)`` float32 or float64 array on x's device, NumPy's (a memory map for instance) or CuPy's,
             that is filled; float32 holds the rounded scores.
-        words: compare these words only, in this order; X and Y must be Embeddings.
-        device: where to compute: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``; None: where X lies. Tables of the
-            host, memory maps too, stream to the GPU, which keeps Y; the scores come home.
+        words: compare these words only, in this order; x and y must be Embeddings.
+        device: where to compute: see :class:`gpuemb.Device`. Tables of the host, memory maps too, stream to
+            the GPU, which keeps y; the scores come home.
         progress: told of every row.
 
     Returns:
@@ -81,10 +84,10 @@ def cosine_matrix(
         MemoryBudgetError: the matrix is larger than 64 MB and neither ``words`` nor ``out`` was given, or it
             does not fit.
         VocabularyError: a word is missing, with the closest spellings.
-        ShapeError, DTypeError, NonFiniteError: X, Y or out is not such a table.
-        DeviceError: X and Y are on different devices, or the device cannot be used.
+        ShapeError, DTypeError, NonFiniteError: x, y or out is not such a table.
+        DeviceError: x and y are on different devices, or the device cannot be used.
 
-    Cost: ``2·A·B·d`` flops in float64; a copy of Y. Source: Definitions §3.
+    Cost: ``2·A·B·d`` flops in float64; a copy of y. Source: Definitions §3.
 
     Example:
         >>> matrix = ge.cosine_matrix(ge.Embedding(x, words), words=["w3", "w29", "w38"])
@@ -92,7 +95,7 @@ def cosine_matrix(
         [[1.0, 0.819, 0.738], [0.819, 1.0, 0.451], [0.738, 0.451, 1.0]]
     """
     where = "cosine_matrix"
-    pair = _Pair.of(where, X, Y, words, device)
+    pair = _Pair.of(where, x, y, words, device)
     size = buffer(pair.shape, np.float64)
     if out is None and words is None and size > TILE_BYTES:
         raise MemoryBudgetError(
@@ -113,19 +116,20 @@ def cosine_matrix(
     return Cosines(like(scores, pair.source) if out is None else out, 0, pair.words, pair.columns)
 
 
+@door
 def cosine_tiles(
-    X: Any,
-    Y: Any = None,
+    x: Any,
+    y: Any = None,
     *,
     words: Sequence[str] | None = None,
     tile_bytes: int = TILE_BYTES,
-    device: str | None = None,
+    device: DeviceName = None,
 ) -> Iterator[Cosines]:
     """Walk down the matrix of :func:`cosine_matrix` in blocks of whole rows; it never stands as a whole.
 
     Args:
-        X: as for :func:`cosine_matrix`.
-        Y: as for :func:`cosine_matrix`.
+        x: as for :func:`cosine_matrix`.
+        y: as for :func:`cosine_matrix`.
         words: as for :func:`cosine_matrix`.
         tile_bytes: how large a block may be; it has one row at least. Scores do not depend on it.
         device: as for :func:`cosine_matrix`.
@@ -137,7 +141,7 @@ def cosine_tiles(
         ConfigError: ``tile_bytes`` is below 1. Otherwise as :func:`cosine_matrix`; all at the call, before
             the first block.
 
-    Cost: ``2·A·B·d`` flops in float64; a copy of Y and one block.
+    Cost: ``2·A·B·d`` flops in float64; a copy of y and one block.
 
     Example:
         >>> [len(tile.scores) for tile in ge.cosine_tiles(x, tile_bytes=8000)]
@@ -145,7 +149,7 @@ def cosine_tiles(
     """
     where = "cosine_tiles"
     check_at_least(where, "tile_bytes", tile_bytes, 1)
-    pair = _Pair.of(where, X, Y, words, device)
+    pair = _Pair.of(where, x, y, words, device)
     step = min(pair.shape[0], rows_per_tile(8 * pair.shape[1], tile_bytes))
     pair.require(where, {"block": buffer((step, pair.shape[1]), np.float64)}, step)
     return _blocks(pair, step)
@@ -161,7 +165,7 @@ def _blocks(pair: _Pair, step: int) -> Iterator[Cosines]:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Two checked tables of one d and place, in its own library; ``source`` is X as it came.
+    """Two checked tables of one d and place, in its own library; ``source`` is x as it came.
 
     ``device`` computes; where that is a GPU and the tables are on the host, they stream to it.
     """
@@ -174,15 +178,15 @@ class _Pair:
     device: Device
 
     @classmethod
-    def of(cls, where: str, X: Any, Y: Any, words: Sequence[str] | None, device: str | None) -> _Pair:
-        on = computing_device(where, vectors_of(X), device, [cosine_scores])
+    def of(cls, where: str, x: Any, y: Any, words: Sequence[str] | None, device: DeviceName) -> _Pair:
+        source, rows, names = _table(where, "x", x, words)
+        on = computing_device(where, source, device, [cosine_scores])
         cosine_scores.implementation(on.kind)  # one that is missing is said before any work
-        source, rows, names = _table(where, "X", X, words)
-        _, others, columns = (source, rows, names) if Y is None else _table(where, "Y", Y, words)
-        check_same_device(where, {"X": rows, "Y": others})
+        _, others, columns = (source, rows, names) if y is None else _table(where, "y", y, words)
+        check_same_device(where, {"x": rows, "y": others})
         if rows.shape[1] != others.shape[1]:
             raise ShapeError(
-                f"{where}: X has {rows.shape[1]} dimensions but Y has {others.shape[1]}",
+                f"{where}: x has {rows.shape[1]} dimensions but y has {others.shape[1]}",
                 needed="A cosine needs two vectors of the same length.",
                 remedy=f"Cut both with embedding.truncate({min(rows.shape[1], others.shape[1])}).",
             )
@@ -199,14 +203,14 @@ class _Pair:
 
     def require(self, where: str, scores: dict[str, int], step: int) -> None:
         """Make sure of the memory for ``scores`` at home, and what computing ``step`` rows at once takes."""
-        copy = {"copy of Y": self.others.size * max(4, self.others.dtype.itemsize)}
+        copy = {"copy of y": self.others.size * max(4, self.others.dtype.itemsize)}
         if self.home == self.device:
             require(MemoryPlan(where, {**copy, **scores}), self.device)
             return
         require(MemoryPlan(where, scores), self.home)
         some = min(step, self.shape[0])
         row = self.shape[1] * 8 + self.rows.shape[1] * self.rows.itemsize
-        passing = {"rows on their way": 4 * min(copy["copy of Y"], TILE_BYTES), "scores": some * row}
+        passing = {"rows on their way": 4 * min(copy["copy of y"], TILE_BYTES), "scores": some * row}
         require(MemoryPlan(where, {**copy, **passing}), self.device)
 
     def score(self, panels: Any, start: int, stop: int, out: FloatMatrix) -> FloatMatrix:
@@ -234,7 +238,7 @@ def _table(
             needed="Words can be asked of an Embedding.",
             remedy="Embedding(array, words), or take the rows from the array.",
         )
-    if isinstance(words, str) or not len(words):
+    if not len(words):
         raise ShapeError(
             f"{where}: words = {words!r}",
             needed="A list of at least one word is needed.",
@@ -252,7 +256,7 @@ def _target(where: str, out: Any, pair: _Pair) -> FloatMatrix | None:
     of_the_device = isinstance(out, library.ndarray) and device_of(out) == pair.home
     if not of_the_device or out.shape != shape or not getattr(out.flags, "writeable", True):
         raise ShapeError(
-            f"{where}: out is {type(out).__name__} {getattr(out, 'shape', '')}",
+            f"{where}: out is {type(out).__name__} {shown(out)}",
             needed=f"A {library.__name__} array {shape} on {pair.home} that may be written is needed.",
             remedy=f"{library.__name__}.empty({shape}), or for a file numpy.lib.format.open_memmap.",
         )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any
 
 from gpuemb.core.arrays import (
     Array,
     FloatMatrix,
+    as_array,
     computing_device,
     device_of,
     like,
@@ -21,22 +21,26 @@ from gpuemb.core.arrays import (
 )
 from gpuemb.core.checks import (
     LARGEST_SQUARE,
+    check_at_least,
+    check_at_most,
     check_matrix,
     check_neighbors,
     check_range,
     check_same_device,
 )
-from gpuemb.core.device import CPU
+from gpuemb.core.device import CPU, DeviceName
+from gpuemb.core.doors import door
 from gpuemb.core.errors import DTypeError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.results import result, shown
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Neighbors:
     """Nearest rows of every query.
 
@@ -58,35 +62,45 @@ class Neighbors:
     refined: int
     recomputed: int
 
+    @door
     def named(self, query: int) -> list[tuple[str, float]]:
-        """Return the neighbors of one query as words (or row numbers) with their cosines."""
+        """Return the neighbors of one query as words (or row numbers) with their cosines.
+
+        Args:
+            query: its number among the queries.
+
+        Raises:
+            ConfigError: there are fewer queries.
+        """
+        check_at_least("Neighbors.named", "query", query, 0)
+        check_at_most("Neighbors.named", "query", query, self.ids.shape[0] - 1)
         ids, scores = to_host(self.ids[query, :]), to_host(self.scores[query, :])
         names = [str(i) if self.words is None else self.words[i] for i in ids]
         return [(n, float(s)) for n, s, i in zip(names, scores, ids, strict=True) if i >= 0]
 
 
+@door
 def nearest_neighbors(
-    table: Any,
+    x: Any,
     k: int = 10,
     *,
     queries: Any = None,
     warm_start: Any = None,
-    device: str | None = None,
+    device: DeviceName = None,
     progress: Progress = SILENT,
 ) -> Neighbors:
     """Find the ``k`` rows of highest cosine, exactly.
 
     Args:
-        table: an Embedding, or a ``(V, d)`` float16, float32 or float64 array on any device.
+        x: an Embedding, or a ``(V, d)`` float16, float32 or float64 array on any device.
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
         warm_start: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the
-            :class:`Neighbors` of another run over the same words. Good ones save some time; the lists do not
-            depend on them.
-        device: where to compute: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``; None: where the table lies. One
-            of the host, a memory map too, streams to the GPU, and stays there if it fits. Else its float16
-            form must (``2·V·d`` bytes), and rows that are scored are read from the host as they are needed.
+            :class:`Neighbors` of another run over the same words. The lists do not depend on them.
+        device: where to compute: see :class:`gpuemb.Device`. A table of the host, a memory map too, streams
+            to the GPU, and stays there if it fits. Else its float16 form must (``2·V·d`` bytes), and rows
+            that are scored are read from the host as they are needed.
         progress: told of the parts of the work that are done, where queries are many.
 
     Returns:
@@ -110,14 +124,14 @@ def nearest_neighbors(
         >>> ge.nearest_neighbors(x, 2).ids.shape  # of every row
         (50, 2)
     """
-    on = computing_device("nearest_neighbors", vectors_of(table), device, [cosine_topk])
-    rows = checked_rows("nearest_neighbors", table)
-    asked, itself = asked_of("nearest_neighbors", table, rows, queries, k)
+    rows = checked_rows("nearest_neighbors", x)
+    on = computing_device("nearest_neighbors", rows, device, [cosine_topk])
+    asked, itself = asked_of("nearest_neighbors", x, rows, queries, k)
     near = (
         None if warm_start is None else _warm_start_rows(rows, rows if asked is None else asked, warm_start)
     )
     found: TopK = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
-    return neighbors_of(found, table, rows, zero_rows(native(rows)))
+    return neighbors_of(found, x, rows, zero_rows(native(rows)))
 
 
 def checked_rows(where: str, table: Any) -> Array:
@@ -148,8 +162,8 @@ def checked_rows(where: str, table: Any) -> Array:
 
 def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
     """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
-    ids = getattr(warm_start, "ids", warm_start)
-    if getattr(ids, "ndim", 0) != 2 or ids.shape[0] != asked.shape[0]:
+    ids = as_array(getattr(warm_start, "ids", warm_start), "nearest_neighbors: warm_start")
+    if ids.ndim != 2 or ids.shape[0] != asked.shape[0]:
         raise ShapeError(
             f"nearest_neighbors: warm_start is {type(warm_start).__name__} {getattr(ids, 'shape', '')}",
             needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
@@ -217,13 +231,15 @@ def _vectors_and_rows(
 ) -> tuple[Array | None, Array | None]:
     if queries is None:
         return None, None
+    if hasattr(queries, "__dlpack__") or hasattr(queries, "dtype"):
+        queries = as_array(queries, f"{where}: queries")
     if isinstance(queries, Embedding) or getattr(queries, "ndim", 0) == 2:
         asked = check_matrix(where, "queries", vectors_of(queries), words_of(queries))
         return _matching(where, rows, asked), None
-    one = isinstance(queries, (str, SupportsIndex, SupportsFloat)) and not hasattr(queries, "ndim")
-    if one or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
+    listed = isinstance(queries, Iterable) and not isinstance(queries, (str, bytes, Mapping, type))
+    if not listed or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
         raise ShapeError(
-            f"{where}: queries are {type(queries).__name__} {getattr(queries, 'shape', queries)!r}",
+            f"{where}: queries are {shown(queries)}",
             needed="A list of words or row numbers, or a (Q, d) array of vectors is needed.",
             remedy="One word is queries=[word]; one vector is queries=vector[None, :].",
         )

@@ -17,10 +17,12 @@ from gpuemb.core.arrays import (
 )
 from gpuemb.core.cuda import cupy, retry_smaller
 from gpuemb.core.cuda.host_streaming import copied, plan_upload, rows_per_block
-from gpuemb.core.device import CPU, Device, budget, require
+from gpuemb.core.device import CPU, Device, DeviceName, budget, require
+from gpuemb.core.doors import door
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import vectors_of, words_of
+from gpuemb.core.results import shown
+from gpuemb.embeddings.model import words_of
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_bytes, filter_of
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, neighbors_of, zero_rows
@@ -32,9 +34,9 @@ class CosineIndex:
     """Exact nearest neighbors of some queries at a time, from a table that is prepared once.
 
     Args:
-        table: an Embedding, or a ``(V, d)`` float16, float32 or float64 array, which must not change while
+        x: an Embedding, or a ``(V, d)`` float16, float32 or float64 array, which must not change while
             the index is asked.
-        device: where to search, as for :func:`nearest_neighbors`. A table of the host is copied to the GPU if
+        device: where to search: see :class:`gpuemb.Device`. A table of the host is copied to the GPU if
             it fits; else every search reads it from the host once more.
 
     Raises:
@@ -51,10 +53,11 @@ class CosineIndex:
         ['w0', 'w1', 'w2']
     """
 
-    def __init__(self, table: Any, *, device: str | None = None) -> None:
-        self._table = table
-        self._device = computing_device(WHERE, vectors_of(table), device, [cosine_search, cosine_topk])
-        self._source = checked_rows(WHERE, table)
+    @door
+    def __init__(self, x: Any, *, device: DeviceName = None) -> None:
+        self._table = x
+        self._source = checked_rows(WHERE, x)
+        self._device = computing_device(WHERE, self._source, device, [cosine_search, cosine_topk])
         rows = native(self._source)
         if device_of(rows) == self._device:
             widened = 4 * rows.size if rows.dtype.itemsize == 2 else 0
@@ -76,6 +79,10 @@ class CosineIndex:
         """The table's words, when it has them."""
         return words_of(self._table)
 
+    def __repr__(self) -> str:
+        return f"CosineIndex({shown(self._source)}, device='{self._device}')"
+
+    @door
     def search(self, queries: Any, k: int = 10, *, progress: Progress = SILENT) -> Neighbors:
         """Find the ``k`` rows of highest cosine of each query.
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64, to_host
+from gpuemb.core.doors import door
 from gpuemb.core.errors import VocabularyError
-from gpuemb.embeddings.datasets import WordPairs
+from gpuemb.core.results import result
+from gpuemb.embeddings.datasets import WordPairs, word_pairs_of
 from gpuemb.embeddings.model import Embedding
 
 LEAST_PAIRS = 2  # one pair has no order
 
 
-@dataclass(frozen=True)
+@result
 class SimilarityCorrelation:
     """How one table orders pairs of words.
 
@@ -35,17 +37,20 @@ class SimilarityCorrelation:
         return self.value
 
 
-def similarity_correlation(embedding: Embedding, pairs: WordPairs) -> SimilarityCorrelation:
+@door
+def similarity_correlation(x: Embedding, pairs: Any) -> SimilarityCorrelation:
     """Compare a table's cosines with people's judgements of the same pairs of words.
 
     A word is looked up as it stands, and in lower case where the table does not have it so.
 
     Args:
-        embedding: words and vectors.
-        pairs: from ``gpuemb.datasets.word_similarity`` or ``read_word_pairs``.
+        x: words and vectors.
+        pairs: ``(word, word, judgement)`` of each pair, or what ``gpuemb.datasets.word_similarity`` and
+            ``read_word_pairs`` return.
 
     Raises:
         VocabularyError: fewer than two pairs are covered.
+        ConfigError: pairs that are not two words and a finite number.
 
     Cost: one dot product a pair, in float64. Source: Spearman (1904), Am. J. Psychol. 15, 72-101.
 
@@ -56,16 +61,16 @@ def similarity_correlation(embedding: Embedding, pairs: WordPairs) -> Similarity
         >>> found.covered, round(found.value, 6)
         (3, 1.0)
     """
-    rows = np.array([[_row(embedding, word) for word in pair] for pair in pairs.pairs], np.int64).reshape(
-        -1, 2
-    )
+    pairs = word_pairs_of("similarity_correlation", pairs)
+    listed = [[_row(x, word) for word in pair] for pair in pairs.pairs]
+    rows = np.array(listed, np.int64).reshape(-1, 2)
     known = (rows >= 0).all(axis=1)
     cosines = np.full(len(pairs), np.nan)
-    cosines[known] = _cosines(embedding, rows[known])
+    cosines[known] = _cosines(x, rows[known])
     covered = np.isfinite(cosines)
     if covered.sum() < LEAST_PAIRS:
         raise VocabularyError(
-            f"{embedding.name}: covers {covered.sum()} of the {len(pairs)} pairs of {pairs.name}",
+            f"{x.name}: covers {covered.sum()} of the {len(pairs)} pairs of {pairs.name}",
             needed=f"At least {LEAST_PAIRS} pairs must have both of their words in the table.",
             remedy="Is it a table of the same language?",
         )

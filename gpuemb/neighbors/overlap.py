@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float64, Int32, Int64, device_of, empty, library_of, native
+from gpuemb.core.arrays import Float64, Int32, Int64, as_array, device_of, empty, library_of, native
 from gpuemb.core.checks import check_same_device, check_same_rows
 from gpuemb.core.device import CPU, require
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, DTypeError, ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.core.results import result, shown
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors, check_lists
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap as overlap_kernel
 from gpuemb.kernels.ranked_overlap import ranked_overlap
@@ -21,7 +22,7 @@ from gpuemb.kernels.ranked_overlap import ranked_overlap
 PERSISTENCE = 0.9  # of rank-biased overlap: the first ten ranks carry 86 % of the weight (Webber 2010)
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class NeighborOverlap:
     """How far every pair of runs agrees about each word's neighbors.
 
@@ -80,6 +81,7 @@ class NeighborOverlap:
         return np.where(known.any(axis=0), least, np.nan)
 
 
+@door
 def neighbor_overlap(first: Any, *others: Any, persistence: float = PERSISTENCE) -> NeighborOverlap:
     """Compare neighbor lists of two or more runs over one vocabulary.
 
@@ -184,7 +186,14 @@ def _comparable(ids: Any) -> Int32:
 
 
 def _stacked(lists: list[Any]) -> Any:
-    arrays = [native(getattr(entry, "ids", entry)) for entry in lists]
+    arrays = [native(as_array(getattr(entry, "ids", entry), "neighbor_overlap")) for entry in lists]
+    for run, array in enumerate(arrays):
+        if array.ndim != 2 and (array.ndim != 3 or len(arrays) > 1):
+            raise ShapeError(
+                f"neighbor_overlap: run {run} is {shown(array)}",
+                needed="A run is (V, k) ids, k neighbors of every word; all runs in one array are (S, V, k).",
+                remedy="Pass what nearest_neighbors returns for each run.",
+            )
     check_same_device("neighbor_overlap", {f"run {run}": array for run, array in enumerate(arrays)})
     for run, array in enumerate(arrays):
         check_same_rows("neighbor_overlap", arrays[0], array, ("run 0", f"run {run}"))

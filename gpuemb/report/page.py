@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuemb.core.doors import door
 from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
 from gpuemb.report import numbers
@@ -55,7 +56,8 @@ class ModelSection:
     wordless: int
 
 
-def write_report(result: StudyResult, path: Path | None = None) -> Path:
+@door
+def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
     """Write the page of a finished study and return where it is.
 
     The page holds everything it shows and asks nothing of a network. A page that stood there is

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuemb.core.arrays import Float64, as_numbers
+from gpuemb.core.arrays import Float64, as_array, to_host
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, NonFiniteError
+from gpuemb.core.results import result
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Discoveries:
     """What is left of a family of tests when the share of false discoveries is held down.
 
@@ -38,6 +39,7 @@ class Discoveries:
         return int(self.discovered.sum())
 
 
+@door
 def benjamini_hochberg(p_values: Any, family: str, *, rate: float = 0.05) -> Discoveries:
     """Hold down the share of false discoveries among many tests.
 
@@ -60,7 +62,7 @@ def benjamini_hochberg(p_values: Any, family: str, *, rate: float = 0.05) -> Dis
         >>> found.discovered.tolist()
         [True, True, False, False]
     """
-    values = np.asarray(as_numbers(p_values, "benjamini_hochberg"), np.float64)
+    values = np.asarray(to_host(as_array(p_values, "benjamini_hochberg")), np.float64)
     _check(values, family, rate)
     tested = np.isfinite(values)
     known = values[tested]

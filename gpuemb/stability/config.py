@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import Literal
 
-from gpuemb.core.checks import check_at_least, check_at_most, check_choice
+from gpuemb.core.checks import check_at_least, check_at_most
+from gpuemb.core.doors import enter, enter_fields
 from gpuemb.core.errors import ConfigError
-from gpuemb.corpus.chunks import DOCUMENTS, ENCODING_ERRORS, Documents
+from gpuemb.corpus.chunks import Documents
 from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import check_window
-from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
+from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,10 @@ class TextConfig:
     field: str = ""
 
     def __post_init__(self) -> None:
+        enter_fields(self)
         check_at_least("text", "min_count", self.min_count, 1)
         check_at_least("text", "max_words", self.max_words, 0)
-        check_choice("text", "encoding_errors", self.encoding_errors, ENCODING_ERRORS)
         check_tokenizer(self.tokenizer)
-        check_choice("text", "documents", self.documents, DOCUMENTS)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class CountsConfig:
     weighting: Literal["harmonic", "linear", "flat"] = "harmonic"
 
     def __post_init__(self) -> None:
+        enter_fields(self)
         check_window(self.window, self.weighting)
 
 
@@ -70,7 +75,7 @@ class ModelConfig:
 
     Attributes:
         recipe: what is trained.
-        seeds: one run each, from two to 100.
+        seeds: one run each, from two to 100; or how many, from seed 0.
         vary: what a seed changes: everything random (``seed``), only the ``init`` or the ``order``,
             or which documents are in the corpus (``bootstrap``, resampled with replacement).
         name: what tables and figures call it; default the recipe's kind.
@@ -87,6 +92,8 @@ class ModelConfig:
     name: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seeds", seeds_of("model", self.seeds))
+        enter_fields(self)
         if not self.name:
             object.__setattr__(self, "name", self.recipe.kind)
         if not self.name.replace("-", "").replace("_", "").isalnum():
@@ -108,8 +115,6 @@ class ModelConfig:
                 needed=f"At most {LARGEST_RUNS} runs of one model are compared.",
                 remedy="Leave seeds out, or make two models of it: two names, half of the seeds each.",
             )
-        for seed in self.seeds:
-            check_at_least(f"model {self.name}", "seed", seed, 0)
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -122,7 +127,7 @@ class StudyConfig:
     """One study.
 
     Attributes:
-        corpus: files, folders, patterns, ``-`` for standard input, or ``dataset:conversations``.
+        corpus: files, folders, patterns, ``-`` for standard input, or ``dataset:conversations``; or one.
         text: how text becomes tokens.
         counts: how tokens become counts.
         models: what is trained.
@@ -143,6 +148,14 @@ class StudyConfig:
     title: str = "Stability study"
 
     def __post_init__(self) -> None:
+        corpus = enter("StudyConfig", "corpus", self.corpus, str | Path | Sequence)
+        corpus = [corpus] if isinstance(corpus, (str, PathLike)) else corpus
+        paths = tuple(os.fspath(enter("StudyConfig", "corpus", path, str | Path)) for path in corpus)
+        object.__setattr__(self, "corpus", paths)
+        models = enter("StudyConfig", "models", self.models, Sequence)
+        models = tuple(enter("StudyConfig", "models", model, ModelConfig) for model in models)
+        object.__setattr__(self, "models", models)
+        enter_fields(self)
         check_at_least("study", "neighbors", self.neighbors, 1)
         check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
         for name, given in (("corpus", self.corpus), ("models", self.models)):

@@ -9,6 +9,7 @@ from typing import Any
 from gpuemb.core import device, record, threads
 from gpuemb.core.cuda.diagnosis import lack_of_cuda
 from gpuemb.core.dispatch import Kernel
+from gpuemb.core.results import result
 from gpuemb.stability.warmup import STUDY_KERNELS
 
 KINDS = ("cpu", "cuda")
@@ -28,7 +29,7 @@ class Implementation:
     reason: str
 
 
-@dataclass(frozen=True)
+@result(eq=True)
 class Info:
     """What ``gpuemb info`` shows.
 

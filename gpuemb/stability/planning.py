@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core import threads
+from gpuemb.core.checks import check_at_least
+from gpuemb.core.doors import door
 from gpuemb.core.memory import MemoryPlan, buffer, readable
+from gpuemb.core.results import result
 from gpuemb.geometry.crossgrams import plan_cross_grams
-from gpuemb.stability.config import StudyConfig
+from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.spectral import plan_ppmi_svd
 
 
-@dataclass(frozen=True)
+@result(eq=True)
 class StudyPlan:
     """What each phase of a study holds at once.
 
@@ -37,13 +40,17 @@ class StudyPlan:
         return "\n".join([*lines, f"{readable(self.disk_bytes):>10}  on the disk"])
 
 
-def plan(config: StudyConfig, *, words: int, nonzeros: int) -> StudyPlan:
+@door
+def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
     """State the bytes of a study over ``words`` words and ``nonzeros`` counted pairs.
 
     Args:
-        config: what would be done.
+        config: what would be done, as for :func:`gpuemb.study`.
         words: size of the vocabulary.
         nonzeros: stored pairs of the counts.
+
+    Raises:
+        ConfigError: an impossible configuration, fewer than two words, or a negative number of pairs.
 
     Cost: nothing is read or allocated.
 
@@ -53,6 +60,9 @@ def plan(config: StudyConfig, *, words: int, nonzeros: int) -> StudyPlan:
             38.8 MB  cross-Grams of 500 columns
            370.0 MB  on the disk
     """
+    config = config_of("plan", config)
+    check_at_least("plan", "words", words, 2)
+    check_at_least("plan", "nonzeros", nonzeros, 0)
     phases, disk = [], 0
     for model in config.models:
         runs, dim = len(model.seeds), model.recipe.dim

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.core.arrays import Float64, Int32
+from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.stability.config import ModelConfig, StudyConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-@dataclass(frozen=True)
+@result
 class PairMeasure:
     """One measure for every pair of runs.
 
@@ -41,7 +41,7 @@ class PairMeasure:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@result
 class WordMeasures:
     """One number a word, each ``(V,)``: means over all pairs of runs.
 
@@ -62,7 +62,7 @@ class WordMeasures:
     joint_reliability: Float64
 
 
-@dataclass(frozen=True)
+@result
 class RunSpectra:
     """How the variance of each run is spread over its directions.
 
@@ -79,7 +79,7 @@ class RunSpectra:
     iso_score: Float64
 
 
-@dataclass(frozen=True)
+@result
 class ModelResult:
     """Everything found for one model of the study.
 
@@ -113,7 +113,7 @@ class ModelResult:
         raise KeyError(measure)
 
 
-@dataclass(frozen=True)
+@result
 class StudyResult:
     """A finished study.
 

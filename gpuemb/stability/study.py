@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.checks import check_neighbors
-from gpuemb.core.device import Device, choose
+from gpuemb.core.device import Device, DeviceName, choose
+from gpuemb.core.doors import door
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
 from gpuemb.corpus.sources import expand, fingerprint
@@ -30,16 +32,18 @@ from gpuemb.stability.measures import MEASURES, ModelMeasures, measure_model
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs
 from gpuemb.stability.store import Arrays, Store
+from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
 
 
+@door
 def study(
-    config: StudyConfig,
+    config: Any,
     *,
     out: str | Path | None = None,
-    device: str = "auto",
+    device: DeviceName = "auto",
     threads: int | None = None,
     extend: bool = False,
     progress: Progress = SILENT,
@@ -50,9 +54,10 @@ def study(
     same folder finds everything done and a call after a kill goes on where it stopped.
 
     Args:
-        config: what to do.
+        config: a :class:`StudyConfig`; or a TOML file, a mapping with the keys of one, or the text to read,
+            all else as by default: ``study("my.txt")``, ``study(["a.txt", "b.txt"])``.
         out: folder of the results; default a new one below ``runs/``.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: see :class:`gpuemb.Device`.
         threads: cores to use; the results do not depend on it.
         extend: let a changed configuration take over the folder; unchanged work is reused.
         progress: told about every phase.
@@ -73,6 +78,7 @@ def study(
         >>> result.vocabulary.words[:3], result.pairs.num_rows > 0
         (('the', 'a', 'cat'), True)
     """
+    config = config_of("study", config)
     folder = default_folder(config) if out is None else Path(out)
     with workers.limit(threads):
         config = settle_sources(config, folder)

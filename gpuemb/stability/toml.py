@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
-import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
+from os import PathLike
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 from gpuemb.core.checks import check_choice, nearest_hint
+from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.core.results import shown
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
-TYPE_NAMES = {int: "whole number", float: "number", str: "text"}
 MODEL_KEYS = ("kind", "seeds", "vary", "name")
 
 
+@door
 def load_config(path: str | Path) -> StudyConfig:
     """Read a study from a TOML file.
 
     Relative paths of the corpus and of a tokenizer are taken from the folder of the file. ``seeds`` is a
     list, or a number of runs counted from 0.
+
+    Args:
+        path: the file.
 
     Raises:
         StorageError: the file cannot be read.
@@ -56,28 +61,51 @@ def load_config(path: str | Path) -> StudyConfig:
     return config_from(mapping, Path(path).parent)
 
 
+def config_of(where: str, given: Any) -> StudyConfig:
+    """Return the study that is meant: a StudyConfig, a TOML file, a mapping of its keys, or a corpus.
+
+    Args:
+        where: the function that was called.
+        given: a StudyConfig; a path that ends in ``.toml``; a mapping with the keys of such a file; or what
+            is to be read with all else as by default: a path, or several.
+
+    Raises:
+        ConfigError, StorageError, FileFormatError: as :func:`load_config`.
+    """
+    kinds = StudyConfig | str | Path | Mapping[str, Any] | Sequence[Any]
+    given = enter(where, "config", given, kinds)
+    if isinstance(given, StudyConfig):
+        return given
+    if isinstance(given, Mapping):
+        return config_from(given, Path())
+    if isinstance(given, (str, PathLike)) and Path(given).suffix == ".toml":
+        return load_config(Path(given))
+    return StudyConfig(given)
+
+
 def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     """Build a study from nested mappings, as TOML gives them."""
     given = dict(mapping)
     _check_keys("study", given, StudyConfig)
     corpus = given.get("corpus", [])
-    sources = [corpus] if isinstance(corpus, str) else corpus
-    if not isinstance(sources, list) or not all(isinstance(entry, str) for entry in sources):
+    sources = [corpus] if isinstance(corpus, (str, PathLike)) else corpus
+    paths = isinstance(sources, (list, tuple)) and all(isinstance(one, (str, PathLike)) for one in sources)
+    if not paths:
         raise ConfigError(
-            f"study: corpus = {corpus!r}",
+            f"study: corpus = {shown(corpus)}",
             needed="A path or a list of paths is needed.",
             remedy='corpus = ["my.txt"]',
         )
-    given["corpus"] = tuple(_absolute(entry, base) for entry in sources)
+    given["corpus"] = tuple(_absolute(os.fspath(entry), base) for entry in sources)
     for name, kind in (("text", TextConfig), ("counts", CountsConfig)):
         if name in given:
             given[name] = _table(name, given[name], kind)
     if "text" in given:
         given["text"] = replace(given["text"], tokenizer=_absolute_tokenizer(given["text"].tokenizer, base))
     if "models" in given:
-        if not isinstance(given["models"], list):
+        if not isinstance(given["models"], (list, tuple)):
             raise ConfigError(
-                f"study: models = {given['models']!r}",
+                f"study: models = {shown(given['models'])}",
                 needed="Models are a list of tables.",
                 remedy='[[models]]\n  kind = "glove"',
             )
@@ -112,9 +140,11 @@ def _absolute_tokenizer(name: str, base: Path) -> str:
 
 
 def _model(entry: Any) -> ModelConfig:
+    if isinstance(entry, ModelConfig):
+        return entry
     if not isinstance(entry, Mapping) or "kind" not in entry:
         raise ConfigError(
-            f"models: {entry!r}",
+            f"models: {shown(entry)}",
             needed="Each model is a table with a kind.",
             remedy='[[models]]\n  kind = "glove"',
         )
@@ -126,27 +156,15 @@ def _model(entry: Any) -> ModelConfig:
         entry["kind"], {k: v for k, v in entry.items() if k not in MODEL_KEYS}, recipe_type
     )
     rest = {key: value for key, value in entry.items() if key in MODEL_KEYS[1:]}
-    if "seeds" in rest:
-        rest["seeds"] = _seeds(rest["seeds"])
     return _build(entry["kind"], {"recipe": recipe, **rest}, ModelConfig)
 
 
-def _seeds(seeds: Any) -> tuple[int, ...]:
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
-        return tuple(range(seeds))
-    if isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds):
-        return tuple(seeds)
-    raise ConfigError(
-        f"models: seeds = {seeds!r}",
-        needed="A number of runs or a list of whole numbers is needed.",
-        remedy="seeds = 5, or seeds = [0, 1, 2]",
-    )
-
-
 def _table(where: str, given: Any, kind: type[C]) -> C:
+    if isinstance(given, kind):
+        return given
     if not isinstance(given, Mapping):
         raise ConfigError(
-            f"{where}: {given!r}",
+            f"{where}: {shown(given)}",
             needed=f"{where} is a table.",
             remedy=f"[{where}] on a line of its own, then key = value lines.",
         )
@@ -169,43 +187,13 @@ def _check_known(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -
 
 
 def _build(where: str, given: Mapping[str, Any], kind: type[C]) -> C:
-    """Check the types of the values and construct."""
-    hints = typing.get_type_hints(kind)
-    values = {}
+    """Construct, which checks the values, and say what is missing."""
     for field in fields(kind):  # type: ignore[arg-type]
-        if field.name in given:
-            values[field.name] = _typed(where, field.name, given[field.name], hints[field.name])
-        elif field.default is MISSING and field.default_factory is MISSING:
+        required = field.default is MISSING and field.default_factory is MISSING
+        if required and field.name not in given:
             raise ConfigError(
                 f"{where}: {field.name} is missing",
                 needed=f"{field.name} must be given.",
                 remedy=f"{field.name} = …",
             )
-    return kind(**values)
-
-
-def _typed(where: str, name: str, value: Any, hint: Any) -> Any:
-    if get_origin(hint) is Literal:
-        check_choice(where, name, value, get_args(hint))
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = hint in (int, float, str)
-    if plain and (not isinstance(value, hint) or isinstance(value, bool)):
-        raise ConfigError(
-            f"{where}: {name} = {value!r}",
-            needed=f"{name} is a {TYPE_NAMES[hint]}.",
-            remedy=f"For example {name} = {hint(10)!r}.",
-        )
-    if (
-        not plain
-        and not isinstance(hint, UnionType)
-        and get_origin(hint) is None
-        and not isinstance(value, hint)
-    ):
-        raise ConfigError(
-            f"{where}: {name} = {value!r}",
-            needed=f"{name} is a {hint.__name__}.",
-            remedy="See gpuemb study --help.",
-        )
-    return value
+    return kind(**given)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
 from gpuemb.core.checks import check_at_least, check_choice
+from gpuemb.core.doors import enter, enter_fields
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.results import shown
 
 Vary: TypeAlias = Literal["seed", "init", "order", "bootstrap"]
 VARY: tuple[Vary, ...] = ("seed", "init", "order", "bootstrap")
@@ -46,12 +50,12 @@ class GloVe:
     learning_rate: float = 0.05
 
     def __post_init__(self) -> None:
-        for name, least in (("dim", 1), ("epochs", 1)):
-            check_at_least("GloVe", name, getattr(self, name), least)
+        enter_fields(self)
+        for name in ("dim", "epochs"):
+            check_at_least("GloVe", name, getattr(self, name), 1)
         for name in ("x_max", "learning_rate"):
             _check_positive("GloVe", name, getattr(self, name))
         check_at_least("GloVe", "alpha", self.alpha, 0)
-        _make_floating(self, "x_max", "alpha", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,40 @@ class PPMISVD:
     smoothing: float = 0.75
 
     def __post_init__(self) -> None:
+        enter_fields(self)
         check_at_least("PPMISVD", "dim", self.dim, 1)
         check_at_least("PPMISVD", "power", self.power, 0)
         check_at_least("PPMISVD", "shift", self.shift, 1)
         _check_positive("PPMISVD", "smoothing", self.smoothing)
-        _make_floating(self, "power", "shift", "smoothing")
+
+
+LARGEST_SEEDS = 10_000  # of a single call; more is a mistake, such as a corpus given for them
+
+
+def seeds_of(where: str, seeds: int | Iterable[int]) -> tuple[int, ...]:
+    """Return the seeds of the runs: those given, or so many from 0.
+
+    Args:
+        where: the function that was called.
+        seeds: whole numbers from 0, or how many runs there are.
+
+    Raises:
+        ConfigError: none, more than 10,000, or no whole numbers from 0.
+    """
+    given = enter(where, "seeds", seeds, int | Iterable[int])
+    many = given if isinstance(given, int) else getattr(given, "__len__", lambda: 0)()
+    listed = range(given) if isinstance(given, int) else given
+    found = () if many > LARGEST_SEEDS else tuple(islice(listed, LARGEST_SEEDS + 1))
+    if not 0 < len(found) <= LARGEST_SEEDS:
+        raise ConfigError(
+            f"{where}: seeds = {shown(seeds)}",
+            needed=f"From one to {LARGEST_SEEDS:,} runs are trained, one a seed.",
+            remedy="For example seeds=5, or seeds=[0, 1, 2].",
+        )
+    whole = tuple(enter(where, "a seed", seed, int) for seed in found)
+    for seed in whole:
+        check_at_least(where, "a seed", seed, 0)
+    return whole
 
 
 Recipe: TypeAlias = GloVe | PPMISVD
@@ -111,12 +144,6 @@ def check_vary(recipe: Recipe, vary: str) -> None:
             needed=f"{recipe.kind} can vary {', '.join(recipe.varies)}.",
             remedy=f"Use vary={recipe.varies[0]!r}.",
         )
-
-
-def _make_floating(recipe: object, *names: str) -> None:
-    """Hold 10 as 10.0: equal recipes are spelled, and so digested, alike."""
-    for name in names:
-        object.__setattr__(recipe, name, float(getattr(recipe, name)))
 
 
 def _check_positive(where: str, name: str, value: float) -> None:

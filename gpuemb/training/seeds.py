@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from gpuemb.core.arrays import Float32
-from gpuemb.core.device import Device, choose
+from gpuemb.core.device import Device, DeviceName, choose
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
@@ -17,21 +19,22 @@ from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.kernels.window_counts import Weighting, window_counts
 from gpuemb.training.glove import plan_glove, train_glove
-from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
+from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
 
 FIXED = 0  # the seed of whatever does not vary
 
 
+@door
 def train(
     source: Tokens | Cooccurrence,
     recipe: Recipe,
     *,
-    seeds: Iterable[int] = range(5),
+    seeds: int | Iterable[int] = 5,
     vary: Vary = "seed",
     window: int = 10,
     weighting: Weighting = "harmonic",
-    device: str = "auto",
+    device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> EmbeddingStack:
     """Train one run a seed.
@@ -39,19 +42,20 @@ def train(
     Args:
         source: a corpus, or its counts.
         recipe: :class:`GloVe` or :class:`PPMISVD`.
-        seeds: one run each; a run's bits depend on its own seed alone, not on the others.
+        seeds: one run each, or how many, from seed 0; a run's bits depend on its own seed alone.
         vary: ``seed`` changes everything random, ``init`` or ``order`` one part alone;
             ``bootstrap`` resamples the documents and leaves the rest fixed (needs a corpus).
         window: largest distance, when the source is a corpus.
         weighting: of distances, when the source is a corpus.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: see :class:`gpuemb.Device`.
         progress: told after every epoch.
 
     Returns:
         Vectors ``(S, V, d)`` float32.
 
     Raises:
-        ConfigError: more dimensions than words, or a source that cannot vary as asked.
+        ConfigError: more dimensions than words, a source that cannot vary as asked, or no seeds.
+        MemoryBudgetError: all runs together do not fit.
 
     Cost: see :func:`gpuemb.training.glove.train_glove`, :func:`gpuemb.training.spectral.train_ppmi_svd`.
 
@@ -65,19 +69,19 @@ def train(
         True
     """
     check_vary(recipe, vary)
+    listed = seeds_of("train", seeds)
+    rows = (len(source.vocabulary), min(recipe.dim, len(source.vocabulary)))
+    table = buffer((len(listed), *rows), np.float32)
+    MemoryPlan(f"train: {len(listed)} runs", {"runs": table, "their stack": table}).require()
     chosen = choose(device, [window_counts, glove_epoch])
     runs, names = [], []
     counts = source if isinstance(source, Cooccurrence) else None
     with progress.phase(f"training {recipe.kind}") as task:
-        for seed in seeds:
+        for seed in listed:
             if counts is None or vary == "bootstrap":
                 counts = count_for_run(source, seed, vary, window, weighting, chosen)
             runs.append(train_run(counts, recipe, seed, vary, device=chosen, task=task))
             names.append(f"{'bootstrap' if vary == 'bootstrap' else 'seed'} {seed}")
-    if not runs:
-        raise ConfigError(
-            "train: no seeds", needed="At least one seed is needed.", remedy="train(…, seeds=range(5))"
-        )
     vocabulary = source.vocabulary
     return EmbeddingStack(np.stack(runs), vocabulary.words, vocabulary.counts, tuple(names))
 

@@ -113,7 +113,7 @@ neighbors = ge.nearest_neighbors(ge.Embedding(x, [str(i) for i in range(20)]), 4
 assert float(ge.neighbor_overlap(neighbors, neighbors)) == 1
 assert ge.info().chosen == "cpu"
 try:
-    ge.train(None, ge.GloVe(), device="cuda")
+    ge.train(ge.read_corpus([["a", "b"]]), ge.GloVe(), device="cuda")
 except ge.DeviceError as error:
     print(error)
 """

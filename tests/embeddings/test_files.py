@@ -13,6 +13,7 @@ from embeddings.tables import ENDINGS, FRUIT, numbers, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tolerances import assert_same_bits
 
 from gpuemb.core.errors import (
     ConfigError,
@@ -186,11 +187,17 @@ def test_half_a_row_is_not_a_limit(tmp_path: Path, limit: float) -> None:
         load(tmp_path / "a.txt", limit=limit)  # type: ignore[arg-type]
 
 
-def test_an_array_has_no_words_to_save(tmp_path: Path) -> None:
-    bare: Any = np.ones((2, 3), np.float32)
-    with pytest.raises(DTypeError, match=r"ndarray is not an Embedding[^$]*save\(Embedding\(array, words\)"):
-        save(bare, tmp_path / "run.npy")
-    assert list(tmp_path.iterdir()) == []
+def test_an_array_is_saved_with_its_words_or_its_row_numbers(tmp_path: Path) -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    save(rows, tmp_path / "run.npy")
+    save(rows, tmp_path / "named.txt", words=("b", "a"))
+    numbered, spelled = load(tmp_path / "run.npy"), load(tmp_path / "named.txt")
+    assert (list(numbered.index_to_key), list(spelled.index_to_key)) == (["0", "1"], ["b", "a"])
+    assert_same_bits(np.asarray(numbered.vectors), rows)
+    assert_same_bits(spelled.vectors, rows)
+    with pytest.raises(DTypeError, match="an Embedding and 2 other words"):
+        save(spelled, tmp_path / "other.npy", words=["c", "d"])
+    assert not (tmp_path / "other.npy").exists()
 
 
 @pytest.mark.parametrize(
@@ -267,7 +274,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StorageError, match="neither a file nor a folder"):
         load(tmp_path / "pipe")
-    with pytest.raises(StorageError, match="is not a path"):
+    with pytest.raises(ConfigError, match="path is a path"):
         load("a\0b")
 
 

@@ -124,7 +124,7 @@ def test_lists_of_another_run_change_nothing() -> None:
     ("warm_start", "error", "message"),
     [
         (np.zeros((8, 2), np.int32), ShapeError, r"warm_start is ndarray \(8, 2\)"),
-        ([[1]] * 9, ShapeError, "warm_start is list"),
+        ([[1]] * 8, ShapeError, "warm_start is list"),
         (np.zeros((9, 2)), DTypeError, "warm_start holds float64"),
         (np.zeros((9, 2), np.uint8), DTypeError, "warm_start holds uint8"),
         (np.full((9, 2), 9), ShapeError, "warm_start rows run from 9 to 9"),
@@ -159,9 +159,9 @@ def test_only_as_many_neighbors_as_there_are_can_be_asked_for(k: int) -> None:
 
 @pytest.mark.parametrize("k", [1.5, "3", None, True])
 def test_k_is_a_whole_number(k: Any) -> None:
-    with pytest.raises(ConfigError, match=rf"k = {k!r} neighbors(.|\n)*whole number"):
+    with pytest.raises(ConfigError, match=rf"k = {k!r}\n  k is an integer"):
         nearest_neighbors(table(), k)
-    with pytest.raises(ConfigError, match="whole number"):
+    with pytest.raises(ConfigError, match="k is an integer"):
         Embedding(table(), WORDS).most_similar("word1", k)
 
 

@@ -96,7 +96,7 @@ def test_every_row_is_asked_without_queries() -> None:
         (table(2, 3), 2, ShapeError, r"queries are \(2, 3\)"),
         (table(2, dtype=np.float64), 2, DTypeError, "float64.*float32"),
         (np.full((1, 4), np.inf, np.float32), 2, NonFiniteError, "row 0 is the first"),
-        ("word1", 2, ShapeError, "queries are str"),
+        ("word1", 2, ShapeError, "queries are 'word1'"),
     ],
 )
 def test_questions_without_an_answer_are_refused(queries: Any, k: int, error: Any, message: str) -> None:

@@ -134,7 +134,7 @@ def test_cosines_of_the_host_are_planned_on_both_sides(
 @pytest.mark.usefixtures("moved")
 def test_arrays_of_two_devices_are_not_mixed() -> None:
     rows = table()
-    with pytest.raises(DeviceError, match="X is on cuda:0 but Y is on cpu"):
+    with pytest.raises(DeviceError, match="x is on cuda:0 but y is on cpu"):
         cosine_matrix(gpu(rows), rows)
     with pytest.raises(ShapeError, match=r"A cupy array \(70, 70\) on cuda:0"):
         cosine_matrix(gpu(rows), out=np.zeros((70, 70)))

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, to_host
 from gpuemb.core.checks import check_choice
+from gpuemb.core.doors import door
 from gpuemb.core.errors import (
     ConfigError,
     DroppedWarning,
@@ -33,7 +34,7 @@ from gpuemb.embeddings.files.tensors import read_safetensors, write_safetensors
 from gpuemb.embeddings.files.text import read_text, write_text
 from gpuemb.embeddings.files.vocabulary import lines_of, own_words
 from gpuemb.embeddings.files.word2vec import read_binary, write_binary
-from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.model import Embedding, with_words
 
 Reader = Callable[[Source, Request], Table]
 Writer = Callable[[Sequence[str], FloatMatrix, IO[bytes]], None]
@@ -106,6 +107,7 @@ TEXTS = ("glove", "word2vec", "fasttext")  # may be written as .gz
 DETECTED = {**FORMATS, "text": Format(_reading_text(header=None), _writing_text(header=False), "")}
 
 
+@door
 def load(
     path: str | Path,
     *,
@@ -219,22 +221,24 @@ def _say_dropped(table: Table, source: Source) -> None:
     lost = {"of repeated words": table.duplicates, "that cannot be read": table.skipped}
     parts = [f"{count} rows {why}" for why, count in lost.items() if count]
     if parts:
-        warnings.warn(f"load: {source.name}: left out {', '.join(parts)}", DroppedWarning, stacklevel=3)
+        warnings.warn(f"load: {source.name}: left out {', '.join(parts)}", DroppedWarning, stacklevel=4)
 
 
-def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -> None:
+@door
+def save(x: Any, path: str | Path, *, words: Sequence[str] | None = None, format: str | None = None) -> None:
     """Write a table atomically.
 
     Args:
-        embedding: words and vectors.
+        x: an Embedding, or an array ``(V, d)``.
         path: its ending chooses the format: ``.txt`` (GloVe), ``.vec`` (fastText, word2vec text), ``.bin``
             (word2vec binary), ``.npy``, ``.npz``, ``.safetensors``, ``.parquet``; ``.gz`` may follow a text.
             The words of ``.npy`` and ``.safetensors`` are written to ``<name>.words.txt`` beside it: tables
             of one name and both endings share that list, so it must be the same.
+        words: of an array's rows; by default their row numbers.
         format: as for :func:`load`, where the ending does not determine it.
 
     Raises:
-        DTypeError: not an Embedding: an array has no words.
+        DTypeError: not a table, or other words than those of an Embedding.
         FileFormatError: a word that the format cannot hold.
         NonFiniteError: a number beyond float32, where the format holds float32.
         ConfigError: an unknown ending.
@@ -245,28 +249,29 @@ def save(embedding: Embedding, path: str | Path, *, format: str | None = None) -
         >>> np.array_equal(ge.load("table.npy").vectors, x)
         True
     """
-    if not isinstance(embedding, Embedding):
+    if isinstance(x, Embedding) and words is not None:
         raise DTypeError(
-            f"save: {type(embedding).__name__} is not an Embedding",
-            needed="A table is written with its words.",
-            remedy="save(Embedding(array, words), path); numpy.save writes an array alone.",
+            f"save: an Embedding and {len(words)} other words",
+            needed="An Embedding is written with its own words.",
+            remedy="save(x, path), or save(x.vectors, path, words=words).",
         )
+    embedding = x if isinstance(x, Embedding) else with_words("save", x, words)
     file = Path(path)
     name = format_for(file, format)
     chosen = FORMATS[name]
     embedding.check()
     vectors = to_host(embedding.vectors)
-    words = list(embedding.index_to_key)
+    listed = list(embedding.index_to_key)
     with ExitStack() as stack:
         if chosen.words_apart:
-            text = lines_of(words)
+            text = lines_of(listed)
             _require_own_list(file, text)
             stack.enter_context(replacing(own_words(file))).write(text)
         part = stack.enter_context(replacing(file))
         if file.suffix == ".gz":
             packed = stack.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, part, mtime=0))
             part = cast(IO[bytes], packed)
-        chosen.write(words, vectors, part)
+        chosen.write(listed, vectors, part)
 
 
 def _require_own_list(file: Path, text: bytes) -> None:

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, Int64
-from gpuemb.core.checks import check_at_least, check_choice
-from gpuemb.core.errors import ConfigError, FileFormatError
+from gpuemb.core.checks import check_at_least
+from gpuemb.core.errors import FileFormatError
 from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 
@@ -61,21 +61,8 @@ class Request:
     progress: Progress = SILENT
 
     def __post_init__(self) -> None:
-        check_choice("load", "on_error", self.on_error, ("raise", "skip"))
         if self.limit is not None:
             check_at_least("load", "limit", self.limit, 1)
-            if self.limit % 1:
-                raise ConfigError(
-                    f"load: limit = {self.limit}",
-                    needed="A number of rows is an integer.",
-                    remedy="Round it: limit=round(…).",
-                )
-        if isinstance(self.words, str):
-            raise ConfigError(
-                f"load: words = {self.words!r} is one word",
-                needed="words is a list or set of words.",
-                remedy=f"words=[{self.words!r}]",
-            )
 
     @property
     def is_whole(self) -> bool:

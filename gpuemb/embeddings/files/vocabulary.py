@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from gpuemb.core.doors import LateWords
 from gpuemb.core.errors import FileFormatError
 from gpuemb.core.memory import MemoryPlan, readable
 from gpuemb.embeddings.files.parquet import read_column
@@ -21,7 +22,7 @@ LARGEST_JSON = 1 << 30  # bytes; the largest tokenizers published have some 30 M
 NEWLINE = ord("\n")
 
 
-class LineWords(Sequence[str]):
+class LineWords(LateWords):
     """The words of a text, one a line, split on first access.
 
     Counting 400,000 lines takes 0.1 ms, creating the strings 20 ms: a mapped table is opened without

@@ -1,0 +1,79 @@
+"""Public callables, given what they do not expect, work or say what was given, is needed and helps."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from public_calls import WRONG, Call, calls, write_files
+
+import gpuemb as ge
+from gpuemb.core.errors import GpuembError
+from gpuemb.core.results import is_result
+
+UNDER_WORK = {
+    "Alignment", "Alignments", "Consensus", "CrossGrams", "DirectedSimilarity", "Displacement", "Similarity",
+    "Spectrum", "WordListSimilarity", "Comparison",
+    "angular", "bures", "cca", "cka", "compare", "consensus", "cross_grams", "eigenspace_instability",
+    "eigenspace_overlap", "pip_loss", "pip_per_word", "procrustes", "pwcca", "rsa", "second_order_cosine",
+    "semantic_displacement", "spectrum", "spectrum_distance", "svcca",
+}  # fmt: skip
+PARTS_OF_RESULTS = {"Estimate", "Implementation", "Provenance"}
+THEIR_OWN = {("read_corpus", "tokenizer", "class")}  # what a caller's function raises is the caller's
+AGAIN = {"Cooccurrence.save": {"path": "another"}}  # folders are not overwritten
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]:
+    """The valid calls, in a folder with what they read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("doors"))
+        write_files(Path())
+        yield calls()
+
+
+def outcome(function: Callable[..., Any], arguments: dict[str, Any]) -> str:
+    """Nothing where a call works or is refused as promised; else what came out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            found = function(**arguments)
+            if isinstance(found, Iterator):
+                list(found)
+    except GpuembError as error:
+        parts = (error.given, error.needed, error.remedy)
+        return "" if all(part.strip() for part in parts) else f"a message with an empty part: {parts}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def test_what_is_not_expected_works_or_is_refused_in_three_parts(given: dict[str, Call]) -> None:
+    found = {
+        f"{name}({argument} = {label})": outcome(function, {**valid, argument: make()})
+        for name, (function, valid) in given.items()
+        for argument in valid
+        for label, make in WRONG.items()
+        if (name, argument, label) not in THEIR_OWN
+    }
+    assert {call: what for call, what in found.items() if what} == {}
+
+
+def test_the_calls_that_wrong_ones_begin_from_are_whole_and_valid(given: dict[str, Call]) -> None:
+    for name, (function, valid) in given.items():
+        if inspect.isfunction(function) and "<lambda>" not in function.__qualname__:
+            assert list(inspect.signature(function).parameters) == list(valid), name
+        if not name.startswith("datasets.") or "path" in valid:  # the others need packages
+            function(**{**valid, **AGAIN.get(name, {})})
+
+
+def test_everything_public_is_called(given: dict[str, Call]) -> None:
+    kinds = {name: getattr(ge, name) for name in ge.__all__}
+    classes = {name: kind for name, kind in kinds.items() if inspect.isclass(kind)}
+    not_made = {name for name, kind in classes.items() if is_result(kind) or issubclass(kind, Exception)}
+    called = {name.partition(".")[0] for name in given}
+    assert set(ge.__all__) - not_made - UNDER_WORK - PARTS_OF_RESULTS == called - not_made

@@ -1,0 +1,200 @@
+"""A valid call of everything public, and what nobody expects for an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+
+import gpuemb as ge
+from gpuemb.core.progress import SILENT
+
+WORDS = ["the", "cat", "dog", "sat", "ran", "far"]
+TEXT = "the cat sat\nthe dog ran far\nthe cat ran\nthe dog sat far\n"
+CONFIG = {"corpus": ["text.txt"], "text": {"min_count": 1}, "neighbors": 2, "counts": {"window": 2}}
+MODEL = {"kind": "glove", "dim": 2, "epochs": 1, "seeds": 2}
+Call = tuple[Callable[..., Any], dict[str, Any]]
+
+
+class Something:
+    """An object of nobody's."""
+
+
+class Frame:
+    """What a data frame has that an array has not."""
+
+    index, columns, shape = WORDS, ["x", "y"], (6, 2)
+
+    def to_numpy(self) -> Any:
+        return np.ones(self.shape)
+
+
+class DLPackAlone:
+    """An array that says nothing but how it is exchanged."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        place: tuple[int, int] = self.array.__dlpack_device__()
+        return place
+
+
+def table(seed: int = 0) -> Any:
+    return np.random.default_rng(seed).standard_normal((6, 3)).astype(np.float32)
+
+
+WRONG: dict[str, Callable[[], Any]] = {
+    "None": lambda: None,
+    "text": lambda: "nonsense",
+    "empty text": lambda: "",
+    "bytes": lambda: b"the",
+    "dict": lambda: {"a": 1},
+    "empty list": list,
+    "list of numbers": lambda: [1.5, 2],
+    "list of words": lambda: ["the", "cat"],
+    "mixed list": lambda: ["the", None, 3],
+    "ragged list": lambda: [[1.0], [1.0, 2.0]],
+    "vector": lambda: np.ones(3),
+    "array": lambda: np.ones((6, 2)),
+    "integers": lambda: np.arange(12).reshape(6, 2),
+    "3-d array": lambda: np.ones((2, 6, 2)),
+    "empty array": lambda: np.ones((0, 2)),
+    "objects": lambda: np.array([None, "a"], object),
+    "NaN array": lambda: np.full((6, 2), np.nan),
+    "masked array": lambda: np.ma.masked_invalid([[np.nan, 1.0]] * 6),
+    "DLPack alone": lambda: DLPackAlone(np.ones((6, 2))),
+    "frame": Frame,
+    "arrow table": lambda: pyarrow.table({"x": [1.0, 2.0], "y": [2.0, 1.0]}),
+    "object": Something,
+    "class": lambda: Something,
+    "module": lambda: np,
+    "True": lambda: True,
+    "zero": lambda: 0,
+    "negative": lambda: -1,
+    "fraction": lambda: 2.5,
+    "NaN": lambda: float("nan"),
+    "infinity": lambda: float("inf"),
+    "huge": lambda: 10**12,
+    "past 64 bits": lambda: 10**30,
+    "NumPy integer": lambda: np.int16(2),
+    "complex": lambda: 2j,
+    "embedding": lambda: ge.Embedding(table(), WORDS),
+    "generator": lambda: (word for word in ["the", 3]),
+    "range": lambda: range(3),
+    "path": lambda: Path("nowhere/at.all"),
+    "function": lambda: len,
+}
+
+
+def calls() -> dict[str, Call]:
+    """One valid call of everything public, with all of its arguments."""
+    e, f = ge.Embedding(table(), WORDS), ge.Embedding(table(1), WORDS)
+    tokens = ge.read_corpus("text.txt")
+    counts = ge.count_cooccurrences(tokens, 2)
+    result = ge.study({**CONFIG, "models": [MODEL]}, out="finished")
+    lists = ge.nearest_neighbors(e, 2), ge.nearest_neighbors(f, 2)
+    index, silent = ge.CosineIndex(e), {"progress": SILENT}
+    glove = ge.GloVe(dim=2, epochs=1)
+    found: dict[str, Call] = {
+        "Embedding": (ge.Embedding, {"vectors": table(), "index_to_key": WORDS, "counts": np.arange(6),
+                      "name": "e", "ranks": np.arange(1, 7), "duplicates": 0, "skipped": 0, "proved": False}),
+        "Embedding.row": (e.row, {"word": "cat"}),
+        "Embedding.rows": (e.rows, {"words": ["cat", "the"]}),
+        "Embedding.most_similar": (e.most_similar, {"word": "cat", "k": 2}),
+        "Embedding.truncate": (e.truncate, {"dim": 2}),
+        "Embedding.__getitem__": (lambda word: e[word], {"word": "cat"}),
+        "Embedding.__contains__": (lambda word: word in e, {"word": "cat"}),
+        "EmbeddingStack": (ge.EmbeddingStack, {"vectors": (table(), table(1)), "index_to_key": WORDS,
+                           "counts": np.arange(6), "runs": ("a", "b"), "ranks": (None, None),
+                           "dropped": ((), ()), "folded": (0, 0)}),
+        "EmbeddingStack.__getitem__": (lambda run: ge.stack([e, f])[run], {"run": 1}),
+        "stack": (ge.stack, {"tables": [e, f], "words": None, "case": "exact"}),
+        "save": (ge.save, {"x": e, "path": "out.npy", "words": None, "format": "npy"}),
+        "load": (ge.load, {"path": "saved.npy", "format": None, "vocabulary": None, "tensor": None,
+                 "limit": 3, "words": None, "on_error": "raise", "memory_map": True, **silent}),
+        "nearest_neighbors": (ge.nearest_neighbors, {"x": e, "k": 2, "queries": ["cat"], "likely": None,
+                              "device": None, **silent}),
+        "CosineIndex": (ge.CosineIndex, {"x": e, "device": "cpu"}),
+        "CosineIndex.search": (index.search, {"queries": ["cat"], "k": 2, **silent}),
+        "Neighbors.named": (lists[0].named, {"query": 1}),
+        "cosine_matrix": (ge.cosine_matrix, {"x": e, "y": f, "out": None, "words": ["cat"], "device": None,
+                          **silent}),
+        "cosine_tiles": (ge.cosine_tiles, {"x": e, "y": f, "words": ["cat"], "tile_bytes": 64,
+                         "device": None}),
+        "similarity_correlation": (ge.similarity_correlation,
+                                   {"x": e, "pairs": [("the", "cat", 1.0), ("dog", "cat", 2.0)]}),
+        "neighbor_overlap": (lambda first, other, persistence:
+                             ge.neighbor_overlap(first, other, persistence=persistence),
+                             {"first": lists[0], "other": lists[1], "persistence": 0.9}),
+        "read_corpus": (ge.read_corpus, {"source": "text.txt", "tokenizer": "default", "documents": "line",
+                        "field": None, "min_count": 1, "max_words": 5, "vocabulary": None, "subsample": None,
+                        "seed": 0, "encoding_errors": "strict", **silent}),
+        "Tokens": (ge.Tokens, {"ids": tokens.ids, "starts": tokens.starts, "vocabulary": tokens.vocabulary,
+                   "unicode_version": "15", "tokenizer": "default"}),
+        "Vocabulary": (ge.Vocabulary, {"words": ("a", "b"), "counts": np.array([2, 1]), "dropped_tokens": 0}),
+        "count_cooccurrences": (ge.count_cooccurrences, {"tokens": tokens, "window": 2, "weighting": "flat",
+                                "side": "both", "repeats": None, "device": "auto", "memory": "1GB",
+                                "scratch": None, **silent}),
+        "bootstrap_repeats": (ge.bootstrap_repeats, {"tokens": tokens, "seed": 1}),
+        "Cooccurrence": (ge.Cooccurrence, {"rows": counts.rows, "unit": counts.unit,
+                         "vocabulary": counts.vocabulary, "provenance": None}),
+        "Cooccurrence.units": (counts.units, {"i": "the", "j": 1}),
+        "Cooccurrence.ratio": (counts.ratio, {"i": "the", "j": 1, "probes": ["cat", "dog"]}),
+        "Cooccurrence.pmi": (counts.pmi, {"smoothing": 1.0}),
+        "Cooccurrence.npmi": (counts.npmi, {"smoothing": 1.0}),
+        "Cooccurrence.entropy": (counts.entropy, {"unit": "nat"}),
+        "Cooccurrence.context_entropies": (counts.context_entropies, {"unit": "nat"}),
+        "Cooccurrence.mutual_information": (counts.mutual_information, {"unit": "nat"}),
+        "Cooccurrence.spectrum": (counts.spectrum, {"k": 2, "of": "counts"}),
+        "Cooccurrence.save": (counts.save, {"path": "counts"}),
+        "Cooccurrence.load": (ge.Cooccurrence.load, {"path": "kept"}),
+        "Cooccurrence.save_glove": (counts.save_glove, {"path": "cooccurrence.bin"}),
+        "Cooccurrence.from_glove": (ge.Cooccurrence.from_glove, {"path": "kept.bin",
+                                    "vocabulary": tokens.vocabulary, "window": 2, "weighting": "flat"}),
+        "ppmi": (ge.ppmi, {"counts": counts, "shift": 1.0, "smoothing": 1.0}),
+        "GloVe": (ge.GloVe, {"dim": 2, "epochs": 1, "x_max": 10, "alpha": 0.7, "learning_rate": 0.1}),
+        "PPMISVD": (ge.PPMISVD, {"dim": 2, "power": 0.5, "shift": 1, "smoothing": 0.7}),
+        "train": (ge.train, {"source": tokens, "recipe": glove, "seeds": 2, "vary": "seed", "window": 2,
+                  "weighting": "flat", "device": None, **silent}),
+        "TextConfig": (ge.TextConfig, {"min_count": 1, "max_words": 0, "encoding_errors": "strict",
+                       "tokenizer": "default", "documents": "line", "field": ""}),
+        "CountsConfig": (ge.CountsConfig, {"window": 2, "weighting": "flat"}),
+        "ModelConfig": (ge.ModelConfig, {"recipe": glove, "seeds": 2, "vary": "seed", "name": "m"}),
+        "StudyConfig": (ge.StudyConfig, {"corpus": ("a.txt",), "text": ge.TextConfig(),
+                        "counts": ge.CountsConfig(), "models": (ge.ModelConfig(glove),), "neighbors": 3,
+                        "title": "t"}),
+        "load_config": (ge.load_config, {"path": "study.toml"}),
+        "plan": (ge.plan, {"config": CONFIG, "words": 10, "nonzeros": 20}),
+        "study": (ge.study, {"config": {**CONFIG, "models": [MODEL]}, "out": "study", "device": "cpu",
+                  "threads": 1, "extend": False, **silent}),
+        "write_report": (ge.write_report, {"result": result, "path": "page.html"}),
+        "benjamini_hochberg": (ge.benjamini_hochberg, {"p_values": [0.1, 0.2], "family": "two", "rate": 0.1}),
+        "info": (ge.info, {}),
+        "Device": (ge.Device, {"kind": "cuda", "index": 0}),
+        "datasets.read_word_pairs": (ge.datasets.read_word_pairs, {"path": "pairs.tsv", "name": "p"}),
+        "datasets.read_analogies": (ge.datasets.read_analogies, {"path": "questions.txt", "name": "q"}),
+        "datasets.word_similarity": (ge.datasets.word_similarity, {"wheel": "no.whl", "name": "men"}),
+        "datasets.analogies": (ge.datasets.analogies, {"wheel": "no.whl", "name": "msr"}),
+        "datasets.google_news": (ge.datasets.google_news, {"wheel": "no.whl", "limit": 3, "words": None}),
+        "datasets.glove_6b_50d": (ge.datasets.glove_6b_50d, {"limit": 3, "words": ["the"]}),
+    }  # fmt: skip
+    return found
+
+
+def write_files(place: Path) -> None:
+    """Write what the valid calls read."""
+    (place / "text.txt").write_text(TEXT)
+    (place / "study.toml").write_text('corpus = ["text.txt"]\n[text]\nmin_count = 1\n')
+    (place / "pairs.tsv").write_text("the\tcat\t1\ncat\tdog\t2\n")
+    (place / "questions.txt").write_text(": some\na b c d\n")
+    ge.save(ge.Embedding(table(), WORDS), place / "saved.npy")
+    counts = ge.count_cooccurrences(ge.read_corpus(place / "text.txt"), 2)
+    counts.save(place / "kept")
+    counts.save_glove(place / "kept.bin")
