@@ -15,17 +15,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from gpuemb.core.arrays import Array, namespace_of
+from gpuemb.geometry.pair_sums import PairSums
 
-if TYPE_CHECKING:
-    from gpuemb.geometry.sums import PairSums
-
-PROMISED = 1e-6  # relative, of every measure (Definitions §2)
-# A squared distance taken from float64 Grams is off by at most about 64·eps of the squared norms. Where
-# that is more than 1e-6 of the distance itself, the pair is recomputed from its difference (Definitions §2).
-NEARLY_EQUAL = 64 * 2.0**-52 / PROMISED
 SPREAD = 6.64  # 1 − e^(−x)(1 + x) = 0.001 at x = 2/SPREAD²: χ² with 4 degrees of freedom
 
 

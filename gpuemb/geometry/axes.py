@@ -12,8 +12,9 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
-from gpuemb.geometry.accuracy import PROMISED, PairErrors
+from gpuemb.geometry.accuracy import PairErrors
 from gpuemb.geometry.crossgrams import CrossGrams, pair_grams
+from gpuemb.geometry.digits import PROMISED
 from gpuemb.geometry.named_tables import PAIR, NamedTables
 from gpuemb.geometry.rows import triangles
 

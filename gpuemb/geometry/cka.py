@@ -7,10 +7,11 @@ from typing import Any
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.centering import FAR, ROUNDING, moved_grams
-from gpuemb.geometry.crossgrams import PairSums, pair_grams
+from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.digits import FAR, ROUNDING
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
@@ -86,7 +87,7 @@ def _debiased(x: Any, y: Any) -> Similarity:
         return Similarity(math.nan, "cka_debiased", "centered", zeros, reason)
     moved = _smallest_share(sums) < FAR
     if moved:
-        sums = moved_grams(raw).pair(0, 1)
+        sums = raw.moved_to_means().pair(0, 1)
     value = debiased_cka(sums)
     reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
     return Similarity(value, "cka_debiased", "centered", zeros, reason, moved)

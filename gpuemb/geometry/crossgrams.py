@@ -32,11 +32,10 @@ from gpuemb.core.checks import check_at_least, check_choice
 from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.geometry.accuracy import cka_error, rsa_error
-from gpuemb.geometry.centering import ROUNDING as ROUNDING
 from gpuemb.geometry.named_tables import PAIR, NamedTables
+from gpuemb.geometry.pair_sums import SCALED, PairSums, Preparation, in_library
 from gpuemb.geometry.parts import Rows, check_first_row, total
-from gpuemb.geometry.sums import SCALED, Grams, Preparation, in_library
-from gpuemb.geometry.sums import PairSums as PairSums
+from gpuemb.geometry.sums import Grams
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Precision
 
 if TYPE_CHECKING:

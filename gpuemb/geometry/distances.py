@@ -13,8 +13,9 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, like, namespace_of, to_host
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.geometry.accuracy import NEARLY_EQUAL, PROMISED
-from gpuemb.geometry.crossgrams import CrossGrams, PairSums
+from gpuemb.geometry.crossgrams import CrossGrams
+from gpuemb.geometry.digits import CANCELED, NEARLY_EQUAL, PROMISED
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.parts import Rows
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.polar import polar
@@ -221,7 +222,7 @@ class _Pairs:
             smallest = float(turn.singular[-1])
             error = 2 * probed.nuclear(turn.rotation, smallest) if probed else 0.0
             squares["procrustes"] = _Square(lengths - 2 * float(turn.singular.sum()), lengths, error)
-            change = probed.norm() if probed else 64 * 2.0**-52 * lengths / 2
+            change = probed.norm() if probed else CANCELED * lengths / 2
             turn = replace(turn, error=change / smallest if smallest > 0 else math.inf)
         if "pip" in self.kinds:
             error = grams.errors(s, t).pip() if rough else 0.0

@@ -23,8 +23,8 @@ from gpuemb.geometry.axes import (
     kept,
     tables_by_name,
 )
-from gpuemb.geometry.crossgrams import PairSums
 from gpuemb.geometry.drawing import draw_values
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.resampling import PreparedPair, drawable, order_of, prepare_pair, weights_of
 from gpuemb.geometry.rows import column_means
 from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from gpuemb.core.arrays import Float64
-from gpuemb.geometry.accuracy import NEARLY_EQUAL
-from gpuemb.geometry.crossgrams import PairSums
+from gpuemb.geometry.digits import NEARLY_EQUAL
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.resampling import DrawnPreparation, Measure, OwnTerms
 
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3

@@ -13,6 +13,7 @@ from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows, tables_by_name
+from gpuemb.geometry.digits import CANCELED, PROMISED
 from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws
@@ -20,7 +21,7 @@ from gpuemb.geometry.uncertainty import Draws
 EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than
 # 1e-6 of the value, it is taken from the rows, whose residuals do not cancel.
-UNCANCELED = 64 * 2.0**-52 / 1e-6
+UNCANCELED = CANCELED / PROMISED
 
 
 def eigenspace_overlap(

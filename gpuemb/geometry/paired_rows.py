@@ -14,7 +14,7 @@ from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, 
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
 from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
-from gpuemb.geometry.crossgrams import ROUNDING
+from gpuemb.geometry.digits import ROUNDING
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, namespace
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Pairs, Precision, RowScaling, gram
-
-if TYPE_CHECKING:
-    from gpuemb.geometry.sums import Grams
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,26 +189,4 @@ def check_first_row(where: str, first_row: int | None) -> None:
             f"{where}: first_row = {first_row} is no multiple of {BLOCK_ROWS}",
             needed=f"Parts that are cut at multiples of {BLOCK_ROWS} rows add up to the bits of one pass.",
             remedy=f"Cut at row {max(0, first_row) // BLOCK_ROWS * BLOCK_ROWS}.",
-        )
-
-
-def check_consecutive(first: Grams, second: Grams) -> None:
-    """Parts are added where one ends and the next begins, if they were prepared alike.
-
-    Raises:
-        ConfigError: they are not; says what to give.
-    """
-    kinds = [(g.preparation, g.precision, g.forced, g.edges.tolist()) for g in (first, second)]
-    if not first.nodes or not second.nodes or kinds[0] != kinds[1]:
-        raise ConfigError(
-            "cross_grams: these sums cannot be added",
-            needed="Parts of one table are needed, of the same preparation, precision and dimensions.",
-            remedy="Make each with cross_grams(rows, preparation, first_row=…), and center what was added.",
-        )
-    end = (first.first_row or 0) + first.rows_at_hand().count
-    if second.first_row != end:
-        raise ConfigError(
-            f"cross_grams: the second part begins at row {second.first_row}, the first ends at row {end}",
-            needed="The second part must begin where the first one ends.",
-            remedy=f"Cut at multiples of {BLOCK_ROWS}, and add in the order of rows.",
         )

@@ -15,8 +15,8 @@ from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
-from gpuemb.geometry.accuracy import NEARLY_EQUAL
 from gpuemb.geometry.alignment import Alignment, Alignments
+from gpuemb.geometry.digits import NEARLY_EQUAL
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import procrustes_measure
 from gpuemb.geometry.paired_rows import PairedRows, PairProducts, pair_rows

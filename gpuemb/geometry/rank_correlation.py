@@ -11,6 +11,7 @@ import numpy as np
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.progress import Progress
+from gpuemb.geometry.digits import CANCELED
 from gpuemb.geometry.drawing import draw_values
 from gpuemb.geometry.resampling import order_of, weights_of
 from gpuemb.geometry.uncertainty import Draws, Uncertainty, summarize
@@ -145,7 +146,7 @@ def matrix_pair(cosines_x: Float64, cosines_y: Float64, dim: int) -> MatrixPair:
 
 def varies(variance: float, square: float, subtracted: float) -> bool:
     """Whether a variance stands out of the rounding of the sums it came from."""
-    return variance > 64 * 2.0**-52 * (abs(square) + subtracted)
+    return variance > CANCELED * (abs(square) + subtracted)
 
 
 def bytes_of_matrices(words: int) -> int:

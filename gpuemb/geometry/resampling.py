@@ -16,8 +16,8 @@ from gpuemb.core.errors import DeviceError
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.random import stream
 from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.geometry.centering import ROUNDING
-from gpuemb.geometry.sums import PairSums
+from gpuemb.geometry.digits import ROUNDING
+from gpuemb.geometry.pair_sums import PairSums
 
 # Rows of one product: 1,024 gathered rows of two tables stay in L2, and the products run as fast as whole
 # ones (V = 20k, d = 100: 10.9 ms a resample on two threads, against 15.9 with 8,192 rows).

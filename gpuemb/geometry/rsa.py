@@ -10,8 +10,9 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import PairSums, pair_grams
+from gpuemb.geometry.crossgrams import pair_grams
 from gpuemb.geometry.drawing import uncertainty
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
 from gpuemb.geometry.resampling import Measure, OwnTerms
 from gpuemb.geometry.rsa_lists import rsa_of_words

@@ -12,10 +12,11 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
 from gpuemb.core.memory import tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.accuracy import NEARLY_EQUAL
-from gpuemb.geometry.crossgrams import CrossGrams, PairSums, pair_grams
+from gpuemb.geometry.crossgrams import CrossGrams, pair_grams
+from gpuemb.geometry.digits import NEARLY_EQUAL
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import ANGULAR, BURES
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.rows import column_means
 from gpuemb.geometry.similarity import Similarity
 from gpuemb.geometry.uncertainty import Draws

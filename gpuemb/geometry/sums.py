@@ -6,50 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, Int64, like, namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.accuracy import PROMISED, PairErrors, Probed
-from gpuemb.geometry.parts import Node, Rows, check_consecutive, merged, total
-from gpuemb.kernels.gram import PROBES, GramSums, Precision, probes
-
-Preparation: TypeAlias = Literal["raw", "unit", "centered", "centered-unit"]
-SCALED = ("unit", "centered-unit")
-
-
-@dataclass(frozen=True, eq=False)
-class PairSums:
-    """What all measures of one pair of tables need, float64; ``X`` and ``Y`` are prepared rows.
-
-    Attributes:
-        rows: ``V``.
-        gram_x: ``(d, d)`` XᵀX.
-        gram_y: ``(e, e)`` YᵀY.
-        cross: ``(d, e)`` XᵀY.
-        sum_x: ``(d,)`` column sums of X.
-        sum_y: ``(e,)`` column sums of Y.
-        norms: ``(2, 2)`` ``[[Σκ², Σκℓ], [Σκℓ, Σℓ²]]``, κ and ℓ the squared lengths of the rows of X and Y;
-            of the raw rows where X and Y are centered.
-        weighted_x: ``(2, d)`` ``Σκ_i x_i`` and ``Σℓ_i x_i``; of the raw rows, as ``norms``.
-        weighted_y: ``(2, e)`` ``Σκ_i y_i`` and ``Σℓ_i y_i``; of the raw rows, as ``norms``.
-        zeros: rows without length in some run: left out of ``unit`` sums (they have no cosine), and
-            of ``rows``; kept in the others.
-    """
-
-    rows: int
-    gram_x: Array
-    gram_y: Array
-    cross: Array
-    sum_x: Array
-    sum_y: Array
-    norms: Array
-    weighted_x: Array
-    weighted_y: Array
-    zeros: int
+from gpuemb.geometry.accuracy import PairErrors, Probed
+from gpuemb.geometry.centering import centered_products, means_dominate
+from gpuemb.geometry.digits import PROMISED
+from gpuemb.geometry.pair_sums import SCALED, PairSums, Preparation, in_library
+from gpuemb.geometry.parts import Node, Rows, merged, total
+from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, Precision, probes
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +110,7 @@ class Grams:
         Raises:
             ConfigError: the parts are not consecutive, or were not made as parts of the same kind.
         """
-        check_consecutive(self, other)
+        _check_consecutive(self, other)
         source, nodes = self.rows_at_hand().followed_by(other.rows_at_hand()), merged(self.nodes, other.nodes)
         sums = in_library(total(nodes), self.products)
         return self.of(
@@ -194,10 +163,44 @@ class Grams:
         Where a column's mean so dominates its spread that digits are lost, the rows are read once more,
         around their means. A column whose variance cannot be told from rounding has none: exact zeros.
         """
-        from gpuemb.geometry.centering import centered_grams
-
         check_choice("cross_grams", "preparation", self.preparation, ("raw",))
-        return centered_grams(self)
+        xp = namespace_of(self.products)
+        float32, near = self.images is not None, self
+        if self.source is not None:
+            far = means_dominate(self.products, self.sums, self.rows, float32=float32)
+            near = self.moved_to_means() if far else replace(self, source=self.source.around(self.means()))
+        squares, images = xp.linalg.diagonal(self.products), near.images
+        if images is not None:
+            probed = xp.concat([mean @ self.probes(s) for s, mean in enumerate(near.means())])
+            images = images - near.sums[:, None] * probed[None, :]
+        squared_sums = xp.stack([xp.sum(part**2) for part in self.by_run(near.sums)])
+        return replace(
+            near,
+            preparation="centered",
+            products=centered_products(near.products, near.sums, self.rows, squares, float32=float32),
+            sums=near.sums * 0.0,
+            norms=self.norms,
+            weighted=self.weighted,
+            lengths=near.lengths - squared_sums / self.rows,
+            images=images,
+            first_row=None,
+            nodes=(),
+        )
+
+    def moved_to_means(self) -> Self:
+        """Return raw sums of the rows less their means, read once more: to be centered without a loss."""
+        source = self.rows_at_hand().around(self.means())
+        sums = in_library(source.sums(self.precision), self.products)
+        moved = self.of(sums, source, "raw", forced=self.forced)
+        return replace(moved, zeros=self.zeros, moved=True)
+
+    def means(self) -> list[Array]:
+        """Column means of each run."""
+        return self.by_run(self.sums / self.rows)
+
+    def by_run(self, row: Array) -> list[Array]:
+        """Cut a row of ``D`` numbers at the edges of the runs."""
+        return [row[self.columns(s)] for s in range(self.runs)]
 
     @property
     def final(self) -> bool:
@@ -291,6 +294,23 @@ class Grams:
         return namespace_of(table).stack([table[row, :] for row in rows])
 
 
-def in_library(sums: GramSums, x: Array) -> GramSums:
-    """Give the sums back in the library of ``x``."""
-    return GramSums(*(like(array, x) for array in sums.fields))
+def _check_consecutive(first: Grams, second: Grams) -> None:
+    """Parts are added where one ends and the next begins, if they were prepared alike.
+
+    Raises:
+        ConfigError: they are not; says what to give.
+    """
+    kinds = [(g.preparation, g.precision, g.forced, g.edges.tolist()) for g in (first, second)]
+    if not first.nodes or not second.nodes or kinds[0] != kinds[1]:
+        raise ConfigError(
+            "cross_grams: these sums cannot be added",
+            needed="Parts of one table are needed, of the same preparation, precision and dimensions.",
+            remedy="Make each with cross_grams(rows, preparation, first_row=…), and center what was added.",
+        )
+    end = (first.first_row or 0) + first.rows_at_hand().count
+    if second.first_row != end:
+        raise ConfigError(
+            f"cross_grams: the second part begins at row {second.first_row}, the first ends at row {end}",
+            needed="The second part must begin where the first one ends.",
+            remedy=f"Cut at multiples of {BLOCK_ROWS}, and add in the order of rows.",
+        )

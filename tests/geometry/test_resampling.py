@@ -15,9 +15,10 @@ from numpy.testing import assert_allclose
 
 from gpuemb.core.arrays import Int64
 from gpuemb.geometry.cka import CKA, cka
-from gpuemb.geometry.crossgrams import PairSums, pair_sums
+from gpuemb.geometry.crossgrams import pair_sums
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, PIP_LOSS, PROCRUSTES
+from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.resampling import DrawnPreparation, Measure, order_of, prepare_pair, weights_of
 from gpuemb.geometry.rsa import RSA, rsa
 from gpuemb.geometry.uncertainty import Draws

@@ -9,7 +9,6 @@ from geometry.definitions import random_table
 from tolerances import EPS64, SAFETY, assert_same_bits, assert_within
 
 from gpuemb.core import threads
-from gpuemb.geometry.centering import moved_grams
 from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.rows import column_means, triangles
 from gpuemb.kernels.gram import BLOCK_ROWS
@@ -68,7 +67,7 @@ def test_the_number_of_threads_changes_no_bit_of_the_triangle() -> None:
 def test_sums_of_moved_rows_are_those_of_the_tables_without_their_means() -> None:
     x, y = random_table(BLOCK_ROWS + 50, 3) + 1e7, random_table(BLOCK_ROWS + 50, 2, 1)
     raw = cross_grams([x, y])
-    found = moved_grams(raw)
+    found = raw.moved_to_means()
     means = np.split(raw.sums / raw.rows, [3])
     expected = cross_grams([table - mean for table, mean in zip((x, y), means, strict=True)])
     for name in ("products", "sums", "lengths", "norms", "weighted"):
