@@ -14,8 +14,8 @@ from gpuemb.bench import synthetic, work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
+from gpuemb.geometry.build import NARROW
 from gpuemb.geometry.cka import cka
-from gpuemb.geometry.crossgrams import NARROW
 from gpuemb.geometry.resampling import order_of
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.similarity import Similarity

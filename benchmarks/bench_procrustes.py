@@ -16,7 +16,8 @@ from gpuemb.bench.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.geometry.alignment import Alignment
-from gpuemb.geometry.crossgrams import NARROW, cross_grams
+from gpuemb.geometry.build import NARROW
+from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.digits import PROMISED
 from gpuemb.geometry.distances import PairRotations
 from gpuemb.geometry.procrustes import procrustes

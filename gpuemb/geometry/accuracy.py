@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gpuemb.core.arrays import Array, namespace_of
-from gpuemb.geometry.pair_sums import PairSums
 
 SPREAD = 6.64  # 1 − e^(−x)(1 + x) = 0.001 at x = 2/SPREAD²: χ² with 4 degrees of freedom
 
@@ -102,33 +101,6 @@ class PairErrors:
     def squares(self) -> tuple[float, float, float]:
         """Bounds of the errors of ``‖G_X‖²``, ``‖G_Y‖²`` and ``‖C‖²``."""
         return self.x.square(), self.y.square(), self.cross.square()
-
-
-def cka_error(sums: PairSums, errors: PairErrors) -> float:
-    """Bound of the error of linear CKA, relative errors of its parts added; NaN where it does not exist."""
-    xp = namespace_of(sums.cross)
-    squares = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.gram_y, sums.cross)]
-    if min(squares[:2]) == 0:
-        return math.nan
-    x, y, cross = errors.squares()
-    scale = math.sqrt(squares[0] * squares[1])
-    return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
-
-
-def rsa_error(sums: PairSums, errors: PairErrors) -> float:
-    """Bound of the error of the Pearson correlation of all cosines; NaN where it does not exist."""
-    xp = namespace_of(sums.cross)
-    pairs = sums.rows * (sums.rows - 1)
-    if pairs == 0:
-        return math.nan
-    variances = []
-    for gram, column_sums in ((sums.gram_x, sums.sum_x), (sums.gram_y, sums.sum_y)):
-        mean = (float(xp.sum(column_sums**2)) - sums.rows) / pairs
-        variances.append((float(xp.sum(gram**2)) - sums.rows) / pairs - mean**2)
-    x, y, cross = (error / pairs for error in errors.squares())
-    if min(variances[0] - x, variances[1] - y) <= 0:
-        return math.inf
-    return cross / math.sqrt(variances[0] * variances[1]) + x / variances[0] + y / variances[1]
 
 
 def _bound(image: Array, vectors: Array) -> float:

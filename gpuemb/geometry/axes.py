@@ -13,10 +13,11 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
 from gpuemb.geometry.accuracy import PairErrors
-from gpuemb.geometry.crossgrams import CrossGrams, pair_grams
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.digits import PROMISED
 from gpuemb.geometry.named_tables import PAIR, NamedTables
 from gpuemb.geometry.rows import triangles
+from gpuemb.geometry.sums import Grams
 
 # A Gram has the square of its table's condition: its axes err by c·eps·cond², by 7e-9 at condition 1e6 and by
 # 3e-5 at 1e8 (measured). Past this condition the axes come from the thin QR of the rows, at c·eps·cond.
@@ -112,13 +113,13 @@ def kept(axes: Axes, share: float | None) -> Axes:
     return axes.first(int(xp.argmax(xp.astype(enough, xp.int8))) + 1)
 
 
-def axes_of_runs(grams: CrossGrams) -> list[Axes]:
+def axes_of_runs(grams: Grams) -> list[Axes]:
     """Return the axes of every run from its Gram as it was found."""
     runs = range(grams.runs)
     return list(threads.stream(lambda s: axes_of_gram(grams.found(s, s), _mean_length(grams, s)), runs))
 
 
-def _mean_length(grams: CrossGrams, s: int) -> float:
+def _mean_length(grams: Grams, s: int) -> float:
     """At most ``√(V Σκ²) ≥ Σκ`` is the raw squared length; what the centered Gram lacks was the mean's."""
     if grams.preparation != "centered":
         return 0.0
@@ -127,7 +128,7 @@ def _mean_length(grams: CrossGrams, s: int) -> float:
 
 
 @threads.single_threaded_blas()
-def frames_of_grams(grams: CrossGrams, axes: Sequence[Axes], members: Sequence[int]) -> Frames:
+def frames_of_grams(grams: Grams, axes: Sequence[Axes], members: Sequence[int]) -> Frames:
     """Return the frames of some runs from their cross-Grams as they were found, and from their axes."""
     xp = namespace_of(grams.products)
 
@@ -206,7 +207,7 @@ class FrameTable:
     error: Callable[[Frames, PairErrors], float] | None = None
     symmetric: bool = True
 
-    def of(self, grams: CrossGrams) -> Float64:
+    def of(self, grams: Grams) -> Float64:
         """Return ``(S, S)`` values.
 
         Args:
@@ -222,7 +223,7 @@ class FrameTable:
             self._fill(values, wide, again, place)
         return values
 
-    def _fill(self, values: Float64, grams: CrossGrams, pairs: Sequence[Pair], place: Places) -> list[Pair]:
+    def _fill(self, values: Float64, grams: Grams, pairs: Sequence[Pair], place: Places) -> list[Pair]:
         """Write the values of some pairs; return those that the products have too few digits for."""
         axes = [kept(run, self.share) for run in axes_of_runs(grams)]
         again = []
@@ -234,9 +235,7 @@ class FrameTable:
                 values[s, t], values[t, s] = both
         return again
 
-    def _one(
-        self, grams: CrossGrams, axes: Sequence[Axes], runs: Sequence[int]
-    ) -> tuple[float, float] | None:
+    def _one(self, grams: Grams, axes: Sequence[Axes], runs: Sequence[int]) -> tuple[float, float] | None:
         """The measure of two runs in both orders; None where the products have too few digits for it."""
         different = runs[0] != runs[1]
         steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
@@ -256,7 +255,7 @@ class FrameTable:
         return value, value if self.symmetric else self.measure(frames.exchanged())
 
 
-def _frames_of_their_rows(grams: CrossGrams, runs: Sequence[int], share: float | None) -> Frames:
+def _frames_of_their_rows(grams: Grams, runs: Sequence[int], share: float | None) -> Frames:
     return frames_of_rows(
         grams.rows_at_hand().of(runs).tables(), centered=grams.preparation == "centered", share=share
     )

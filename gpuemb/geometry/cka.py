@@ -7,7 +7,8 @@ from typing import Any
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.accuracy import PairErrors
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.digits import FAR, ROUNDING
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
@@ -62,7 +63,7 @@ def cka(
 
 def _biased(x: Any, y: Any) -> Similarity:
     grams = pair_grams("cka", [x, y], "centered")
-    value = float(grams.cka()[0, 1])
+    value = float(grams.table(linear_cka, cka_error)[0, 1])
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
     return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
 
@@ -77,6 +78,17 @@ def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
         parts = [whole - float(copied) for whole, copied in pairs]
     scale = math.sqrt(max(0.0, parts[0]) * max(0.0, parts[2]))
     return parts[1] / scale if scale > 0 else math.nan
+
+
+def cka_error(sums: PairSums, errors: PairErrors) -> float:
+    """Bound of the error of linear CKA, relative errors of its parts added; NaN where it does not exist."""
+    xp = namespace_of(sums.cross)
+    squares = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.gram_y, sums.cross)]
+    if min(squares[:2]) == 0:
+        return math.nan
+    x, y, cross = errors.squares()
+    scale = math.sqrt(squares[0] * squares[1])
+    return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
 
 
 def _debiased(x: Any, y: Any) -> Similarity:

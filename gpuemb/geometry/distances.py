@@ -13,10 +13,11 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, like, namespace_of, to_host
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.geometry.crossgrams import CrossGrams
 from gpuemb.geometry.digits import CANCELED, NEARLY_EQUAL, PROMISED
+from gpuemb.geometry.named_tables import check_same_dimensions
 from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.parts import Rows
+from gpuemb.geometry.sums import Grams
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.polar import polar
 
@@ -87,7 +88,7 @@ class _Square:
         return not self.error <= PROMISED * self.value
 
 
-def pair_distances(tables: list[FloatMatrix], grams: CrossGrams) -> PairDistances:
+def pair_distances(tables: list[FloatMatrix], grams: Grams) -> PairDistances:
     """Return direct, Procrustes and PIP distances of all pairs of runs of equal ``d``.
 
     Args:
@@ -102,19 +103,19 @@ def pair_distances(tables: list[FloatMatrix], grams: CrossGrams) -> PairDistance
     return PairDistances(direct, turned, pip, work.recomputed, work.widened)
 
 
-def distance_table(grams: CrossGrams, kind: Kind) -> Float64:
+def distance_table(grams: Grams, kind: Kind) -> Float64:
     """Return ``(S, S)`` of one distance; NaN where it needs equal ``d`` and they are not."""
     return distances_of(grams, kind)[0]
 
 
-def distances_of(grams: CrossGrams, kind: Kind) -> tuple[Float64, int]:
+def distances_of(grams: Grams, kind: Kind) -> tuple[Float64, int]:
     """Return the table of one distance, and how many pairs were taken from their difference."""
     work = _Pairs(grams, (kind,))
     work.run()
     return work.tables[kind], work.recomputed
 
 
-def pair_rotations(grams: CrossGrams) -> PairRotations:
+def pair_rotations(grams: Grams) -> PairRotations:
     """Return the best orthogonal maps of all pairs of runs.
 
     Raises:
@@ -123,8 +124,6 @@ def pair_rotations(grams: CrossGrams) -> PairRotations:
 
     Cost: one SVD of ``d × d`` a pair. Source: Schönemann (1966); Definitions §2.
     """
-    from gpuemb.geometry.procrustes import check_same_dimensions
-
     work = _Pairs(grams, ("procrustes",))
     tables = grams.rows_at_hand().pieces[0]
     check_same_dimensions("procrustes", tables, [f"run {s}" for s in range(grams.runs)])
@@ -159,7 +158,7 @@ class _Turn:
 class _Pairs:
     """All pairs of runs, each by the cheapest road that is good enough."""
 
-    def __init__(self, grams: CrossGrams, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, grams: Grams, kinds: tuple[Kind, ...]) -> None:
         self.grams, self.kinds = grams, kinds
         self.tables: dict[Kind, Float64] = {kind: np.zeros((grams.runs, grams.runs)) for kind in kinds}
         self.pairs = list(combinations(range(grams.runs), 2))
@@ -206,7 +205,7 @@ class _Pairs:
         return turn
 
     def _squares(
-        self, pair: tuple[int, int], grams: CrossGrams, turn: _Turn | None
+        self, pair: tuple[int, int], grams: Grams, turn: _Turn | None
     ) -> tuple[_Turn | None, dict[Kind, _Square]]:
         """The squared distances that exist, from the products as they were found."""
         s, t = pair

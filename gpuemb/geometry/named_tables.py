@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpuemb.core.arrays import FloatMatrix
+from gpuemb.core.arrays import Array, FloatMatrix
 from gpuemb.core.checks import (
     LARGEST_FOURTH_POWER,
     check_finite,
@@ -77,6 +77,25 @@ class NamedTables:
         """
         for name, table in zip(self.names, self.tables, strict=True):
             check_range(self.where, name, table, LARGEST_FOURTH_POWER)
+
+
+def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
+    """Some maps need equal d.
+
+    Raises:
+        ShapeError: it is not; says how to cut.
+    """
+    first = tables[0]
+    for table, name in zip(tables[1:], names[1:], strict=True):
+        if table.shape[1] != first.shape[1]:
+            least = min(table.shape[1], first.shape[1])
+            raise ShapeError(
+                f"{where}: {names[0]} has {first.shape[1]} dimensions but {name} has {table.shape[1]}",
+                needed=f"Equal last axes are needed; here {names[0]} is {tuple(first.shape)}, {name} is "
+                f"{tuple(table.shape)}.",
+                remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
+                "which needs no common size.",
+            )
 
 
 def _check_several(where: str, runs: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.distances import distances_of
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import PIP_LOSS

@@ -19,6 +19,7 @@ from gpuemb.geometry.alignment import Alignment, Alignments
 from gpuemb.geometry.digits import NEARLY_EQUAL
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import procrustes_measure
+from gpuemb.geometry.named_tables import check_same_dimensions
 from gpuemb.geometry.paired_rows import PairedRows, PairProducts, pair_rows
 from gpuemb.geometry.uncertainty import Draws
 from gpuemb.kernels.polar import polar
@@ -283,22 +284,3 @@ def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
         cosine = xp.sum(left * right, axis=1) / xp.where(known, lengths, xp.ones_like(lengths))
         pieces.append(xp.where(known, cosine, xp.full_like(cosine, math.nan)))
     return xp.concat(pieces)
-
-
-def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
-    """Some maps need equal d.
-
-    Raises:
-        ShapeError: it is not; says how to cut.
-    """
-    first = tables[0]
-    for table, name in zip(tables[1:], names[1:], strict=True):
-        if table.shape[1] != first.shape[1]:
-            least = min(table.shape[1], first.shape[1])
-            raise ShapeError(
-                f"{where}: {names[0]} has {first.shape[1]} dimensions but {name} has {table.shape[1]}",
-                needed=f"Equal last axes are needed; here {names[0]} is {tuple(first.shape)}, {name} is "
-                f"{tuple(table.shape)}.",
-                remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
-                "which needs no common size.",
-            )

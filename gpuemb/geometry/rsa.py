@@ -10,7 +10,8 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.accuracy import PairErrors
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
@@ -82,7 +83,7 @@ def rsa(
     if method == "spearman":
         return spearman_of_vocabulary(x, y, draws, matrix_bytes, progress)
     grams = pair_grams("rsa", [x, y], "unit")
-    value = float(grams.rsa()[0, 1])
+    value = float(grams.table(pearson_rsa, rsa_error)[0, 1])
     reason = NO_VARIANCE if math.isnan(value) else ""
     found = Similarity(value, "rsa", "unit", grams.zeros, reason)
     return uncertainty(x, y, RSA, draws, progress).onto(found) if draws else found
@@ -105,6 +106,22 @@ def pearson_rsa(sums: PairSums, own: OwnTerms | None = None) -> float:
     if not varies(variance_a, square_a, alone / pairs) or not varies(variance_b, square_b, alone / pairs):
         return math.nan
     return (product - mean_a * mean_b) / math.sqrt(variance_a * variance_b)
+
+
+def rsa_error(sums: PairSums, errors: PairErrors) -> float:
+    """Bound of the error of the Pearson correlation of all cosines; NaN where it does not exist."""
+    xp = namespace_of(sums.cross)
+    pairs = sums.rows * (sums.rows - 1)
+    if pairs == 0:
+        return math.nan
+    variances = []
+    for gram, column_sums in ((sums.gram_x, sums.sum_x), (sums.gram_y, sums.sum_y)):
+        mean = (float(xp.sum(column_sums**2)) - sums.rows) / pairs
+        variances.append((float(xp.sum(gram**2)) - sums.rows) / pairs - mean**2)
+    x, y, cross = (error / pairs for error in errors.squares())
+    if min(variances[0] - x, variances[1] - y) <= 0:
+        return math.inf
+    return cross / math.sqrt(variances[0] * variances[1]) + x / variances[0] + y / variances[1]
 
 
 RSA = Measure("RSA", "unit", pearson_rsa)

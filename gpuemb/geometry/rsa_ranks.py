@@ -14,7 +14,7 @@ from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.progress import Progress
 from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.binned_ranks import BinnedSpearman, Moments, binned_spearman
-from gpuemb.geometry.crossgrams import pair_sums
+from gpuemb.geometry.build import pair_sums
 from gpuemb.geometry.rank_correlation import (
     NO_VARIANCE,
     bytes_of_matrices,

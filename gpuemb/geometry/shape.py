@@ -12,13 +12,14 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
 from gpuemb.core.memory import tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import CrossGrams, pair_grams
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.digits import NEARLY_EQUAL
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import ANGULAR, BURES
 from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.rows import column_means
 from gpuemb.geometry.similarity import Similarity
+from gpuemb.geometry.sums import Grams
 from gpuemb.geometry.uncertainty import Draws
 from gpuemb.kernels.gram import BLOCK_ROWS
 from gpuemb.kernels.polar import polar
@@ -141,7 +142,7 @@ def distance_of(squared: float, measure: ShapeDistance) -> float:
     return 2 * math.asin(min(1.0, chord / 2)) if measure == "angular" else chord
 
 
-def shape_table(grams: CrossGrams, measure: ShapeDistance) -> Float64:
+def shape_table(grams: Grams, measure: ShapeDistance) -> Float64:
     """Return ``(S, S)`` distances of centered runs.
 
     Args:
@@ -165,7 +166,7 @@ def shape_table(grams: CrossGrams, measure: ShapeDistance) -> Float64:
     return values
 
 
-def _factors(grams: CrossGrams, pairs: list[tuple[int, int]]) -> list[tuple[float, Array]]:
+def _factors(grams: Grams, pairs: list[tuple[int, int]]) -> list[tuple[float, Array]]:
     """Nuclear norm and polar factor of every pair's cross-Gram; those of one shape in one batch."""
     crosses = [grams.block(s, t) for s, t in pairs]
     found: list[tuple[float, Array]] = [(math.nan, None)] * len(pairs)

@@ -13,7 +13,7 @@ from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.pair_sums import PairSums
 from gpuemb.geometry.resampling import Measure, OwnTerms

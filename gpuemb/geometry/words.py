@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.memory import rows_per_tile
-from gpuemb.geometry.crossgrams import pair_grams
+from gpuemb.geometry.build import pair_grams
 from gpuemb.geometry.digits import NEARLY_EQUAL
 from gpuemb.geometry.rows import over_tiles, triangles
 

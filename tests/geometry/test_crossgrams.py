@@ -14,9 +14,10 @@ from tolerances import EPS64, SAFETY, assert_same_bits, assert_within, sum_error
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, MemoryBudgetError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
+from gpuemb.geometry.build import plan_cross_grams
 from gpuemb.geometry.cca import pwcca
 from gpuemb.geometry.cka import cka
-from gpuemb.geometry.crossgrams import cross_grams, plan_cross_grams
+from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.eigenspace import eigenspace_instability
 from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import aligned_cosines, procrustes

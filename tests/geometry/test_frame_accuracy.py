@@ -17,7 +17,8 @@ from gpuemb.core.arrays import Float32, Float64
 from gpuemb.geometry import accuracy, frame_accuracy
 from gpuemb.geometry.accuracy import PairErrors, Probed
 from gpuemb.geometry.axes import Frames, axes_of_gram
-from gpuemb.geometry.crossgrams import NARROW, cross_grams
+from gpuemb.geometry.build import NARROW
+from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.eigenspace import instability, overlap
 from gpuemb.geometry.frame_accuracy import FrameError, instability_error, overlap_error
 from gpuemb.geometry.parts import Rows

@@ -20,7 +20,8 @@ from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, MemoryBudgetError, NonFiniteError
 from gpuemb.core.memory import MemoryPlan
 from gpuemb.geometry import parts
-from gpuemb.geometry.crossgrams import CrossGrams, cross_grams, plan_cross_grams
+from gpuemb.geometry.build import plan_cross_grams
+from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
 from gpuemb.kernels.gram import BLOCK_ROWS, cpu
 
 FIELDS = ("products", "sums", "norms", "weighted", "lengths")

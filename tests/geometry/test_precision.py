@@ -16,8 +16,9 @@ from tolerances import assert_same_bits, assert_within, sum_error
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.geometry.accuracy import SPREAD, Probed
+from gpuemb.geometry.build import NARROW
 from gpuemb.geometry.cka import linear_cka
-from gpuemb.geometry.crossgrams import NARROW, cross_grams
+from gpuemb.geometry.crossgrams import cross_grams
 from gpuemb.geometry.distances import pair_distances
 from gpuemb.geometry.parts import Rows
 from gpuemb.geometry.rsa import pearson_rsa

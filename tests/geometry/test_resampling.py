@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from gpuemb.core.arrays import Int64
+from gpuemb.geometry.build import pair_sums
 from gpuemb.geometry.cka import CKA, cka
-from gpuemb.geometry.crossgrams import pair_sums
 from gpuemb.geometry.drawing import uncertainty
 from gpuemb.geometry.drawn_measures import DEBIASED_CKA, PIP_LOSS, PROCRUSTES
 from gpuemb.geometry.pair_sums import PairSums
