@@ -15,12 +15,12 @@ from gpuemb.bench import synthetic, work
 from gpuemb.bench.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import FloatMatrix
-from gpuemb.geometry.alignment import Alignment
-from gpuemb.geometry.build import NARROW
-from gpuemb.geometry.crossgrams import cross_grams
-from gpuemb.geometry.digits import PROMISED
-from gpuemb.geometry.distances import PairRotations
+from gpuemb.geometry.cross_grams import cross_grams
+from gpuemb.geometry.grams.build import NARROW
+from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.procrustes import procrustes
+from gpuemb.geometry.rotations.alignment import Alignment
+from gpuemb.geometry.rotations.pair_distances import PairRotations
 from gpuemb.kernels.gram import Precision
 
 

@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.consensus import consensus
-    from gpuemb.geometry.crossgrams import cross_grams
+    from gpuemb.geometry.cross_grams import cross_grams
     from gpuemb.geometry.displacement import semantic_displacement
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+    from gpuemb.geometry.per_word import pip_per_word, second_order_cosine
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.rsa import rsa
-    from gpuemb.geometry.shape import angular, bures
+    from gpuemb.geometry.shape_distances import angular, bures
     from gpuemb.geometry.spectrum import spectrum, spectrum_distance
-    from gpuemb.geometry.words import pip_per_word, second_order_cosine
     from gpuemb.neighbors.cosines import cosine_matrix, cosine_tiles
     from gpuemb.neighbors.exact import nearest_neighbors
     from gpuemb.neighbors.index import CosineIndex
@@ -91,15 +91,15 @@ _ROOMS = {
     "geometry.cca": ("cca", "pwcca", "svcca"),
     "geometry.cka": ("cka",),
     "geometry.consensus": ("consensus",),
-    "geometry.crossgrams": ("cross_grams",),
+    "geometry.cross_grams": ("cross_grams",),
     "geometry.displacement": ("semantic_displacement",),
     "geometry.eigenspace": ("eigenspace_instability", "eigenspace_overlap"),
     "geometry.pip": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
-    "geometry.shape": ("angular", "bures"),
+    "geometry.shape_distances": ("angular", "bures"),
     "geometry.spectrum": ("spectrum", "spectrum_distance"),
-    "geometry.words": ("pip_per_word", "second_order_cosine"),
+    "geometry.per_word": ("pip_per_word", "second_order_cosine"),
     "neighbors.cosines": ("cosine_matrix", "cosine_tiles"),
     "neighbors.exact": ("nearest_neighbors",),
     "neighbors.index": ("CosineIndex",),

@@ -40,7 +40,7 @@ semantic_displacement   one minus the mean cosine of rows    Hamilton: the same 
 ======================  ===================================  =========================================
 
 Sums are float64 over blocks of 8,192 rows, of float32 products where those are enough
-(:mod:`gpuemb.geometry.crossgrams` says for which measures). Where they hold too few digits for a
+(:mod:`gpuemb.geometry.cross_grams` says for which measures). Where they hold too few digits for a
 measure, the rows are read again, and its result says ``recomputed``:
 
 =======================================  ==============================================================

@@ -9,10 +9,10 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.axes import Frames, frames_of
-from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
-from gpuemb.geometry.similarity import DirectedSimilarity, Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import DirectedSimilarity, Similarity
+from gpuemb.geometry.subspaces.axes import Frames, frames_of
+from gpuemb.geometry.subspaces.resampled_axes import FrameMeasure, uncertainty_of_frames
 
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 NO_VARIANCE = "the rows of one table are all equal"

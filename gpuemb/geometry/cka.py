@@ -7,15 +7,16 @@ from typing import Any
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.accuracy import PairErrors
-from gpuemb.geometry.build import pair_grams
-from gpuemb.geometry.digits import FAR, ROUNDING
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
-from gpuemb.geometry.pair_sums import PairSums
-from gpuemb.geometry.resampling import Measure, OwnTerms
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.digits import FAR, ROUNDING
+from gpuemb.geometry.grams.float32_bounds import PairErrors
+from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.measure import Measure, OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import Similarity
+
+LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 
 
 def cka(
@@ -151,4 +152,30 @@ def _hsic(sums: PairSums) -> float:
     return together + within_x * within_y / ((words - 1) * (words - 2)) - 2 * joint / (words - 2)
 
 
+def debiased_cka_of_sums(sums: PairSums, own: OwnTerms) -> float:
+    """Return debiased linear CKA from the sums of centered columns; may be negative.
+
+    ``HSIC₁`` does not change when a column is shifted, so the sums of centered rows serve: ``1ᵀK1 = 0`` with
+    the diagonal, ``−Σκ`` without. Two copies of a word have similarity 0, as a word with itself has.
+
+    Source: Song (2012); Kornblith (2019); Definitions §4, §5.
+    """
+    if sums.rows < LEAST_WORDS:
+        return math.nan
+    norms = (squared_norm(sums.gram_x), squared_norm(sums.cross), squared_norm(sums.gram_y))
+    places = ((0, 0), (0, 1), (1, 1))
+    xx, xy, yy = (
+        _hsic_of_sums(norm, own, sums.rows, i, j) for norm, (i, j) in zip(norms, places, strict=True)
+    )
+    return xy / math.sqrt(xx * yy) if xx > 0 and yy > 0 else math.nan
+
+
+def _hsic_of_sums(norm: float, own: OwnTerms, words: int, i: int, j: int) -> float:
+    """``HSIC₁`` times ``V(V−3)``, of kernels whose rows sum to what their own words take out of them."""
+    trace = norm - float(own.products[1, i, j])
+    sums = float(own.lengths[1, i] * own.lengths[1, j]) / ((words - 1) * (words - 2))
+    return trace + sums - 2 * float(own.products[2, i, j]) / (words - 2)
+
+
 CKA = Measure("CKA", "centered", linear_cka)
+DEBIASED_CKA = Measure("debiased CKA", "centered", debiased_cka_of_sums)

@@ -21,8 +21,8 @@ from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import check_same_words, tables_of, words_of
-from gpuemb.geometry.digits import NEARLY_EQUAL
-from gpuemb.geometry.named_tables import check_same_dimensions
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.named_tables import check_same_dimensions
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 from gpuemb.kernels.polar import polar
 

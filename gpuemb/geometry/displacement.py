@@ -14,9 +14,9 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import DISPLACEMENT
-from gpuemb.geometry.uncertainty import Draws, Uncertainty
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty
+from gpuemb.geometry.rotations.from_sums import DISPLACEMENT
 from gpuemb.kernels.gram import gram
 from gpuemb.kernels.polar import polar
 

@@ -12,11 +12,11 @@ from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows, tables_by_name
-from gpuemb.geometry.digits import CANCELED, PROMISED
-from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.digits import CANCELED, PROMISED
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import Similarity
+from gpuemb.geometry.subspaces.axes import Frames, frames_of, frames_of_rows, tables_by_name
+from gpuemb.geometry.subspaces.resampled_axes import FrameMeasure, uncertainty_of_frames
 
 EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than

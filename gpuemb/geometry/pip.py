@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.build import pair_grams
-from gpuemb.geometry.distances import distances_of
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import PIP_LOSS
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan, squared_norm
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.measure import Measure, OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import Similarity
+from gpuemb.geometry.rotations.pair_distances import distances_of
 
 
 def pip_loss(
@@ -51,3 +52,13 @@ def pip_loss(
     table, recomputed = distances_of(grams, "pip")
     found = Similarity(float(table[0, 1]), "pip_loss", "raw", grams.zeros, recomputed=recomputed > 0)
     return uncertainty(x, y, PIP_LOSS, draws, progress, known=found.value).onto(found) if draws else found
+
+
+def pip_of_sums(sums: PairSums, own: OwnTerms) -> float:
+    """Return the PIP loss from the sums of raw rows; NaN where it is lost in their rounding."""
+    copies = own.copies
+    scale = squared_norm(sums.gram_x) + squared_norm(sums.gram_y) - float(copies[0, 0] + copies[1, 1])
+    return root_or_nan(scale - 2 * (squared_norm(sums.cross) - float(copies[0, 1])), scale)
+
+
+PIP_LOSS = Measure("PIP loss", "raw", pip_of_sums, best=0.0, higher_is_closer=False)

@@ -12,16 +12,15 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.errors import ConfigError, ShapeError
-from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
-from gpuemb.geometry.alignment import Alignment, Alignments
-from gpuemb.geometry.digits import NEARLY_EQUAL
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import procrustes_measure
-from gpuemb.geometry.named_tables import check_same_dimensions
-from gpuemb.geometry.paired_rows import PairedRows, PairProducts, pair_rows
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.named_tables import check_same_dimensions
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.rotations.alignment import Alignment, Alignments
+from gpuemb.geometry.rotations.from_sums import procrustes_measure
+from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
 from gpuemb.kernels.polar import polar
 
 EPS = float(np.finfo(np.float64).eps)
@@ -265,22 +264,3 @@ def _reason(found: _Factors, products: PairProducts, *, scale: bool, rotation_on
     if products.squared_y == 0:
         said.append("Y has no length: no distance is relative to it")
     return "; ".join(said)
-
-
-@threads.single_threaded_blas()
-def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
-    """Return ``(V,)`` float64 ``cos(x_i Q, y_i)``; NaN for a row without length; ``Q = 1`` when None.
-
-    Cost: ``2·V·d²`` flops, one pass in tiles. Source: Hamilton (2016, ACL); Definitions §2.
-    """
-    xp = namespace_of(x, y)
-    pieces = []
-    for start, stop in tiles(x.shape[0], rows_per_tile(24 * x.shape[1])):
-        left, right = (xp.astype(t[start:stop, :], xp.float64) for t in (x, y))
-        if rotation is not None:
-            left = left @ rotation
-        lengths = xp.sqrt(xp.sum(left**2, axis=1)) * xp.sqrt(xp.sum(right**2, axis=1))
-        known = lengths > 0
-        cosine = xp.sum(left * right, axis=1) / xp.where(known, lengths, xp.ones_like(lengths))
-        pieces.append(xp.where(known, cosine, xp.full_like(cosine, math.nan)))
-    return xp.concat(pieces)

@@ -10,16 +10,16 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.accuracy import PairErrors
-from gpuemb.geometry.build import pair_grams
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.pair_sums import PairSums
-from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
-from gpuemb.geometry.resampling import Measure, OwnTerms
-from gpuemb.geometry.rsa_lists import rsa_of_words
-from gpuemb.geometry.rsa_ranks import MATRIX_BYTES, spearman_of_vocabulary
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.float32_bounds import PairErrors
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.ranks.matrix_correlation import METHODS, NO_VARIANCE, varies
+from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_vocabulary
+from gpuemb.geometry.ranks.word_list_rsa import rsa_of_words
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.measure import Measure, OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import Similarity
 
 Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 
@@ -43,8 +43,8 @@ def rsa(
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
         words: compare these only: words of two Embeddings (each looked up in its own table), or row numbers.
-            The result is then a :class:`~gpuemb.geometry.rsa_lists.WordListSimilarity`, with both matrices,
-            all three correlations, and the words that a table lacks.
+            The result is then a :class:`~gpuemb.geometry.ranks.word_list_rsa.WordListSimilarity`, with both
+            matrices, all three correlations, and the words that a table lacks.
         method: ``pearson``; ``spearman``, equal cosines sharing their mean rank; ``kendall``, τ-b, of a list
             of words only. Both take cosines that agree to 2⁻⁴⁰ as equal.
         permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.

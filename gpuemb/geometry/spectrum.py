@@ -13,12 +13,12 @@ from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.build import pair_grams
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.pair_sums import PairSums
-from gpuemb.geometry.resampling import Measure, OwnTerms
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.measure import Measure, OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.zipf import LEAST_RANKS, Zipf, default_ranks, zipf_exponent
 
 NO_VARIANCE = "the rows are all equal"

@@ -13,7 +13,7 @@ from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice, check_neighbors
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.named_tables import NamedTables
+from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.stability.pair_kinds import (
     DIRECTED,
     MEASURES,

@@ -11,9 +11,9 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int32, device_of
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Task
-from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
-from gpuemb.geometry.distances import pair_distances
-from gpuemb.geometry.procrustes import aligned_cosines
+from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
+from gpuemb.geometry.per_word import aligned_cosines
+from gpuemb.geometry.rotations.pair_distances import pair_distances
 from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
 from gpuemb.kernels.polar import polar
 from gpuemb.neighbors.overlap import neighbor_overlap

@@ -13,9 +13,9 @@ import numpy as np
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, namespace_of, to_host
 from gpuemb.core.progress import Progress
 from gpuemb.geometry.consensus import consensus
-from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
-from gpuemb.geometry.procrustes import aligned_cosines, procrustes
-from gpuemb.geometry.words import pip_per_word, second_order_cosine
+from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
+from gpuemb.geometry.per_word import aligned_cosines, pip_per_word, second_order_cosine
+from gpuemb.geometry.procrustes import procrustes
 from gpuemb.kernels.polar import polar
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap

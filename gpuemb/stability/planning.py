@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.memory import MemoryPlan, buffer, readable
-from gpuemb.geometry.build import plan_cross_grams
+from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.config import StudyConfig
 from gpuemb.training.glove import plan_glove
 from gpuemb.training.recipes import GloVe

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.geometry.cka import cka
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.cross_grams import cross_grams
 
 TABLES = {
     "words": st.integers(3, 60),

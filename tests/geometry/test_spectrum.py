@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tolerances import EPS64, assert_within
 
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.crossgrams import cross_grams
-from gpuemb.geometry.resampling import weights_of
+from gpuemb.geometry.cross_grams import cross_grams
+from gpuemb.geometry.resampling.prepared_pair import weights_of
 from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
 from gpuemb.geometry.zipf import zipf_exponent
 

@@ -25,8 +25,9 @@ from gpuemb.corpus.tokens import read_corpus
 from gpuemb.counts.cooccurrence import bootstrap_repeats
 from gpuemb.embeddings.files import load
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.pip import pip_loss
-from gpuemb.geometry.procrustes import aligned_cosines, procrustes
+from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.spectrum import spectrum_distance
 from gpuemb.neighbors.exact import nearest_neighbors

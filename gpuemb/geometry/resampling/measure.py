@@ -1,0 +1,60 @@
+"""What a measure of two tables is made of to be resampled: sums, and what copies of words add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gpuemb.core.arrays import Float64
+from gpuemb.geometry.grams.pair_sums import PairSums
+
+DrawnPreparation: TypeAlias = Literal["raw", "unit", "centered"]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnTerms:
+    """What words contribute by meeting themselves, summed with powers ``p = 1, 2, 3`` of their weights.
+
+    A word drawn ``w`` times makes ``w²`` pairs of copies, ``w`` of them a copy with itself. A measure takes
+    out of its sums what Definitions §5 says a duplicate must not add. κ and ℓ are squared lengths of the
+    *prepared* rows; of a ``centered`` draw, around that draw's own mean.
+
+    Attributes:
+        counts: ``(3,)`` ``Σ w^p``.
+        lengths: ``(3, 2)`` ``Σ w^p κ`` and ``Σ w^p ℓ``.
+        products: ``(3, 2, 2)`` ``[[Σ w^p κ², Σ w^p κℓ], [Σ w^p κℓ, Σ w^p ℓ²]]``.
+    """
+
+    counts: Float64
+    lengths: Float64
+    products: Float64
+
+    @property
+    def copies(self) -> Float64:
+        """``(2, 2)`` what pairs of two copies of one word add to ``‖G_X‖²``, ``‖C‖²``, ``‖G_Y‖²``."""
+        found: Float64 = self.products[1] - self.products[0]
+        return found
+
+
+ValueOfSums: TypeAlias = Callable[[PairSums, OwnTerms], float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number about two tables that follows from their sums.
+
+    Attributes:
+        name: what progress calls it.
+        preparation: of the rows.
+        value: the number, from the sums of a table in which a word may stand several times, and from what
+            copies of a word add to them. A measure that has no pairs of words ignores the latter.
+        best: its value for two tables that agree.
+        higher_is_closer: whether larger values are nearer to that.
+    """
+
+    name: str
+    preparation: DrawnPreparation
+    value: ValueOfSums
+    best: float = 1.0
+    higher_is_closer: bool = True

@@ -1,0 +1,209 @@
+"""How far apart two tables are as shapes: whatever a rotation cannot bring together."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
+from gpuemb.core.memory import tiles
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.grams.thin_qr import column_means
+from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.results import Similarity
+from gpuemb.geometry.rotations.from_sums import ANGULAR, BURES
+from gpuemb.kernels.gram import BLOCK_ROWS
+from gpuemb.kernels.polar import polar
+
+ShapeDistance = Literal["angular", "bures"]
+
+
+def angular(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
+    """Angle between two tables as shapes, in radians: ``arccos(‖C‖_* / (‖X‖ ‖Y‖))``, columns centered.
+
+    A metric between 0 and π/2: rotation, reflection, scale and translation of either table change nothing.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
+
+    Returns:
+        The angle in ``.value``; taken from the difference of the rows (``.recomputed``) where the shapes are
+        nearly equal; NaN with its reason where a table's rows are all equal.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
+
+    Cost: ``V·(d + d')²`` flops and one SVD, and one a draw. Source: Williams (2021); Definitions §2, §5.
+    """
+    draws = Draws("angular", permutations, bootstrap, seed, confidence)
+    found = _between(x, y, "angular")
+    return uncertainty(x, y, ANGULAR, draws, progress, known=found.value).onto(found) if draws else found
+
+
+def bures(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = 0,
+    bootstrap: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    progress: Progress = SILENT,
+) -> Similarity:
+    """Bures distance, in the tables' own length unit: ``√(‖X‖² + ‖Y‖² − 2‖C‖_*)``, columns centered.
+
+    The Procrustes distance of centered tables, of unequal dimensions too. A metric: rotation, reflection
+    and translation of either table change nothing, scale does.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
+        seed: of both; the same draws for every measure and any number of threads.
+        confidence: of the interval.
+        progress: told of every draw.
+
+    Returns:
+        The distance in ``.value``, not squared; taken from the difference of the rows (``.recomputed``) where
+        the shapes are nearly equal.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+        ConfigError: a negative number of draws, or a confidence that is no share.
+
+    Cost: ``V·(d + d')²`` flops and one SVD, and one a draw. Source: Harvey (2023); Definitions §2, §5.
+    """
+    draws = Draws("bures", permutations, bootstrap, seed, confidence)
+    found = _between(x, y, "bures")
+    return uncertainty(x, y, BURES, draws, progress, known=found.value).onto(found) if draws else found
+
+
+def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
+    grams = pair_grams(measure, [x, y], "centered", "float64")
+    sums, recomputed = grams.pair(0, 1), grams.moved
+    factors = polar.on(device_of(sums.cross))(sums.cross[None, ...])
+    squared, scale = squared_distance(sums, float(factors.singular[0].sum()), measure)
+    if squared < NEARLY_EQUAL * scale:
+        rotation = like(factors.rotation[0], sums.cross)
+        squared = _from_difference(grams.rows_at_hand().tables(), rotation, _lengths(sums, measure))
+        recomputed = True
+    value = distance_of(squared, measure)
+    reason = "the rows of one table are all equal" if math.isnan(value) else ""
+    return Similarity(value, measure, "centered", sums.zeros, reason, recomputed)
+
+
+def squared_distance(sums: PairSums, nuclear: float, measure: ShapeDistance) -> tuple[float, float]:
+    """Return the squared Procrustes distance of centered tables and the size it was subtracted from.
+
+    For the angle both tables have length 1; NaN where one has none.
+    """
+    xp = namespace_of(sums.cross)
+    first, second = (float(xp.linalg.trace(gram)) for gram in (sums.gram_x, sums.gram_y))
+    if measure == "bures":
+        return first + second - 2 * nuclear, first + second
+    if first == 0 or second == 0:
+        return math.nan, 2.0
+    return 2 - 2 * nuclear / math.sqrt(first * second), 2.0
+
+
+def distance_of(squared: float, measure: ShapeDistance) -> float:
+    """Return the distance, or the angle that has it as its chord."""
+    if math.isnan(squared):
+        return math.nan
+    chord = math.sqrt(max(0.0, squared))
+    return 2 * math.asin(min(1.0, chord / 2)) if measure == "angular" else chord
+
+
+def shape_table(grams: Grams, measure: ShapeDistance) -> Float64:
+    """Return ``(S, S)`` distances of centered runs.
+
+    Args:
+        grams: centered products of all runs; their rows are read again for pairs that are nearly equal.
+        measure: which.
+
+    Cost: one SVD a pair, and one pass for each nearly equal pair.
+    """
+    pairs = list(combinations(range(grams.runs), 2))
+    values = np.zeros((grams.runs, grams.runs))
+    for s in range(grams.runs):
+        empty = float(namespace_of(grams.products).linalg.trace(grams.block(s, s))) == 0
+        values[s, s] = math.nan if empty and measure == "angular" else 0.0
+    for (s, t), (nuclear, rotation) in zip(pairs, _factors(grams, pairs), strict=True):
+        sums = grams.pair(s, t)
+        squared, scale = squared_distance(sums, nuclear, measure)
+        if squared < NEARLY_EQUAL * scale:
+            tables = grams.rows_at_hand().of((s, t)).tables()
+            squared = _from_difference(tables, rotation, _lengths(sums, measure))
+        values[s, t] = values[t, s] = distance_of(squared, measure)
+    return values
+
+
+def _factors(grams: Grams, pairs: list[tuple[int, int]]) -> list[tuple[float, Array]]:
+    """Nuclear norm and polar factor of every pair's cross-Gram; those of one shape in one batch."""
+    crosses = [grams.block(s, t) for s, t in pairs]
+    found: list[tuple[float, Array]] = [(math.nan, None)] * len(pairs)
+    for shape in sorted({tuple(cross.shape) for cross in crosses}):
+        members = [p for p, cross in enumerate(crosses) if tuple(cross.shape) == shape]
+        batch = namespace_of(grams.products).stack([crosses[p] for p in members])
+        factors = polar.on(device_of(batch))(batch)
+        for place, p in enumerate(members):
+            rotation = like(factors.rotation[place], batch)
+            found[p] = float(factors.singular[place].sum()), rotation
+    return found
+
+
+def _lengths(sums: PairSums, measure: ShapeDistance) -> tuple[float, float]:
+    if measure == "bures":
+        return 1.0, 1.0
+    xp = namespace_of(sums.cross)
+    first, second = (math.sqrt(float(xp.linalg.trace(gram))) for gram in (sums.gram_x, sums.gram_y))
+    return first, second
+
+
+@threads.single_threaded_blas()
+def _from_difference(tables: list[FloatMatrix], rotation: Array, lengths: tuple[float, float]) -> float:
+    """``‖XQ − Y‖²`` of centered tables divided by their lengths; the narrower is turned into the wider."""
+    narrow, wide = 0, 1
+    if rotation.shape[0] > rotation.shape[1]:
+        narrow, wide, rotation = 1, 0, namespace_of(rotation).matrix_transpose(rotation)
+    xp = namespace_of(*tables)
+    means = [column_means(table) for table in tables]
+    squares, gaps = 0.0, means[wide] * 0.0
+    for start, stop in tiles(tables[0].shape[0], BLOCK_ROWS):
+        rows = [
+            (xp.astype(table[start:stop, :], xp.float64) - mean) / length
+            for table, mean, length in zip(tables, means, lengths, strict=True)
+        ]
+        gap = rows[wide] - rows[narrow] @ rotation
+        squares += float(xp.sum(gap**2))
+        gaps = gaps + xp.sum(gap, axis=0)
+    added = float(xp.sum(gaps**2)) / float(tables[0].shape[0])  # by the rounding of the means
+    return squares - added
