@@ -11,8 +11,8 @@ from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import DirectedSimilarity, Similarity
-from gpuemb.geometry.subspaces.axes import Frames, frames_of
-from gpuemb.geometry.subspaces.resampled_axes import FrameMeasure, uncertainty_of_frames
+from gpuemb.geometry.subspaces.axes import Subspaces, subspaces_of
+from gpuemb.geometry.subspaces.resampled_axes import SubspaceMeasure, uncertainty_of_subspaces
 
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 NO_VARIANCE = "the rows of one table are all equal"
@@ -57,9 +57,9 @@ def cca(
     ``1.3·V·(d² + dd' + d'²)`` and a few a resample. Source: Raghu (2017); Definitions §4, §5.
     """
     draws = Draws("cca", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("cca", [x, y], "centered")
-    found = _described(mean_correlation(frames), "cca", frames, zeros)
-    return uncertainty_of_frames([x, y], CCA, draws, progress).onto(found) if draws else found
+    spaces, zeros = subspaces_of("cca", [x, y], "centered")
+    found = _described(mean_correlation(spaces), "cca", spaces, zeros)
+    return uncertainty_of_subspaces([x, y], CCA, draws, progress).onto(found) if draws else found
 
 
 def svcca(
@@ -100,10 +100,10 @@ def svcca(
     """
     check_share(share)
     draws = Draws("svcca", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("svcca", [x, y], "centered", share)
-    found = _described(mean_correlation(frames), "svcca", frames, zeros)
-    measure = FrameMeasure("SVCCA", "centered", mean_correlation, share)
-    return uncertainty_of_frames([x, y], measure, draws, progress).onto(found) if draws else found
+    spaces, zeros = subspaces_of("svcca", [x, y], "centered", share)
+    found = _described(mean_correlation(spaces), "svcca", spaces, zeros)
+    measure = SubspaceMeasure("SVCCA", "centered", mean_correlation, share)
+    return uncertainty_of_subspaces([x, y], measure, draws, progress).onto(found) if draws else found
 
 
 def pwcca(
@@ -144,10 +144,10 @@ def pwcca(
     Definitions §4, §5.
     """
     draws = Draws("pwcca", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("pwcca", [x, y], "centered")
-    one_way = _described(weighted_correlation(frames), "pwcca", frames, zeros)
-    found = DirectedSimilarity(**vars(one_way), reverse=weighted_correlation(frames.exchanged()))
-    return uncertainty_of_frames([x, y], PWCCA, draws, progress).onto(found) if draws else found
+    spaces, zeros = subspaces_of("pwcca", [x, y], "centered")
+    one_way = _described(weighted_correlation(spaces), "pwcca", spaces, zeros)
+    found = DirectedSimilarity(**vars(one_way), reverse=weighted_correlation(spaces.exchanged()))
+    return uncertainty_of_subspaces([x, y], PWCCA, draws, progress).onto(found) if draws else found
 
 
 def check_share(share: float) -> None:
@@ -161,34 +161,34 @@ def check_share(share: float) -> None:
 
 
 @threads.single_threaded_blas()
-def mean_correlation(frames: Frames) -> float:
-    """Return the mean cosine between two frames; NaN where one has no axis."""
-    if not frames.exist:
+def mean_correlation(spaces: Subspaces) -> float:
+    """Return the mean cosine between two subspaces; NaN where one has no axis."""
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    return float(xp.mean(xp.linalg.svdvals(frames.cosines[0][1])))
+    xp = namespace_of(spaces.cosines[0][1])
+    return float(xp.mean(xp.linalg.svdvals(spaces.cosines[0][1])))
 
 
 @threads.single_threaded_blas()
-def weighted_correlation(frames: Frames) -> float:
+def weighted_correlation(spaces: Subspaces) -> float:
     """Return the mean cosine weighted by the first table's columns; NaN where one has no axis.
 
     ``h_i·x_j`` are the entries of ``Aᵀ UᵀX = Aᵀ diag(σ) directionsᵀ``, A the left factor of the cosines.
     """
-    if not frames.exist:
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    left, correlations, _ = xp.linalg.svd(frames.cosines[0][1], full_matrices=False)
-    axes = frames.axes[0]
+    xp = namespace_of(spaces.cosines[0][1])
+    left, correlations, _ = xp.linalg.svd(spaces.cosines[0][1], full_matrices=False)
+    axes = spaces.axes[0]
     columns = axes.singular[:, None] * xp.matrix_transpose(axes.directions)
     weights = xp.sum(xp.abs(xp.matrix_transpose(left) @ columns), axis=1)
     return float(xp.sum(weights * correlations) / xp.sum(weights))
 
 
-def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
+def _described(value: float, measure: str, spaces: Subspaces, zeros: int) -> Similarity:
     reason = NO_VARIANCE if math.isnan(value) else ""
-    return Similarity(value, measure, "centered", zeros, reason, frames.recomputed)
+    return Similarity(value, measure, "centered", zeros, reason, spaces.recomputed)
 
 
-CCA = FrameMeasure("CCA", "centered", mean_correlation)
-PWCCA = FrameMeasure("PWCCA", "centered", weighted_correlation)
+CCA = SubspaceMeasure("CCA", "centered", mean_correlation)
+PWCCA = SubspaceMeasure("PWCCA", "centered", weighted_correlation)

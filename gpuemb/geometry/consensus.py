@@ -134,7 +134,7 @@ def consensus(
             loss = search.loss()
             converged = falls[-1] <= tolerance * loss or loss <= search.rounding
             task.advance()
-    rotations = search.in_the_first_frame()
+    rotations = search.relative_to_the_first()
     mean, squared, loss = _around_mean(tables, rotations)
     losses = loss + np.concatenate([np.cumsum(falls[::-1])[::-1], [0.0]])
     xp = namespace_of(mean)
@@ -228,7 +228,7 @@ class _Search:
         self.recomputed = True
         return _around_mean(self.tables, [self.turned[part, :] for part in self.parts])[2]
 
-    def in_the_first_frame(self) -> list[Array]:
+    def relative_to_the_first(self) -> list[Array]:
         """Return all rotations followed by the inverse of the first."""
         first = self.turned[self.parts[0], :]
         xp = namespace_of(first)

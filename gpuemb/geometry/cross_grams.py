@@ -41,7 +41,7 @@ from gpuemb.geometry.shape_distances import shape_table
 from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
 from gpuemb.geometry.subspaces.axes import axes_of_runs
 from gpuemb.geometry.subspaces.float32_bounds import instability_error, overlap_error
-from gpuemb.geometry.subspaces.pair_table import FrameTable
+from gpuemb.geometry.subspaces.pair_table import SubspaceTable
 
 
 class CrossGrams(Grams):
@@ -80,23 +80,23 @@ class CrossGrams(Grams):
         The rows are read again for pairs with a condition past 1e5.
         """
         check_choice("cca", "preparation", self.preparation, ("centered",))
-        return FrameTable(mean_correlation).of(self)
+        return SubspaceTable(mean_correlation).of(self)
 
     def svcca(self, share: float = 0.99) -> Float64:
         """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
         check_choice("svcca", "preparation", self.preparation, ("centered",))
         check_share(share)
-        return FrameTable(mean_correlation, share).of(self)
+        return SubspaceTable(mean_correlation, share).of(self)
 
     def pwcca(self) -> Float64:
         """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
         check_choice("pwcca", "preparation", self.preparation, ("centered",))
-        return FrameTable(weighted_correlation, symmetric=False).of(self)
+        return SubspaceTable(weighted_correlation, symmetric=False).of(self)
 
     def eigenspace_overlap(self) -> Float64:
         """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; rows read again as :meth:`cca`."""
         check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
-        return FrameTable(overlap, error=overlap_error).of(self)
+        return SubspaceTable(overlap, error=overlap_error).of(self)
 
     def eigenspace_instability(self, alpha: float = 3.0) -> Float64:
         """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
@@ -109,7 +109,7 @@ class CrossGrams(Grams):
         check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
         check_at_least("eigenspace_instability", "alpha", alpha, 0)
         measure = partial(instability, alpha=alpha)
-        return FrameTable(measure, doubtful=cancels, error=instability_error(alpha)).of(self)
+        return SubspaceTable(measure, doubtful=cancels, error=instability_error(alpha)).of(self)
 
     def angular(self) -> Float64:
         """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.

@@ -15,8 +15,8 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.digits import CANCELED, PROMISED
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import Similarity
-from gpuemb.geometry.subspaces.axes import Frames, frames_of, frames_of_rows, tables_by_name
-from gpuemb.geometry.subspaces.resampled_axes import FrameMeasure, uncertainty_of_frames
+from gpuemb.geometry.subspaces.axes import Subspaces, subspaces_of, subspaces_of_rows, tables_by_name
+from gpuemb.geometry.subspaces.resampled_axes import SubspaceMeasure, uncertainty_of_subspaces
 
 EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than
@@ -61,9 +61,9 @@ def eigenspace_overlap(
     ``1.3·V·(d² + dd' + d'²)`` and a few SVDs a resample. Source: May (2019); Definitions §4, §5.
     """
     draws = Draws("eigenspace_overlap", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("eigenspace_overlap", [x, y], "raw")
-    found = _described(overlap(frames), "eigenspace_overlap", frames, zeros)
-    return uncertainty_of_frames([x, y], OVERLAP, draws, progress).onto(found) if draws else found
+    spaces, zeros = subspaces_of("eigenspace_overlap", [x, y], "raw")
+    found = _described(overlap(spaces), "eigenspace_overlap", spaces, zeros)
+    return uncertainty_of_subspaces([x, y], OVERLAP, draws, progress).onto(found) if draws else found
 
 
 def eigenspace_instability(
@@ -112,68 +112,68 @@ def eigenspace_instability(
     check_at_least("eigenspace_instability", "alpha", alpha, 0)
     draws = Draws("eigenspace_instability", permutations, bootstrap, seed, confidence)
     tables = [x, y, *_two(anchors)]
-    frames, zeros = frames_of("eigenspace_instability", tables, "raw")
-    value = instability(frames, alpha)
-    if cancels(frames, value):
-        frames = frames_of_rows(tables_by_name("eigenspace_instability", tables), centered=False)
-        value = instability(frames, alpha)
-    found = _described(value, "eigenspace_instability", frames, zeros)
+    spaces, zeros = subspaces_of("eigenspace_instability", tables, "raw")
+    value = instability(spaces, alpha)
+    if cancels(spaces, value):
+        spaces = subspaces_of_rows(tables_by_name("eigenspace_instability", tables), centered=False)
+        value = instability(spaces, alpha)
+    found = _described(value, "eigenspace_instability", spaces, zeros)
     measure = instability_measure(alpha)
-    return uncertainty_of_frames(tables, measure, draws, progress).onto(found) if draws else found
+    return uncertainty_of_subspaces(tables, measure, draws, progress).onto(found) if draws else found
 
 
 @threads.single_threaded_blas()
-def overlap(frames: Frames) -> float:
-    """Return the overlap score of two frames; NaN where one has no axis."""
-    if not frames.exist:
+def overlap(spaces: Subspaces) -> float:
+    """Return the overlap score of two subspaces; NaN where one has no axis."""
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    return float(xp.sum(frames.cosines[0][1] ** 2)) / max(axes.rank for axes in frames.axes)
+    xp = namespace_of(spaces.cosines[0][1])
+    return float(xp.sum(spaces.cosines[0][1] ** 2)) / max(axes.rank for axes in spaces.axes)
 
 
 @threads.single_threaded_blas()
-def instability(frames: Frames, alpha: float) -> float:
-    """Return the instability of the first two frames; the anchors are the other two, or they themselves.
+def instability(spaces: Subspaces, alpha: float) -> float:
+    """Return the instability of the first two subspaces; the anchors are the other two, or they themselves.
 
     With ``P = UUᵀ``, ``P̃ = ŨŨᵀ`` it is the mean of ``‖(P − P̃)f_j‖²`` over the anchors' axes ``f_j``, weighted
-    by their ``λ_j^α``. NaN where a frame has no axis.
+    by their ``λ_j^α``. NaN where a table has no axis.
     """
-    if not frames.exist:
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    anchors = range(len(frames.axes))[-2:]
-    largest = max(float(frames.axes[anchor].singular[0]) for anchor in anchors)
+    xp = namespace_of(spaces.cosines[0][1])
+    anchors = range(len(spaces.axes))[-2:]
+    largest = max(float(spaces.axes[anchor].singular[0]) for anchor in anchors)
     moved, total = 0.0, 0.0
     for anchor in anchors:
-        weights = (frames.axes[anchor].singular / largest) ** (2 * alpha)
-        moved += float(xp.sum(weights * _moved(frames, anchor)))
+        weights = (spaces.axes[anchor].singular / largest) ** (2 * alpha)
+        moved += float(xp.sum(weights * _moved(spaces, anchor)))
         total += float(xp.sum(weights))
     return moved / total
 
 
-def instability_measure(alpha: float) -> FrameMeasure:
+def instability_measure(alpha: float) -> SubspaceMeasure:
     """Return what is drawn of an instability; one that sums would cancel is taken from the drawn rows."""
     value = partial(instability, alpha=alpha)
-    return FrameMeasure(
+    return SubspaceMeasure(
         "eigenspace instability", "raw", value, uncanceled=UNCANCELED, best=0.0, higher_is_closer=False
     )
 
 
-def cancels(frames: Frames, value: float) -> bool:
+def cancels(spaces: Subspaces, value: float) -> bool:
     """Whether an instability from Grams is too small for the digits that they hold."""
-    if frames.recomputed or not frames.exist:
+    if spaces.recomputed or not spaces.exist:
         return False
-    return value < UNCANCELED * max(axes.condition for axes in frames.axes) ** 2
+    return value < UNCANCELED * max(axes.condition for axes in spaces.axes) ** 2
 
 
-def _moved(frames: Frames, anchor: int) -> Array:
+def _moved(spaces: Subspaces, anchor: int) -> Array:
     """``‖(P − P̃)f_j‖²`` of an anchor's axes: of the difference itself where the axes are at hand."""
-    first, second = frames.cosines[0][anchor], frames.cosines[1][anchor]
+    first, second = spaces.cosines[0][anchor], spaces.cosines[1][anchor]
     xp = namespace_of(first)
-    left, other = (axes.left for axes in frames.axes[:2])
+    left, other = (axes.left for axes in spaces.axes[:2])
     if left is not None and other is not None:
         return xp.sum((left @ first - other @ second) ** 2, axis=0)
-    both = xp.sum(first * (frames.cosines[0][1] @ second), axis=0)
+    both = xp.sum(first * (spaces.cosines[0][1] @ second), axis=0)
     return xp.sum(first**2, axis=0) + xp.sum(second**2, axis=0) - 2 * both
 
 
@@ -188,9 +188,9 @@ def _two(anchors: Sequence[Any] | None) -> list[Any]:
     return given
 
 
-def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
+def _described(value: float, measure: str, spaces: Subspaces, zeros: int) -> Similarity:
     reason = EMPTY if math.isnan(value) else ""
-    return Similarity(value, measure, "raw", zeros, reason, frames.recomputed)
+    return Similarity(value, measure, "raw", zeros, reason, spaces.recomputed)
 
 
-OVERLAP = FrameMeasure("eigenspace overlap", "raw", overlap)
+OVERLAP = SubspaceMeasure("eigenspace overlap", "raw", overlap)

@@ -35,7 +35,7 @@ def pip_per_word(x: Any, y: Any) -> Array:
     Source: Yin and Shen (2018); Definitions §4.
     """
     grams = pair_grams("pip_per_word", [x, y], "raw", "float64")
-    sums, tables = grams.pair(0, 1), grams.rows_at_hand().tables()
+    sums, tables = grams.pair(0, 1), grams.source_rows().tables()
     xp = namespace_of(*tables)
 
     def squares(left: Array, right: Array) -> tuple[Array, bool]:
@@ -80,7 +80,7 @@ def second_order_cosine(x: Any, y: Any) -> Array:
     Source: Eger and Mehler (2016); Definitions §4.
     """
     grams = pair_grams("second_order_cosine", [x, y], "unit", "float64")
-    sums, tables = grams.pair(0, 1), grams.rows_at_hand().tables()
+    sums, tables = grams.pair(0, 1), grams.source_rows().tables()
     xp = namespace_of(*tables)
 
     def cosines(left: Array, right: Array) -> Array:

@@ -113,7 +113,7 @@ def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
     squared, scale = squared_distance(sums, float(factors.singular[0].sum()), measure)
     if squared < NEARLY_EQUAL * scale:
         rotation = like(factors.rotation[0], sums.cross)
-        squared = _from_difference(grams.rows_at_hand().tables(), rotation, _lengths(sums, measure))
+        squared = _from_difference(grams.source_rows().tables(), rotation, _lengths(sums, measure))
         recomputed = True
     value = distance_of(squared, measure)
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
@@ -160,7 +160,7 @@ def shape_table(grams: Grams, measure: ShapeDistance) -> Float64:
         sums = grams.pair(s, t)
         squared, scale = squared_distance(sums, nuclear, measure)
         if squared < NEARLY_EQUAL * scale:
-            tables = grams.rows_at_hand().of((s, t)).tables()
+            tables = grams.source_rows().of((s, t)).tables()
             squared = _from_difference(tables, rotation, _lengths(sums, measure))
         values[s, t] = values[t, s] = distance_of(squared, measure)
     return values

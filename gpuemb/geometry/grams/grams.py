@@ -111,7 +111,7 @@ class Grams:
             ConfigError: the parts are not consecutive, or were not made as parts of the same kind.
         """
         _check_consecutive(self, other)
-        source, nodes = self.rows_at_hand().followed_by(other.rows_at_hand()), merged(self.nodes, other.nodes)
+        source, nodes = self.source_rows().followed_by(other.source_rows()), merged(self.nodes, other.nodes)
         sums = in_library(total(nodes), self.products)
         return self.of(
             sums, source, self.preparation, forced=self.forced, first_row=self.first_row, nodes=nodes
@@ -189,7 +189,7 @@ class Grams:
 
     def moved_to_means(self) -> Self:
         """Return raw sums of the rows less their means, read once more: to be centered without a loss."""
-        source = self.rows_at_hand().around(self.means())
+        source = self.source_rows().around(self.means())
         sums = in_library(source.sums(self.precision), self.products)
         moved = self.of(sums, source, "raw", forced=self.forced)
         return replace(moved, zeros=self.zeros, moved=True)
@@ -240,7 +240,7 @@ class Grams:
         """Columns of a run."""
         return slice(int(self.edges[s]), int(self.edges[s + 1]))
 
-    def rows_at_hand(self) -> Rows:
+    def source_rows(self) -> Rows:
         """Return the rows, to be read again.
 
         Raises:
@@ -278,7 +278,7 @@ class Grams:
         return {}
 
     def _read_again(self, runs: tuple[int, ...]) -> Self:
-        rows = self.rows_at_hand().of(runs)
+        rows = self.source_rows().of(runs)
         centered = self.preparation == "centered"
         sums = in_library(rows.sums("float64"), self.products)
         grams = self.of(sums, rows, "raw" if centered else self.preparation, forced=True)
@@ -307,7 +307,7 @@ def _check_consecutive(first: Grams, second: Grams) -> None:
             needed="Parts of one table are needed, of the same preparation, precision and dimensions.",
             remedy="Make each with cross_grams(rows, preparation, first_row=…), and center what was added.",
         )
-    end = (first.first_row or 0) + first.rows_at_hand().count
+    end = (first.first_row or 0) + first.source_rows().count
     if second.first_row != end:
         raise ConfigError(
             f"cross_grams: the second part begins at row {second.first_row}, the first ends at row {end}",

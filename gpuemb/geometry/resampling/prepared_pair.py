@@ -174,7 +174,7 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: DrawnPreparation) -> P
         MemoryBudgetError: both do not fit in float64.
     """
     tables = [
-        drawable(where, check_matrix(where, name, vectors_of(table), words_of(table)))
+        on_cpu(where, check_matrix(where, name, vectors_of(table), words_of(table)))
         for name, table in (("X", x), ("Y", y))
     ]
     words, columns = len(tables[0]), sum(table.shape[1] + 2 for table in tables)
@@ -189,7 +189,7 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: DrawnPreparation) -> P
     return PreparedPair(preparation, left, right, (mean_x, mean_y), np.stack([own_x, own_y], axis=1), zeros)
 
 
-def drawable(where: str, table: FloatMatrix) -> FloatMatrix:
+def on_cpu(where: str, table: FloatMatrix) -> FloatMatrix:
     """Return a table as NumPy has it.
 
     Raises:

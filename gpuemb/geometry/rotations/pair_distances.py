@@ -125,7 +125,7 @@ def pair_rotations(grams: Grams) -> PairRotations:
     Cost: one SVD of ``d × d`` a pair. Source: Schönemann (1966); Definitions §2.
     """
     work = _Pairs(grams, ("procrustes",))
-    tables = grams.rows_at_hand().pieces[0]
+    tables = grams.source_rows().pieces[0]
     check_same_dimensions("procrustes", tables, [f"run {s}" for s in range(grams.runs)])
     dim = int(grams.edges[1])
     maps = buffer((2 * len(work.pairs), dim, dim), np.float64)
@@ -197,7 +197,7 @@ class _Pairs:
         values = {kind: square.value for kind, square in squares.items()}
         near = [kind for kind, square in squares.items() if square.near]
         if near:
-            exact = _from_difference(self.grams.rows_at_hand(), pair, self.grams.block(s, t))
+            exact = _from_difference(self.grams.source_rows(), pair, self.grams.block(s, t))
             values |= {kind: exact[kind] for kind in near}
             self.recomputed += 1
         for kind, table in self.tables.items():

@@ -18,7 +18,7 @@ from gpuemb.geometry.grams.thin_qr import triangles
 # A Gram has the square of its table's condition: its axes err by c·eps·cond², by 7e-9 at condition 1e6 and by
 # 3e-5 at 1e8 (measured). Past this condition the axes come from the thin QR of the rows, at c·eps·cond.
 CONDITION = 1e5
-SpanPreparation = Literal["raw", "centered"]
+SubspacePreparation = Literal["raw", "centered"]
 NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 
 
@@ -56,7 +56,7 @@ class Axes:
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
+class Subspaces:
     """The axes of a few tables over the same words.
 
     Attributes:
@@ -74,10 +74,10 @@ class Frames:
         """Whether every table has an axis."""
         return all(axes.rank > 0 for axes in self.axes)
 
-    def exchanged(self) -> Frames:
+    def exchanged(self) -> Subspaces:
         """The same two tables in the other order."""
         turned = [[row[t] for t in (1, 0)] for row in (self.cosines[1], self.cosines[0])]
-        return Frames([self.axes[1], self.axes[0]], turned, self.recomputed)
+        return Subspaces([self.axes[1], self.axes[0]], turned, self.recomputed)
 
 
 @threads.single_threaded_blas()
@@ -97,7 +97,7 @@ def axes_of_gram(gram: Array, mean_length: float = 0.0) -> Axes:
     return Axes(singular, vectors, math.sqrt(float(values[0]) + mean_length))
 
 
-def kept(axes: Axes, share: float | None) -> Axes:
+def leading(axes: Axes, share: float | None) -> Axes:
     """Return the fewest first axes that hold ``share`` of ``Σλ = Σσ²``, to the rounding of the sum."""
     if share is None or axes.rank == 0:
         return axes
@@ -122,8 +122,8 @@ def _mean_length(grams: Grams, s: int) -> float:
 
 
 @threads.single_threaded_blas()
-def frames_of_grams(grams: Grams, axes: Sequence[Axes], members: Sequence[int]) -> Frames:
-    """Return the frames of some runs from their cross-Grams as they were found, and from their axes."""
+def subspaces_of_grams(grams: Grams, axes: Sequence[Axes], members: Sequence[int]) -> Subspaces:
+    """Return the subspaces of some runs from their cross-Grams as they were found, and from their axes."""
     xp = namespace_of(grams.products)
 
     def cosines(a: int, b: int) -> Array:
@@ -135,12 +135,14 @@ def frames_of_grams(grams: Grams, axes: Sequence[Axes], members: Sequence[int]) 
 
     known = {(a, b): cosines(a, b) for a, b in combinations_with_replacement(sorted(set(members)), 2)}
     known |= {(b, a): xp.matrix_transpose(found) for (a, b), found in known.items() if a != b}
-    return Frames([axes[m] for m in members], [[known[a, b] for b in members] for a in members], False)
+    return Subspaces([axes[m] for m in members], [[known[a, b] for b in members] for a in members], False)
 
 
 @threads.single_threaded_blas()
-def frames_of_rows(tables: Sequence[FloatMatrix], *, centered: bool, share: float | None = None) -> Frames:
-    """Return the frames of tables from their thin QR, over the numerical rank.
+def subspaces_of_rows(
+    tables: Sequence[FloatMatrix], *, centered: bool, share: float | None = None
+) -> Subspaces:
+    """Return the subspaces of tables from their thin QR, over the numerical rank.
 
     That counts singular values above ``max(V, d)·eps`` of the largest. Cost: as :func:`triangles`.
     """
@@ -152,15 +154,15 @@ def frames_of_rows(tables: Sequence[FloatMatrix], *, centered: bool, share: floa
         rank = int(xp.sum(xp.astype(singular > least, xp.int64)))
         directions = xp.matrix_transpose(right[:rank, :])
         found = Axes(singular[:rank], directions, float(singular[0]), left[:, :rank])
-        axes.append(kept(found, share))
+        axes.append(leading(found, share))
     cosines = [[xp.matrix_transpose(first.left) @ second.left for second in axes] for first in axes]
-    return Frames(axes, cosines, True)
+    return Subspaces(axes, cosines, True)
 
 
-def frames_of(
-    where: str, tables: Sequence[Any], preparation: SpanPreparation, share: float | None = None
-) -> tuple[Frames, int]:
-    """Return the frames of tables by the road that is right for them, and how many rows have no length.
+def subspaces_of(
+    where: str, tables: Sequence[Any], preparation: SubspacePreparation, share: float | None = None
+) -> tuple[Subspaces, int]:
+    """Return the subspaces of tables by the strategy that is right for them, and how many rows have no length.
 
     Args:
         where: the name of the measure.
@@ -172,19 +174,19 @@ def frames_of(
         ShapeError, DTypeError, NonFiniteError: as the tables require.
     """
     grams = pair_grams(where, tables, preparation, "float64", NAMES[: len(tables)])
-    axes = [kept(run, share) for run in axes_of_runs(grams)]
+    axes = [leading(run, share) for run in axes_of_runs(grams)]
     if all(run.condition <= CONDITION for run in axes):
-        return frames_of_grams(grams, axes, range(grams.runs)), grams.zeros
-    return frames_of_runs(grams, range(grams.runs), share), grams.zeros
+        return subspaces_of_grams(grams, axes, range(grams.runs)), grams.zeros
+    return subspaces_of_runs(grams, range(grams.runs), share), grams.zeros
 
 
 def tables_by_name(where: str, tables: Sequence[Any]) -> list[FloatMatrix]:
-    """Return X, Y, and anchors if there are any, as arrays; errors as :func:`frames_of`."""
+    """Return X, Y, and anchors if there are any, as arrays; errors as :func:`subspaces_of`."""
     return NamedTables.of(where, tables, NAMES[: len(tables)]).tables
 
 
-def frames_of_runs(grams: Grams, runs: Sequence[int], share: float | None) -> Frames:
-    """Return the frames of some runs from their rows."""
-    return frames_of_rows(
-        grams.rows_at_hand().of(runs).tables(), centered=grams.preparation == "centered", share=share
+def subspaces_of_runs(grams: Grams, runs: Sequence[int], share: float | None) -> Subspaces:
+    """Return the subspaces of some runs from their rows."""
+    return subspaces_of_rows(
+        grams.source_rows().of(runs).tables(), centered=grams.preparation == "centered", share=share
     )

@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.geometry.grams.float32_bounds import PairErrors
-from gpuemb.geometry.subspaces.axes import Axes, Frames
+from gpuemb.geometry.subspaces.axes import Axes, Subspaces
 
-FrameError: TypeAlias = Callable[[Frames, PairErrors], float]
+SubspaceError: TypeAlias = Callable[[Subspaces, PairErrors], float]
 SMALL = 0.1
 REST = 4.0  # above (1/0.9)⁴·(1/0.9 + 0.2)² = 2.7
 STEEP = 3.0  # from here on λ^(α − 1) and its first two derivatives are largest at the largest λ
@@ -38,9 +38,9 @@ class _Pair:
         changes: a, b and c.
     """
 
-    def __init__(self, frames: Frames, errors: PairErrors) -> None:
-        self.x, self.y = frames.axes
-        self.cosines, self._errors = frames.cosines[0][1], errors
+    def __init__(self, spaces: Subspaces, errors: PairErrors) -> None:
+        self.x, self.y = spaces.axes
+        self.cosines, self._errors = spaces.cosines[0][1], errors
         self._turn = namespace_of(self.cosines).matrix_transpose
         self.seen_x = self._turn(self.x.directions) @ errors.x.residual
         self.seen_y = self._turn(self.y.directions) @ errors.y.residual
@@ -72,11 +72,11 @@ class _Pair:
         return self._errors.traces(left @ x, right @ y, right @ cross)
 
 
-def overlap_error(frames: Frames, errors: PairErrors) -> float:
+def overlap_error(spaces: Subspaces, errors: PairErrors) -> float:
     """Bound of the error of the eigenspace overlap ``‖N‖²/max(r, r')``; infinite where none is known."""
-    if not frames.exist:
+    if not spaces.exist:
         return math.inf
-    pair = _Pair(frames, errors)
+    pair = _Pair(spaces, errors)
     if not pair.known:
         return math.inf
     forth, back = pair.cosines, pair.back
@@ -89,17 +89,17 @@ def overlap_error(frames: Frames, errors: PairErrors) -> float:
     return (first + REST * sum(pair.changes) ** 2) / max(pair.x.rank, pair.y.rank)
 
 
-def instability_error(alpha: float) -> FrameError:
+def instability_error(alpha: float) -> SubspaceError:
     """Return the bound of the error of an instability whose anchors are the tables themselves.
 
     The value is ``1 − t/s`` with ``s = Σw``, ``t = Σw‖n‖²`` over the axes of both, ``w = (λ/λ_max)^α`` and n
     the cosines of an axis; infinite below α = 3, where small axes may count most.
     """
 
-    def error(frames: Frames, errors: PairErrors) -> float:
-        if not frames.exist or alpha < STEEP:
+    def error(spaces: Subspaces, errors: PairErrors) -> float:
+        if not spaces.exist or alpha < STEEP:
             return math.inf
-        pair = _Pair(frames, errors)
+        pair = _Pair(spaces, errors)
         return _instability_error(pair, alpha) if pair.known else math.inf
 
     return error

@@ -18,11 +18,11 @@ from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.subspaces.axes import (
     CONDITION,
     Axes,
-    Frames,
+    Subspaces,
     axes_of_runs,
-    frames_of_grams,
-    frames_of_runs,
-    kept,
+    leading,
+    subspaces_of_grams,
+    subspaces_of_runs,
 )
 
 Pair: TypeAlias = tuple[int, int]
@@ -30,21 +30,21 @@ Places: TypeAlias = Sequence[int] | Mapping[int, int]
 
 
 @dataclass(frozen=True)
-class FrameTable:
-    """A measure of two frames, for every pair of runs.
+class SubspaceTable:
+    """A measure of two spaces, for every pair of runs.
 
     Attributes:
-        measure: takes two frames.
-        share: as :func:`frames_of` takes it.
+        measure: takes two spaces.
+        share: as :func:`subspaces_of` takes it.
         doubtful: whether a value from Grams is taken again from the rows.
         error: bound of a value's error where products are float32; None: they must be float64.
         symmetric: whether the measure is the same both ways round.
     """
 
-    measure: Callable[[Frames], float]
+    measure: Callable[[Subspaces], float]
     share: float | None = None
-    doubtful: Callable[[Frames, float], bool] | None = None
-    error: Callable[[Frames, PairErrors], float] | None = None
+    doubtful: Callable[[Subspaces, float], bool] | None = None
+    error: Callable[[Subspaces, PairErrors], float] | None = None
     symmetric: bool = True
 
     def of(self, grams: Grams) -> Float64:
@@ -65,7 +65,7 @@ class FrameTable:
 
     def _fill(self, values: Float64, grams: Grams, pairs: Sequence[Pair], place: Places) -> list[Pair]:
         """Write the values of some pairs; return those that the products have too few digits for."""
-        axes = [kept(run, self.share) for run in axes_of_runs(grams)]
+        axes = [leading(run, self.share) for run in axes_of_runs(grams)]
         again = []
         found = threads.stream(lambda pair: self._one(grams, axes, [place[run] for run in pair]), pairs)
         for (s, t), both in zip(pairs, found, strict=True):
@@ -81,13 +81,15 @@ class FrameTable:
         steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
         if steep and not grams.final:
             return None
-        frames = frames_of_runs(grams, runs, self.share) if steep else frames_of_grams(grams, axes, runs)
-        value = self.measure(frames)
+        spaces = (
+            subspaces_of_runs(grams, runs, self.share) if steep else subspaces_of_grams(grams, axes, runs)
+        )
+        value = self.measure(spaces)
         if different and not grams.final:
-            bound = self.error(frames, grams.errors(runs[0], runs[1])) if self.error else math.inf
+            bound = self.error(spaces, grams.errors(runs[0], runs[1])) if self.error else math.inf
             if not bound <= PROMISED * abs(value):
                 return None
-        if different and self.doubtful is not None and self.doubtful(frames, value):
-            frames = frames_of_runs(grams, runs, self.share)
-            value = self.measure(frames)
-        return value, value if self.symmetric else self.measure(frames.exchanged())
+        if different and self.doubtful is not None and self.doubtful(spaces, value):
+            spaces = subspaces_of_runs(grams, runs, self.share)
+            value = self.measure(spaces)
+        return value, value if self.symmetric else self.measure(spaces.exchanged())

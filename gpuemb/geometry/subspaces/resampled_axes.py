@@ -18,7 +18,7 @@ from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.resampling.draws import draw_values
 from gpuemb.geometry.resampling.prepared_pair import (
     PreparedPair,
-    drawable,
+    on_cpu,
     order_of,
     prepare_pair,
     weights_of,
@@ -27,11 +27,11 @@ from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize
 from gpuemb.geometry.subspaces.axes import (
     CONDITION,
     Axes,
-    Frames,
-    SpanPreparation,
-    frames_of,
-    frames_of_rows,
-    kept,
+    SubspacePreparation,
+    Subspaces,
+    leading,
+    subspaces_of,
+    subspaces_of_rows,
     tables_by_name,
 )
 from gpuemb.kernels.gram import BLOCK_ROWS
@@ -40,8 +40,8 @@ Y = 1  # the table whose words are permuted; all others stay
 
 
 @dataclass(frozen=True)
-class FrameMeasure:
-    """A number about two tables, and perhaps their anchors, that follows from their frames.
+class SubspaceMeasure:
+    """A number about two tables, and perhaps their anchors, that follows from their spaces.
 
     Attributes:
         name: what progress calls it.
@@ -55,18 +55,18 @@ class FrameMeasure:
     """
 
     name: str
-    preparation: SpanPreparation
-    value: Callable[[Frames], float]
+    preparation: SubspacePreparation
+    value: Callable[[Subspaces], float]
     share: float | None = None
     uncanceled: float = 0.0
     best: float = 1.0
     higher_is_closer: bool = True
 
 
-def uncertainty_of_frames(
-    tables: Sequence[Any], measure: FrameMeasure, draws: Draws, progress: Progress
+def uncertainty_of_subspaces(
+    tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws, progress: Progress
 ) -> Uncertainty:
-    """Draw the null and the bootstrap of a measure of frames.
+    """Draw the null and the bootstrap of a measure of spaces.
 
     Every table becomes ``X = QR`` once, the columns of Q nearly orthonormal. A draw sums products of rows of
     Q, so it errs by ``c·eps·condition²`` of the drawn rows *of Q*, which the condition of X does not
@@ -85,7 +85,7 @@ def uncertainty_of_frames(
     Cost: ``2·V·r·r'`` flops and one SVD a permutation, ``1.3·V·(r² + rr' + r'²)`` and a few a resample, ``r``
     the ranks, all in float64; all tables in float64 twice. Source: Definitions §4, §5.
     """
-    spans = _spans(tables, measure, draws)
+    spans = _orthonormal(tables, measure, draws)
     if spans is None:
         return summarize(draws, math.nan, np.empty(0), np.empty(0), best=measure.best, higher_is_closer=True)
     words = spans.pair.words
@@ -110,7 +110,7 @@ def uncertainty_of_frames(
 
 
 @dataclass(frozen=True, eq=False)
-class _DrawnAxes:
+class _ResampledAxes:
     """A drawn table's axes; ``U = Q turn``, and the condition of the drawn rows of Q."""
 
     axes: Axes
@@ -119,38 +119,40 @@ class _DrawnAxes:
 
 
 @dataclass(frozen=True, eq=False)
-class _Spans:
+class _OrthonormalTables:
     """Tables ``X = QR``: ``pair`` holds Q of Y on its right, those of all others on its left."""
 
     tables: list[FloatMatrix]
     pair: PreparedPair
     factors: list[Float64]
-    measure: FrameMeasure
+    measure: SubspaceMeasure
 
-    def value(self, sums: PairSums, axes: list[_DrawnAxes] | None, rows: Int64, rows_of_y: Int64) -> float:
+    def value(
+        self, sums: PairSums, axes: list[_ResampledAxes] | None, rows: Int64, rows_of_y: Int64
+    ) -> float:
         """Return the measure of a draw from its sums, or from its rows where sums have lost it."""
         measure = self.measure
         if axes is not None:
-            found = measure.value(self._frames(sums, axes))
+            found = measure.value(self._subspaces(sums, axes))
             if found >= measure.uncanceled * max(one.condition for one in axes) ** 2:
                 return found
         drawn = [table[rows_of_y if s == Y else rows] for s, table in enumerate(self.tables)]
         centered = measure.preparation == "centered"
-        return measure.value(frames_of_rows(drawn, centered=centered, share=measure.share))
+        return measure.value(subspaces_of_rows(drawn, centered=centered, share=measure.share))
 
-    def axes(self, sums: PairSums) -> list[_DrawnAxes] | None:
+    def axes(self, sums: PairSums) -> list[_ResampledAxes] | None:
         """Return the axes of every table from the sums of Q; None where they have too few digits."""
         found = [
-            _drawn_axes(self._product(sums, s, s), factor, self.pair.words, self.measure.share)
+            _resampled_axes(self._product(sums, s, s), factor, self.pair.words, self.measure.share)
             for s, factor in enumerate(self.factors)
         ]
         known = [one for one in found if one is not None]
         return known if len(known) == len(found) else None
 
-    def _frames(self, sums: PairSums, axes: list[_DrawnAxes]) -> Frames:
+    def _subspaces(self, sums: PairSums, axes: list[_ResampledAxes]) -> Subspaces:
         every = range(len(axes))
         cosines = [[axes[s].turn.T @ self._product(sums, s, t) @ axes[t].turn for t in every] for s in every]
-        return Frames([one.axes for one in axes], cosines, False)
+        return Subspaces([one.axes for one in axes], cosines, False)
 
     def _product(self, sums: PairSums, s: int, t: int) -> Float64:
         """``Q_sᵀ Q_t`` of the drawn rows."""
@@ -165,7 +167,7 @@ class _Spans:
         return slice(sum(before), sum(before) + len(self.factors[s]))
 
 
-def _drawn_axes(gram: Float64, factor: Float64, words: int, share: float | None) -> _DrawnAxes | None:
+def _resampled_axes(gram: Float64, factor: Float64, words: int, share: float | None) -> _ResampledAxes | None:
     """With ``QᵀQ = EΛEᵀ`` the drawn ``QR`` is ``(QEΛ^-½)(Λ^½EᵀR)``: orthonormal columns, a small matrix."""
     values, vectors = np.linalg.eigh(gram)
     if not values[0] * CONDITION**2 >= values[-1] > 0:
@@ -173,27 +175,29 @@ def _drawn_axes(gram: Float64, factor: Float64, words: int, share: float | None)
     roots = np.sqrt(values)
     left, singular, right = np.linalg.svd((vectors * roots).T @ factor, full_matrices=False)
     rank = int(np.sum(singular > max(words, factor.shape[1]) * 2.0**-52 * singular[0]))
-    axes = kept(Axes(singular[:rank], right[:rank].T, float(singular[0])), share)
-    return _DrawnAxes(axes, (vectors / roots) @ left[:, : axes.rank], float(roots[-1] / roots[0]))
+    axes = leading(Axes(singular[:rank], right[:rank].T, float(singular[0])), share)
+    return _ResampledAxes(axes, (vectors / roots) @ left[:, : axes.rank], float(roots[-1] / roots[0]))
 
 
-def _spans(tables: Sequence[Any], measure: FrameMeasure, draws: Draws) -> _Spans | None:
+def _orthonormal(tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws) -> _OrthonormalTables | None:
     """Bring every table to ``QR``; None where one has no axis."""
-    checked = [drawable(draws.where, table) for table in tables_by_name(draws.where, tables)]
-    frames, _ = frames_of(draws.where, checked, measure.preparation)
-    if not frames.exist:
+    checked = [on_cpu(draws.where, table) for table in tables_by_name(draws.where, tables)]
+    spaces, _ = subspaces_of(draws.where, checked, measure.preparation)
+    if not spaces.exist:
         return None
-    words, columns = len(checked[0]), sum(axes.rank for axes in frames.axes)
+    words, columns = len(checked[0]), sum(axes.rank for axes in spaces.axes)
     plan = {"orthonormal rows": 2 * buffer((words, columns), np.float64)}
     MemoryPlan(f"{draws.where}: permutations or bootstrap", plan).require()
     centered = measure.preparation == "centered"
     rows, factors = [], []
-    for table, axes in zip(checked, frames.axes, strict=True):
+    for table, axes in zip(checked, spaces.axes, strict=True):
         singular, directions = axes.singular, axes.directions
         rows.append(_scaled(table, directions / singular, centered=centered))
         factors.append(singular[:, None] * directions.T)
     left = np.concatenate([part for s, part in enumerate(rows) if s != Y], axis=1)
-    return _Spans(checked, prepare_pair(draws.where, left, rows[Y], measure.preparation), factors, measure)
+    return _OrthonormalTables(
+        checked, prepare_pair(draws.where, left, rows[Y], measure.preparation), factors, measure
+    )
 
 
 @threads.single_threaded_blas()

@@ -16,7 +16,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.results import Similarity
-from gpuemb.geometry.subspaces.axes import axes_of_gram, kept
+from gpuemb.geometry.subspaces.axes import axes_of_gram, leading
 
 TABLES = {
     "words": st.integers(14, 60),
@@ -108,9 +108,9 @@ def test_an_impossible_share_is_refused(share: float) -> None:
 
 def test_a_cut_at_a_share_held_exactly_keeps_no_more() -> None:
     equal = axes_of_gram(np.eye(100))  # 99 of 100 equal axes hold 99 %, to the last bit or not
-    assert kept(equal, 0.99).rank == 99
-    assert kept(equal, 0.991).rank == kept(equal, 1.0).rank == kept(equal, None).rank == 100
-    assert kept(equal, 1e-9).rank == 1
+    assert leading(equal, 0.99).rank == 99
+    assert leading(equal, 0.991).rank == leading(equal, 1.0).rank == leading(equal, None).rank == 100
+    assert leading(equal, 1e-9).rank == 1
 
 
 @settings(deadline=None)

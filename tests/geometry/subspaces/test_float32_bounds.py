@@ -21,11 +21,11 @@ from gpuemb.geometry.grams.build import NARROW
 from gpuemb.geometry.grams.float32_bounds import PairErrors, Probed
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.subspaces import float32_bounds as subspace_bounds
-from gpuemb.geometry.subspaces.axes import Frames, axes_of_gram
-from gpuemb.geometry.subspaces.float32_bounds import FrameError, instability_error, overlap_error
+from gpuemb.geometry.subspaces.axes import Subspaces, axes_of_gram
+from gpuemb.geometry.subspaces.float32_bounds import SubspaceError, instability_error, overlap_error
 from gpuemb.kernels.gram import probes
 
-MEASURES: dict[str, tuple[Callable[[Frames], float], FrameError]] = {
+MEASURES: dict[str, tuple[Callable[[Subspaces], float], SubspaceError]] = {
     "overlap": (overlap, overlap_error),
     "instability": (partial(instability, alpha=3.0), instability_error(3.0)),
     "instability, α = 4.5": (partial(instability, alpha=4.5), instability_error(4.5)),
@@ -34,11 +34,11 @@ WORDS = 20_000
 Products = tuple[Float64, Float64, Float64]
 
 
-def frames(products: Products) -> Frames:
+def spaces_of(products: Products) -> Subspaces:
     gram_x, gram_y, cross = products
     x, y = axes_of_gram(gram_x), axes_of_gram(gram_y)
     cosines = x.directions.T @ cross @ y.directions / x.singular[:, None] / y.singular
-    return Frames([x, y], [[np.eye(x.rank), cosines], [cosines.T, np.eye(y.rank)]], False)
+    return Subspaces([x, y], [[np.eye(x.rank), cosines], [cosines.T, np.eye(y.rank)]], False)
 
 
 def changed(
@@ -86,8 +86,8 @@ def test_a_change_is_within_its_bound(measure: str, kind: str, other: int, noise
         shares = []
         for seed in range(10):
             found, seen = changed(truth, kind, size, seed)
-            change = value(frames(found)) - value(frames(truth))
-            shares.append(abs(change) / error(frames(found), seen))
+            change = value(spaces_of(found)) - value(spaces_of(truth))
+            shares.append(abs(change) / error(spaces_of(found), seen))
         assert max(shares) <= 1
         assert max(shares) > 1e-3 or size > 1e-4  # the larger the change, the more norms have a say
 
@@ -101,17 +101,17 @@ def test_the_first_order_is_the_derivative(measure: str, other: int, monkeypatch
     truth = products(12, other, 1.0)
     for seed in range(10):
         found, seen = changed(truth, "full rank", 1e-6, seed, draws=1)
-        change = value(frames(found)) - value(frames(truth))
-        assert math.isclose(error(frames(found), seen), change, rel_tol=1e-3, abs_tol=1e-12)
+        change = value(spaces_of(found)) - value(spaces_of(truth))
+        assert math.isclose(error(spaces_of(found), seen), change, rel_tol=1e-3, abs_tol=1e-12)
 
 
 def test_nothing_is_promised_where_errors_are_as_large_as_an_axis() -> None:
     truth = products(12, 7, 1.0)
     found, seen = changed(truth, "full rank", 0.2, 0)
-    assert all(error(frames(found), seen) == math.inf for _, error in MEASURES.values())
+    assert all(error(spaces_of(found), seen) == math.inf for _, error in MEASURES.values())
     found, seen = changed(truth, "full rank", 1e-7, 0)
-    assert instability_error(2.9)(frames(found), seen) == math.inf
-    nothing = frames((np.zeros((12, 12)), truth[1], np.zeros((12, 7))))
+    assert instability_error(2.9)(spaces_of(found), seen) == math.inf
+    nothing = spaces_of((np.zeros((12, 12)), truth[1], np.zeros((12, 7))))
     assert not nothing.exist
     assert all(error(nothing, seen) == math.inf for _, error in MEASURES.values())
 

@@ -17,7 +17,7 @@ from gpuemb.core.arrays import Int64
 from gpuemb.core.errors import DeviceError
 from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
-from gpuemb.geometry.resampling.prepared_pair import drawable, order_of, weights_of
+from gpuemb.geometry.resampling.prepared_pair import on_cpu, order_of, weights_of
 
 MEASURES = {
     "cca": cca,
@@ -205,4 +205,4 @@ def test_draws_are_made_on_the_cpu() -> None:
             return 2, 0
 
     with pytest.raises(DeviceError, match=r"cca: .* on cuda:0 were asked for[^$]*asnumpy"):
-        drawable("cca", OnGpu())
+        on_cpu("cca", OnGpu())
