@@ -162,7 +162,7 @@ def subspaces_of_rows(
 def subspaces_of(
     where: str, tables: Sequence[Any], preparation: SubspacePreparation, share: float | None = None
 ) -> tuple[Subspaces, int]:
-    """Return the subspaces of tables by the strategy that is right for them, and how many rows have no length.
+    """Return the subspaces of tables from Grams or a thin QR, and how many rows have no length.
 
     Args:
         where: the name of the measure.
