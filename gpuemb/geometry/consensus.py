@@ -23,8 +23,8 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import check_same_words, tables_of, words_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.named_tables import check_same_dimensions
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
-from gpuemb.kernels.polar import polar
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -244,9 +244,8 @@ class _Search:
             squared keeps its digits where the difference of two traces would not.
         """
         xp = namespace_of(others)
-        factors = polar.on(device_of(others))(others[None, ...])
-        rotation = like(factors.rotation[0], others)
-        self.rank[s] = int(factors.rank[0])
+        factor = polar_factors([others])[0]
+        rotation, self.rank[s] = factor.rotation, factor.rank
         step = rotation - self.turned[self.parts[s], :]
         stretch = _product(xp.matrix_transpose(rotation), others)
         self.turned[self.parts[s], :] = rotation

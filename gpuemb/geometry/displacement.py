@@ -17,8 +17,8 @@ from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty
 from gpuemb.geometry.rotations.from_sums import DISPLACEMENT
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import gram
-from gpuemb.kernels.polar import polar
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +89,10 @@ def semantic_displacement(
     for name, table in zip("XY", tables, strict=True):
         check_range("semantic_displacement", name, table, LARGEST_FOURTH_POWER)
     _check_draws(draws, *tables)
-    device, dim = device_of(tables[0]), int(tables[0].shape[1])
-    cross = gram.on(device)(tables, "unit", pairs=[(0, 1)]).products[:dim, dim:]
-    factors = polar.on(device)(cross[None, ...])
-    rotation, rank = like(factors.rotation[0], tables[0]), int(factors.rank[0])
-    per_word = _displacements(tables[0], tables[1], rotation)
+    dim = int(tables[0].shape[1])
+    cross = gram.on(device_of(tables[0]))(tables, "unit", pairs=[(0, 1)]).products[:dim, dim:]
+    factor = polar_factors([like(cross, tables[0])])[0]
+    per_word = _displacements(tables[0], tables[1], factor.rotation)
     xp = namespace_of(per_word)
     known = xp.isfinite(per_word)
     count = int(xp.sum(xp.astype(known, xp.int64)))
@@ -101,11 +100,11 @@ def semantic_displacement(
     found = Displacement(
         total / count if count else math.nan,
         per_word,
-        rotation,
-        rank,
+        factor.rotation,
+        factor.rank,
         int(per_word.shape[0]) - count,
         words,
-        _reason(count, rank, min(cross.shape)),
+        _reason(count, factor.rank, min(cross.shape)),
     )
     return uncertainty(x, y, DISPLACEMENT, draws, progress, known=found.value).onto(found) if draws else found
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
 
-from gpuemb.core import threads
-from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
@@ -20,8 +17,8 @@ from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments
 from gpuemb.geometry.rotations.from_sums import procrustes_measure
+from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
 from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
-from gpuemb.kernels.polar import polar
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -161,67 +158,22 @@ def _several(name: str, x: Any) -> list[Any]:
     return tables
 
 
-@dataclass(frozen=True, eq=False)
-class _Factors:
-    """Q, the singular values σ of a cross-Gram, its rank; ``reflected``: the last pair was flipped."""
-
-    rotation: Array
-    singular: Array
-    rank: int
-    reflected: bool = False
-
-    @property
-    def nuclear(self) -> float:
-        """``Σσ``, or ``Σσ − 2σ_min`` where a reflection was undone."""
-        total = float(namespace_of(self.singular).sum(self.singular))
-        return total - 2 * float(self.singular[-1]) if self.reflected else total
-
-
 def _aligned(pairs: list[PairedRows], *, scale: bool, rotation_only: bool) -> list[Alignment]:
     if rotation_only:
         for pair in pairs:
             check_same_dimensions("procrustes: rotation_only", [pair.x, pair.y])
     products = [pair.products() for pair in pairs]
-    every = _factors([found.cross for found in products])
+    every = polar_factors([found.cross for found in products])
     if rotation_only:
-        every = [_without_reflection(p.cross, found) for p, found in zip(products, every, strict=True)]
+        every = [without_reflection(p.cross, found) for p, found in zip(products, every, strict=True)]
     return [
         _alignment(pair, product, found, scale=scale, rotation_only=rotation_only)
         for pair, product, found in zip(pairs, products, every, strict=True)
     ]
 
 
-def _factors(crosses: list[Array]) -> list[_Factors]:
-    """Decompose matrices of one shape together."""
-    found: list[_Factors | None] = [None] * len(crosses)
-    shapes = [tuple(cross.shape) for cross in crosses]
-    for shape in dict.fromkeys(shapes):
-        members = [p for p, other in enumerate(shapes) if other == shape]
-        first = crosses[members[0]]
-        together = namespace_of(first).stack([crosses[p] for p in members])
-        factors = polar.on(device_of(first))(together)
-        rotation, singular = like(factors.rotation, first), like(factors.singular, first)
-        for number, p in enumerate(members):
-            found[p] = _Factors(rotation[number, ...], singular[number, ...], int(factors.rank[number]))
-    return [factors for factors in found if factors is not None]
-
-
-@threads.single_threaded_blas()
-def _without_reflection(cross: Array, found: _Factors) -> _Factors:
-    """Where Q reflects, mirror it along the left singular vector ``u`` of the smallest value: ``Q − 2uuᵀQ``.
-
-    With Q's own partner of ``u`` the result is orthogonal even where ``u`` is one of many.
-    """
-    xp = namespace_of(cross)
-    if float(xp.linalg.det(found.rotation)) > 0:
-        return found
-    last = xp.linalg.svd(cross)[0][:, -1:]
-    mirrored = found.rotation - 2 * last @ (xp.matrix_transpose(last) @ found.rotation)
-    return _Factors(mirrored, found.singular, found.rank, reflected=True)
-
-
 def _alignment(
-    pair: PairedRows, products: PairProducts, found: _Factors, *, scale: bool, rotation_only: bool
+    pair: PairedRows, products: PairProducts, found: PolarFactor, *, scale: bool, rotation_only: bool
 ) -> Alignment:
     length_x, length_y = products.squared_x, products.squared_y
     factor, size = 1.0, length_x + length_y
@@ -247,7 +199,7 @@ def _alignment(
     )
 
 
-def _reason(found: _Factors, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
+def _reason(found: PolarFactor, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
     """Say in words why the map is one of many, or a number is missing."""
     said = []
     full = int(found.singular.shape[0])

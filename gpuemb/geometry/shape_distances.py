@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
-from gpuemb.core import threads
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, like, namespace_of
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
 from gpuemb.core.memory import tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
@@ -20,9 +20,10 @@ from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import Similarity
+from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.geometry.rotations.from_sums import ANGULAR, BURES
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS
-from gpuemb.kernels.polar import polar
 
 ShapeDistance = Literal["angular", "bures"]
 
@@ -109,11 +110,11 @@ def bures(
 def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
     grams = pair_grams(measure, [x, y], "centered", "float64")
     sums, recomputed = grams.pair(0, 1), grams.moved
-    factors = polar.on(device_of(sums.cross))(sums.cross[None, ...])
-    squared, scale = squared_distance(sums, float(factors.singular[0].sum()), measure)
+    factor = polar_factors([sums.cross])[0]
+    squared, scale = squared_distance(sums, factor.nuclear, measure)
     if squared < NEARLY_EQUAL * scale:
-        rotation = like(factors.rotation[0], sums.cross)
-        squared = _from_difference(grams.source_rows().tables(), rotation, _lengths(sums, measure))
+        tables = grams.source_rows().tables()
+        squared = _from_difference(tables, factor.rotation, _lengths(sums, measure))
         recomputed = True
     value = distance_of(squared, measure)
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
@@ -156,28 +157,15 @@ def shape_table(grams: Grams, measure: ShapeDistance) -> Float64:
     for s in range(grams.runs):
         empty = float(namespace_of(grams.products).linalg.trace(grams.block(s, s))) == 0
         values[s, s] = math.nan if empty and measure == "angular" else 0.0
-    for (s, t), (nuclear, rotation) in zip(pairs, _factors(grams, pairs), strict=True):
+    factors = polar_factors([grams.block(s, t) for s, t in pairs])
+    for (s, t), factor in zip(pairs, factors, strict=True):
         sums = grams.pair(s, t)
-        squared, scale = squared_distance(sums, nuclear, measure)
+        squared, scale = squared_distance(sums, factor.nuclear, measure)
         if squared < NEARLY_EQUAL * scale:
             tables = grams.source_rows().of((s, t)).tables()
-            squared = _from_difference(tables, rotation, _lengths(sums, measure))
+            squared = _from_difference(tables, factor.rotation, _lengths(sums, measure))
         values[s, t] = values[t, s] = distance_of(squared, measure)
     return values
-
-
-def _factors(grams: Grams, pairs: list[tuple[int, int]]) -> list[tuple[float, Array]]:
-    """Nuclear norm and polar factor of every pair's cross-Gram; those of one shape in one batch."""
-    crosses = [grams.block(s, t) for s, t in pairs]
-    found: list[tuple[float, Array]] = [(math.nan, None)] * len(pairs)
-    for shape in sorted({tuple(cross.shape) for cross in crosses}):
-        members = [p for p, cross in enumerate(crosses) if tuple(cross.shape) == shape]
-        batch = namespace_of(grams.products).stack([crosses[p] for p in members])
-        factors = polar.on(device_of(batch))(batch)
-        for place, p in enumerate(members):
-            rotation = like(factors.rotation[place], batch)
-            found[p] = float(factors.singular[place].sum()), rotation
-    return found
 
 
 def _lengths(sums: PairSums, measure: ShapeDistance) -> tuple[float, float]:
@@ -188,22 +176,14 @@ def _lengths(sums: PairSums, measure: ShapeDistance) -> tuple[float, float]:
     return first, second
 
 
-@threads.single_threaded_blas()
 def _from_difference(tables: list[FloatMatrix], rotation: Array, lengths: tuple[float, float]) -> float:
-    """``‖XQ − Y‖²`` of centered tables divided by their lengths; the narrower is turned into the wider."""
-    narrow, wide = 0, 1
-    if rotation.shape[0] > rotation.shape[1]:
-        narrow, wide, rotation = 1, 0, namespace_of(rotation).matrix_transpose(rotation)
+    """``‖XQ − Y‖²`` of centered tables divided by their lengths; the narrower is rotated into the wider."""
     xp = namespace_of(*tables)
     means = [column_means(table) for table in tables]
-    squares, gaps = 0.0, means[wide] * 0.0
-    for start, stop in tiles(tables[0].shape[0], BLOCK_ROWS):
-        rows = [
-            (xp.astype(table[start:stop, :], xp.float64) - mean) / length
-            for table, mean, length in zip(tables, means, lengths, strict=True)
-        ]
-        gap = rows[wide] - rows[narrow] @ rotation
-        squares += float(xp.sum(gap**2))
-        gaps = gaps + xp.sum(gap, axis=0)
-    added = float(xp.sum(gaps**2)) / float(tables[0].shape[0])  # by the rounding of the means
-    return squares - added
+
+    def rows(start: int, stop: int) -> Iterator[Array]:
+        for table, mean, length in zip(tables, means, lengths, strict=True):
+            yield (xp.astype(table[start:stop, :], xp.float64) - mean) / length
+
+    blocks = ((*rows(start, stop), None) for start, stop in tiles(tables[0].shape[0], BLOCK_ROWS))
+    return squared_gaps(blocks, rotation, count=float(tables[0].shape[0]))

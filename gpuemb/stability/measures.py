@@ -8,14 +8,14 @@ from itertools import combinations
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float64, FloatMatrix, Int32, device_of
+from gpuemb.core.arrays import Float64, FloatMatrix, Int32
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Task
 from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
 from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.rotations.pair_distances import pair_distances
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
-from gpuemb.kernels.polar import polar
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.stability.statistics import mean_of_known
 
@@ -161,12 +161,11 @@ def _cosines(tables: list[FloatMatrix], unit: CrossGrams, task: Task) -> tuple[_
     """
     runs, words = len(tables), tables[0].shape[0]
     pairs = list(combinations(range(runs), 2))
-    crosses = np.stack([unit.block(s, t) for s, t in pairs])
-    rotations = polar.on(device_of(crosses))(crosses).rotation
+    factors = polar_factors([unit.block(s, t) for s, t in pairs])
 
     def compare(pair: int) -> tuple[Float64, Float64]:
         first, second = (tables[run] for run in pairs[pair])
-        return aligned_cosines(first, second), aligned_cosines(first, second, rotations[pair])
+        return aligned_cosines(first, second), aligned_cosines(first, second, factors[pair].rotation)
 
     sums = np.zeros((2, words))
     values = np.empty((2, len(pairs)))

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, namespace_of, to_host
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, to_host
 from gpuemb.core.progress import Progress
 from gpuemb.geometry.consensus import consensus
 from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
 from gpuemb.geometry.per_word import aligned_cosines, pip_per_word, second_order_cosine
 from gpuemb.geometry.procrustes import procrustes
-from gpuemb.kernels.polar import polar
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 
@@ -80,9 +80,7 @@ class ComparedTables:
         before, after = [], []
         for s, t in self.pairs:
             x, y = self.tables[s], self.tables[t]
-            cross = self.unit.block(s, t)
-            factors = polar.on(device_of(cross))(cross[None, ...])
-            rotation = namespace_of(cross).asarray(factors.rotation[0])
+            rotation = polar_factors([self.unit.block(s, t)])[0].rotation
             same = x.shape[1] == y.shape[1]
             before.append(to_host(aligned_cosines(x, y)) if same else np.full(x.shape[0], np.nan))
             after.append(to_host(aligned_cosines(x, y, rotation)))

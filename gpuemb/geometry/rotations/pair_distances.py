@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from gpuemb.core import threads
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, like, namespace_of, to_host
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, namespace_of
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.geometry.grams.digits import CANCELED, NEARLY_EQUAL, PROMISED
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import check_same_dimensions
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.grams.row_blocks import Rows
-from gpuemb.kernels.gram import gram
-from gpuemb.kernels.polar import polar
+from gpuemb.geometry.rotations.from_rows import KINDS, Kind, squares_of_difference
+from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors
 
-Kind: TypeAlias = Literal["direct", "procrustes", "pip"]
-KINDS: tuple[Kind, ...] = ("direct", "procrustes", "pip")
-BATCH_BYTES = 1 << 26  # of products that are decomposed at once
+Pair: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,153 +126,90 @@ def pair_rotations(grams: Grams) -> PairRotations:
     dim = int(grams.edges[1])
     maps = buffer((2 * len(work.pairs), dim, dim), np.float64)
     MemoryPlan(f"rotations of {len(work.pairs)} pairs", {"rotations": maps}).require()
-    turns = work.run()
+    factors = work.run()
     xp = namespace_of(grams.products)
-    largest, smallest = (np.array([t.singular[place] for t in turns]) for place in (0, -1))
+    largest, smallest = (np.array([float(f.singular[place]) for f in factors]) for place in (0, -1))
     return PairRotations(
         work.tables["procrustes"],
         np.array(work.pairs, np.int64).reshape(-1, 2),
-        xp.stack([t.rotation for t in turns]) if turns else xp.zeros((0, dim, dim)),
-        np.array([t.error for t in turns]),
-        np.array([t.rank for t in turns], np.int64),
-        np.divide(smallest, largest, out=np.zeros(len(turns)), where=largest > 0),
+        xp.stack([f.rotation for f in factors]) if factors else xp.zeros((0, dim, dim)),
+        np.array(work.rotation_errors),
+        np.array([f.rank for f in factors], np.int64),
+        np.divide(smallest, largest, out=np.zeros(len(factors)), where=largest > 0),
         work.recomputed,
         work.widened,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Turn:
-    """The polar factor of one pair's product, and a bound of the rotation's error."""
-
-    rotation: Array
-    singular: Float64
-    rank: int
-    error: float = math.inf
-
-
 class _Pairs:
-    """All pairs of runs, each by the cheapest road that is good enough."""
+    """All pairs of runs, each by the cheapest strategy that is accurate enough."""
 
     def __init__(self, grams: Grams, kinds: tuple[Kind, ...]) -> None:
         self.grams, self.kinds = grams, kinds
         self.tables: dict[Kind, Float64] = {kind: np.zeros((grams.runs, grams.runs)) for kind in kinds}
         self.pairs = list(combinations(range(grams.runs), 2))
+        self.rotation_errors: list[float] = []
         self.recomputed = self.widened = 0
 
-    def run(self) -> list[_Turn]:
+    def run(self) -> list[PolarFactor]:
         """Fill the tables; return the rotation of each pair where distances need it."""
-        found = []
-        for pair, turn in zip(self.pairs, self._turns(), strict=True):
-            found.append(self._measure(pair, turn))
-        return [turn for turn in found if turn is not None]
-
-    def _turns(self) -> Iterator[_Turn | None]:
-        """Polar factors of pairs of equal d, a batch at a time; None where no measure needs them."""
         dims = np.diff(self.grams.edges)
-        step = max(1, BATCH_BYTES // (8 * int(dims.max()) ** 2))
-        for start in range(0, len(self.pairs), step):
-            batch = self.pairs[start : start + step]
-            wanted = [p for p in batch if "procrustes" in self.kinds and dims[p[0]] == dims[p[1]]]
-            turned: dict[tuple[int, int], _Turn] = {}
-            for dim in sorted({int(dims[s]) for s, _ in wanted}):
-                alike = [p for p in wanted if dims[p[0]] == dim]
-                turned |= dict(zip(alike, _factored([self.grams.found(*p) for p in alike]), strict=True))
-            yield from (turned.get(pair) for pair in batch)
+        alike = [p for p in self.pairs if "procrustes" in self.kinds and dims[p[0]] == dims[p[1]]]
+        factors = dict(zip(alike, polar_factors([self.grams.found(*p) for p in alike]), strict=True))
+        found = [self._measure(pair, factors.get(pair)) for pair in self.pairs]
+        return [factor for factor in found if factor is not None]
 
-    def _measure(self, pair: tuple[int, int], turn: _Turn | None) -> _Turn | None:
-        s, t = pair
-        turn, squares = self._squares(pair, self.grams, turn)
-        if not self.grams.final and any(square.doubtful for square in squares.values()):
-            runs = pair if 2 * self.widened < self.grams.runs else tuple(range(self.grams.runs))
-            wide, places = self.grams.exact(runs)  # all at once where several pairs have asked
-            first, second = (places[runs.index(run)] for run in pair)
-            turn = None if turn is None else _factored([wide.found(first, second)])[0]
-            turn, squares = self._squares((first, second), wide, turn)
+    def _measure(self, pair: Pair, factor: PolarFactor | None) -> PolarFactor | None:
+        grams, (s, t) = self.grams, pair
+        squares = self._squares(grams, (s, t), factor)
+        if not grams.final and any(square.doubtful for square in squares.values()):
+            runs = pair if 2 * self.widened < grams.runs else tuple(range(grams.runs))
+            grams, places = grams.exact(runs)  # all at once where several pairs have asked
+            s, t = (places[runs.index(run)] for run in pair)
+            factor = None if factor is None else polar_factors([grams.found(s, t)])[0]
+            squares = self._squares(grams, (s, t), factor)
             self.widened += 1
+        if factor is not None:
+            self.rotation_errors.append(_rotation_error(grams, (s, t), factor))
         values = {kind: square.value for kind, square in squares.items()}
         near = [kind for kind, square in squares.items() if square.near]
         if near:
-            exact = _from_difference(self.grams.source_rows(), pair, self.grams.block(s, t))
+            exact = squares_of_difference(self.grams.source_rows(), pair, self.grams.block(*pair))
             values |= {kind: exact[kind] for kind in near}
             self.recomputed += 1
         for kind, table in self.tables.items():
-            table[s, t] = table[t, s] = math.sqrt(max(0.0, values[kind])) if kind in squares else math.nan
-        return turn
+            value = math.sqrt(max(0.0, values[kind])) if kind in squares else math.nan
+            table[pair] = table[pair[::-1]] = value
+        return factor
 
-    def _squares(
-        self, pair: tuple[int, int], grams: Grams, turn: _Turn | None
-    ) -> tuple[_Turn | None, dict[Kind, _Square]]:
+    def _squares(self, grams: Grams, pair: Pair, factor: PolarFactor | None) -> dict[Kind, _Square]:
         """The squared distances that exist, from the products as they were found."""
-        s, t = pair
-        cross, rough = grams.found(s, t), grams.images is not None
-        lengths = float(grams.lengths[s]) + float(grams.lengths[t])
-        probed = grams.probed(s, t) if rough else None
+        cross = grams.found(*pair)
+        lengths = float(grams.lengths[pair[0]]) + float(grams.lengths[pair[1]])
+        probed = None if grams.images is None else grams.probed(*pair)
         squares: dict[Kind, _Square] = {}
         if "direct" in self.kinds and cross.shape[0] == cross.shape[1]:
             xp = namespace_of(cross)
             error = 2 * probed.trace(xp.eye(cross.shape[0], dtype=cross.dtype)) if probed else 0.0
             squares["direct"] = _Square(lengths - 2 * float(xp.linalg.trace(cross)), lengths, error)
-        if turn is not None:
-            smallest = float(turn.singular[-1])
-            error = 2 * probed.nuclear(turn.rotation, smallest) if probed else 0.0
-            squares["procrustes"] = _Square(lengths - 2 * float(turn.singular.sum()), lengths, error)
-            change = probed.norm() if probed else CANCELED * lengths / 2
-            turn = replace(turn, error=change / smallest if smallest > 0 else math.inf)
+        if factor is not None:
+            error = 2 * probed.nuclear(factor.rotation, float(factor.singular[-1])) if probed else 0.0
+            squares["procrustes"] = _Square(lengths - 2 * factor.nuclear, lengths, error)
         if "pip" in self.kinds:
-            error = grams.errors(s, t).pip() if rough else 0.0
-            squares["pip"] = _squared_pip(grams.found_pair(s, t), error)
-        return turn, squares
+            error = grams.errors(*pair).pip() if probed else 0.0
+            squares["pip"] = _squared_pip(grams.found_pair(*pair), error)
+        return squares
 
 
-def _factored(crosses: list[Array]) -> list[_Turn]:
-    stacked = namespace_of(*crosses).stack(crosses)
-    factors = polar.on(device_of(stacked))(stacked)
-    singular, rank = to_host(factors.singular), to_host(factors.rank)
-    return [_Turn(like(factors.rotation[p], stacked), singular[p], int(rank[p])) for p in range(len(crosses))]
+def _rotation_error(grams: Grams, pair: Pair, factor: PolarFactor) -> float:
+    """Bound of ``‖δQ‖``: ``‖ΔC‖/σ_min``, ``ΔC`` the error of float32 products, or of float64 ones."""
+    lengths = float(grams.lengths[pair[0]]) + float(grams.lengths[pair[1]])
+    change = CANCELED * lengths / 2 if grams.images is None else grams.probed(*pair).norm()
+    smallest = float(factor.singular[-1])
+    return change / smallest if smallest > 0 else math.inf
 
 
 def _squared_pip(sums: PairSums, error: float) -> _Square:
     xp = namespace_of(sums.cross)
     scale = float(xp.sum(sums.gram_x**2)) + float(xp.sum(sums.gram_y**2))
     return _Square(scale - 2 * float(xp.sum(sums.cross**2)), scale, error)
-
-
-def _from_difference(rows: Rows, pair: tuple[int, int], cross: Array) -> dict[Kind, float]:
-    """All three squares without cancellation, from the Gram of ``[A, D]``, ``A = XQ``, ``D = Y − XQ``.
-
-    PIP does not see the rotation, so ``YYᵀ − XXᵀ = ADᵀ + DAᵀ + DDᵀ``, whose squared norm is
-    ``2 tr(G_A G_D) + 2 tr(HH) + 4 tr(H G_D) + ‖G_D‖²`` with ``H = AᵀD``. The narrower table is widened by
-    columns of zeros, a block at a time: they change no inner product.
-    """
-    xp = namespace_of(cross)
-    dim = max(cross.shape)
-    rotation = _factored([_padded(_padded(cross, dim).T, dim).T])[0].rotation
-
-    def sums(block: tuple[Array, Array]) -> tuple[Array, float]:
-        left, right = (_padded(part, dim) for part in block)
-        direct = float(xp.sum((left - right) ** 2))
-        aligned = left @ rotation
-        return gram.on(device_of(cross))([aligned, right - aligned], "raw").products, direct
-
-    products, direct = None, 0.0
-    for part, square in threads.stream(sums, rows.blocks(*pair)):
-        products, direct = part if products is None else products + part, direct + square
-    both = like(products, cross)
-    gram_a, gram_d, h = both[:dim, :dim], both[dim:, dim:], both[:dim, dim:]
-    pip = (
-        2 * float(xp.sum(gram_a * gram_d))
-        + 2 * float(xp.sum(h * xp.matrix_transpose(h)))
-        + 4 * float(xp.sum(h * gram_d))
-        + float(xp.sum(gram_d**2))
-    )
-    return {"direct": direct, "procrustes": float(xp.linalg.trace(gram_d)), "pip": pip}
-
-
-def _padded(rows: Array, dim: int) -> Array:
-    """Give rows columns of zeros up to ``dim``."""
-    missing = dim - rows.shape[1]
-    if missing == 0:
-        return rows
-    xp = namespace_of(rows)
-    return xp.concat([rows, xp.zeros((rows.shape[0], missing), dtype=rows.dtype)], axis=1)

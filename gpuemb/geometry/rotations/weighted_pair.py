@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, as_numbers, device_of, like, namespace_of
 from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
 from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.grams.digits import ROUNDING
+from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
 
@@ -81,26 +81,10 @@ class PairedRows:
         rounding = ROUNDING * xp.concat(self.means)
         return xp.astype(squares > self._counted() * rounding**2, xp.float64)
 
-    @threads.single_threaded_blas()
     def squared_gap(self, rotation: Array, scale: float) -> float:
-        """Return ``Σ w_i ‖s x_i Q − y_i‖²`` from the rows themselves; one pass.
-
-        Where X is the wider table that is ``Σ w_i ‖s x_i − y_i Qᵀ‖²``: what Q drops of X counts.
-        Means were taken off up to their rounding; what is left of them is taken off the sum.
-        """
-        xp = namespace_of(self.x, self.y)
-        wide = rotation.shape[0] > rotation.shape[1]
-        squared, rest = 0.0, None
-        for (left, right), roots in self._blocks():
-            if wide:
-                gap = scale * left - right @ xp.matrix_transpose(rotation)
-            else:
-                gap = scale * (left @ rotation) - right
-            squared += float(xp.sum(gap**2))
-            if self.means is not None:
-                part = xp.sum(gap if roots is None else gap * roots, axis=0)
-                rest = part if rest is None else rest + part
-        return squared if rest is None else squared - float(xp.sum(rest**2)) / self._counted()
+        """Return ``Σ w_i ‖s x_i Q − y_i‖²`` from the rows themselves; one pass."""
+        blocks = ((*both, roots) for both, roots in self._blocks())
+        return squared_gaps(blocks, rotation, scale, None if self.means is None else self._counted())
 
     def _blocks(self) -> Iterator[tuple[list[Array], Array | None]]:
         """Yield the rows of both tables, times the roots of their weights, and those roots ``(n, 1)``."""
