@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations_with_replacement
 from typing import Any
 
-from gpuemb.core.arrays import namespace_of
+import numpy as np
+
+from gpuemb.core.arrays import Float64, namespace_of
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
-from gpuemb.geometry.grams.digits import FAR, ROUNDING
+from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.float32_bounds import PairErrors
+from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.measure import Measure, OwnTerms
@@ -69,6 +73,15 @@ def _biased(x: Any, y: Any) -> Similarity:
     return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
 
 
+def _debiased(x: Any, y: Any) -> Similarity:
+    grams = pair_grams("cka", [x, y], "centered", "float64")
+    value = float(debiased_table(grams)[0, 1])
+    reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
+    if grams.rows < LEAST_WORDS:
+        reason = f"the unbiased estimate needs {LEAST_WORDS} words"
+    return Similarity(value, "cka_debiased", "centered", grams.zeros, reason, grams.moved)
+
+
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
     """Return linear CKA from the sums of centered columns; two copies of a word are no pair."""
     xp = namespace_of(sums.cross)
@@ -92,85 +105,39 @@ def cka_error(sums: PairSums, errors: PairErrors) -> float:
     return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
 
 
-def _debiased(x: Any, y: Any) -> Similarity:
-    raw = pair_grams("cka", [x, y], precision="float64")
-    sums, zeros = raw.pair(0, 1), raw.zeros
-    if sums.rows < LEAST_WORDS:
-        reason = f"the unbiased estimate needs {LEAST_WORDS} words"
-        return Similarity(math.nan, "cka_debiased", "centered", zeros, reason)
-    moved = _smallest_share(sums) < FAR
-    if moved:
-        sums = raw.moved_to_means().pair(0, 1)
-    value = debiased_cka(sums)
-    reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
-    return Similarity(value, "cka_debiased", "centered", zeros, reason, moved)
+def debiased_table(grams: Grams) -> Float64:
+    """Return ``(S, S)`` debiased CKA of centered runs.
 
-
-def debiased_cka(sums: PairSums) -> float:
-    """Return ``HSIC₁(X,Y) / √(HSIC₁(X,X) HSIC₁(Y,Y))`` from the sums of raw rows; NaN below 4 words.
-
-    The estimates are told to ``ROUNDING`` of ``‖G‖²``; one that does not stand out of that does not exist.
+    Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.
     """
-    if sums.rows < LEAST_WORDS or _smallest_share(sums) <= ROUNDING:
-        return math.nan
-    return _hsic(sums) / math.sqrt(_hsic(_with_itself(sums, 0))) / math.sqrt(_hsic(_with_itself(sums, 1)))
+    wide, place = grams.exact(tuple(range(grams.runs)))
+    lengths = [wide.source_rows().centered_lengths(s) for s in place]
+    values = np.empty((grams.runs, grams.runs))
+    for s, t in combinations_with_replacement(range(grams.runs), 2):
+        own = OwnTerms.of_single_words(lengths[s], lengths[t])
+        values[s, t] = values[t, s] = debiased_cka(wide.pair(place[s], place[t]), own)
+    return values
 
 
-def _smallest_share(sums: PairSums) -> float:
-    """The smaller share of ``‖G‖²`` that the unbiased estimate has left of it."""
-    xp = namespace_of(sums.cross)
-    scales = [float(xp.sum(gram**2)) for gram in (sums.gram_x, sums.gram_y)]
-    return min(
-        _hsic(_with_itself(sums, side)) / scale if scale > 0 else 0.0 for side, scale in enumerate(scales)
-    )
-
-
-def _with_itself(sums: PairSums, side: int) -> PairSums:
-    """The sums of one of the two tables and itself."""
-    gram = (sums.gram_x, sums.gram_y)[side]
-    total = (sums.sum_x, sums.sum_y)[side]
-    weighted = (sums.weighted_x, sums.weighted_y)[side][side : side + 1, :]
-    xp = namespace_of(gram)
-    both = xp.concat([weighted, weighted], axis=0)
-    norms = sums.norms[side, side] * xp.ones_like(sums.norms)
-    return PairSums(sums.rows, gram, gram, gram, total, total, norms, both, both, sums.zeros)
-
-
-def _hsic(sums: PairSums) -> float:
-    """``V(V−3)·HSIC₁ = tr K̃L̃ + 1ᵀK̃1·1ᵀL̃1/((V−1)(V−2)) − 2·1ᵀK̃L̃1/(V−2)`` (Definitions §4)."""
-    xp = namespace_of(sums.cross)
-    words, norm = sums.rows, float(sums.norms[0, 1])
-    within_x = float(xp.sum(sums.sum_x**2)) - float(xp.linalg.trace(sums.gram_x))
-    within_y = float(xp.sum(sums.sum_y**2)) - float(xp.linalg.trace(sums.gram_y))
-    joint = (
-        float(xp.sum(sums.sum_x * xp.sum(sums.cross * sums.sum_y, axis=1)))
-        - float(xp.sum(sums.weighted_y[0, :] * sums.sum_y))
-        - float(xp.sum(sums.weighted_x[1, :] * sums.sum_x))
-        + norm
-    )
-    together = float(xp.sum(sums.cross**2)) - norm
-    return together + within_x * within_y / ((words - 1) * (words - 2)) - 2 * joint / (words - 2)
-
-
-def debiased_cka_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """Return debiased linear CKA from the sums of centered columns; may be negative.
+def debiased_cka(sums: PairSums, own: OwnTerms) -> float:
+    """Return ``HSIC₁(X,Y) / √(HSIC₁(X,X) HSIC₁(Y,Y))`` from the sums of centered columns; may be negative.
 
     ``HSIC₁`` does not change when a column is shifted, so the sums of centered rows serve: ``1ᵀK1 = 0`` with
-    the diagonal, ``−Σκ`` without. Two copies of a word have similarity 0, as a word with itself has.
+    the diagonal, ``−Σκ`` without. Two copies of a word have similarity 0, as a word with itself has. NaN
+    below 4 words, and where an estimate does not stand out of the rounding of ``‖G‖²``.
 
     Source: Song (2012); Kornblith (2019); Definitions §4, §5.
     """
     if sums.rows < LEAST_WORDS:
         return math.nan
-    norms = (squared_norm(sums.gram_x), squared_norm(sums.cross), squared_norm(sums.gram_y))
+    norms = [squared_norm(product) for product in (sums.gram_x, sums.cross, sums.gram_y)]
     places = ((0, 0), (0, 1), (1, 1))
-    xx, xy, yy = (
-        _hsic_of_sums(norm, own, sums.rows, i, j) for norm, (i, j) in zip(norms, places, strict=True)
-    )
-    return xy / math.sqrt(xx * yy) if xx > 0 and yy > 0 else math.nan
+    xx, xy, yy = (_hsic(norm, own, sums.rows, *place) for norm, place in zip(norms, places, strict=True))
+    exists = xx > ROUNDING * norms[0] and yy > ROUNDING * norms[2]
+    return xy / math.sqrt(xx * yy) if exists else math.nan
 
 
-def _hsic_of_sums(norm: float, own: OwnTerms, words: int, i: int, j: int) -> float:
+def _hsic(norm: float, own: OwnTerms, words: int, i: int, j: int) -> float:
     """``HSIC₁`` times ``V(V−3)``, of kernels whose rows sum to what their own words take out of them."""
     trace = norm - float(own.products[1, i, j])
     sums = float(own.lengths[1, i] * own.lengths[1, j]) / ((words - 1) * (words - 2))
@@ -178,4 +145,4 @@ def _hsic_of_sums(norm: float, own: OwnTerms, words: int, i: int, j: int) -> flo
 
 
 CKA = Measure("CKA", "centered", linear_cka)
-DEBIASED_CKA = Measure("debiased CKA", "centered", debiased_cka_of_sums)
+DEBIASED_CKA = Measure("debiased CKA", "centered", debiased_cka)

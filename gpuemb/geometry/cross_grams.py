@@ -29,7 +29,7 @@ import numpy as np
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_at_least, check_choice
 from gpuemb.geometry.cca import check_share, mean_correlation, weighted_correlation
-from gpuemb.geometry.cka import cka_error, debiased_cka, linear_cka
+from gpuemb.geometry.cka import cka_error, debiased_table, linear_cka
 from gpuemb.geometry.eigenspace import cancels, instability, overlap
 from gpuemb.geometry.grams.build import Accumulation, summed
 from gpuemb.geometry.grams.grams import Grams
@@ -65,9 +65,9 @@ class CrossGrams(Grams):
         return self.table(pearson_rsa, rsa_error)
 
     def cka(self, *, debiased: bool = False) -> Float64:
-        """Return ``(S, S)`` linear CKA; needs ``centered``, or ``raw`` where it is debiased."""
-        check_choice("cka", "preparation", self.preparation, ("raw" if debiased else "centered",))
-        return self.table(debiased_cka) if debiased else self.table(linear_cka, cka_error)
+        """Return ``(S, S)`` linear CKA; needs ``centered``."""
+        check_choice("cka", "preparation", self.preparation, ("centered",))
+        return debiased_table(self) if debiased else self.table(linear_cka, cka_error)
 
     def conditions(self) -> Float64:
         """Return ``(S,)`` each run's condition; past 1e5 the subspace measures need its rows."""

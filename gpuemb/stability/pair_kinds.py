@@ -164,9 +164,9 @@ PAIR_MEASURES: dict[str, PairKind] = {
     "cka": PairKind("Linear CKA", "centered", True, lambda x: x.centered.cka(), EQUAL_ROWS),
     "cka_debiased": PairKind(
         "Linear CKA, debiased",
-        "raw",
+        "centered",
         True,
-        lambda x: x.raw.cka(debiased=True),
+        lambda x: x.centered.cka(debiased=True),
         f"{EQUAL_ROWS}, or all equally far apart, or fewer than 4",
     ),
     "cca": PairKind("Mean canonical correlation", "centered", True, lambda x: x.centered.cca(), EQUAL_ROWS),

@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
-
-from gpuemb.core.arrays import Array, Float64, like
+from gpuemb.core.arrays import Array, like, namespace_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.kernels.gram import GramSums
 
@@ -52,9 +50,9 @@ def in_library(sums: GramSums, x: Array) -> GramSums:
     return GramSums(*(like(array, x) for array in sums.fields))
 
 
-def squared_norm(product: Float64) -> float:
+def squared_norm(product: Array) -> float:
     """Return ``‖P‖²``."""
-    return float(np.sum(product**2))
+    return float(namespace_of(product).sum(product**2))
 
 
 def root_or_nan(squared: float, scale: float) -> float:

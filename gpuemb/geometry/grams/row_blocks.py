@@ -109,6 +109,15 @@ class Rows:
             for start, stop in tiles(tables[0].shape[0], BLOCK_ROWS):
                 yield self._block(tables, (s, t), start, stop)
 
+    def centered_lengths(self, s: int) -> Array:
+        """Return ``(V,)`` squared lengths of the rows of a run less their mean; two passes.
+
+        Origins far from 0 are rounded: what is left of the mean after them is subtracted too.
+        """
+        xp = namespace_of(self.pieces[0][s])
+        mean = sum(xp.sum(rows, axis=0) for rows, _ in self.blocks(s, s)) / self.count
+        return xp.concat([xp.sum((rows - mean) ** 2, axis=1) for rows, _ in self.blocks(s, s)])
+
     def _block(
         self, tables: list[FloatMatrix], pair: tuple[int, int], start: int, stop: int
     ) -> tuple[Array, Array]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
-from gpuemb.core.arrays import Float64
+import numpy as np
+
+from gpuemb.core.arrays import Array, Float64, namespace_of
 from gpuemb.geometry.grams.pair_sums import PairSums
 
 DrawnPreparation: TypeAlias = Literal["raw", "unit", "centered"]
@@ -29,6 +31,16 @@ class OwnTerms:
     counts: Float64
     lengths: Float64
     products: Float64
+
+    @classmethod
+    def of_single_words(cls, x: Array, y: Array) -> Self:
+        """Return the terms of words that stand there once, from squared lengths ``(V,)`` of their rows."""
+        xp = namespace_of(x, y)
+        xx, xy, yy = (float(xp.sum(a * b)) for a, b in ((x, x), (x, y), (y, y)))
+        lengths = [float(xp.sum(x)), float(xp.sum(y))]
+        return cls(
+            np.full(3, float(x.shape[0])), np.tile(lengths, (3, 1)), np.tile([[xx, xy], [xy, yy]], (3, 1, 1))
+        )
 
     @property
     def copies(self) -> Float64:
