@@ -8,8 +8,8 @@ measure                        float32 or float16 tables, every d ≥ 128    flo
 direct, Procrustes, PIP        float32; a pair whose error bound is above  float64
                                1e-6 of its square again in float64
 the same, nearly equal tables  the Gram of ``[XQ, Y − XQ]`` in float64     the same
-RSA, CKA, eigenspaces (α ≥ 3   float32; a pair whose error bound is above  float64
-of the instability)            1e-6 again in float64
+RSA, CKA                       float32; a pair whose error bound is above  float64
+                               1e-6 again in float64
 ``block, pair, table``, all    float64, rows read again when first asked   float64
 other measures
 ``centered``, mean dominates   one more pass, around the means             the same
@@ -40,7 +40,6 @@ from gpuemb.geometry.rsa import pearson_rsa, rsa_error
 from gpuemb.geometry.shape_distances import shape_table
 from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
 from gpuemb.geometry.subspaces.axes import axes_of_runs
-from gpuemb.geometry.subspaces.float32_bounds import instability_error, overlap_error
 from gpuemb.geometry.subspaces.pair_table import SubspaceTable
 
 
@@ -96,7 +95,7 @@ class CrossGrams(Grams):
     def eigenspace_overlap(self) -> Float64:
         """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; rows read again as :meth:`cca`."""
         check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
-        return SubspaceTable(overlap, error=overlap_error).of(self)
+        return SubspaceTable(overlap).of(self)
 
     def eigenspace_instability(self, alpha: float = 3.0) -> Float64:
         """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
@@ -109,7 +108,7 @@ class CrossGrams(Grams):
         check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
         check_at_least("eigenspace_instability", "alpha", alpha, 0)
         measure = partial(instability, alpha=alpha)
-        return SubspaceTable(measure, doubtful=cancels, error=instability_error(alpha)).of(self)
+        return SubspaceTable(measure, doubtful=cancels).of(self)
 
     def angular(self) -> Float64:
         """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.
@@ -145,12 +144,12 @@ def cross_grams(
     """Sum the products of every pair of runs in one pass over their rows.
 
     Tables may be memory maps larger than memory, of any float dtype and in any order; no table is copied.
-    ``centered-unit`` needs the column means first, ``centered`` where means dominate: one more pass.
+    ``centered`` needs one more pass where means dominate.
 
     Args:
         runs: an EmbeddingStack, a sequence of tables ``(V, d_s)``, or an ``(S, V, d)`` array.
-        preparation: rows as they are (``raw``), of length 1 (``unit``), without column means
-            (``centered``), or without column means and then of length 1 (``centered-unit``).
+        preparation: rows as they are (``raw``), of length 1 (``unit``), or without column means
+            (``centered``).
         precision: of the products, ``float32`` or ``float64``; ``auto`` takes float32 where it is enough for
             the measure that is asked, and reads the rows again where it is not: see the module's table.
         first_row: the tables are a part of more rows and begin there, at a multiple of 8,192. The sums of

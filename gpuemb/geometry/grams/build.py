@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,12 +13,12 @@ from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
-from gpuemb.geometry.grams.pair_sums import SCALED, PairSums, Preparation, in_library
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, in_library
 from gpuemb.geometry.grams.row_blocks import Rows, check_first_row, total
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Precision
 
 Accumulation: TypeAlias = Literal["auto", "float32", "float64"]
-PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered", "centered-unit")
+PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered")
 NARROW = 128  # dimensions from which float32 is taken: 1.5 times as fast there, slower than float64 at 50
 AT_ONCE = 4096  # columns that the CPU reads at once
 G = TypeVar("G", bound=Grams)
@@ -59,11 +58,7 @@ def summed(
     plan = plan_cross_grams(columns, tables[0].shape[0], parts=first_row is not None)
     require(plan, device_of(tables[0]))
     chosen = _chosen(tables, precision)
-    rows = Rows((tables,), "unit" if preparation in SCALED else "raw")
-    if preparation == "centered-unit":
-        means = _checked(rows.unscaled().sums("float64", ()), given).sums / tables[0].shape[0]
-        edges = np.cumsum([0, *(table.shape[1] for table in tables)])
-        rows = rows.around([means[a:b] for a, b in pairwise(edges)])
+    rows = Rows((tables,), "unit" if preparation == "unit" else "raw")
     nodes = () if first_row is None else rows.nodes(first_row, chosen)
     sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), given)
     grams = kind.of(

@@ -16,7 +16,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.grams.centering import centered_products, means_dominate
 from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.grams.float32_bounds import PairErrors, Probed
-from gpuemb.geometry.grams.pair_sums import SCALED, PairSums, Preparation, in_library
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, in_library
 from gpuemb.geometry.grams.row_blocks import Node, Rows, merged, total
 from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, Precision, probes
 
@@ -29,7 +29,7 @@ class Grams:
     one pass over all, wherever the parts were cut and in whatever order they are added.
 
     Attributes:
-        preparation: ``raw``, ``unit``, ``centered`` or ``centered-unit``.
+        preparation: ``raw``, ``unit`` or ``centered``.
         rows: ``V``, less what ``unit`` left out.
         edges: ``(S + 1,)`` columns of run ``s`` are ``edges[s]:edges[s + 1]``.
         products: ``(D, D)`` float64; block ``(s, t)`` is ``E_sᵀ E_t``; of float32 accuracy where
@@ -79,7 +79,7 @@ class Grams:
         left_out = int(sums.left_out)
         return cls(
             preparation,
-            rows.count - (left_out if preparation in SCALED else 0),
+            rows.count - (left_out if preparation == "unit" else 0),
             np.cumsum([0, *(table.shape[1] for table in rows.pieces[0])]),
             sums.products,
             sums.sums,
@@ -267,7 +267,7 @@ class Grams:
         if self.final:
             return self, list(runs)
         everything = tuple(range(self.runs))
-        whole = everything in self._again or (self.zeros > 0 and self.preparation in SCALED)
+        whole = everything in self._again or (self.zeros > 0 and self.preparation == "unit")
         chosen = everything if whole else tuple(sorted(set(runs)))
         if chosen not in self._again:
             self._again[chosen] = self._read_again(chosen)

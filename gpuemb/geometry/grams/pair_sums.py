@@ -10,8 +10,7 @@ from gpuemb.core.arrays import Array, like, namespace_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.kernels.gram import GramSums
 
-Preparation: TypeAlias = Literal["raw", "unit", "centered", "centered-unit"]
-SCALED = ("unit", "centered-unit")
+Preparation: TypeAlias = Literal["raw", "unit", "centered"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,10 +56,6 @@ class Rows:
             return self.pieces[0]
         return [namespace_of(*parts).concat(list(parts)) for parts in zip(*self.pieces, strict=True)]
 
-    def unscaled(self) -> Rows:
-        """Return the same rows at their own lengths."""
-        return replace(self, scaling="raw")
-
     def around(self, means: Sequence[Array]) -> Rows:
         """Return the same rows less the means of each run."""
         moved = [np.asarray(to_host(mean), np.float64) for mean in means]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, namespace_of
-from gpuemb.geometry.grams.pair_sums import PairSums
-
-DrawnPreparation: TypeAlias = Literal["raw", "unit", "centered"]
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,7 @@ class Measure:
     """
 
     name: str
-    preparation: DrawnPreparation
+    preparation: Preparation
     value: ValueOfSums
     best: float = 1.0
     higher_is_closer: bool = True

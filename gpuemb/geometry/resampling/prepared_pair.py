@@ -16,8 +16,8 @@ from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.random import stream
 from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.geometry.grams.digits import ROUNDING
-from gpuemb.geometry.grams.pair_sums import PairSums
-from gpuemb.geometry.resampling.measure import DrawnPreparation, OwnTerms
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
+from gpuemb.geometry.resampling.measure import OwnTerms
 
 # Rows of one product: 1,024 gathered rows of two tables stay in L2, and the products run as fast as whole
 # ones (V = 20k, d = 100: 10.9 ms a resample on two threads, against 15.9 with 8,192 rows).
@@ -38,7 +38,7 @@ class PreparedPair:
         zeros: rows without length in either table; ``unit`` leaves them out.
     """
 
-    preparation: DrawnPreparation
+    preparation: Preparation
     left: Float64
     right: Float64
     means: tuple[Float64, Float64]
@@ -159,7 +159,7 @@ class PreparedPair:
         return OwnTerms(powers.sum(axis=1), measured, products.reshape(LARGEST_POWER, 2, 2))
 
 
-def prepare_pair(where: str, x: Any, y: Any, preparation: DrawnPreparation) -> PreparedPair:
+def prepare_pair(where: str, x: Any, y: Any, preparation: Preparation) -> PreparedPair:
     """Widen and prepare both tables once, for any number of draws.
 
     Args:
@@ -204,7 +204,7 @@ def on_cpu(where: str, table: FloatMatrix) -> FloatMatrix:
     return native(table)
 
 
-def _prepared(table: FloatMatrix, preparation: DrawnPreparation) -> tuple[Float64, Float64, Float64]:
+def _prepared(table: FloatMatrix, preparation: Preparation) -> tuple[Float64, Float64, Float64]:
     """Return ``[x_i, κ_i, 1]``, the means that were taken out, and squared lengths of what is left."""
     words, dim = table.shape
     rows = np.ones((words, dim + 2))

@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
-from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan
-from gpuemb.geometry.resampling.measure import DrawnPreparation, Measure, OwnTerms
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, root_or_nan
+from gpuemb.geometry.resampling.measure import Measure, OwnTerms
 
 
 def procrustes_measure(*, scale: bool = False, center: bool = False, rotation_only: bool = False) -> Measure:
     """Return the Procrustes distance of :func:`gpuemb.procrustes` with the same options."""
     value = partial(procrustes_of_sums, scale=scale, rotation_only=rotation_only)
-    preparation: DrawnPreparation = "centered" if center else "raw"
+    preparation: Preparation = "centered" if center else "raw"
     return Measure("Procrustes distance", preparation, value, best=0.0, higher_is_closer=False)
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import TypeAlias
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
-from gpuemb.geometry.grams.digits import PROMISED
-from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.subspaces.axes import (
     CONDITION,
@@ -25,70 +21,47 @@ from gpuemb.geometry.subspaces.axes import (
     subspaces_of_runs,
 )
 
-Pair: TypeAlias = tuple[int, int]
-Places: TypeAlias = Sequence[int] | Mapping[int, int]
-
 
 @dataclass(frozen=True)
 class SubspaceTable:
-    """A measure of two spaces, for every pair of runs.
+    """A measure of two subspaces, for every pair of runs.
 
     Attributes:
-        measure: takes two spaces.
+        measure: takes two subspaces.
         share: as :func:`subspaces_of` takes it.
         doubtful: whether a value from Grams is taken again from the rows.
-        error: bound of a value's error where products are float32; None: they must be float64.
         symmetric: whether the measure is the same both ways round.
     """
 
     measure: Callable[[Subspaces], float]
     share: float | None = None
     doubtful: Callable[[Subspaces, float], bool] | None = None
-    error: Callable[[Subspaces, PairErrors], float] | None = None
     symmetric: bool = True
 
     def of(self, grams: Grams) -> Float64:
-        """Return ``(S, S)`` values.
+        """Return ``(S, S)`` values, from float64 products.
 
         Args:
-            grams: products of all runs; their rows are read again where products have too few digits, and
-                for pairs with a condition past 1e5.
+            grams: products of all runs; their rows are read again for pairs with a condition past 1e5.
         """
+        wide, _ = grams.exact(tuple(range(grams.runs)))
+        axes = [leading(run, self.share) for run in axes_of_runs(wide)]
         pairs = list(combinations_with_replacement(range(grams.runs), 2))
-        wide = grams if self.error else grams.again(pairs)[0]
         values = np.empty((grams.runs, grams.runs))
-        again = self._fill(values, wide, pairs, range(grams.runs))
-        if again:
-            wide, place = grams.again(again)
-            self._fill(values, wide, again, place)
+        found = threads.stream(lambda pair: self._both_ways(wide, axes, pair), pairs)
+        for (s, t), (forth, back) in zip(pairs, found, strict=True):
+            values[s, t], values[t, s] = forth, back
         return values
 
-    def _fill(self, values: Float64, grams: Grams, pairs: Sequence[Pair], place: Places) -> list[Pair]:
-        """Write the values of some pairs; return those that the products have too few digits for."""
-        axes = [leading(run, self.share) for run in axes_of_runs(grams)]
-        again = []
-        found = threads.stream(lambda pair: self._one(grams, axes, [place[run] for run in pair]), pairs)
-        for (s, t), both in zip(pairs, found, strict=True):
-            if both is None:
-                again.append((s, t))
-            else:
-                values[s, t], values[t, s] = both
-        return again
-
-    def _one(self, grams: Grams, axes: Sequence[Axes], runs: Sequence[int]) -> tuple[float, float] | None:
-        """The measure of two runs in both orders; None where the products have too few digits for it."""
+    def _both_ways(self, grams: Grams, axes: Sequence[Axes], runs: tuple[int, int]) -> tuple[float, float]:
+        """The measure of two runs in both orders; of a run with itself always from its Gram."""
         different = runs[0] != runs[1]
         steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
-        if steep and not grams.final:
-            return None
-        spaces = (
-            subspaces_of_runs(grams, runs, self.share) if steep else subspaces_of_grams(grams, axes, runs)
-        )
+        if steep:
+            spaces = subspaces_of_runs(grams, runs, self.share)
+        else:
+            spaces = subspaces_of_grams(grams, axes, runs)
         value = self.measure(spaces)
-        if different and not grams.final:
-            bound = self.error(spaces, grams.errors(runs[0], runs[1])) if self.error else math.inf
-            if not bound <= PROMISED * abs(value):
-                return None
         if different and self.doubtful is not None and self.doubtful(spaces, value):
             spaces = subspaces_of_runs(grams, runs, self.share)
             value = self.measure(spaces)

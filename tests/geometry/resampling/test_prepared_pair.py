@@ -16,10 +16,10 @@ from numpy.testing import assert_allclose
 from gpuemb.core.arrays import Int64
 from gpuemb.geometry.cka import CKA, DEBIASED_CKA, cka
 from gpuemb.geometry.grams.build import pair_sums
-from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.pip import PIP_LOSS
 from gpuemb.geometry.resampling.draws import uncertainty
-from gpuemb.geometry.resampling.measure import DrawnPreparation, Measure
+from gpuemb.geometry.resampling.measure import Measure
 from gpuemb.geometry.resampling.prepared_pair import order_of, prepare_pair, weights_of
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.rotations.from_sums import PROCRUSTES
@@ -42,7 +42,7 @@ MORE: dict[str, tuple[Measure, Plain, Plain]] = {
     "procrustes": (PROCRUSTES, resamples.procrustes, lambda x, y: definitions.procrustes(x, y).distance),
 }
 ALL = {name: case[:3] for name, case in (MEASURES | MORE).items()}  # type: ignore[operator]
-PREPARATIONS: tuple[DrawnPreparation, ...] = ("raw", "unit", "centered")
+PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered")
 PROMISED = 1e-12  # relative, on well-conditioned float64 input
 
 
@@ -103,7 +103,7 @@ def fields_of(sums: PairSums) -> dict[str, Any]:
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_every_sum_is_that_of_the_rows_as_drawn(preparation: DrawnPreparation, dtype: Any) -> None:
+def test_every_sum_is_that_of_the_rows_as_drawn(preparation: Preparation, dtype: Any) -> None:
     """Against ``cross_grams`` of the rows themselves: repeated, and permuted."""
     x, y = random_table(3000, 4, dtype=dtype), random_table(3000, 3, 1, dtype=dtype)
     x[5] = 0
@@ -125,7 +125,7 @@ def test_every_sum_is_that_of_the_rows_as_drawn(preparation: DrawnPreparation, d
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
-def test_own_terms_are_those_of_the_prepared_rows(preparation: DrawnPreparation) -> None:
+def test_own_terms_are_those_of_the_prepared_rows(preparation: Preparation) -> None:
     x, y = random_table(50, 4), random_table(50, 3, 1)
     weights = weights_of(0, 50, 2)
     rows = resamples.repeated(weights)
