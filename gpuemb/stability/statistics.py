@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ShapeError
-from gpuemb.geometry.jackknife import Range, jackknife_interval
+from gpuemb.geometry.resampling.intervals import Range, jackknife_interval
 
 LEAST_RUNS = 3  # below it a jackknife has no degrees of freedom to speak of (Definitions §5)
 ENOUGH_RUNS = 10  # below it rare bad runs cannot be seen (Definitions §5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, namespace_of, to_host
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, namespace_of, to_host
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Pairs, Precision, RowScaling, gram
@@ -55,6 +55,12 @@ class Rows:
         if len(self.pieces) == 1:
             return self.pieces[0]
         return [namespace_of(*parts).concat(list(parts)) for parts in zip(*self.pieces, strict=True)]
+
+    def taken(self, rows: Int64) -> Rows:
+        """Return a copy of some rows, as the first rows of all."""
+        tables = self.tables()
+        chosen = [namespace_of(t).take(t, namespace_of(t).asarray(rows), axis=0) for t in tables]
+        return replace(self, pieces=(chosen,))
 
     def around(self, means: Sequence[Array]) -> Rows:
         """Return the same rows less the means of each run."""
