@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 GATE = 0.95  # the null's quantile below which a gated score is 0 (Definitions §5)
 TIE = 2.0**-40  # of the larger of 1 and the value: permutations that change nothing differ by rounding alone
 PERCENTILE = "percentile bootstrap over words"
+JACKKNIFE = "jackknife over blocks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +27,17 @@ class Uncertainty:
     """What a measure's result says of its own reliability; NaN where it was not asked for.
 
     Attributes:
-        interval: low and high end, by the percentiles of the bootstrap over words.
+        interval: low and high end: what other samples of as many words would give on average.
         interval_method: how the interval was made; empty without one.
-        confidence: share of the bootstrap inside the interval.
+        confidence: of the interval.
         p_value: ``(1 + #{null at least as good})/(1 + #null)``, words of one table permuted.
         null_mean: mean of the measure over the permutations.
         chance_adjusted: ``(value − null mean)/(best − null mean)``: 0 by chance, 1 at best.
         gated: ``(value − τ)/(best − τ)``, τ the 95 % quantile of null and value; 0 where it is not beyond τ.
+        blocks: blocks of words that were left out one at a time; 0 where the interval is not a jackknife.
         permutations: how many were drawn.
         bootstrap: how many resamples were drawn.
-        undefined: resamples without a value (nothing varies among so few words, or a distance is
+        undefined: samples of words without a value (nothing varies among so few words, or a distance is
             lost in the rounding of its sums); not in the interval.
     """
 
@@ -45,6 +48,7 @@ class Uncertainty:
     null_mean: float = math.nan
     chance_adjusted: float = math.nan
     gated: float = math.nan
+    blocks: int = 0
     permutations: int = 0
     bootstrap: int = 0
     undefined: int = 0
@@ -57,16 +61,34 @@ class Uncertainty:
 Result = TypeVar("Result", bound="DataclassInstance")
 
 
+class Resampling(TypedDict, total=False):
+    """How the uncertainty of a measure is found: keyword arguments of every measure of two tables.
+
+    Attributes:
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``; 0 for none.
+        bootstrap: resamples of the words instead of the jackknife, where the measure is a sum over pairs of
+            words (RSA, CKA, PIP); two copies of a word make no pair. 0 for none.
+        blocks: of words that the jackknife leaves out one at a time, for ``interval``; None for 50, or 20
+            below 500 words; 0 for no interval.
+        seed: of the named streams of random numbers; a draw is the same whatever else is drawn.
+        confidence: of the interval.
+        progress: receives every step.
+    """
+
+    permutations: int
+    bootstrap: int
+    blocks: int | None
+    seed: int
+    confidence: float
+    progress: Progress
+
+
 @dataclass(frozen=True)
 class Draws:
-    """How often chance is asked.
+    """The arguments of :class:`Resampling`, checked.
 
     Attributes:
         where: the function that was called, for messages.
-        permutations: of the words of one table; 0 for none.
-        bootstrap: resamples of the words; 0 for none.
-        seed: of the named streams; draw ``b`` is the same whatever else is drawn.
-        confidence: of the interval.
 
     Raises:
         ConfigError: a negative count, or a confidence that is not between 0 and 1.
@@ -75,12 +97,15 @@ class Draws:
     where: str
     permutations: int = 0
     bootstrap: int = 0
+    blocks: int | None = None
     seed: int = 0
     confidence: float = 0.95
+    progress: Progress = SILENT
 
     def __post_init__(self) -> None:
-        for name in ("permutations", "bootstrap"):
-            check_at_least(self.where, name, getattr(self, name), 0)
+        for name in ("permutations", "bootstrap", "blocks", "seed"):
+            if name != "blocks" or self.blocks is not None:
+                check_at_least(self.where, name, getattr(self, name), 0)
         if not 0 < self.confidence < 1:
             raise ConfigError(
                 f"{self.where}: confidence = {self.confidence}",

@@ -1,0 +1,106 @@
+"""What a measure of two tables is: its description, its table of all pairs, its value from sums."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuemb.core.arrays import Float64
+from gpuemb.geometry.grams.build import Accumulation
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
+from gpuemb.geometry.resampling.intervals import Range
+from gpuemb.geometry.resampling.prepared_pair import OwnTerms, PreparedPair, ValueOfSums, prepare_pair
+
+
+@dataclass(frozen=True, eq=False)
+class PairTable:
+    """A measure of every pair of runs.
+
+    Attributes:
+        values: ``(S, S)``; NaN where the measure does not exist.
+        recomputed: ``(S, S)`` whether the rows of the pair were read again, their sums having lost digits.
+    """
+
+    values: Float64
+    recomputed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, values: Float64, recomputed: bool | NDArray[np.bool_] = False) -> PairTable:
+        """Return a table whose pairs were all, or none, read again."""
+        return cls(values, np.broadcast_to(np.asarray(recomputed), values.shape).copy())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Description:
+    """What people and programs need to know of a measure.
+
+    Attributes:
+        name: in Python, on the command line and in tables.
+        title: in reports.
+        meaning: one sentence.
+        preparation: of the rows, ``raw``, ``unit`` or ``centered``.
+        possible: the range of its values; intervals stay inside.
+        missing: why a pair may have no value; empty where every pair has one.
+        higher_is_closer: whether larger values mean more alike.
+        symmetric: whether ``(x, y)`` and ``(y, x)`` have the same value.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    preparation: Preparation
+    possible: Range
+    missing: str = ""
+    higher_is_closer: bool = True
+    symmetric: bool = True
+
+    @property
+    def best(self) -> float:
+        """The value of two tables that agree."""
+        return self.possible.high if self.higher_is_closer else self.possible.low
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measure(Description, ABC):
+    """A measure of two tables that follows from the products of their rows.
+
+    Attributes:
+        growth: the power of the number of words with which it grows: 0, 1/2 for a distance, 1 for PIP.
+        precision: of the products that it is taken from.
+        of_word_pairs: whether it is a sum over pairs of words, so that a resample with copies is unbiased.
+        permutable: whether it changes when the words of one table are permuted.
+    """
+
+    growth: float = 0.0
+    precision: Accumulation = "auto"
+    of_word_pairs: bool = False
+    permutable: bool = True
+
+    @abstractmethod
+    def table(self, grams: Grams) -> PairTable:
+        """Return the measure of every pair of runs.
+
+        Args:
+            grams: products prepared as ``preparation`` says; rows are read again where they have lost digits.
+        """
+
+    @abstractmethod
+    def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
+        """Return the measure of two tables from their sums alone; NaN where these have lost it.
+
+        Args:
+            sums: of the two tables.
+            own: what copies of a word add to the sums of a resample; None where no word has a copy.
+        """
+
+    def of_grams(self, grams: Grams) -> float:
+        """Return the measure of the first two tables from their products alone."""
+        return self.value(grams.pair(0, 1))
+
+    def resampled(self, given: NamedTables, grams: Grams) -> tuple[PreparedPair, ValueOfSums]:
+        """Return the rows that permutations and resamples sum, and the measure of such sums."""
+        return prepare_pair(given.where, given.tables[0], given.tables[1], self.preparation), self.value
