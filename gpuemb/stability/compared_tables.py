@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, to_host
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, device_of, to_host
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.cross_grams import CrossGrams, grams_of_tables
@@ -20,6 +20,7 @@ from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.stability.statistics import mean_of_known
 
 LIST_MEASURES = {  # name of the measure: attribute of NeighborOverlap, (P, V)
     "overlap": "per_word",
@@ -50,8 +51,13 @@ class ListAgreement:
 
 
 @dataclass(frozen=True, eq=False)
-class Cosines:
-    """Cosines of each word's two vectors: ``(S, S)`` means over words, ``(V,)`` means over pairs."""
+class WordValues:
+    """A measure of words in two tables.
+
+    Attributes:
+        pairs: ``(S, S)`` means over the words; 1 on the diagonal.
+        words: ``(V,)`` means over the pairs of runs in which a word has the measure.
+    """
 
     pairs: Float64
     words: Float64
@@ -92,7 +98,7 @@ class ComparedTables:
             found: list[Array] = []
             with self.progress.phase("neighbors", len(self.tables)) as task:
                 for table in self.tables:
-                    found.append(to_host(cosine_topk.on_array(table)(table, self.k).ids))
+                    found.append(to_host(cosine_topk.on(device_of(table))(table, self.k).ids))
                     task.advance()
             self._ids = np.stack(found)
         return self._ids
@@ -114,50 +120,35 @@ class ComparedTables:
         return ListAgreement(tables, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     @cached_property
-    def unaligned_cosines(self) -> Cosines:
+    def unaligned_cosines(self) -> WordValues:
         """Cosines of the tables as they are; NaN for pairs of different dimensions."""
 
         def cosines(s: int, t: int) -> Array:
             x, y = self.tables[s], self.tables[t]
-            return aligned_cosines(x, y) if x.shape[1] == y.shape[1] else np.full(len(x), np.nan)
+            return aligned_cosines(x, y) if x.shape[1] == y.shape[1] else np.full(x.shape[0], np.nan)
 
-        return self._cosines(cosines)
+        return self.per_word(cosines)
 
     @cached_property
-    def aligned_cosines(self) -> Cosines:
+    def aligned_cosines(self) -> WordValues:
         """Cosines after the rotation that is best for rows of length 1."""
         unit = self.grams.prepared("unit")
-        factors = dict(zip(self.pairs, polar_factors([unit.block(s, t) for s, t in self.pairs]), strict=True))
-        return self._cosines(
+        factors = dict(zip(self.pairs, polar_factors([unit.cross(s, t) for s, t in self.pairs]), strict=True))
+        return self.per_word(
             lambda s, t: aligned_cosines(self.tables[s], self.tables[t], factors[s, t].rotation)
         )
 
-    def _cosines(self, cosines: Callable[[int, int], Array]) -> Cosines:
-        values = np.empty(len(self.pairs))
-        words = self.mean_of_words(self._noting_means(values, cosines))
-        return Cosines(self.square(values, 1.0), words)
-
-    def _noting_means(
-        self, values: Float64, measure: Callable[[int, int], Array]
-    ) -> Callable[[int, int], Array]:
-        places = {pair: place for place, pair in enumerate(self.pairs)}
-
-        def noting(s: int, t: int) -> Array:
-            found = to_host(measure(s, t))
-            values[places[s, t]] = mean_of_known(found)
-            return found
-
-        return noting
-
-    def mean_of_words(self, measure: Callable[[int, int], Array]) -> Float64:
-        """``(V,)`` the mean over the pairs where a word has the measure; NaN where it has none."""
-        words = len(self.tables[0])
-        total, known = np.zeros(words), np.zeros(words, np.int64)
+    def per_word(self, measure: Callable[[int, int], Array]) -> WordValues:
+        """Take a measure ``(V,)`` of every pair; a word counts in the pairs in which it has one."""
+        words = int(self.tables[0].shape[0])
+        total, known, means = np.zeros(words), np.zeros(words, np.int64), []
         for found in threads.stream(lambda pair: to_host(measure(*pair)), self.pairs):
             exists = np.isfinite(found)
             total += np.where(exists, found, 0.0)
             known += exists
-        return np.divide(total, known, out=np.full(words, np.nan), where=known > 0)
+            means.append(mean_of_known(found))
+        mean = np.divide(total, known, out=np.full(words, np.nan), where=known > 0)
+        return WordValues(self.square(means, 1.0), mean)
 
     def square(self, values: Sequence[float] | Float64, diagonal: float) -> Float64:
         """Spread the values of pairs over a symmetric ``(S, S)`` table."""
@@ -165,9 +156,3 @@ class ComparedTables:
         for value, (s, t) in zip(values, self.pairs, strict=True):
             table[s, t] = table[t, s] = value
         return table
-
-
-def mean_of_known(values: Float64) -> float:
-    """Mean of the values that are not NaN; NaN where all are."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
