@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float64
 from gpuemb.geometry.grams.build import Accumulation
+from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.resampling.intervals import Range
-from gpuemb.geometry.resampling.prepared_pair import OwnTerms, PreparedPair, ValueOfSums, prepare_pair
+from gpuemb.geometry.resampling.own_terms import OwnTerms, ValueOfSums
+from gpuemb.geometry.resampling.prepared_pair import PreparedPair, prepare_pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +100,31 @@ class Measure(Description, ABC):
             own: what copies of a word add to the sums of a resample; None where no word has a copy.
         """
 
-    def of_grams(self, grams: Grams) -> float:
-        """Return the measure of the first two tables from their products alone."""
-        return self.value(grams.pair(0, 1))
+    def of_products(self, grams: Grams) -> float:
+        """Return the measure of the first two tables from products alone: raw ones where it needs centered."""
+        return self.value((grams.centered() if self.preparation == "centered" else grams).pair(0, 1))
 
-    def resampled(self, given: NamedTables, grams: Grams) -> tuple[PreparedPair, ValueOfSums]:
+    def resampled(self, given: NamedTables) -> tuple[PreparedPair, ValueOfSums]:
         """Return the rows that permutations and resamples sum, and the measure of such sums."""
         return prepare_pair(given.where, given.tables[0], given.tables[1], self.preparation), self.value
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SumsMeasure(Measure):
+    """A measure that never needs the rows again: a function of the sums of two tables.
+
+    Attributes:
+        of_sums: the function.
+        error: bound of its error where the products are float32; None: they must be float64.
+    """
+
+    of_sums: Callable[[PairSums, OwnTerms | None], float]
+    error: Callable[[PairSums, PairErrors], float] | None = None
+
+    def table(self, grams: Grams) -> PairTable:
+        """Return the measure of every pair of runs; see :meth:`Measure.table`."""
+        return PairTable.of(grams.table(self.value, self.error), grams.moved)
+
+    def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
+        """Return the measure of two tables; see :meth:`Measure.value`."""
+        return self.of_sums(sums, own)

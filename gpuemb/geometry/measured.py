@@ -14,6 +14,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
+from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure import Measure
 from gpuemb.geometry.resampling.draws import draw_values
 from gpuemb.geometry.resampling.intervals import jackknife_interval
@@ -54,21 +55,21 @@ def measured(measure: Measure, x: Any, y: Any, draws: Draws, anchors: Sequence[A
         "reason": measure.missing if math.isnan(value) else "",
         "recomputed": grams.moved or bool(found.recomputed[0, 1]),
     }
-    known = uncertainty(measure, given, grams, draws, value)
+    known = uncertainty(measure, given, grams.source_rows(), draws, value)
     if measure.symmetric:
         return known.onto(Similarity(**described))
     return known.onto(DirectedSimilarity(**described, reverse=float(found.values[1, 0])))
 
 
 def uncertainty(
-    measure: Measure, given: NamedTables, grams: Grams, draws: Draws, value: float
+    measure: Measure, given: NamedTables, rows: Rows, draws: Draws, value: float
 ) -> Uncertainty:
     """Return the interval of a measure over words, and its null where that is asked for.
 
     Args:
         measure: of the first two tables.
         given: the tables.
-        grams: their products, prepared as the measure needs.
+        rows: of the tables; around their means where the measure needs them centered.
         draws: what is asked.
         value: the measure of the tables as they are.
 
@@ -86,36 +87,31 @@ def uncertainty(
     if math.isnan(value):
         return found
     if draws.permutations or draws.bootstrap:
-        found = _from_draws(measure, given, grams, draws, value)
+        found = _from_draws(measure, given, draws, value)
     if draws.bootstrap:
         return found
-    words = int(given.tables[0].shape[0])
-    blocks = block_count(words) if draws.blocks is None else min(draws.blocks, words)
-    return found if blocks < 2 else _with_jackknife(found, measure, grams, draws, value, blocks)
+    blocks = block_count(rows.count) if draws.blocks is None else min(draws.blocks, rows.count)
+    return found if blocks < 2 else _with_jackknife(found, measure, rows, draws, value, blocks)
 
 
 def _with_jackknife(
-    found: Uncertainty, measure: Measure, grams: Grams, draws: Draws, value: float, blocks: int
+    found: Uncertainty, measure: Measure, rows: Rows, draws: Draws, value: float, blocks: int
 ) -> Uncertainty:
-    words = grams.source_rows().count
-    dealt = deal(words, blocks, draws.seed)
-    left = values_without_blocks(grams, dealt, measure.of_grams, draws.progress)
-    sizes = np.array([words - len(block) for block in dealt])
-    left = left * (words / sizes) ** measure.growth
-    undefined = int(np.isnan(left).sum())
+    dealt = deal(rows.count, blocks, draws.seed)
+    left = values_without_blocks(rows, measure.preparation, dealt, measure.of_products, draws.progress)
+    sizes = np.array([rows.count - len(block) for block in dealt])
+    left = left * (rows.count / sizes) ** measure.growth
     return replace(
         found,
         interval=jackknife_interval(value, left, measure.possible, draws.confidence),
         interval_method=f"{JACKKNIFE} of words",
         blocks=blocks,
-        undefined=undefined,
+        undefined=int(np.isnan(left).sum()),
     )
 
 
-def _from_draws(
-    measure: Measure, given: NamedTables, grams: Grams, draws: Draws, value: float
-) -> Uncertainty:
-    pair, value_of = measure.resampled(given, grams)
+def _from_draws(measure: Measure, given: NamedTables, draws: Draws, value: float) -> Uncertainty:
+    pair, value_of = measure.resampled(given)
     with threads.single_threaded_blas():  # as the draws, so that equal sums have equal bits
         base, own = pair.resampled(np.ones(pair.words, np.int64))
         observed = value_of(base, own)

@@ -16,7 +16,8 @@ from gpuemb.core.memory import buffer
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.pair_sums import in_library
+from gpuemb.geometry.grams.pair_sums import Preparation, in_library
+from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.kernels.gram import GramSums
 
 FEW_WORDS, FEW_BLOCKS, BLOCKS = 500, 20, 50  # Definitions §5
@@ -35,16 +36,21 @@ def deal(words: int, blocks: int, seed: int) -> list[Int64]:
 
 
 def values_without_blocks(
-    grams: Grams, blocks: Sequence[Int64], value: Callable[[Grams], float], progress: Progress
+    rows: Rows,
+    preparation: Preparation,
+    blocks: Sequence[Int64],
+    value: Callable[[Grams], float],
+    progress: Progress,
 ) -> Float64:
     """Return a measure with one block of words left out at a time.
 
     The sums of each block are kept and subtracted from their total, so that rows are read once.
 
     Args:
-        grams: products of the tables of one measure, with their rows.
+        rows: of the tables of one measure; around their means where they are to be ``centered``.
+        preparation: of the rows.
         blocks: the rows of each block.
-        value: the measure of such products; they come without rows.
+        value: the measure, from products that come without rows: raw ones where they are to be ``centered``.
         progress: of the blocks.
 
     Returns:
@@ -52,22 +58,23 @@ def values_without_blocks(
 
     Cost: one float64 pass over the rows and ``B`` evaluations; ``8·B·D²`` bytes, at most ``KEPT_BYTES``.
     """
-    rows = grams.source_rows()
+    tables = rows.tables()
+    kind: Preparation = "unit" if preparation == "unit" else "raw"
 
     def sums_of(block: Int64) -> GramSums:
-        return in_library(rows.taken(block).sums("float64"), grams.products)
+        return in_library(rows.taken(block).sums("float64"), tables[0])
 
-    def summed() -> list[GramSums]:
-        together = threads.run if device_of(grams.products) == CPU else _in_order
-        return together(sums_of, blocks)
-
-    keep = len(blocks) * buffer(tuple(grams.products.shape), np.float64) <= KEPT_BYTES
-    parts = summed() if keep else None
+    width = sum(int(table.shape[1]) for table in tables)
+    parts: list[GramSums] | None = None
+    if len(blocks) * buffer((width, width), np.float64) <= KEPT_BYTES:
+        on_cpu = device_of(tables[0]) == CPU
+        parts = threads.run(sums_of, blocks) if on_cpu else [sums_of(block) for block in blocks]
     total = functools.reduce(operator.add, parts or map(sums_of, blocks))
 
     def without(place: int) -> float:
-        part = parts[place] if parts is not None else sums_of(blocks[place])
-        return value(_left(grams, total, part, rows.count - len(blocks[place])))
+        left = total - (sums_of(blocks[place]) if parts is None else parts[place])
+        grams = Grams.of(left, rows, kind, forced=True)
+        return value(replace(grams, rows=grams.rows - len(blocks[place]), source=None))
 
     values = np.empty(len(blocks))
     with progress.phase("jackknife over words", len(blocks)) as task:
@@ -75,30 +82,3 @@ def values_without_blocks(
             values[place] = one
             task.advance()
     return values
-
-
-def _in_order(function: Callable[[Int64], GramSums], tasks: Sequence[Int64]) -> list[GramSums]:
-    return [function(task) for task in tasks]
-
-
-def _left(grams: Grams, total: GramSums, part: GramSums, words: int) -> Grams:
-    """The products of the words that are left, prepared as ``grams`` are, without rows."""
-    sums = total - part
-    zeros = int(sums.left_out)
-    left = replace(
-        grams,
-        preparation="raw" if grams.preparation == "centered" else grams.preparation,
-        rows=words - (zeros if grams.preparation == "unit" else 0),
-        products=sums.products,
-        sums=sums.sums,
-        norms=sums.norms,
-        weighted=sums.weighted,
-        zeros=zeros,
-        lengths=sums.lengths,
-        images=None,
-        source=None,
-        forced=True,
-        first_row=None,
-        nodes=(),
-    )
-    return left.centered() if grams.preparation == "centered" else left
