@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from gpuemb.core.arrays import Float64, namespace_of
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.core.arrays import namespace_of
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
-from gpuemb.geometry.resampling.draws import uncertainty
-from gpuemb.geometry.resampling.measure import Measure, OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.measure import MeasureOfSums, PairTable, SumsMeasure
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.resampling.intervals import CORRELATION, SHARE
+from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.results import Similarity
 
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 
 
-def cka(
-    x: Any,
-    y: Any,
-    *,
-    debiased: bool = False,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampling]) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
@@ -41,11 +32,7 @@ def cka(
         y: another, ``(V, d')``; row ``i`` is the same word.
         debiased: the ratio of unbiased estimates ``HSIC₁`` instead: near 0 for unrelated tables however many
             dimensions they have. At most 1, may be negative, and is never clamped; needs 4 words.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
         The alignment in ``.value``; NaN with its reason where a table's rows are all equal, and for the
@@ -57,29 +44,17 @@ def cka(
         VocabularyError: the tables list other words; the first is named.
         ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
+    Cost: ``V·(d + d')²`` flops, as many again for the interval.
     Source: Kornblith (2019); Song (2012); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.cka(x, y).value, 3), round(ge.cka(x, 3 * x @ q).value, 3)
+        (0.989, 1.0)
+        >>> unrelated = np.random.default_rng(1).standard_normal((50, 8))
+        >>> abs(ge.cka(x, unrelated, debiased=True).value) < 0.05 < ge.cka(x, unrelated).value
+        True
     """
-    draws = Draws("cka", permutations, bootstrap, seed, confidence)
-    found = _debiased(x, y) if debiased else _biased(x, y)
-    measure = DEBIASED_CKA if debiased else CKA
-    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
-
-
-def _biased(x: Any, y: Any) -> Similarity:
-    grams = pair_grams("cka", [x, y], "centered")
-    value = float(grams.table(linear_cka, cka_error)[0, 1])
-    reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
-
-
-def _debiased(x: Any, y: Any) -> Similarity:
-    grams = pair_grams("cka", [x, y], "centered", "float64")
-    value = float(debiased_table(grams)[0, 1])
-    reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
-    if grams.rows < LEAST_WORDS:
-        reason = f"the unbiased estimate needs {LEAST_WORDS} words"
-    return Similarity(value, "cka_debiased", "centered", grams.zeros, reason, grams.moved)
+    return measured(DEBIASED_CKA if debiased else CKA, x, y, Draws("cka", **resampling))
 
 
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
@@ -103,20 +78,6 @@ def cka_error(sums: PairSums, errors: PairErrors) -> float:
     x, y, cross = errors.squares()
     scale = math.sqrt(squares[0] * squares[1])
     return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
-
-
-def debiased_table(grams: Grams) -> Float64:
-    """Return ``(S, S)`` debiased CKA of centered runs.
-
-    Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.
-    """
-    wide, place = grams.exact(tuple(range(grams.runs)))
-    lengths = [wide.source_rows().centered_lengths(s) for s in place]
-    values = np.empty((grams.runs, grams.runs))
-    for s, t in combinations_with_replacement(range(grams.runs), 2):
-        own = OwnTerms.of_single_words(lengths[s], lengths[t])
-        values[s, t] = values[t, s] = debiased_cka(wide.pair(place[s], place[t]), own)
-    return values
 
 
 def debiased_cka(sums: PairSums, own: OwnTerms) -> float:
@@ -144,5 +105,51 @@ def _hsic(norm: float, own: OwnTerms, words: int, i: int, j: int) -> float:
     return trace + sums - 2 * float(own.products[2, i, j]) / (words - 2)
 
 
-CKA = Measure("CKA", "centered", linear_cka)
-DEBIASED_CKA = Measure("debiased CKA", "centered", debiased_cka)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DebiasedCka(MeasureOfSums):
+    """Debiased CKA: besides the sums it needs the lengths of the centered rows."""
+
+    def table(self, grams: Grams) -> PairTable:
+        """Return the measure of every pair of centered runs.
+
+        Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.
+        """
+        wide, place = grams.exact(tuple(range(grams.runs)))
+        lengths = [wide.source_rows().centered_lengths(s) for s in place]
+        values = np.empty((grams.runs, grams.runs))
+        for s, t in combinations_with_replacement(range(grams.runs), 2):
+            own = OwnTerms.of_single_words(lengths[s], lengths[t])
+            values[s, t] = values[t, s] = self.value(wide.pair(place[s], place[t]), own)
+        return PairTable.of(values, grams.moved)
+
+    def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
+        """Return the measure of two tables from the sums of centered columns and their own terms."""
+        return math.nan if own is None else debiased_cka(sums, own)
+
+    def of_products(self, grams: Grams) -> float:
+        """Return the measure of two tables from raw products alone."""
+        return self.value(grams.centered().pair(0, 1), OwnTerms.of_centered(grams.pair(0, 1)))
+
+
+CKA = SumsMeasure(
+    name="cka",
+    title="Linear CKA",
+    meaning="Linear centered kernel alignment: the similarity of the two tables of inner products between"
+    " words, from 0 to 1; no rotation can change it.",
+    preparation="centered",
+    possible=SHARE,
+    missing="the rows of one table are all equal",
+    of_word_pairs=True,
+    of_sums=linear_cka,
+    error=cka_error,
+)
+DEBIASED_CKA = DebiasedCka(
+    name="cka_debiased",
+    title="Linear CKA, debiased",
+    meaning="Linear CKA from unbiased estimates: near 0 for unrelated tables of any dimensions.",
+    preparation="centered",
+    possible=CORRELATION,
+    missing="the rows of one table are all equal, or all equally far apart, or there are fewer than 4",
+    precision="float64",
+    of_word_pairs=True,
+)

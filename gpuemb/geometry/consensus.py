@@ -119,13 +119,33 @@ def consensus(
     Cost: ``V·(S·d)²`` flops once; ``2·S²·d³`` and ``S`` polar factors a sweep; one pass for the mean and
         spread, also after each sweep where runs are nearly equal. ``8·(S·d)²`` bytes beside the mean.
     Source: Gower (1975), Psychometrika 40, 33-51; ten Berge (1977), Psychometrika 42, 267-276.
+
+    Example:
+        >>> found = ge.consensus([x, x @ q, y])
+        >>> found.mean.shape, found.converged
+        ((50, 8), True)
+        >>> round(float(ge.consensus([x, x @ q]).spread.max()), 6)
+        0.0
     """
     check_at_least("consensus", "tolerance", tolerance, 0)
     check_at_least("consensus", "most_sweeps", most_sweeps, 1)
     words = words_of(stack)
     check_same_words("consensus", stack)
     tables = _checked(tables_of(stack), words)
-    search = _Search(tables)
+    products = like(gram.on(device_of(tables[0]))(tables, "raw").products, tables[0])
+    return consensus_of(tables, products, words, tolerance, most_sweeps, progress)
+
+
+def consensus_of(
+    tables: list[FloatMatrix],
+    products: Array,
+    words: Sequence[str] | None,
+    tolerance: float = 1e-6,
+    most_sweeps: int = 100,
+    progress: Progress = SILENT,
+) -> Consensus:
+    """Return :func:`consensus` of checked runs from their raw products ``(S·d, S·d)``."""
+    search = _Search(tables, products)
     falls: list[float] = []
     converged = False
     with progress.phase("consensus") as task:
@@ -184,10 +204,9 @@ def plan_consensus(runs: int, words: int, dim: int) -> MemoryPlan:
 class _Search:
     """The runs' products, and their rotations so far, one below the other ``(S·d, d)``."""
 
-    def __init__(self, tables: list[FloatMatrix]) -> None:
-        self.tables, self.recomputed = tables, False
+    def __init__(self, tables: list[FloatMatrix], products: Array) -> None:
+        self.tables, self.products, self.recomputed = tables, products, False
         runs, dim = len(tables), int(tables[0].shape[1])
-        self.products = like(gram.on(device_of(tables[0]))(tables, "raw").products, tables[0])
         xp = namespace_of(self.products)
         self.parts = [slice(s * dim, (s + 1) * dim) for s in range(runs)]
         self.rank = np.zeros(runs, np.int64)

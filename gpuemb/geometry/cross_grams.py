@@ -21,117 +21,109 @@ The error of float32 products is bounded through Gaussian vectors:
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
-from gpuemb.core.checks import check_at_least, check_choice
-from gpuemb.geometry.cca import check_share, mean_correlation, weighted_correlation
-from gpuemb.geometry.cka import cka_error, debiased_table, linear_cka
-from gpuemb.geometry.eigenspace import cancels, instability, overlap
-from gpuemb.geometry.grams.build import Accumulation, summed
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import ConfigError
+from gpuemb.geometry.cka import CKA, DEBIASED_CKA
+from gpuemb.geometry.grams.build import PREPARATIONS, Accumulation, summed
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.grams.pair_sums import Preparation
-from gpuemb.geometry.rotations.pair_distances import PairRotations, distance_table, pair_rotations
-from gpuemb.geometry.rsa import pearson_rsa, rsa_error
-from gpuemb.geometry.shape_distances import shape_table
-from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
+from gpuemb.geometry.measure import Measure, PairTable
+from gpuemb.geometry.measures import MEASURES
+from gpuemb.geometry.rotations.pair_distances import PairRotations, pair_rotations
+from gpuemb.geometry.spectrum import Spectrum, spectrum_of_gram
 from gpuemb.geometry.subspaces.axes import axes_of_runs
-from gpuemb.geometry.subspaces.pair_table import SubspaceTable
 
 
 class CrossGrams(Grams):
-    """The products of every pair of runs, from one pass over the rows, and every measure of pairs."""
+    """The products of every pair of runs, and every measure of pairs as ``(S, S)`` values.
+
+    Every measure of :mod:`gpuemb.geometry.measures` is a method: ``rsa()``, ``cka()``, ``cca()``, ….
+    A measure that needs other rows than these products have, of length 1 or without their means, has them
+    summed when it is first asked.
+    """
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Float64]: ...
+
+    def take(self, measure: Measure) -> PairTable:
+        """Return a measure of every pair of runs, with the pairs whose rows were read again."""
+        return measure.table(self.prepared(measure.preparation))
+
+    def prepared(self, preparation: Preparation) -> Grams:
+        """Return the products of the same rows with another preparation; summed once.
+
+        Raises:
+            ConfigError: it needs the rows, but only sums are at hand.
+        """
+        check_choice("cross_grams", "preparation", preparation, PREPARATIONS)
+        if preparation == self.preparation:
+            return self
+        if preparation not in self._others:
+            self._others[preparation] = self._prepared(preparation)
+        return self._others[preparation]
+
+    @cached_property
+    def _others(self) -> dict[Preparation, Grams]:
+        return {}
+
+    def _prepared(self, preparation: Preparation) -> Grams:
+        if self.preparation == "raw" and preparation == "centered":
+            return self.centered()
+        if self.first_row is not None:
+            raise ConfigError(
+                f"cross_grams: {preparation} products of a part that was summed as {self.preparation}",
+                needed="Parts that begin at first_row have one preparation.",
+                remedy=f"Make the parts with preparation={preparation!r}, or leave first_row out.",
+            )
+        names = [f"run {s}" for s in range(self.runs)]
+        given = NamedTables("cross_grams", names, self.source_rows().tables(), None)
+        precision: Accumulation = self.precision if self.forced else "auto"
+        return summed(CrossGrams, given, preparation, precision)
 
     def procrustes(self) -> PairRotations:
         """Return distance, rotation, rank and conditioning of every pair of runs of equal ``d``."""
-        return pair_rotations(self)
+        return pair_rotations(self.prepared("raw"))
 
     def direct(self) -> Float64:
         """Return ``(S, S)`` ``‖X − Y‖``; NaN where dimensions differ."""
-        return distance_table(self, "direct")
-
-    def pip_loss(self) -> Float64:
-        """Return ``(S, S)`` ``‖XXᵀ − YYᵀ‖``."""
-        return distance_table(self, "pip")
-
-    def rsa(self) -> Float64:
-        """Return ``(S, S)`` Pearson RSA; needs ``unit``."""
-        check_choice("rsa", "preparation", self.preparation, ("unit",))
-        return self.table(pearson_rsa, rsa_error)
+        return self.direct_distance()
 
     def cka(self, *, debiased: bool = False) -> Float64:
-        """Return ``(S, S)`` linear CKA; needs ``centered``."""
-        check_choice("cka", "preparation", self.preparation, ("centered",))
-        return debiased_table(self) if debiased else self.table(linear_cka, cka_error)
+        """Return ``(S, S)`` linear CKA."""
+        return self.take(DEBIASED_CKA if debiased else CKA).values
 
     def conditions(self) -> Float64:
         """Return ``(S,)`` each run's condition; past 1e5 the subspace measures need its rows."""
         wide, _ = self.exact(tuple(range(self.runs)))
         return np.array([axes.condition for axes in axes_of_runs(wide)])
 
-    def cca(self) -> Float64:
-        """Return ``(S, S)`` mean canonical correlations; needs ``centered``.
-
-        The rows are read again for pairs with a condition past 1e5.
-        """
-        check_choice("cca", "preparation", self.preparation, ("centered",))
-        return SubspaceTable(mean_correlation).of(self)
-
-    def svcca(self, share: float = 0.99) -> Float64:
-        """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
-        check_choice("svcca", "preparation", self.preparation, ("centered",))
-        check_share(share)
-        return SubspaceTable(mean_correlation, share).of(self)
-
-    def pwcca(self) -> Float64:
-        """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
-        check_choice("pwcca", "preparation", self.preparation, ("centered",))
-        return SubspaceTable(weighted_correlation, symmetric=False).of(self)
-
-    def eigenspace_overlap(self) -> Float64:
-        """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; rows read again as :meth:`cca`."""
-        check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
-        return SubspaceTable(overlap).of(self)
-
-    def eigenspace_instability(self, alpha: float = 3.0) -> Float64:
-        """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
-
-        The rows are read again for pairs with a condition past 1e5, or of an instability that cancels.
-
-        Args:
-            alpha: how much leading axes count.
-        """
-        check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
-        check_at_least("eigenspace_instability", "alpha", alpha, 0)
-        measure = partial(instability, alpha=alpha)
-        return SubspaceTable(measure, doubtful=cancels).of(self)
-
-    def angular(self) -> Float64:
-        """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.
-
-        The rows are read again for pairs that are nearly equal.
-        """
-        check_choice("angular", "preparation", self.preparation, ("centered",))
-        return shape_table(self, "angular")
-
-    def bures(self) -> Float64:
-        """Return ``(S, S)`` Bures distances; needs ``centered``; rows read again as :meth:`angular`."""
-        check_choice("bures", "preparation", self.preparation, ("centered",))
-        return shape_table(self, "bures")
-
     def spectra(self, ranks: tuple[int, int] | None = None) -> list[Spectrum]:
-        """Return the spectrum of every run; needs ``centered``; ``ranks`` as :func:`gpuemb.spectrum`."""
-        check_choice("spectra", "preparation", self.preparation, ("centered",))
-        return [spectrum_of_gram(self.block(s, s), ranks) for s in range(self.runs)]
+        """Return the spectrum of every run; ``ranks`` as :func:`gpuemb.spectrum`."""
+        centered = self.prepared("centered")
+        return [spectrum_of_gram(centered.block(s, s), ranks) for s in range(self.runs)]
 
-    def spectrum_distance(self, *, correlation: bool = False) -> Float64:
-        """Return ``(S, S)`` distances of the Grams' spectra, or of the correlation matrices'."""
-        found = [s.correlation or s if correlation else s for s in self.spectra()]
-        return np.array([[distance_of_spectra(a, b) for b in found] for a in found])
+
+def _method(measure: Measure) -> Callable[..., Float64]:
+    def values(self: CrossGrams, **options: Any) -> Float64:
+        return self.take(measure.with_options(**options)).values
+
+    values.__name__ = measure.name
+    values.__doc__ = f"""Return ``(S, S)`` values: {measure.meaning[0].lower()}{measure.meaning[1:]}"""
+    return values
+
+
+for _measure in MEASURES:
+    if _measure.name not in vars(CrossGrams):
+        setattr(CrossGrams, _measure.name, _method(_measure))
 
 
 def cross_grams(
@@ -166,5 +158,14 @@ def cross_grams(
         MemoryBudgetError: the products of all pairs would not fit.
 
     Cost: ``V·D²`` flops, ``D = Σ d_s``; ``8·D²`` bytes and :func:`plan_cross_grams` beside them.
+
+    Example:
+        >>> grams = ge.cross_grams([x, y, 2 * x])
+        >>> grams.rsa().round(2)
+        array([[1.  , 0.98, 1.  ],
+               [0.98, 1.  , 0.98],
+               [1.  , 0.98, 1.  ]])
+        >>> grams.procrustes().distance.shape
+        (3, 3)
     """
     return summed(CrossGrams, NamedTables.of("cross_grams", runs), preparation, precision, first_row)

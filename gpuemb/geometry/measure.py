@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float64
+from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.grams.build import Accumulation
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
@@ -26,15 +30,17 @@ class PairTable:
     Attributes:
         values: ``(S, S)``; NaN where the measure does not exist.
         recomputed: ``(S, S)`` whether the rows of the pair were read again, their sums having lost digits.
+        chance: what two unrelated runs would score, where it is known in closed form.
     """
 
     values: Float64
     recomputed: NDArray[np.bool_]
+    chance: float | None = None
 
     @classmethod
-    def of(cls, values: Float64, recomputed: bool | NDArray[np.bool_] = False) -> PairTable:
+    def of(cls, values: Float64, recomputed: bool = False, chance: float | None = None) -> PairTable:
         """Return a table whose pairs were all, or none, read again."""
-        return cls(values, np.broadcast_to(np.asarray(recomputed), values.shape).copy())
+        return cls(values, np.full(values.shape, recomputed), chance)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,12 +82,31 @@ class Measure(Description, ABC):
         precision: of the products that it is taken from.
         of_word_pairs: whether it is a sum over pairs of words, so that a resample with copies is unbiased.
         permutable: whether it changes when the words of one table are permuted.
+        options: makes the measure with other options; None where it has none.
     """
 
     growth: float = 0.0
     precision: Accumulation = "auto"
     of_word_pairs: bool = False
     permutable: bool = True
+    options: Callable[..., Measure] | None = None
+
+    def with_options(self, **options: Any) -> Measure:
+        """Return the same measure with other options.
+
+        Raises:
+            ConfigError: the measure has no such option.
+        """
+        if not options:
+            return self
+        if self.options is None or not set(options) <= set(signature(self.options).parameters):
+            known = () if self.options is None else tuple(signature(self.options).parameters)
+            raise ConfigError(
+                f"{self.name}: the options {', '.join(options)} were given",
+                needed=f"Options of {self.name}: {', '.join(known) or 'none'}.",
+                remedy="Leave the others out.",
+            )
+        return self.options(**options)
 
     @abstractmethod
     def table(self, grams: Grams) -> PairTable:
@@ -92,8 +117,25 @@ class Measure(Description, ABC):
         """
 
     @abstractmethod
+    def of_products(self, grams: Grams) -> float:
+        """Return the measure of the first two tables from products alone; NaN where these have lost it.
+
+        Args:
+            grams: raw products where the measure needs centered ones; they may have no rows.
+        """
+
+    @abstractmethod
+    def resampled(self, given: NamedTables) -> tuple[PreparedPair, ValueOfSums]:
+        """Return the rows that permutations and resamples sum, and the measure of such sums."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasureOfSums(Measure):
+    """A measure of two tables that is a function of their sums where these keep enough digits."""
+
+    @abstractmethod
     def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
-        """Return the measure of two tables from their sums alone; NaN where these have lost it.
+        """Return the measure from sums; NaN where these have lost it.
 
         Args:
             sums: of the two tables.
@@ -101,16 +143,16 @@ class Measure(Description, ABC):
         """
 
     def of_products(self, grams: Grams) -> float:
-        """Return the measure of the first two tables from products alone: raw ones where it needs centered."""
+        """Return the measure from products alone; see :meth:`Measure.of_products`."""
         return self.value((grams.centered() if self.preparation == "centered" else grams).pair(0, 1))
 
     def resampled(self, given: NamedTables) -> tuple[PreparedPair, ValueOfSums]:
-        """Return the rows that permutations and resamples sum, and the measure of such sums."""
+        """Return the prepared rows, and the measure of their sums."""
         return prepare_pair(given.where, given.tables[0], given.tables[1], self.preparation), self.value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SumsMeasure(Measure):
+class SumsMeasure(MeasureOfSums):
     """A measure that never needs the rows again: a function of the sums of two tables.
 
     Attributes:
@@ -126,5 +168,5 @@ class SumsMeasure(Measure):
         return PairTable.of(grams.table(self.value, self.error), grams.moved)
 
     def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
-        """Return the measure of two tables; see :meth:`Measure.value`."""
+        """Return the measure of two tables; see :meth:`MeasureOfSums.value`."""
         return self.of_sums(sums, own)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,15 @@ from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure import Measure
 from gpuemb.geometry.resampling.draws import draw_values
-from gpuemb.geometry.resampling.intervals import jackknife_interval
 from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
-from gpuemb.geometry.resampling.uncertainty import JACKKNIFE, Draws, Uncertainty, summarize
+from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize, with_jackknife
 from gpuemb.geometry.resampling.word_blocks import block_count, deal, values_without_blocks
 from gpuemb.geometry.results import DirectedSimilarity, Similarity
 
 NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 
 
-def measured(measure: Measure, x: Any, y: Any, draws: Draws, anchors: Sequence[Any] = ()) -> Any:
+def measured(measure: Measure, x: Any, y: Any, draws: Draws, anchors: Sequence[Any] = ()) -> Similarity:
     """Take a measure of two tables, with its uncertainty.
 
     Args:
@@ -47,23 +45,16 @@ def measured(measure: Measure, x: Any, y: Any, draws: Draws, anchors: Sequence[A
     grams = summed(Grams, given, measure.preparation, measure.precision)
     found = measure.table(grams)
     value = float(found.values[0, 1])
-    described = {
-        "value": value,
-        "measure": measure.name,
-        "preparation": measure.preparation,
-        "zero_rows": grams.zeros,
-        "reason": measure.missing if math.isnan(value) else "",
-        "recomputed": grams.moved or bool(found.recomputed[0, 1]),
-    }
+    reason = measure.missing if math.isnan(value) else ""
+    recomputed = grams.moved or bool(found.recomputed[0, 1])
+    result = Similarity(value, measure.name, measure.preparation, grams.zeros, reason, recomputed)
+    if not measure.symmetric:
+        result = DirectedSimilarity(**vars(result), reverse=float(found.values[1, 0]))
     known = uncertainty(measure, given, grams.source_rows(), draws, value)
-    if measure.symmetric:
-        return known.onto(Similarity(**described))
-    return known.onto(DirectedSimilarity(**described, reverse=float(found.values[1, 0])))
+    return known.onto(result)
 
 
-def uncertainty(
-    measure: Measure, given: NamedTables, rows: Rows, draws: Draws, value: float
-) -> Uncertainty:
+def uncertainty(measure: Measure, given: NamedTables, rows: Rows, draws: Draws, value: float) -> Uncertainty:
     """Return the interval of a measure over words, and its null where that is asked for.
 
     Args:
@@ -101,13 +92,7 @@ def _with_jackknife(
     left = values_without_blocks(rows, measure.preparation, dealt, measure.of_products, draws.progress)
     sizes = np.array([rows.count - len(block) for block in dealt])
     left = left * (rows.count / sizes) ** measure.growth
-    return replace(
-        found,
-        interval=jackknife_interval(value, left, measure.possible, draws.confidence),
-        interval_method=f"{JACKKNIFE} of words",
-        blocks=blocks,
-        undefined=int(np.isnan(left).sum()),
-    )
+    return with_jackknife(found, draws, value, left, measure.possible)
 
 
 def _from_draws(measure: Measure, given: NamedTables, draws: Draws, value: float) -> Uncertainty:
@@ -135,13 +120,12 @@ def _check(measure: Measure, draws: Draws) -> None:
     if draws.bootstrap and not measure.of_word_pairs:
         raise ConfigError(
             f"{draws.where}: bootstrap = {draws.bootstrap}",
-            needed="Resamples with copies of words bias maps, subspaces and spectra: their percentiles do not "
-            "even hold the value.",
+            needed="Copies of words bias maps, subspaces and spectra: percentiles miss even the value.",
             remedy="Leave bootstrap out: .interval is a jackknife over blocks of words, for every measure.",
         )
     if draws.permutations and not measure.permutable:
         raise ConfigError(
             f"{draws.where}: permutations = {draws.permutations}",
-            needed="A spectrum does not depend on the order of words: every permutation gives the same distance.",
+            needed="A spectrum does not depend on the order of words: permutations change nothing.",
             remedy="Permute a measure that pairs words, such as rsa or cka.",
         )

@@ -11,6 +11,7 @@ from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.thin_qr import over_tiles, triangles
 
 T = TypeVar("T")
@@ -33,9 +34,18 @@ def pip_per_word(x: Any, y: Any) -> Array:
 
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Yin and Shen (2018); Definitions §4.
+
+    Example:
+        >>> each = ge.pip_per_word(x, y)
+        >>> each.shape, bool(np.isclose(np.sum(each**2), ge.pip_loss(x, y).value ** 2))
+        ((50,), True)
     """
-    grams = pair_grams("pip_per_word", [x, y], "raw", "float64")
-    sums, tables = grams.pair(0, 1), grams.source_rows().tables()
+    return pip_of_words(pair_grams("pip_per_word", [x, y], "raw", "float64"), 0, 1)
+
+
+def pip_of_words(grams: Grams, s: int, t: int) -> Array:
+    """Return :func:`pip_per_word` of two runs from their raw products and rows."""
+    sums, tables = grams.pair(s, t), grams.source_rows().of((s, t)).tables()
     xp = namespace_of(*tables)
 
     def squares(left: Array, right: Array) -> tuple[Array, bool]:
@@ -78,9 +88,20 @@ def second_order_cosine(x: Any, y: Any) -> Array:
 
     Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
     Source: Eger and Mehler (2016); Definitions §4.
+
+    Example:
+        >>> each = ge.second_order_cosine(x, y)
+        >>> each.shape, round(float(each.min()), 2) > 0.9
+        ((50,), True)
     """
-    grams = pair_grams("second_order_cosine", [x, y], "unit", "float64")
-    sums, tables = grams.pair(0, 1), grams.source_rows().tables()
+    return second_order_of_words(pair_grams("second_order_cosine", [x, y], "unit", "float64"), 0, 1)
+
+
+def second_order_of_words(grams: Grams, s: int, t: int) -> Array:
+    """Return :func:`second_order_cosine` of two runs from the products of unit rows, and the rows."""
+    own = grams.of_pair(s, t)
+    sums = grams.pair(s, t) if own is grams else own.pair(0, 1)
+    tables = grams.source_rows().of((s, t)).tables()
     xp = namespace_of(*tables)
 
     def cosines(left: Array, right: Array) -> Array:
@@ -99,9 +120,13 @@ def second_order_cosine(x: Any, y: Any) -> Array:
 def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
     """Return ``(V,)`` float64 ``cos(x_i Q, y_i)``; NaN for a row without length; ``Q = 1`` when None.
 
+    The narrower table is padded with zeros, so that no rotation shortens a row: the same in both orders.
+
     Cost: ``2·V·d²`` flops, one pass in tiles. Source: Hamilton (2016, ACL); Definitions §2.
     """
     xp = namespace_of(x, y)
+    if rotation is not None and x.shape[1] > y.shape[1]:
+        x, y, rotation = y, x, xp.matrix_transpose(rotation)
     pieces = []
     for start, stop in tiles(x.shape[0], rows_per_tile(24 * x.shape[1])):
         left, right = (xp.astype(t[start:stop, :], xp.float64) for t in (x, y))

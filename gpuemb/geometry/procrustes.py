@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, overload
+from functools import partial
+from typing import Any, Unpack, overload
 
 import numpy as np
 
 from gpuemb.core.errors import ConfigError, ShapeError
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
-from gpuemb.geometry.grams.named_tables import check_same_dimensions
-from gpuemb.geometry.resampling.draws import uncertainty
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables, check_same_dimensions
+from gpuemb.geometry.grams.row_blocks import Rows
+from gpuemb.geometry.measured import uncertainty
+from gpuemb.geometry.resampling.intervals import DISTANCE
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments
-from gpuemb.geometry.rotations.from_sums import procrustes_measure
+from gpuemb.geometry.rotations.from_sums import procrustes_of_sums
+from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
 from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
 
@@ -32,11 +35,7 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
-    permutations: int = ...,
-    bootstrap: int = ...,
-    seed: int = ...,
-    confidence: float = ...,
-    progress: Progress = ...,
+    **resampling: Unpack[Resampling],
 ) -> Alignments: ...
 @overload
 def procrustes(
@@ -47,11 +46,7 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
-    permutations: int = ...,
-    bootstrap: int = ...,
-    seed: int = ...,
-    confidence: float = ...,
-    progress: Progress = ...,
+    **resampling: Unpack[Resampling],
 ) -> Alignment: ...
 def procrustes(
     x: Any,
@@ -61,11 +56,7 @@ def procrustes(
     center: bool = False,
     rotation_only: bool = False,
     weights: Any = None,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Alignment | Alignments:
     """Find the orthogonal ``Q`` that minimizes ``‖XQ − Y‖`` (rows as they are), for one pair or many.
 
@@ -80,11 +71,7 @@ def procrustes(
         center: take the (weighted) column means off both tables first.
         rotation_only: allow no reflection; needs ``d = e``.
         weights: ``(V,)`` how often each word counts, floats of at least 0; 2 is as good as the row twice.
-        permutations: of the words of Y, for the distance's ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`; of the distance. Weighted words have no interval.
 
     Returns:
         An :class:`Alignment`; of ``P`` pairs, :class:`Alignments`.
@@ -101,22 +88,32 @@ def procrustes(
         ConfigError: a weight is negative, or all are zero; weights and draws; a negative number of draws,
             or a confidence that is no share.
 
-    Cost: ``2·V·d·e`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair; a
-        permutation ``2·V·d·e``, a resample ``1.3·V·(d² + de + e²)``, and an SVD each.
+    Cost: ``2·V·d·e`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair;
+        ``V·(d + e)²`` flops and ``B`` SVDs for the interval.
     Source: Schönemann (1966); Definitions §2, §5.
-    """
-    draws = Draws("procrustes", permutations, bootstrap, seed, confidence)
-    _check_draws(draws, weights)
 
-    def drawn(first: Any, second: Any, found: Alignment) -> Alignment:
-        if not draws:
+    Example:
+        >>> found = ge.procrustes(x, y)
+        >>> round(found.distance, 2), bool(np.allclose(found.rotation, q, atol=0.1))
+        (1.9, True)
+        >>> found.transform(x).shape
+        (50, 8)
+    """
+    draws = Draws("procrustes", **resampling)
+    _check_draws(draws, weights)
+    measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
+
+    def with_uncertainty(pair: PairedRows, found: Alignment) -> Alignment:
+        if weights is not None:
             return found
-        measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
-        return uncertainty(first, second, measure, draws, progress, known=found.distance).onto(found)
+        rows = Rows(([pair.x, pair.y],), "raw")
+        given = NamedTables("procrustes", PAIR, [pair.x, pair.y], None)
+        rows = rows if pair.means is None else rows.around(pair.means)
+        return uncertainty(measure, given, rows, draws, found.distance).onto(found)
 
     if not (_is_several(x) or _is_several(y)):
         pair = pair_rows("procrustes", x, y, weights=weights, center=center)
-        return drawn(x, y, _aligned([pair], scale=scale, rotation_only=rotation_only)[0])
+        return with_uncertainty(pair, _aligned([pair], scale=scale, rotation_only=rotation_only)[0])
     firsts, seconds = _several("X", x), _several("Y", y)
     if len(firsts) != len(seconds):
         raise ShapeError(
@@ -129,7 +126,7 @@ def procrustes(
         for first, second in zip(firsts, seconds, strict=True)
     ]
     aligned = _aligned(pairs, scale=scale, rotation_only=rotation_only)
-    return Alignments(tuple(map(drawn, firsts, seconds, aligned)))
+    return Alignments(tuple(map(with_uncertainty, pairs, aligned)))
 
 
 def _check_draws(draws: Draws, weights: Any) -> None:
@@ -216,3 +213,23 @@ def _reason(found: PolarFactor, products: PairProducts, *, scale: bool, rotation
     if products.squared_y == 0:
         said.append("Y has no length: no distance is relative to it")
     return "; ".join(said)
+
+
+def procrustes_measure(
+    *, scale: bool = False, center: bool = False, rotation_only: bool = False
+) -> DistanceMeasure:
+    """Return the Procrustes distance with the options of :func:`procrustes`."""
+    return DistanceMeasure(
+        name="procrustes_distance",
+        title="Procrustes distance",
+        meaning="Length of the difference that is left after the best rotation or reflection.",
+        preparation="centered" if center else "raw",
+        possible=DISTANCE,
+        higher_is_closer=False,
+        growth=0.5,
+        kind="procrustes",
+        of_sums=partial(procrustes_of_sums, scale=scale, rotation_only=rotation_only),
+    )
+
+
+PROCRUSTES_DISTANCE = procrustes_measure()

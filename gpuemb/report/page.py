@@ -14,7 +14,6 @@ from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
 from gpuemb.report import numbers
 from gpuemb.report.claims import VARIED, Claim, claims, telling_numbers
-from gpuemb.report.glossary import meaning
 from gpuemb.report.style import Plot
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
@@ -152,7 +151,7 @@ def _measure_row(measure: PairMeasure) -> MeasureRow:
 def _definitions(result: StudyResult) -> list[tuple[str, str, str]]:
     first_of = {pair.measure: pair for model in reversed(result.models) for pair in model.pairs}
     order = dict.fromkeys(pair.measure for model in result.models for pair in model.pairs)
-    return [(first_of[name].title, first_of[name].preparation, meaning(first_of[name])) for name in order]
+    return [(first_of[name].title, first_of[name].preparation, first_of[name].meaning) for name in order]
 
 
 def _recipe(config: ModelConfig) -> tuple[str, str]:

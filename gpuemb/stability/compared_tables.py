@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +14,8 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, device_of, to_host
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.cross_grams import CrossGrams, grams_of_tables
-from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.cross_grams import CrossGrams
+from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.rotations.polar_factors import polar_factors
@@ -41,6 +42,7 @@ class ListAgreement:
         lowest: ``(V,)`` overlap of the pair of runs that agrees least.
         in_all_runs: ``(V,)`` neighbors in the lists of all runs.
         joint_reliability: ``(V,)`` the same as a share of the neighbors in any list.
+        chance: the mean overlap of independent lists.
     """
 
     pairs: dict[str, Float64]
@@ -48,6 +50,7 @@ class ListAgreement:
     lowest: Float64
     in_all_runs: Int32
     joint_reliability: Float64
+    chance: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,7 @@ class ComparedTables:
     @cached_property
     def grams(self) -> CrossGrams:
         """The products of all pairs, of every preparation; float64, since most measures need that."""
-        return grams_of_tables(self.given, precision="float64")
+        return summed(CrossGrams, self.given, "raw", "float64")
 
     @property
     def one_width(self) -> bool:
@@ -106,7 +109,7 @@ class ComparedTables:
     @cached_property
     def lists(self) -> ListAgreement:
         """Agreement of the neighbor lists, a tile of words at a time: never ``P × V`` numbers at once."""
-        runs, words, _ = self.ids.shape
+        words = self.ids.shape[1]
         pairs = len(self.pairs)
         sums, known = np.zeros((len(LIST_MEASURES), pairs)), np.zeros(pairs)
         parts = []
@@ -117,7 +120,9 @@ class ComparedTables:
             known += np.isfinite(part.per_word).sum(axis=1)
         means = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
         tables = {name: self.square(mean, 1.0) for name, mean in zip(LIST_MEASURES, means, strict=True)}
-        return ListAgreement(tables, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+        stability, lowest, in_all, joint = (np.concatenate(column) for column in zip(*parts, strict=True))
+        chance = self.k / (words - 1) if words > 1 else math.nan
+        return ListAgreement(tables, stability, lowest, in_all, joint, chance)
 
     @cached_property
     def unaligned_cosines(self) -> WordValues:

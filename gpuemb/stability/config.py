@@ -12,6 +12,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.corpus.blocks import DOCUMENTS, ENCODING_ERRORS, Documents
 from gpuemb.corpus.finders import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
+from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary
 
 
@@ -115,6 +116,7 @@ class StudyConfig:
         models: what is trained.
         neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
+        measures: names of the measures of pairs and words that are taken.
     """
 
     corpus: tuple[str, ...]
@@ -123,8 +125,10 @@ class StudyConfig:
     models: tuple[ModelConfig, ...] = (ModelConfig(GloVe()),)
     neighbors: int = 10
     title: str = "Stability study"
+    measures: tuple[str, ...] = STUDY
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
         check_at_least("study", "neighbors", self.neighbors, 1)
         check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
         for name, given in (("corpus", self.corpus), ("models", self.models)):

@@ -49,7 +49,12 @@ def _of_lists(name: str, title: str, meaning: str) -> PairMeasureKind:
     about = Description(
         name=name, title=title, meaning=meaning, preparation="unit", possible=SHARE, missing=NO_NEIGHBORS
     )
-    return PairMeasureKind(about, lambda tables: PairTable.of(tables.lists.pairs[name]))
+    return PairMeasureKind(
+        about,
+        lambda tables: PairTable.of(
+            tables.lists.pairs[name], chance=tables.lists.chance if name == "overlap" else None
+        ),
+    )
 
 
 COSINES = (
@@ -107,7 +112,8 @@ LISTS = (
         " ranks and are the first, 0 where none is shared.",
     ),
 )
-PAIR_MEASURES = {kind.about.name: kind for kind in (*map(_of_geometry, GEOMETRY), *COSINES, *LISTS)}
+DISTANCES, STRUCTURE = (tuple(map(_of_geometry, part)) for part in (GEOMETRY[:4], GEOMETRY[4:]))
+PAIR_MEASURES = {kind.about.name: kind for kind in (*DISTANCES, *COSINES, *LISTS, *STRUCTURE)}
 WORD_MEASURES = {
     kind.name: kind
     for kind in (
@@ -146,7 +152,7 @@ WORD_MEASURES = {
         WordMeasureKind(
             "spread",
             "Root mean square distance of the word’s rotated vectors to their mean.",
-            lambda t: to_host(consensus_of(t.given).spread),
+            lambda t: to_host(consensus_of(t.tables, t.grams.products, None).spread),
             one_width=True,
         ),
     )

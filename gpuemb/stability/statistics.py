@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ShapeError
-from gpuemb.geometry.resampling.intervals import Range, jackknife_interval
+from gpuemb.geometry.resampling.intervals import ANY, Range, jackknife_interval
 
 LEAST_RUNS = 3  # below it a jackknife has no degrees of freedom to speak of (Definitions §5)
 ENOUGH_RUNS = 10  # below it rare bad runs cannot be seen (Definitions §5)
@@ -36,7 +36,7 @@ class Estimate:
         return self.value
 
 
-def mean_over_pairs(values: Float64, possible: Range = Range(), *, confidence: float = 0.95) -> Estimate:
+def mean_over_pairs(values: Float64, possible: Range = ANY, *, confidence: float = 0.95) -> Estimate:
     """Mean of an ``(S, S)`` table over its pairs, with a jackknife interval over runs.
 
     Pairs are not independent: each run is in S − 1 of them. So one *run* at a time is left out:

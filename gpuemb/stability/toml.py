@@ -14,6 +14,7 @@ from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.corpus.finders import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
@@ -75,6 +76,8 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
                 remedy='[[models]]\n  kind = "glove"',
             )
         given["models"] = tuple(_model(entry) for entry in given["models"])
+    if "measures" in given:
+        given["measures"] = check_measures("study", given["measures"], STUDY)
     return _build("study", given, StudyConfig)
 
 

@@ -146,6 +146,10 @@ class Grams:
         values = np.empty((self.runs, self.runs))
         again = []
         for s, t in combinations_with_replacement(range(self.runs), 2):
+            own = self.of_pair(s, t)
+            if own is not self:
+                values[s, t] = values[t, s] = own.table(measure, error)[0, 1]
+                continue
             sums = self.pair(s, t) if error is None else self.found_pair(s, t)
             values[s, t] = values[t, s] = measure(sums)
             if error is not None and not self.final:
@@ -156,6 +160,29 @@ class Grams:
         for s, t in again:
             values[s, t] = values[t, s] = measure(wide.pair(place[s], place[t]))
         return values
+
+    def of_pair(self, s: int, t: int) -> Self:
+        """Return products in which every word counts that has a length in both runs.
+
+        These are the products themselves where each word has a length in every run, or all rows count;
+        else those of the two runs alone, which are then runs 0 and 1.
+        """
+        if self.preparation != "unit" or self.zeros == 0 or self.runs == 2 or s == t:
+            return self
+        if (s, t) not in self._pairs:
+            rows = self.source_rows().of((s, t))
+            sums = in_library(rows.sums(self.precision), self.products)
+            self._pairs[s, t] = self.of(sums, rows, "unit", forced=self.forced)
+        return self._pairs[s, t]
+
+    def cross(self, s: int, t: int) -> Array:
+        """Return ``E_sᵀ E_t`` over the words of :meth:`of_pair`, of float64 accuracy."""
+        own = self.of_pair(s, t)
+        return self.block(s, t) if own is self else own.block(0, 1)
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[int, int], Self]:
+        return {}
 
     def centered(self) -> Self:
         """Return the products after column means are removed; follows from ``raw``.

@@ -8,13 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.core.progress import Progress
 from gpuemb.geometry.grams.digits import CANCELED
 from gpuemb.geometry.resampling.draws import draw_values
+from gpuemb.geometry.resampling.intervals import CORRELATION
 from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
-from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize
+from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize, with_jackknife
+from gpuemb.geometry.resampling.word_blocks import block_count, deal
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 
 METHODS = ("pearson", "spearman", "kendall")
@@ -159,12 +161,10 @@ def plan_matrices(where: str, words: int) -> MemoryPlan:
     return MemoryPlan(where, {f"cosines and ranks of {words} words": bytes_of_matrices(words)})
 
 
-def uncertainty_of_matrices(
-    pair: MatrixPair, method: str, value: float, draws: Draws, progress: Progress
-) -> Uncertainty:
-    """Draw the null and the bootstrap of a correlation of two matrices that stand in memory.
+def uncertainty_of_matrices(pair: MatrixPair, method: str, value: float, draws: Draws) -> Uncertainty:
+    """Return the interval and the null of a correlation of two matrices that stand in memory.
 
-    Cost: a few steps a pair of words and draw; Kendall sorts all pairs for each.
+    Cost: a few steps a pair of words for each block of words or draw; Kendall sorts all pairs each time.
     """
 
     def permute(draw: int) -> float:
@@ -173,5 +173,13 @@ def uncertainty_of_matrices(
     def resample(draw: int) -> float:
         return pair.resampled(method, weights_of(draw, pair.words, draws.seed))
 
-    null, resampled = draw_values(draws, f"RSA {method}", value, permute, resample, progress)
-    return summarize(draws, value, null, resampled, best=1.0, higher_is_closer=True)
+    null, resampled = draw_values(draws, f"RSA {method}", value, permute, resample)
+    found = summarize(draws, value, null, resampled, best=1.0, higher_is_closer=True)
+    blocks = block_count(pair.words) if draws.blocks is None else min(draws.blocks, pair.words)
+    if draws.bootstrap or blocks < 2 or math.isnan(value):
+        return found
+    kept = np.ones((blocks, pair.words), np.int64)
+    for place, block in enumerate(deal(pair.words, blocks, draws.seed)):
+        kept[place, block] = 0
+    left = np.array(threads.run(lambda weights: pair.resampled(method, weights), kept))
+    return with_jackknife(found, draws, value, left, CORRELATION)

@@ -46,12 +46,12 @@ class Range:
         return min(max(value, self.low), self.high)
 
 
-CORRELATION, SHARE, DISTANCE = Range(-1.0, 1.0), Range(0.0, 1.0), Range(0.0)
+ANY, CORRELATION, SHARE, DISTANCE = Range(), Range(-1.0, 1.0), Range(0.0, 1.0), Range(0.0)
 ANGLE = Range(0.0, math.pi / 2)
 
 
 def jackknife_interval(
-    value: float, left_out: Float64, values: Range = Range(), confidence: float = 0.95
+    value: float, left_out: Float64, values: Range = ANY, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Interval of an estimate from its values with one group left out at a time.
 

@@ -17,7 +17,7 @@ from gpuemb.core.random import stream
 from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
-from gpuemb.geometry.resampling.measure import OwnTerms
+from gpuemb.geometry.resampling.own_terms import OwnTerms
 
 # Rows of one product: 1,024 gathered rows of two tables stay in L2, and the products run as fast as whole
 # ones (V = 20k, d = 100: 10.9 ms a resample on two threads, against 15.9 with 8,192 rows).

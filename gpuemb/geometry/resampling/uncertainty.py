@@ -12,6 +12,7 @@ from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.resampling.intervals import Range, jackknife_interval
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 GATE = 0.95  # the null's quantile below which a gated score is 0 (Definitions §5)
 TIE = 2.0**-40  # of the larger of 1 and the value: permutations that change nothing differ by rounding alone
 PERCENTILE = "percentile bootstrap over words"
-JACKKNIFE = "jackknife over blocks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Resampling(TypedDict, total=False):
     """How the uncertainty of a measure is found: keyword arguments of every measure of two tables.
 
     Attributes:
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``; 0 for none.
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted``, ``gated``; 0 for none.
         bootstrap: resamples of the words instead of the jackknife, where the measure is a sum over pairs of
             words (RSA, CKA, PIP); two copies of a word make no pair. 0 for none.
         blocks: of words that the jackknife leaves out one at a time, for ``interval``; None for 50, or 20
@@ -177,3 +177,24 @@ def _percentiles(values: Float64, confidence: float) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def with_jackknife(
+    found: Uncertainty, draws: Draws, value: float, left_out: Float64, possible: Range
+) -> Uncertainty:
+    """Return an uncertainty with the interval of a jackknife over blocks of words.
+
+    Args:
+        found: without interval.
+        draws: what was asked.
+        value: of all words.
+        left_out: ``(B,)`` the values without one block each; NaN where there is none.
+        possible: the range of the values.
+    """
+    return replace(
+        found,
+        interval=jackknife_interval(value, left_out, possible, draws.confidence),
+        interval_method="jackknife over blocks of words",
+        blocks=len(left_out),
+        undefined=int(np.isnan(left_out).sum()),
+    )

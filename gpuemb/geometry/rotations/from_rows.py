@@ -12,7 +12,6 @@ from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import gram
 
 Kind: TypeAlias = Literal["direct", "procrustes", "pip"]
-KINDS: tuple[Kind, ...] = ("direct", "procrustes", "pip")
 Block: TypeAlias = tuple[Array, Array, Array | None]
 
 

@@ -6,20 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any, Literal
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
-from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
+from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.geometry.grams.pair_sums import Preparation
 from gpuemb.geometry.grams.thin_qr import triangles
 
 # A Gram has the square of its table's condition: its axes err by c·eps·cond², by 7e-9 at condition 1e6 and by
 # 3e-5 at 1e8 (measured). Past this condition the axes come from the thin QR of the rows, at c·eps·cond.
 CONDITION = 1e5
-SubspacePreparation = Literal["raw", "centered"]
-NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +145,7 @@ def subspaces_of_rows(
     That counts singular values above ``max(V, d)·eps`` of the largest. Cost: as :func:`triangles`.
     """
     xp = namespace_of(*tables)
-    axes = []
+    axes: list[Axes] = []
     for triangle in triangles(list(tables), centered=centered):
         left, singular, right = xp.linalg.svd(triangle, full_matrices=False)
         least = max(tables[0].shape[0], triangle.shape[1]) * 2.0**-52 * float(singular[0])
@@ -159,30 +157,19 @@ def subspaces_of_rows(
     return Subspaces(axes, cosines, True)
 
 
-def subspaces_of(
-    where: str, tables: Sequence[Any], preparation: SubspacePreparation, share: float | None = None
-) -> tuple[Subspaces, int]:
-    """Return the subspaces of tables from Grams or a thin QR, and how many rows have no length.
+def subspaces_of_tables(given: NamedTables, preparation: Preparation, share: float | None) -> Subspaces:
+    """Return the subspaces of tables from Grams, or past condition 1e5 from a thin QR.
 
     Args:
-        where: the name of the measure.
-        tables: over the same words.
+        given: tables over the same words.
         preparation: of their rows.
         share: of ``Σλ`` that the axes kept must hold; all axes when None.
-
-    Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
     """
-    grams = pair_grams(where, tables, preparation, "float64", NAMES[: len(tables)])
+    grams = summed(Grams, given, preparation, "float64")
     axes = [leading(run, share) for run in axes_of_runs(grams)]
     if all(run.condition <= CONDITION for run in axes):
-        return subspaces_of_grams(grams, axes, range(grams.runs)), grams.zeros
-    return subspaces_of_runs(grams, range(grams.runs), share), grams.zeros
-
-
-def tables_by_name(where: str, tables: Sequence[Any]) -> list[FloatMatrix]:
-    """Return X, Y, and anchors if there are any, as arrays; errors as :func:`subspaces_of`."""
-    return NamedTables.of(where, tables, NAMES[: len(tables)]).tables
+        return subspaces_of_grams(grams, axes, range(grams.runs))
+    return subspaces_of_runs(grams, range(grams.runs), share)
 
 
 def subspaces_of_runs(grams: Grams, runs: Sequence[int], share: float | None) -> Subspaces:

@@ -1,4 +1,4 @@
-"""What a measure of two tables is made of to be resampled: sums, and what copies of words add to them."""
+"""What copies of words add to the sums of a resample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self, TypeAlias
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, namespace_of
-from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
+from gpuemb.geometry.grams.pair_sums import PairSums
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,29 @@ class OwnTerms:
             np.full(3, float(x.shape[0])), np.tile(lengths, (3, 1)), np.tile([[xx, xy], [xy, yy]], (3, 1, 1))
         )
 
+    @classmethod
+    def of_centered(cls, raw: PairSums) -> Self:
+        """Return the terms of centered words that stand there once, from the sums of raw rows.
+
+        The lengths of centered rows are expanded: exact where the means are small beside the spread.
+        """
+        xp, words = namespace_of(raw.cross), raw.rows
+        means = (raw.sum_x / words, raw.sum_y / words)
+        sides = (0, raw.gram_x, raw.weighted_x), (1, raw.gram_y, raw.weighted_y)
+        squares = [float(xp.sum(mean**2)) for mean in means]
+        lengths = [float(xp.linalg.trace(gram)) - words * squares[s] for s, gram, _ in sides]
+        grams = ((raw.gram_x, raw.cross), (xp.matrix_transpose(raw.cross), raw.gram_y))
+        products = np.empty((2, 2))
+        for i, _, weighted_i in sides:
+            for j, gram_j, weighted_j in sides:
+                across = 2 * float(xp.sum(means[i] * weighted_i[j, :]) + xp.sum(means[j] * weighted_j[i, :]))
+                joint = 4 * float(xp.sum(means[i] * xp.sum(grams[i][j] * means[j], axis=1)))
+                traces = squares[i] * float(xp.linalg.trace(gram_j))
+                traces += squares[j] * float(xp.linalg.trace(sides[i][1]))
+                rest = 3 * words * squares[i] * squares[j]
+                products[i, j] = float(raw.norms[i, j]) - across + joint + traces - rest
+        return cls(np.full(3, float(words)), np.tile(lengths, (3, 1)), np.tile(products, (3, 1, 1)))
+
     @property
     def copies(self) -> Float64:
         """``(2, 2)`` what pairs of two copies of one word add to ``‖G_X‖²``, ``‖C‖²``, ``‖G_Y‖²``."""
@@ -47,24 +70,4 @@ class OwnTerms:
         return found
 
 
-ValueOfSums: TypeAlias = Callable[[PairSums, OwnTerms], float]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number about two tables that follows from their sums.
-
-    Attributes:
-        name: what progress calls it.
-        preparation: of the rows.
-        value: the number, from the sums of a table in which a word may stand several times, and from what
-            copies of a word add to them. A measure that has no pairs of words ignores the latter.
-        best: its value for two tables that agree.
-        higher_is_closer: whether larger values are nearer to that.
-    """
-
-    name: str
-    preparation: Preparation
-    value: ValueOfSums
-    best: float = 1.0
-    higher_is_closer: bool = True
+ValueOfSums: TypeAlias = Callable[[PairSums, OwnTerms | None], float]
