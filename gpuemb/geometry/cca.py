@@ -11,11 +11,11 @@ from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import DirectedSimilarity, Similarity
-from gpuemb.geometry.subspaces.axes import Subspaces, subspaces_of
-from gpuemb.geometry.subspaces.resampled_axes import SubspaceMeasure, uncertainty_of_subspaces
+from gpuemb.geometry.subspaces.axes import Subspaces
+from gpuemb.geometry.subspaces.pair_table import SubspaceMeasure
+from gpuemb.geometry.subspaces.resampled_axes import similarity_of_subspaces
 
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
-NO_VARIANCE = "the rows of one table are all equal"
 
 
 def cca(
@@ -57,9 +57,7 @@ def cca(
     ``1.3·V·(d² + dd' + d'²)`` and a few a resample. Source: Raghu (2017); Definitions §4, §5.
     """
     draws = Draws("cca", permutations, bootstrap, seed, confidence)
-    spaces, zeros = subspaces_of("cca", [x, y], "centered")
-    found = _described(mean_correlation(spaces), "cca", spaces, zeros)
-    return uncertainty_of_subspaces([x, y], CCA, draws, progress).onto(found) if draws else found
+    return similarity_of_subspaces([x, y], CCA, draws, progress)[0]
 
 
 def svcca(
@@ -98,12 +96,9 @@ def svcca(
 
     Cost: ``V·(d + d')²`` flops; draws as :func:`cca`. Source: Raghu (2017); Definitions §4, §5.
     """
-    check_share(share)
+    measure = svcca_measure(share)
     draws = Draws("svcca", permutations, bootstrap, seed, confidence)
-    spaces, zeros = subspaces_of("svcca", [x, y], "centered", share)
-    found = _described(mean_correlation(spaces), "svcca", spaces, zeros)
-    measure = SubspaceMeasure("SVCCA", "centered", mean_correlation, share)
-    return uncertainty_of_subspaces([x, y], measure, draws, progress).onto(found) if draws else found
+    return similarity_of_subspaces([x, y], measure, draws, progress)[0]
 
 
 def pwcca(
@@ -144,20 +139,8 @@ def pwcca(
     Definitions §4, §5.
     """
     draws = Draws("pwcca", permutations, bootstrap, seed, confidence)
-    spaces, zeros = subspaces_of("pwcca", [x, y], "centered")
-    one_way = _described(weighted_correlation(spaces), "pwcca", spaces, zeros)
-    found = DirectedSimilarity(**vars(one_way), reverse=weighted_correlation(spaces.exchanged()))
-    return uncertainty_of_subspaces([x, y], PWCCA, draws, progress).onto(found) if draws else found
-
-
-def check_share(share: float) -> None:
-    """A share must be above 0 and at most 1.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    check_at_least("svcca", "share", share, 2.0**-52)
-    check_at_most("svcca", "share", share, 1)
+    found, spaces = similarity_of_subspaces([x, y], PWCCA, draws, progress)
+    return DirectedSimilarity(**vars(found), reverse=weighted_correlation(spaces.exchanged()))
 
 
 @threads.single_threaded_blas()
@@ -185,10 +168,16 @@ def weighted_correlation(spaces: Subspaces) -> float:
     return float(xp.sum(weights * correlations) / xp.sum(weights))
 
 
-def _described(value: float, measure: str, spaces: Subspaces, zeros: int) -> Similarity:
-    reason = NO_VARIANCE if math.isnan(value) else ""
-    return Similarity(value, measure, "centered", zeros, reason, spaces.recomputed)
+def svcca_measure(share: float = KEPT_SHARE) -> SubspaceMeasure:
+    """Return what SVCCA is for a share of the variance.
+
+    Raises:
+        ConfigError: a share that is not above 0 and at most 1.
+    """
+    check_at_least("svcca", "share", share, 2.0**-52)
+    check_at_most("svcca", "share", share, 1)
+    return SubspaceMeasure("SVCCA", "centered", mean_correlation, share)
 
 
 CCA = SubspaceMeasure("CCA", "centered", mean_correlation)
-PWCCA = SubspaceMeasure("PWCCA", "centered", weighted_correlation)
+PWCCA = SubspaceMeasure("PWCCA", "centered", weighted_correlation, symmetric=False)

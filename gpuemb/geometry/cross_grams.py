@@ -21,16 +21,15 @@ The error of float32 products is bounded through Gaussian vectors:
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
-from gpuemb.core.checks import check_at_least, check_choice
-from gpuemb.geometry.cca import check_share, mean_correlation, weighted_correlation
+from gpuemb.core.checks import check_choice
+from gpuemb.geometry.cca import CCA, PWCCA, svcca_measure
 from gpuemb.geometry.cka import cka_error, debiased_table, linear_cka
-from gpuemb.geometry.eigenspace import cancels, instability, overlap
+from gpuemb.geometry.eigenspace import OVERLAP, instability_measure
 from gpuemb.geometry.grams.build import Accumulation, summed
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import NamedTables
@@ -40,7 +39,7 @@ from gpuemb.geometry.rsa import pearson_rsa, rsa_error
 from gpuemb.geometry.shape_distances import shape_table
 from gpuemb.geometry.spectrum import Spectrum, distance_of_spectra, spectrum_of_gram
 from gpuemb.geometry.subspaces.axes import axes_of_runs
-from gpuemb.geometry.subspaces.pair_table import SubspaceTable
+from gpuemb.geometry.subspaces.pair_table import subspace_table
 
 
 class CrossGrams(Grams):
@@ -79,23 +78,22 @@ class CrossGrams(Grams):
         The rows are read again for pairs with a condition past 1e5.
         """
         check_choice("cca", "preparation", self.preparation, ("centered",))
-        return SubspaceTable(mean_correlation).of(self)
+        return subspace_table(self, CCA)
 
     def svcca(self, share: float = 0.99) -> Float64:
         """Return ``(S, S)`` mean correlations of the axes that hold ``share`` of Σλ; else as :meth:`cca`."""
         check_choice("svcca", "preparation", self.preparation, ("centered",))
-        check_share(share)
-        return SubspaceTable(mean_correlation, share).of(self)
+        return subspace_table(self, svcca_measure(share))
 
     def pwcca(self) -> Float64:
         """Return ``(S, S)``; entry ``(s, t)`` weighted by the columns of run ``s``; else as :meth:`cca`."""
         check_choice("pwcca", "preparation", self.preparation, ("centered",))
-        return SubspaceTable(weighted_correlation, symmetric=False).of(self)
+        return subspace_table(self, PWCCA)
 
     def eigenspace_overlap(self) -> Float64:
         """Return ``(S, S)`` eigenspace overlaps; needs ``raw``; rows read again as :meth:`cca`."""
         check_choice("eigenspace_overlap", "preparation", self.preparation, ("raw",))
-        return SubspaceTable(overlap).of(self)
+        return subspace_table(self, OVERLAP)
 
     def eigenspace_instability(self, alpha: float = 3.0) -> Float64:
         """Return ``(S, S)`` instabilities, each pair its own anchors; needs ``raw``.
@@ -106,9 +104,7 @@ class CrossGrams(Grams):
             alpha: how much leading axes count.
         """
         check_choice("eigenspace_instability", "preparation", self.preparation, ("raw",))
-        check_at_least("eigenspace_instability", "alpha", alpha, 0)
-        measure = partial(instability, alpha=alpha)
-        return SubspaceTable(measure, doubtful=cancels).of(self)
+        return subspace_table(self, instability_measure(alpha))
 
     def angular(self) -> Float64:
         """Return ``(S, S)`` angles between runs as shapes, in radians; needs ``centered``.
@@ -116,12 +112,12 @@ class CrossGrams(Grams):
         The rows are read again for pairs that are nearly equal.
         """
         check_choice("angular", "preparation", self.preparation, ("centered",))
-        return shape_table(self, "angular")
+        return shape_table(self, "angular")[0]
 
     def bures(self) -> Float64:
         """Return ``(S, S)`` Bures distances; needs ``centered``; rows read again as :meth:`angular`."""
         check_choice("bures", "preparation", self.preparation, ("centered",))
-        return shape_table(self, "bures")
+        return shape_table(self, "bures")[0]
 
     def spectra(self, ranks: tuple[int, int] | None = None) -> list[Spectrum]:
         """Return the spectrum of every run; needs ``centered``; ``ranks`` as :func:`gpuemb.spectrum`."""

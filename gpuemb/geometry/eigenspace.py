@@ -15,10 +15,10 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.digits import CANCELED, PROMISED
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import Similarity
-from gpuemb.geometry.subspaces.axes import Subspaces, subspaces_of, subspaces_of_rows, tables_by_name
-from gpuemb.geometry.subspaces.resampled_axes import SubspaceMeasure, uncertainty_of_subspaces
+from gpuemb.geometry.subspaces.axes import Subspaces
+from gpuemb.geometry.subspaces.pair_table import SubspaceMeasure
+from gpuemb.geometry.subspaces.resampled_axes import similarity_of_subspaces
 
-EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than
 # 1e-6 of the value, it is taken from the rows, whose residuals do not cancel.
 UNCANCELED = CANCELED / PROMISED
@@ -61,9 +61,7 @@ def eigenspace_overlap(
     ``1.3·V·(d² + dd' + d'²)`` and a few SVDs a resample. Source: May (2019); Definitions §4, §5.
     """
     draws = Draws("eigenspace_overlap", permutations, bootstrap, seed, confidence)
-    spaces, zeros = subspaces_of("eigenspace_overlap", [x, y], "raw")
-    found = _described(overlap(spaces), "eigenspace_overlap", spaces, zeros)
-    return uncertainty_of_subspaces([x, y], OVERLAP, draws, progress).onto(found) if draws else found
+    return similarity_of_subspaces([x, y], OVERLAP, draws, progress)[0]
 
 
 def eigenspace_instability(
@@ -109,17 +107,10 @@ def eigenspace_instability(
     Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows; draws as
     :func:`eigenspace_overlap`. Source: Leszczynski (2020); Definitions §4, §5.
     """
-    check_at_least("eigenspace_instability", "alpha", alpha, 0)
+    measure = instability_measure(alpha)
     draws = Draws("eigenspace_instability", permutations, bootstrap, seed, confidence)
     tables = [x, y, *_two(anchors)]
-    spaces, zeros = subspaces_of("eigenspace_instability", tables, "raw")
-    value = instability(spaces, alpha)
-    if cancels(spaces, value):
-        spaces = subspaces_of_rows(tables_by_name("eigenspace_instability", tables), centered=False)
-        value = instability(spaces, alpha)
-    found = _described(value, "eigenspace_instability", spaces, zeros)
-    measure = instability_measure(alpha)
-    return uncertainty_of_subspaces(tables, measure, draws, progress).onto(found) if draws else found
+    return similarity_of_subspaces(tables, measure, draws, progress)[0]
 
 
 @threads.single_threaded_blas()
@@ -151,19 +142,17 @@ def instability(spaces: Subspaces, alpha: float) -> float:
     return moved / total
 
 
-def instability_measure(alpha: float) -> SubspaceMeasure:
-    """Return what is drawn of an instability; one that sums would cancel is taken from the drawn rows."""
+def instability_measure(alpha: float = 3.0) -> SubspaceMeasure:
+    """Return what the instability is for a power of λ.
+
+    Raises:
+        ConfigError: alpha is negative.
+    """
+    check_at_least("eigenspace_instability", "alpha", alpha, 0)
     value = partial(instability, alpha=alpha)
     return SubspaceMeasure(
         "eigenspace instability", "raw", value, uncanceled=UNCANCELED, best=0.0, higher_is_closer=False
     )
-
-
-def cancels(spaces: Subspaces, value: float) -> bool:
-    """Whether an instability from Grams is too small for the digits that they hold."""
-    if spaces.recomputed or not spaces.exist:
-        return False
-    return value < UNCANCELED * max(axes.condition for axes in spaces.axes) ** 2
 
 
 def _moved(spaces: Subspaces, anchor: int) -> Array:
@@ -186,11 +175,6 @@ def _two(anchors: Sequence[Any] | None) -> list[Any]:
             remedy="Give the same table twice where there is one; leave anchors out for X and Y themselves.",
         )
     return given
-
-
-def _described(value: float, measure: str, spaces: Subspaces, zeros: int) -> Similarity:
-    reason = EMPTY if math.isnan(value) else ""
-    return Similarity(value, measure, "raw", zeros, reason, spaces.recomputed)
 
 
 OVERLAP = SubspaceMeasure("eigenspace overlap", "raw", overlap)

@@ -16,7 +16,7 @@ from gpuemb.geometry.grams.named_tables import check_same_dimensions
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments
-from gpuemb.geometry.rotations.from_sums import procrustes_measure
+from gpuemb.geometry.rotations.from_sums import best_scale, procrustes_measure, squared_distance
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
 from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
 
@@ -176,12 +176,8 @@ def _alignment(
     pair: PairedRows, products: PairProducts, found: PolarFactor, *, scale: bool, rotation_only: bool
 ) -> Alignment:
     length_x, length_y = products.squared_x, products.squared_y
-    factor, size = 1.0, length_x + length_y
-    squared = size - 2 * found.nuclear
-    if scale:
-        aligned = max(0.0, found.nuclear)  # below 0 in one dimension only, where to scale is to reflect
-        factor, size = aligned / length_x if length_x > 0 else math.nan, length_y
-        squared = size - aligned * factor if length_x > 0 else size
+    factor = 1.0 if not scale else best_scale(length_x, found.nuclear) if length_x > 0 else math.nan
+    squared, size = squared_distance(length_x, length_y, found.nuclear, scale=scale)
     near = squared < NEARLY_EQUAL * size
     if near:
         squared = pair.squared_gap(found.rotation, factor)

@@ -15,13 +15,18 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rotations.from_rows import squared_gaps
-from gpuemb.geometry.rotations.from_sums import ANGULAR, BURES
+from gpuemb.geometry.rotations.from_sums import (
+    ANGULAR,
+    BURES,
+    angle_of_chord,
+    squared_chord,
+    squared_distance,
+)
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS
 
@@ -109,74 +114,35 @@ def bures(
 
 def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:
     grams = pair_grams(measure, [x, y], "centered", "float64")
-    sums, recomputed = grams.pair(0, 1), grams.moved
-    factor = polar_factors([sums.cross])[0]
-    squared, scale = squared_distance(sums, factor.nuclear, measure)
-    if squared < NEARLY_EQUAL * scale:
-        tables = grams.source_rows().tables()
-        squared = _from_difference(tables, factor.rotation, _lengths(sums, measure))
-        recomputed = True
-    value = distance_of(squared, measure)
+    values, recomputed = shape_table(grams, measure)
+    value = float(values[0, 1])
     reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, measure, "centered", sums.zeros, reason, recomputed)
+    return Similarity(value, measure, "centered", grams.zeros, reason, grams.moved or recomputed > 0)
 
 
-def squared_distance(sums: PairSums, nuclear: float, measure: ShapeDistance) -> tuple[float, float]:
-    """Return the squared Procrustes distance of centered tables and the size it was subtracted from.
-
-    For the angle both tables have length 1; NaN where one has none.
-    """
-    xp = namespace_of(sums.cross)
-    first, second = (float(xp.linalg.trace(gram)) for gram in (sums.gram_x, sums.gram_y))
-    if measure == "bures":
-        return first + second - 2 * nuclear, first + second
-    if first == 0 or second == 0:
-        return math.nan, 2.0
-    return 2 - 2 * nuclear / math.sqrt(first * second), 2.0
-
-
-def distance_of(squared: float, measure: ShapeDistance) -> float:
-    """Return the distance, or the angle that has it as its chord."""
-    if math.isnan(squared):
-        return math.nan
-    chord = math.sqrt(max(0.0, squared))
-    return 2 * math.asin(min(1.0, chord / 2)) if measure == "angular" else chord
-
-
-def shape_table(grams: Grams, measure: ShapeDistance) -> Float64:
-    """Return ``(S, S)`` distances of centered runs.
-
-    Args:
-        grams: centered products of all runs; their rows are read again for pairs that are nearly equal.
-        measure: which.
+def shape_table(grams: Grams, measure: ShapeDistance) -> tuple[Float64, int]:
+    """Return ``(S, S)`` distances of centered runs, and how many were taken from the rows.
 
     Cost: one SVD a pair, and one pass for each nearly equal pair.
     """
-    pairs = list(combinations(range(grams.runs), 2))
-    values = np.zeros((grams.runs, grams.runs))
-    for s in range(grams.runs):
-        empty = float(namespace_of(grams.products).linalg.trace(grams.block(s, s))) == 0
-        values[s, s] = math.nan if empty and measure == "angular" else 0.0
-    factors = polar_factors([grams.block(s, t) for s, t in pairs])
-    for (s, t), factor in zip(pairs, factors, strict=True):
-        sums = grams.pair(s, t)
-        squared, scale = squared_distance(sums, factor.nuclear, measure)
-        if squared < NEARLY_EQUAL * scale:
+    pairs, recomputed = list(combinations(range(grams.runs), 2)), 0
+    xp, (wide, _) = namespace_of(grams.products), grams.exact(tuple(range(grams.runs)))
+    lengths = [float(xp.linalg.trace(wide.found(s, s))) for s in range(grams.runs)]
+    empty = [length == 0 and measure == "angular" for length in lengths]
+    values = np.diag(np.where(empty, math.nan, 0.0))
+    square = squared_chord if measure == "angular" else squared_distance
+    for (s, t), factor in zip(pairs, polar_factors([wide.found(s, t) for s, t in pairs]), strict=True):
+        squared, size = square(lengths[s], lengths[t], factor.nuclear)
+        if squared < NEARLY_EQUAL * size:
             tables = grams.source_rows().of((s, t)).tables()
-            squared = _from_difference(tables, factor.rotation, _lengths(sums, measure))
-        values[s, t] = values[t, s] = distance_of(squared, measure)
-    return values
+            units = [math.sqrt(lengths[run]) if measure == "angular" else 1.0 for run in (s, t)]
+            squared, recomputed = _from_difference(tables, factor.rotation, units), recomputed + 1
+        distance = math.nan if math.isnan(squared) else math.sqrt(max(0.0, squared))
+        values[s, t] = values[t, s] = angle_of_chord(distance) if measure == "angular" else distance
+    return values, recomputed
 
 
-def _lengths(sums: PairSums, measure: ShapeDistance) -> tuple[float, float]:
-    if measure == "bures":
-        return 1.0, 1.0
-    xp = namespace_of(sums.cross)
-    first, second = (math.sqrt(float(xp.linalg.trace(gram))) for gram in (sums.gram_x, sums.gram_y))
-    return first, second
-
-
-def _from_difference(tables: list[FloatMatrix], rotation: Array, lengths: tuple[float, float]) -> float:
+def _from_difference(tables: list[FloatMatrix], rotation: Array, lengths: list[float]) -> float:
     """``‖XQ − Y‖²`` of centered tables divided by their lengths; the narrower is rotated into the wider."""
     xp = namespace_of(*tables)
     means = [column_means(table) for table in tables]

@@ -17,6 +17,7 @@ from gpuemb.geometry.grams.named_tables import check_same_dimensions
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.rotations.from_rows import KINDS, Kind, squares_of_difference
+from gpuemb.geometry.rotations.from_sums import squared_distance
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors
 
 Pair: TypeAlias = tuple[int, int]
@@ -185,7 +186,8 @@ class _Pairs:
     def _squares(self, grams: Grams, pair: Pair, factor: PolarFactor | None) -> dict[Kind, _Square]:
         """The squared distances that exist, from the products as they were found."""
         cross = grams.found(*pair)
-        lengths = float(grams.lengths[pair[0]]) + float(grams.lengths[pair[1]])
+        first, second = (float(grams.lengths[run]) for run in pair)
+        lengths = first + second
         probed = None if grams.images is None else grams.probed(*pair)
         squares: dict[Kind, _Square] = {}
         if "direct" in self.kinds and cross.shape[0] == cross.shape[1]:
@@ -194,7 +196,8 @@ class _Pairs:
             squares["direct"] = _Square(lengths - 2 * float(xp.linalg.trace(cross)), lengths, error)
         if factor is not None:
             error = 2 * probed.nuclear(factor.rotation, float(factor.singular[-1])) if probed else 0.0
-            squares["procrustes"] = _Square(lengths - 2 * factor.nuclear, lengths, error)
+            squared, size = squared_distance(first, second, factor.nuclear)
+            squares["procrustes"] = _Square(squared, size, error)
         if "pip" in self.kinds:
             error = grams.errors(*pair).pip() if probed else 0.0
             squares["pip"] = _squared_pip(grams.found_pair(*pair), error)

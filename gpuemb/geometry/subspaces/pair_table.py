@@ -1,9 +1,10 @@
-"""Measures of two subspaces, for every pair of runs."""
+"""Measures of two subspaces, and their tables of all pairs of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -14,6 +15,7 @@ from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.subspaces.axes import (
     CONDITION,
     Axes,
+    SubspacePreparation,
     Subspaces,
     axes_of_runs,
     leading,
@@ -23,46 +25,62 @@ from gpuemb.geometry.subspaces.axes import (
 
 
 @dataclass(frozen=True)
-class SubspaceTable:
-    """A measure of two subspaces, for every pair of runs.
+class SubspaceMeasure:
+    """A number about two tables, and perhaps their anchors, that follows from the spaces they span.
 
     Attributes:
-        measure: takes two subspaces.
-        share: as :func:`subspaces_of` takes it.
-        doubtful: whether a value from Grams is taken again from the rows.
-        symmetric: whether the measure is the same both ways round.
+        name: in progress reports.
+        preparation: of the rows.
+        value: the number.
+        share: of ``Σλ`` that the axes kept must hold; all axes when None.
+        uncanceled: a value below so many times the squared condition of what is summed has lost its digits
+            in the sums, and is taken from the rows.
+        best: its value for two tables that agree.
+        higher_is_closer: whether larger values are nearer to that.
+        symmetric: whether it is the same both ways round.
     """
 
-    measure: Callable[[Subspaces], float]
+    name: str
+    preparation: SubspacePreparation
+    value: Callable[[Subspaces], float]
     share: float | None = None
-    doubtful: Callable[[Subspaces, float], bool] | None = None
+    uncanceled: float = 0.0
+    best: float = 1.0
+    higher_is_closer: bool = True
     symmetric: bool = True
 
-    def of(self, grams: Grams) -> Float64:
-        """Return ``(S, S)`` values, from float64 products.
+    def cancels(self, spaces: Subspaces, value: float) -> bool:
+        """Whether a value from Grams is too small for the digits that they hold."""
+        if spaces.recomputed or not spaces.exist:
+            return False
+        return value < self.uncanceled * max(axes.condition for axes in spaces.axes) ** 2
 
-        Args:
-            grams: products of all runs; their rows are read again for pairs with a condition past 1e5.
-        """
-        wide, _ = grams.exact(tuple(range(grams.runs)))
-        axes = [leading(run, self.share) for run in axes_of_runs(wide)]
-        pairs = list(combinations_with_replacement(range(grams.runs), 2))
-        values = np.empty((grams.runs, grams.runs))
-        found = threads.stream(lambda pair: self._both_ways(wide, axes, pair), pairs)
-        for (s, t), (forth, back) in zip(pairs, found, strict=True):
-            values[s, t], values[t, s] = forth, back
-        return values
 
-    def _both_ways(self, grams: Grams, axes: Sequence[Axes], runs: tuple[int, int]) -> tuple[float, float]:
-        """The measure of two runs in both orders; of a run with itself always from its Gram."""
-        different = runs[0] != runs[1]
-        steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
-        if steep:
-            spaces = subspaces_of_runs(grams, runs, self.share)
-        else:
-            spaces = subspaces_of_grams(grams, axes, runs)
-        value = self.measure(spaces)
-        if different and self.doubtful is not None and self.doubtful(spaces, value):
-            spaces = subspaces_of_runs(grams, runs, self.share)
-            value = self.measure(spaces)
-        return value, value if self.symmetric else self.measure(spaces.exchanged())
+def subspace_table(grams: Grams, measure: SubspaceMeasure) -> Float64:
+    """Return ``(S, S)`` values of all pairs of runs, from float64 products.
+
+    The rows are read again for pairs with a condition past 1e5, or with a value that cancels.
+    """
+    wide, _ = grams.exact(tuple(range(grams.runs)))
+    axes = [leading(run, measure.share) for run in axes_of_runs(wide)]
+    pairs = list(combinations_with_replacement(range(grams.runs), 2))
+    values = np.empty((grams.runs, grams.runs))
+    found = threads.stream(lambda pair: _both_ways(wide, axes, measure, pair), pairs)
+    for (s, t), (forth, back) in zip(pairs, found, strict=True):
+        values[s, t], values[t, s] = forth, back
+    return values
+
+
+def _both_ways(
+    grams: Grams, axes: Sequence[Axes], measure: SubspaceMeasure, runs: tuple[int, int]
+) -> tuple[float, float]:
+    """The measure of two runs in both orders; of a run with itself always from its Gram."""
+    different = runs[0] != runs[1]
+    steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
+    of_rows = partial(subspaces_of_runs, grams, runs, measure.share)
+    spaces = of_rows() if steep else subspaces_of_grams(grams, axes, runs)
+    value = measure.value(spaces)
+    if different and measure.cancels(spaces, value):
+        spaces = of_rows()
+        value = measure.value(spaces)
+    return value, value if measure.symmetric else measure.value(spaces.exchanged())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,43 +24,43 @@ from gpuemb.geometry.resampling.prepared_pair import (
     weights_of,
 )
 from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize
+from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.subspaces.axes import (
     CONDITION,
     Axes,
-    SubspacePreparation,
     Subspaces,
     leading,
     subspaces_of,
     subspaces_of_rows,
     tables_by_name,
 )
+from gpuemb.geometry.subspaces.pair_table import SubspaceMeasure
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 Y = 1  # the table whose words are permuted; all others stay
+NO_AXIS = {"raw": "one table is zero throughout", "centered": "the rows of one table are all equal"}
 
 
-@dataclass(frozen=True)
-class SubspaceMeasure:
-    """A number about two tables, and perhaps their anchors, that follows from their spaces.
+def similarity_of_subspaces(
+    tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws, progress: Progress
+) -> tuple[Similarity, Subspaces]:
+    """Return a measure of the first two tables with its uncertainty if that was asked for, and the subspaces.
 
-    Attributes:
-        name: what progress calls it.
-        preparation: of the rows.
-        value: the number.
-        share: of ``Σλ`` that the axes kept must hold; all axes when None.
-        uncanceled: a value below so many times the squared condition of what is summed has lost its digits
-            in the sums, and is taken from the drawn rows.
-        best: its value for two tables that agree.
-        higher_is_closer: whether larger values are nearer to that.
+    Args:
+        tables: X, Y, and two anchors if the measure has them.
+        measure: what to compute.
+        draws: how many, from which seed, and the name of the function that was called.
+        progress: reports every draw.
     """
-
-    name: str
-    preparation: SubspacePreparation
-    value: Callable[[Subspaces], float]
-    share: float | None = None
-    uncanceled: float = 0.0
-    best: float = 1.0
-    higher_is_closer: bool = True
+    spaces, zeros = subspaces_of(draws.where, tables, measure.preparation, measure.share)
+    value = measure.value(spaces)
+    if measure.cancels(spaces, value):
+        named = tables_by_name(draws.where, tables)
+        spaces = subspaces_of_rows(named, centered=measure.preparation == "centered", share=measure.share)
+        value = measure.value(spaces)
+    reason = NO_AXIS[measure.preparation] if math.isnan(value) else ""
+    found = Similarity(value, draws.where, measure.preparation, zeros, reason, spaces.recomputed)
+    return uncertainty_of_subspaces(tables, measure, draws, progress).onto(found) if draws else found, spaces
 
 
 def uncertainty_of_subspaces(
