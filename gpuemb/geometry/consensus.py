@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,19 +10,14 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, FloatStack, Int64, device_of, like, namespace_of
-from gpuemb.core.checks import (
-    LARGEST_FOURTH_POWER,
-    check_at_least,
-    check_matrix,
-    check_range,
-    check_same_rows,
-)
+from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ShapeError
-from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile, tiles
+from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import check_same_words, tables_of, words_of
+from gpuemb.embeddings.model import words_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
-from gpuemb.geometry.grams.named_tables import check_same_dimensions
+from gpuemb.geometry.grams.named_tables import NamedTables, check_same_dimensions
+from gpuemb.geometry.grams.thin_qr import over_tiles
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
@@ -122,9 +117,7 @@ def consensus(
     """
     check_at_least("consensus", "tolerance", tolerance, 0)
     check_at_least("consensus", "most_sweeps", most_sweeps, 1)
-    words = words_of(stack)
-    check_same_words("consensus", stack)
-    tables = _checked(tables_of(stack), words)
+    tables = _checked(stack)
     search = _Search(tables)
     falls: list[float] = []
     converged = False
@@ -147,22 +140,20 @@ def consensus(
         converged,
         search.rank,
         search.recomputed,
-        words,
+        words_of(stack),
     )
 
 
-def _checked(tables: list[Any], words: Sequence[str] | None) -> list[FloatMatrix]:
+def _checked(stack: Any) -> list[FloatMatrix]:
+    given = NamedTables.checked("consensus", stack)
+    tables = given.tables
     if len(tables) < 2:
         raise ShapeError(
-            f"consensus: {len(tables)} run{'' if len(tables) == 1 else 's'}",
+            "consensus: 1 run",
             needed="A consensus is one of at least two runs.",
             remedy="Stack several runs: consensus(stack([a, b])).",
         )
-    tables = [check_matrix("consensus", f"run {s}", table, words) for s, table in enumerate(tables)]
-    for run, table in enumerate(tables):
-        check_same_rows("consensus", tables[0], table, ("run 0", f"run {run}"))
-        check_range("consensus", f"run {run}", table, LARGEST_FOURTH_POWER)
-    check_same_dimensions("consensus", tables, [f"run {s}" for s in range(len(tables))])
+    check_same_dimensions("consensus", given.tables, given.names)
     plan_consensus(len(tables), *tables[0].shape).require()
     return tables
 
@@ -260,7 +251,7 @@ def _product(left: Array, right: Array) -> Array:
 def _around_mean(tables: list[FloatMatrix], rotations: list[Array]) -> tuple[FloatMatrix, Array, float]:
     """Mean of the rotated runs, each word's summed squared distance to it, and their sum: one pass."""
     xp = namespace_of(*tables)
-    words, dim = tables[0].shape
+    dim = tables[0].shape[1]
     kind = xp.result_type(*(table.dtype for table in tables))
 
     def around(cut: tuple[int, int]) -> tuple[Array, Array, float]:
@@ -271,15 +262,6 @@ def _around_mean(tables: list[FloatMatrix], rotations: list[Array]) -> tuple[Flo
         squared = sum(gaps[1:], gaps[0])
         return xp.astype(mean, kind), squared, float(xp.sum(squared))
 
-    cuts = tiles(words, rows_per_tile(8 * dim * (2 * len(tables) + 2)))
-    means, squares, sums = zip(*_each(around, cuts, tables[0]), strict=True)
+    step = rows_per_tile(8 * dim * (2 * len(tables) + 2))
+    means, squares, sums = zip(*over_tiles(around, tables[0], step), strict=True)
     return xp.concat(means), xp.concat(squares), float(sum(sums))
-
-
-def _each(
-    function: Callable[[tuple[int, int]], tuple[Array, Array, float]],
-    cuts: list[tuple[int, int]],
-    table: Array,
-) -> Any:
-    """Take the tiles on all threads; on a GPU, whose device belongs to one thread, in turn."""
-    return threads.run(function, cuts) if device_of(table).kind == "cpu" else map(function, cuts)

@@ -9,11 +9,10 @@ from typing import Any
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty
 from gpuemb.geometry.rotations.from_sums import DISPLACEMENT
@@ -80,14 +79,8 @@ def semantic_displacement(
     ``1.3·V·(d² + de + e²)`` and an SVD a resample. Source: Hamilton (2016, ACL); Definitions §2, §5.
     """
     draws = Draws("semantic_displacement", permutations, bootstrap, seed, confidence)
-    words = words_of(x) if words_of(x) is not None else words_of(y)
-    tables = [
-        check_matrix("semantic_displacement", name, vectors_of(t), words) for name, t in (("X", x), ("Y", y))
-    ]
-    check_same_rows("semantic_displacement", *tables)
-    check_same_words("semantic_displacement", [x, y], "XY")
-    for name, table in zip("XY", tables, strict=True):
-        check_range("semantic_displacement", name, table, LARGEST_FOURTH_POWER)
+    given = NamedTables.checked("semantic_displacement", [x, y], PAIR)
+    tables = given.tables
     _check_draws(draws, *tables)
     dim = int(tables[0].shape[1])
     cross = gram.on(device_of(tables[0]))(tables, "unit", pairs=[(0, 1)]).products[:dim, dim:]
@@ -103,7 +96,7 @@ def semantic_displacement(
         factor.rotation,
         factor.rank,
         int(per_word.shape[0]) - count,
-        words,
+        given.words,
         _reason(count, factor.rank, min(cross.shape)),
     )
     return uncertainty(x, y, DISPLACEMENT, draws, progress, known=found.value).onto(found) if draws else found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from gpuemb.core.arrays import Array, FloatMatrix
 from gpuemb.core.checks import (
@@ -37,7 +37,7 @@ class NamedTables:
     words: Sequence[str] | None
 
     @classmethod
-    def of(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> NamedTables:
+    def of(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> Self:
         """Check tables by their shapes, dtypes and words.
 
         Args:
@@ -59,6 +59,18 @@ class NamedTables:
         check_same_words(where, runs, labels)
         known = [words_of(run) for run in runs] if isinstance(runs, (list, tuple)) else [words_of(runs)]
         return cls(where, labels, tables, next((words for words in known if words is not None), None))
+
+    @classmethod
+    def checked(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> Self:
+        """Check tables as :meth:`of`, and every number of them.
+
+        Raises:
+            NonFiniteError: NaN, infinity, or numbers whose products leave float64; the first is named.
+        """
+        found = cls.of(where, runs, names)
+        found.check_finite()
+        found.check_range()
+        return found
 
     def check_finite(self) -> None:
         """Read every number.

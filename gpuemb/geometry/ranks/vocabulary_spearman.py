@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, FloatMatrix, device_of, native
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.progress import Progress
-from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.grams.build import pair_sums
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.ranks.binned_spearman import BinnedSpearman, Moments, binned_spearman
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
@@ -51,15 +50,10 @@ def spearman_of_vocabulary(x: Any, y: Any, draws: Draws, matrix_bytes: int, prog
 
 def _rows_with_length(x: Any, y: Any) -> tuple[FloatMatrix, FloatMatrix, int]:
     """Check both tables; leave out rows that are zero in either, and count them."""
-    tables = []
-    for name, given in (("X", x), ("Y", y)):
-        table = check_matrix("rsa", name, vectors_of(given), words_of(given))
-        check_range("rsa", name, table, LARGEST_FOURTH_POWER)
+    tables = [native(table) for table in NamedTables.checked("rsa", [x, y], PAIR).tables]
+    for table in tables:
         for kernel in (cosine_scores, rank_cells):  # one that is missing is said before any work
             kernel.implementation(device_of(table).kind)
-        tables.append(native(table))
-    check_same_rows("rsa", *tables)
-    check_same_words("rsa", [x, y], "XY")
     long = np.all([(table != 0).any(axis=1) for table in tables], axis=0)
     zeros = int(len(long) - long.sum())
     first, second = [table[long] for table in tables] if zeros else tables

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpuemb.core.arrays import Array, FloatMatrix, as_numbers, device_of, like, namespace_of
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
+from gpuemb.core.checks import LARGEST_FOURTH_POWER
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
-from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.grams.digits import ROUNDING
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
@@ -113,13 +113,7 @@ def pair_rows(where: str, x: Any, y: Any, *, weights: Any = None, center: bool =
         DTypeError, NonFiniteError: a table or the weights hold no finite numbers.
         ConfigError: a weight is negative, or all are zero.
     """
-    first, second = (
-        check_matrix(where, name, vectors_of(table), words_of(table)) for name, table in (("X", x), ("Y", y))
-    )
-    check_same_rows(where, first, second)
-    check_same_words(where, [x, y], "XY")
-    for name, table in (("X", first), ("Y", second)):
-        check_range(where, name, table, LARGEST_FOURTH_POWER)
+    first, second = NamedTables.checked(where, [x, y], PAIR).tables
     checked = None if weights is None else check_weights(where, weights, first)
     pair = PairedRows(first, second, checked, None)
     if not center:
