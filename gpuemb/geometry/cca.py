@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import DirectedSimilarity, Similarity
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.pair_table import SubspaceMeasure
@@ -18,16 +17,8 @@ from gpuemb.geometry.subspaces.resampled_axes import similarity_of_subspaces
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 
 
-def cca(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Mean canonical correlation of two tables with column means removed.
 
     The correlations ρ are the cosines between the spaces that the columns span, as many as the smaller
@@ -37,11 +28,8 @@ def cca(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; a word
+            counts as often as it is drawn.
 
     Returns:
         The mean ρ in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
@@ -56,21 +44,12 @@ def cca(
     Cost: ``V·(d + d')²`` flops, about fourfold from the rows; ``2·V·d·d'`` and an SVD a permutation,
     ``1.3·V·(d² + dd' + d'²)`` and a few a resample. Source: Raghu (2017); Definitions §4, §5.
     """
-    draws = Draws("cca", permutations, bootstrap, seed, confidence)
-    return similarity_of_subspaces([x, y], CCA, draws, progress)[0]
+    draws = Draws.of("cca", resampling)
+    return similarity_of_subspaces([x, y], CCA, draws)[0]
 
 
-def svcca(
-    x: Any,
-    y: Any,
-    *,
-    share: float = KEPT_SHARE,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Resampling]) -> Similarity:
     """Mean canonical correlation of the leading principal axes of two tables.
 
     Of each table the fewest axes are kept that hold 99 % of ``Σλ``. Rotation, scale and translation change
@@ -80,11 +59,8 @@ def svcca(
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
         share: of the variance that is kept, above 0 and at most 1.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; a word
+            counts as often as it is drawn.
 
     Returns:
         As :func:`cca`.
@@ -97,20 +73,12 @@ def svcca(
     Cost: ``V·(d + d')²`` flops; draws as :func:`cca`. Source: Raghu (2017); Definitions §4, §5.
     """
     measure = svcca_measure(share)
-    draws = Draws("svcca", permutations, bootstrap, seed, confidence)
-    return similarity_of_subspaces([x, y], measure, draws, progress)[0]
+    draws = Draws.of("svcca", resampling)
+    return similarity_of_subspaces([x, y], measure, draws)[0]
 
 
-def pwcca(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> DirectedSimilarity:
+@resampled
+def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarity:
     """Canonical correlations weighted by how much of a table each direction carries.
 
     ``Σ α_i ρ_i / Σ α_i``, ``α_i = Σ_j |h_i·x_j|`` over the columns ``x_j`` of X, ``h_i`` its canonical
@@ -121,11 +89,8 @@ def pwcca(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; a word
+            counts as often as it is drawn.
 
     Returns:
         As :func:`cca`, and ``.reverse``; what draws tell is of ``.value``: exchange the tables for the other.
@@ -138,8 +103,8 @@ def pwcca(
     Cost: as :func:`cca`. Source: Morcos (2018), whose code gives only the side of smaller rank;
     Definitions §4, §5.
     """
-    draws = Draws("pwcca", permutations, bootstrap, seed, confidence)
-    found, spaces = similarity_of_subspaces([x, y], PWCCA, draws, progress)
+    draws = Draws.of("pwcca", resampling)
+    found, spaces = similarity_of_subspaces([x, y], PWCCA, draws)
     return DirectedSimilarity(**vars(found), reverse=weighted_correlation(spaces.exchanged()))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64, namespace_of
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.float32_bounds import PairErrors
@@ -17,23 +16,14 @@ from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.measure import Measure, OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import Similarity
 
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 
 
-def cka(
-    x: Any,
-    y: Any,
-    *,
-    debiased: bool = False,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampling]) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
@@ -41,11 +31,8 @@ def cka(
         y: another, ``(V, d')``; row ``i`` is the same word.
         debiased: the ratio of unbiased estimates ``HSIC₁`` instead: near 0 for unrelated tables however many
             dimensions they have. At most 1, may be negative, and is never clamped; needs 4 words.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; copies of
+            a word make no pair.
 
     Returns:
         The alignment in ``.value``; NaN with its reason where a table's rows are all equal, and for the
@@ -60,10 +47,10 @@ def cka(
     Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
     Source: Kornblith (2019); Song (2012); Definitions §4, §5.
     """
-    draws = Draws("cka", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("cka", resampling)
     found = _debiased(x, y) if debiased else _biased(x, y)
     measure = DEBIASED_CKA if debiased else CKA
-    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
+    return uncertainty(x, y, measure, draws).onto(found) if draws else found
 
 
 def _biased(x: Any, y: Any) -> Similarity:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import rows_per_tile, tiles
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.resampling.draws import uncertainty
-from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, Uncertainty, resampled
 from gpuemb.geometry.rotations.from_sums import DISPLACEMENT
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import gram
@@ -46,16 +45,8 @@ class Displacement(Uncertainty):
         return self.value
 
 
-def semantic_displacement(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Displacement:
+@resampled
+def semantic_displacement(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Displacement:
     """Return ``1 − cos(x_i Q, y_i)`` of every word, ``Q`` the best orthogonal map of rows of length 1.
 
     Taken as ``½‖u − v‖²`` of the two vectors' directions, so that words that hardly moved keep their digits.
@@ -63,12 +54,8 @@ def semantic_displacement(
     Args:
         x: an Embedding or a float array ``(V, d)``, the earlier table.
         y: the later one, ``(V, e)``; row ``i`` is the same word.
-        permutations: of the words of one table, for the mean's ``p_value``, ``chance_adjusted`` and
-            ``gated``.
-        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; of the
+            mean; a word counts as often as it is drawn.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
@@ -78,7 +65,7 @@ def semantic_displacement(
     Cost: ``V·(d + e)²`` flops and a second pass in tiles; ``2·V·d·e`` and an SVD a permutation,
     ``1.3·V·(d² + de + e²)`` and an SVD a resample. Source: Hamilton (2016, ACL); Definitions §2, §5.
     """
-    draws = Draws("semantic_displacement", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("semantic_displacement", resampling)
     given = NamedTables.checked("semantic_displacement", [x, y], PAIR)
     tables = given.tables
     _check_draws(draws, *tables)
@@ -99,7 +86,7 @@ def semantic_displacement(
         given.words,
         _reason(count, factor.rank, min(cross.shape)),
     )
-    return uncertainty(x, y, DISPLACEMENT, draws, progress, known=found.value).onto(found) if draws else found
+    return uncertainty(x, y, DISPLACEMENT, draws, known=found.value).onto(found) if draws else found
 
 
 def _check_draws(draws: Draws, x: Array, y: Array) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.digits import CANCELED, PROMISED
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.pair_table import SubspaceMeasure
@@ -24,16 +23,8 @@ from gpuemb.geometry.subspaces.resampled_axes import similarity_of_subspaces
 UNCANCELED = CANCELED / PROMISED
 
 
-def eigenspace_overlap(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Eigenspace overlap score ``‖U_XᵀU_Y‖² / max(r, r')``, between 0 and 1, 1 for the same space.
 
     ``U`` are the left singular vectors of the rows as they are, over the numerical ranks ``r, r'``. No
@@ -42,11 +33,8 @@ def eigenspace_overlap(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; a word
+            counts as often as it is drawn.
 
     Returns:
         The score in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
@@ -60,21 +48,18 @@ def eigenspace_overlap(
     Cost: ``V·(d + d')²`` flops, about fourfold from the rows; ``2·V·d·d'`` a permutation,
     ``1.3·V·(d² + dd' + d'²)`` and a few SVDs a resample. Source: May (2019); Definitions §4, §5.
     """
-    draws = Draws("eigenspace_overlap", permutations, bootstrap, seed, confidence)
-    return similarity_of_subspaces([x, y], OVERLAP, draws, progress)[0]
+    draws = Draws.of("eigenspace_overlap", resampling)
+    return similarity_of_subspaces([x, y], OVERLAP, draws)[0]
 
 
+@resampled
 def eigenspace_instability(
     x: Any,
     y: Any,
     *,
     anchors: Sequence[Any] | None = None,
     alpha: float = 3.0,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Similarity:
     """Eigenspace instability ``tr((UUᵀ + ŨŨᵀ − 2ŨŨᵀUUᵀ)Σ) / tr Σ``, between 0 and 1, 0 for the same space.
 
@@ -87,12 +72,8 @@ def eigenspace_instability(
         y: another, ``(V, d')``; row ``i`` is the same word.
         anchors: the two tables ``E, Ẽ`` over the same words; X and Y themselves when None.
         alpha: how much the anchors' leading axes count, 0 or more.
-        permutations: of the words of Y; anchors that are given stay, for ``p_value``, ``chance_adjusted`` and
-            ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; words of
+            Y are permuted, anchors that are given stay; a word counts as often as it is drawn.
 
     Returns:
         The instability in ``.value``; as :func:`eigenspace_overlap`, and ``.recomputed`` also where it is
@@ -108,9 +89,9 @@ def eigenspace_instability(
     :func:`eigenspace_overlap`. Source: Leszczynski (2020); Definitions §4, §5.
     """
     measure = instability_measure(alpha)
-    draws = Draws("eigenspace_instability", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("eigenspace_instability", resampling)
     tables = [x, y, *_two(anchors)]
-    return similarity_of_subspaces(tables, measure, draws, progress)[0]
+    return similarity_of_subspaces(tables, measure, draws)[0]
 
 
 @threads.single_threaded_blas()

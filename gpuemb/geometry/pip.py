@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan, squared_norm
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.measure import Measure, OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rotations.pair_distances import distances_of
 
 
-def pip_loss(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Pairwise inner product loss ``‖XXᵀ − YYᵀ‖`` (rows as they are), with no ``V×V`` matrix.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; copies of
+            a word make no pair.
 
     Returns:
         The loss in ``.value``, in squared length units; 0 is best. ``.recomputed`` where the tables are so
@@ -47,11 +35,11 @@ def pip_loss(
     Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
     Source: Yin and Shen (2018); Definitions §4, §5.
     """
-    draws = Draws("pip_loss", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("pip_loss", resampling)
     grams = pair_grams("pip_loss", [x, y])
     table, recomputed = distances_of(grams, "pip")
     found = Similarity(float(table[0, 1]), "pip_loss", "raw", grams.zeros, recomputed=recomputed > 0)
-    return uncertainty(x, y, PIP_LOSS, draws, progress, known=found.value).onto(found) if draws else found
+    return uncertainty(x, y, PIP_LOSS, draws, known=found.value).onto(found) if draws else found
 
 
 def pip_of_sums(sums: PairSums, own: OwnTerms) -> float:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
 
 from gpuemb.core.errors import ConfigError, ShapeError
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.named_tables import check_same_dimensions
 from gpuemb.geometry.resampling.draws import uncertainty
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments
 from gpuemb.geometry.rotations.from_sums import best_scale, procrustes_measure, squared_distance
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
@@ -32,11 +31,7 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
-    permutations: int = ...,
-    bootstrap: int = ...,
-    seed: int = ...,
-    confidence: float = ...,
-    progress: Progress = ...,
+    **resampling: Unpack[Resampling],
 ) -> Alignments: ...
 @overload
 def procrustes(
@@ -47,12 +42,9 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
-    permutations: int = ...,
-    bootstrap: int = ...,
-    seed: int = ...,
-    confidence: float = ...,
-    progress: Progress = ...,
+    **resampling: Unpack[Resampling],
 ) -> Alignment: ...
+@resampled
 def procrustes(
     x: Any,
     y: Any,
@@ -61,11 +53,7 @@ def procrustes(
     center: bool = False,
     rotation_only: bool = False,
     weights: Any = None,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Alignment | Alignments:
     """Find the orthogonal ``Q`` that minimizes ``‖XQ − Y‖`` (rows as they are), for one pair or many.
 
@@ -80,11 +68,8 @@ def procrustes(
         center: take the (weighted) column means off both tables first.
         rotation_only: allow no reflection; needs ``d = e``.
         weights: ``(V,)`` how often each word counts, floats of at least 0; 2 is as good as the row twice.
-        permutations: of the words of Y, for the distance's ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; of the
+            distance; the words of Y are permuted; a word counts as often as it is drawn.
 
     Returns:
         An :class:`Alignment`; of ``P`` pairs, :class:`Alignments`.
@@ -105,14 +90,14 @@ def procrustes(
         permutation ``2·V·d·e``, a resample ``1.3·V·(d² + de + e²)``, and an SVD each.
     Source: Schönemann (1966); Definitions §2, §5.
     """
-    draws = Draws("procrustes", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("procrustes", resampling)
     _check_draws(draws, weights)
 
     def drawn(first: Any, second: Any, found: Alignment) -> Alignment:
         if not draws:
             return found
         measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
-        return uncertainty(first, second, measure, draws, progress, known=found.distance).onto(found)
+        return uncertainty(first, second, measure, draws, known=found.distance).onto(found)
 
     if not (_is_several(x) or _is_several(y)):
         pair = pair_rows("procrustes", x, y, weights=weights, center=center)

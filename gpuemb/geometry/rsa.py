@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, Unpack
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.pair_sums import PairSums
@@ -18,24 +17,21 @@ from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_
 from gpuemb.geometry.ranks.word_list_rsa import rsa_of_words
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.measure import Measure, OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import Similarity
 
 Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 
 
+@resampled
 def rsa(
     x: Any,
     y: Any,
     words: Sequence[str] | Sequence[int] | None = None,
     *,
     method: Method = "pearson",
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
     matrix_bytes: int = MATRIX_BYTES,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Similarity:
     """Correlate the cosines of all pairs of words in ``x`` with those in ``y``.
 
@@ -47,13 +43,10 @@ def rsa(
             matrices, all three correlations, and the words that a table lacks.
         method: ``pearson``; ``spearman``, equal cosines sharing their mean rank; ``kendall``, τ-b, of a list
             of words only. Both take cosines that agree to 2⁻⁴⁰ as equal.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
         matrix_bytes: Spearman of a whole vocabulary whose matrices and ranks take more is streamed through
             fine bins of the cosines; ``error_bound`` then says how far the exact value may be.
-        progress: told of every draw, and of every row of streamed ranks.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; copies of
+            a word make no pair.
 
     Returns:
         The correlation in ``.value``; NaN with its reason where all cosines of a table are equal.
@@ -71,9 +64,9 @@ def rsa(
     a pair unless streamed. Source: Kriegeskorte (2008); Definitions §4, §5.
     """
     check_choice("rsa", "method", method, METHODS)
-    draws = Draws("rsa", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("rsa", resampling)
     if words is not None:
-        return rsa_of_words(x, y, words, method, draws, progress)
+        return rsa_of_words(x, y, words, method, draws)
     if method == "kendall":
         raise ConfigError(
             "rsa: Kendall's correlation of a whole vocabulary was asked for",
@@ -81,12 +74,12 @@ def rsa(
             remedy="Name the words with words=[…], or ask for method='spearman', which can be streamed.",
         )
     if method == "spearman":
-        return spearman_of_vocabulary(x, y, draws, matrix_bytes, progress)
+        return spearman_of_vocabulary(x, y, draws, matrix_bytes)
     grams = pair_grams("rsa", [x, y], "unit")
     value = float(grams.table(pearson_rsa, rsa_error)[0, 1])
     reason = NO_VARIANCE if math.isnan(value) else ""
     found = Similarity(value, "rsa", "unit", grams.zeros, reason)
-    return uncertainty(x, y, RSA, draws, progress).onto(found) if draws else found
+    return uncertainty(x, y, RSA, draws).onto(found) if draws else found
 
 
 def pearson_rsa(sums: PairSums, own: OwnTerms | None = None) -> float:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, namespace_of
 from gpuemb.core.memory import tiles
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.resampling.draws import uncertainty
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.geometry.rotations.from_sums import (
@@ -33,16 +32,8 @@ from gpuemb.kernels.gram import BLOCK_ROWS
 ShapeDistance = Literal["angular", "bures"]
 
 
-def angular(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def angular(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Angle between two tables as shapes, in radians: ``arccos(‖C‖_* / (‖X‖ ‖Y‖))``, columns centered.
 
     A metric between 0 and π/2: rotation, reflection, scale and translation of either table change nothing.
@@ -50,11 +41,8 @@ def angular(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; a word
+            counts as often as it is drawn.
 
     Returns:
         The angle in ``.value``; taken from the difference of the rows (``.recomputed``) where the shapes are
@@ -67,21 +55,13 @@ def angular(
 
     Cost: ``V·(d + d')²`` flops and one SVD, and one a draw. Source: Williams (2021); Definitions §2, §5.
     """
-    draws = Draws("angular", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("angular", resampling)
     found = _between(x, y, "angular")
-    return uncertainty(x, y, ANGULAR, draws, progress, known=found.value).onto(found) if draws else found
+    return uncertainty(x, y, ANGULAR, draws, known=found.value).onto(found) if draws else found
 
 
-def bures(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+@resampled
+def bures(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Bures distance, in the tables' own length unit: ``√(‖X‖² + ‖Y‖² − 2‖C‖_*)``, columns centered.
 
     The Procrustes distance of centered tables, of unequal dimensions too. A metric: rotation, reflection
@@ -90,11 +70,8 @@ def bures(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; a word
+            counts as often as it is drawn.
 
     Returns:
         The distance in ``.value``, not squared; taken from the difference of the rows (``.recomputed``) where
@@ -107,9 +84,9 @@ def bures(
 
     Cost: ``V·(d + d')²`` flops and one SVD, and one a draw. Source: Harvey (2023); Definitions §2, §5.
     """
-    draws = Draws("bures", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("bures", resampling)
     found = _between(x, y, "bures")
-    return uncertainty(x, y, BURES, draws, progress, known=found.value).onto(found) if draws else found
+    return uncertainty(x, y, BURES, draws, known=found.value).onto(found) if draws else found
 
 
 def _between(x: Any, y: Any, measure: ShapeDistance) -> Similarity:

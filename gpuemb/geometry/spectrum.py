@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,12 +12,11 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.measure import Measure, OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, resampled
 from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.zipf import LEAST_RANKS, Zipf, default_ranks, zipf_exponent
 
@@ -139,16 +138,9 @@ def _effective_rank(numbers: Array) -> float:
     return math.exp(-float(xp.sum(shares * logs)))
 
 
+@resampled
 def spectrum_distance(
-    x: Any,
-    y: Any,
-    *,
-    correlation: bool = False,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    x: Any, y: Any, *, correlation: bool = False, **resampling: Unpack[Resampling]
 ) -> Similarity:
     """``½ Σ_r |λ_r/Σλ − λ'_r/Σλ'|``: 0 for proportional spectra, at most 1; the shorter is padded with 0.
 
@@ -156,11 +148,9 @@ def spectrum_distance(
         x: an Embedding, a float array ``(V, d)``, or its :class:`Spectrum`.
         y: another, ``(V, d')``; a Spectrum if ``x`` is one.
         correlation: compare the spectra of the correlation matrices.
-        permutations: must be 0: a spectrum does not know the order of words.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of the bootstrap; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; no
+            permutations, as a spectrum does not know the order of words; a word counts as often as it is
+            drawn.
 
     Returns:
         The distance in ``.value``; NaN with its reason where either has no variance, or a constant column
@@ -174,7 +164,7 @@ def spectrum_distance(
 
     Cost: ``V·(d + d')²`` flops; ``1.3·V·(d² + dd' + d'²)`` a resample. Source: Definitions §4, §5.
     """
-    draws = Draws("spectrum_distance", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("spectrum_distance", resampling)
     given = isinstance(x, Spectrum) and isinstance(y, Spectrum)
     _check_draws(draws, spectra=given)
     if given:
@@ -189,7 +179,7 @@ def spectrum_distance(
     reason = (first.reason or second.reason or NO_VARIANCE) if math.isnan(value) else ""
     found = Similarity(value, "spectrum_distance", "centered", zeros, reason, recomputed)
     measure = CORRELATION_DISTANCE if correlation else SPECTRUM_DISTANCE
-    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
+    return uncertainty(x, y, measure, draws).onto(found) if draws else found
 
 
 def _check_draws(draws: Draws, *, spectra: bool) -> None:

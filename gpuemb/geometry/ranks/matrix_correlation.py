@@ -10,7 +10,6 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.core.progress import Progress
 from gpuemb.geometry.grams.digits import CANCELED
 from gpuemb.geometry.resampling.draws import draw_values
 from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
@@ -159,9 +158,7 @@ def plan_matrices(where: str, words: int) -> MemoryPlan:
     return MemoryPlan(where, {f"cosines and ranks of {words} words": bytes_of_matrices(words)})
 
 
-def uncertainty_of_matrices(
-    pair: MatrixPair, method: str, value: float, draws: Draws, progress: Progress
-) -> Uncertainty:
+def uncertainty_of_matrices(pair: MatrixPair, method: str, value: float, draws: Draws) -> Uncertainty:
     """Draw the null and the bootstrap of a correlation of two matrices that stand in memory.
 
     Cost: a few steps a pair of words and draw; Kendall sorts all pairs for each.
@@ -173,5 +170,5 @@ def uncertainty_of_matrices(
     def resample(draw: int) -> float:
         return pair.resampled(method, weights_of(draw, pair.words, draws.seed))
 
-    null, resampled = draw_values(draws, f"RSA {method}", value, permute, resample, progress)
+    null, resampled = draw_values(draws, f"RSA {method}", value, permute, resample)
     return summarize(draws, value, null, resampled, best=1.0, higher_is_closer=True)

@@ -32,7 +32,7 @@ from gpuemb.kernels.rank_cells import rank_cells
 MATRIX_BYTES = 1 << 30  # two matrices and the ranks of their entries, up to 4,096 words
 
 
-def spearman_of_vocabulary(x: Any, y: Any, draws: Draws, matrix_bytes: int, progress: Progress) -> Similarity:
+def spearman_of_vocabulary(x: Any, y: Any, draws: Draws, matrix_bytes: int) -> Similarity:
     """Correlate the ranks of all cosines; see :func:`gpuemb.geometry.rsa.rsa`."""
     first, second, zeros = _rows_with_length(x, y)
     words = len(first)
@@ -40,12 +40,12 @@ def spearman_of_vocabulary(x: Any, y: Any, draws: Draws, matrix_bytes: int, prog
         return _told(math.nan, zeros)
     if bytes_of_matrices(words) > matrix_bytes:
         _refuse_draws(draws, words, matrix_bytes)
-        binned = _streamed(first, second, progress)
+        binned = _streamed(first, second, draws.progress)
         return _told(binned.value, zeros, binned.error_bound)
     plan_matrices("rsa", words).require()
     pair = matrix_pair(cosines_of(first), cosines_of(second), max(first.shape[1], second.shape[1]))
     value = pair.correlation("spearman")
-    return uncertainty_of_matrices(pair, "spearman", value, draws, progress).onto(_told(value, zeros))
+    return uncertainty_of_matrices(pair, "spearman", value, draws).onto(_told(value, zeros))
 
 
 def _rows_with_length(x: Any, y: Any) -> tuple[FloatMatrix, FloatMatrix, int]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpuemb.core.arrays import Array, like, native
-from gpuemb.core.progress import Progress
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
     cosines_of,
@@ -59,7 +58,7 @@ class WordListSimilarity(Similarity):
 
 
 def rsa_of_words(
-    x: Any, y: Any, words: Sequence[str] | Sequence[int], method: str, draws: Draws, progress: Progress
+    x: Any, y: Any, words: Sequence[str] | Sequence[int], method: str, draws: Draws
 ) -> WordListSimilarity:
     """Compare two tables on a list of words; see :func:`gpuemb.geometry.rsa.rsa`."""
     chosen = word_list(draws.where, x, y, words)
@@ -88,4 +87,4 @@ def rsa_of_words(
         spearman=spearman,
         kendall=tau,
     )
-    return uncertainty_of_matrices(pair, method, value, draws, progress).onto(found)
+    return uncertainty_of_matrices(pair, method, value, draws).onto(found)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
-from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.progress import Progress
 from gpuemb.geometry.resampling.measure import Measure
 from gpuemb.geometry.resampling.prepared_pair import order_of, prepare_pair, weights_of
 from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize
@@ -21,7 +21,6 @@ def uncertainty(
     y: Any,
     measure: Measure,
     draws: Draws,
-    progress: Progress = SILENT,
     known: float = math.nan,
 ) -> Uncertainty:
     """Draw the null and the bootstrap of a measure.
@@ -31,7 +30,6 @@ def uncertainty(
         y: another, ``(V, d')``; row ``i`` is the same word.
         measure: what to compute of each draw's sums.
         draws: how many, from which seed.
-        progress: told of every draw.
         known: the measure of the tables as they are, where their sums have lost it: they are nearly equal.
 
     Returns:
@@ -53,7 +51,7 @@ def uncertainty(
     def resample(draw: int) -> float:
         return measure.value(*pair.resampled(weights_of(draw, pair.words, draws.seed)))
 
-    null, resampled = draw_values(draws, measure.name, observed, permute, resample, progress)
+    null, resampled = draw_values(draws, measure.name, observed, permute, resample)
     return summarize(
         draws, observed, null, resampled, best=measure.best, higher_is_closer=measure.higher_is_closer
     )
@@ -65,13 +63,12 @@ def draw_values(
     observed: float,
     permute: Callable[[int], float],
     resample: Callable[[int], float],
-    progress: Progress,
 ) -> tuple[Float64, Float64]:
     """Return the values of all permutations and of all resamples; none where there is nothing to compare."""
     exists = not math.isnan(observed)
     counts = (draws.permutations, draws.bootstrap) if exists else (0, 0)
-    null = _told(f"permutations of {name}", permute, counts[0], progress)
-    return null, _told(f"bootstrap of {name}", resample, counts[1], progress)
+    null = _told(f"permutations of {name}", permute, counts[0], draws.progress)
+    return null, _told(f"bootstrap of {name}", resample, counts[1], draws.progress)
 
 
 def _told(phase: str, value: Callable[[int], float], count: int, progress: Progress) -> Float64:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+F = TypeVar("F", bound=Callable[..., Any])
 GATE = 0.95  # the null's quantile below which a gated score is 0 (Definitions §5)
 TIE = 2.0**-40  # of the larger of 1 and the value: permutations that change nothing differ by rounding alone
 PERCENTILE = "percentile bootstrap over words"
@@ -57,16 +61,31 @@ class Uncertainty:
 Result = TypeVar("Result", bound="DataclassInstance")
 
 
+class Resampling(TypedDict, total=False):
+    """The arguments of every measure that is compared with chance and with other words.
+
+    Keys:
+        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
+        bootstrap: resamples of the words, for ``interval``.
+        seed: of both; draw ``b`` is the same for every measure, any number of threads and whatever else is
+            drawn.
+        confidence: of the interval.
+        progress: reports every draw.
+    """
+
+    permutations: int
+    bootstrap: int
+    seed: int
+    confidence: float
+    progress: Progress
+
+
 @dataclass(frozen=True)
 class Draws:
-    """How often chance is asked.
+    """How many permutations and resamples are drawn, as :class:`Resampling` says.
 
     Attributes:
         where: the function that was called, for messages.
-        permutations: of the words of one table; 0 for none.
-        bootstrap: resamples of the words; 0 for none.
-        seed: of the named streams; draw ``b`` is the same whatever else is drawn.
-        confidence: of the interval.
 
     Raises:
         ConfigError: a negative count, or a confidence that is not between 0 and 1.
@@ -77,6 +96,7 @@ class Draws:
     bootstrap: int = 0
     seed: int = 0
     confidence: float = 0.95
+    progress: Progress = SILENT
 
     def __post_init__(self) -> None:
         for name in ("permutations", "bootstrap"):
@@ -88,8 +108,33 @@ class Draws:
                 remedy="confidence=0.95 is 95 %.",
             )
 
+    @classmethod
+    def of(cls, where: str, resampling: Resampling) -> Self:
+        """Return what a function was called with.
+
+        Raises:
+            TypeError: an argument that no measure has.
+        """
+        unknown = [name for name in resampling if name not in Resampling.__annotations__]
+        if unknown:
+            raise TypeError(f"{where}() got an unexpected keyword argument {unknown[0]!r}")
+        return cls(where, **resampling)
+
     def __bool__(self) -> bool:
         return self.permutations > 0 or self.bootstrap > 0
+
+
+def resampled(function: F) -> F:
+    """Name the arguments of :class:`Resampling` in the signature of a function that takes them."""
+    own = inspect.signature(function)
+    shown = [p for p in own.parameters.values() if p.kind != inspect.Parameter.VAR_KEYWORD]
+    for name in Resampling.__annotations__:
+        default, kind = Draws.__dataclass_fields__[name].default, Draws.__annotations__[name]
+        shown.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        )
+    function.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
+    return function
 
 
 def summarize(

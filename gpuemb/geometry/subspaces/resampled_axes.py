@@ -12,7 +12,6 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
-from gpuemb.core.progress import Progress
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.resampling.draws import draw_values
@@ -42,7 +41,7 @@ NO_AXIS = {"raw": "one table is zero throughout", "centered": "the rows of one t
 
 
 def similarity_of_subspaces(
-    tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws, progress: Progress
+    tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws
 ) -> tuple[Similarity, Subspaces]:
     """Return a measure of the first two tables with its uncertainty if that was asked for, and the subspaces.
 
@@ -50,7 +49,6 @@ def similarity_of_subspaces(
         tables: X, Y, and two anchors if the measure has them.
         measure: what to compute.
         draws: how many, from which seed, and the name of the function that was called.
-        progress: reports every draw.
     """
     spaces, zeros = subspaces_of(draws.where, tables, measure.preparation, measure.share)
     value = measure.value(spaces)
@@ -60,12 +58,10 @@ def similarity_of_subspaces(
         value = measure.value(spaces)
     reason = NO_AXIS[measure.preparation] if math.isnan(value) else ""
     found = Similarity(value, draws.where, measure.preparation, zeros, reason, spaces.recomputed)
-    return uncertainty_of_subspaces(tables, measure, draws, progress).onto(found) if draws else found, spaces
+    return uncertainty_of_subspaces(tables, measure, draws).onto(found) if draws else found, spaces
 
 
-def uncertainty_of_subspaces(
-    tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws, progress: Progress
-) -> Uncertainty:
+def uncertainty_of_subspaces(tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws) -> Uncertainty:
     """Draw the null and the bootstrap of a measure of spaces.
 
     Every table becomes ``X = QR`` once, the columns of Q nearly orthonormal. A draw sums products of rows of
@@ -77,7 +73,6 @@ def uncertainty_of_subspaces(
         tables: X, Y, and two anchors if the measure has them; only the words of Y are permuted.
         measure: what to compute of each draw.
         draws: how many, from which seed.
-        progress: told of every draw.
 
     Returns:
         The same bits for any number of threads; a draw is the same whatever else is drawn.
@@ -103,7 +98,7 @@ def uncertainty_of_subspaces(
         sums, rows = spans.pair.resampled(weights)[0], np.repeat(np.arange(words), weights)
         return spans.value(sums, spans.axes(sums), rows, rows)
 
-    null, resampled = draw_values(draws, measure.name, observed, permute, resample, progress)
+    null, resampled = draw_values(draws, measure.name, observed, permute, resample)
     return summarize(
         draws, observed, null, resampled, best=measure.best, higher_is_closer=measure.higher_is_closer
     )
