@@ -59,7 +59,7 @@ def summed(
     require(plan, device_of(tables[0]))
     chosen = _chosen(tables, precision)
     rows = Rows((tables,), "unit" if preparation == "unit" else "raw")
-    nodes = () if first_row is None else rows.nodes(first_row, chosen)
+    nodes = {} if first_row is None else rows.nodes(first_row, chosen)
     sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), given)
     grams = kind.of(
         in_library(sums, tables[0]),

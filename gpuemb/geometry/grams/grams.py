@@ -17,7 +17,7 @@ from gpuemb.geometry.grams.centering import centered_products, means_dominate
 from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.grams.float32_bounds import PairErrors, Probed
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, in_library
-from gpuemb.geometry.grams.row_blocks import Node, Rows, merged, total
+from gpuemb.geometry.grams.row_blocks import Nodes, Rows, merged, total
 from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, Precision, probes
 
 
@@ -61,7 +61,7 @@ class Grams:
     source: Rows | None = field(default=None, repr=False)
     forced: bool = False
     first_row: int | None = None
-    nodes: tuple[Node, ...] = field(default=(), repr=False)
+    nodes: Nodes = field(default_factory=dict, repr=False)
     moved: bool = False
 
     @classmethod
@@ -73,7 +73,7 @@ class Grams:
         *,
         forced: bool,
         first_row: int | None = None,
-        nodes: tuple[Node, ...] = (),
+        nodes: Nodes | None = None,
     ) -> Self:
         """Give the sums their names."""
         left_out = int(sums.left_out)
@@ -91,7 +91,7 @@ class Grams:
             rows,
             forced,
             first_row,
-            nodes,
+            nodes or {},
         )
 
     @property
@@ -184,7 +184,7 @@ class Grams:
             lengths=near.lengths - squared_sums / self.rows,
             images=images,
             first_row=None,
-            nodes=(),
+            nodes={},
         )
 
     def moved_to_means(self) -> Self:
