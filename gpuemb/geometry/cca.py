@@ -93,7 +93,7 @@ def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarit
             counts as often as it is drawn.
 
     Returns:
-        As :func:`cca`, and ``.reverse``; what draws tell is of ``.value``: exchange the tables for the other.
+        As :func:`cca`, and ``.reverse``; resampling is of ``.value``: exchange the tables for the other.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.

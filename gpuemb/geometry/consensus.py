@@ -96,7 +96,7 @@ def consensus(
             also memory-mapped; row ``i`` is the same word in every run.
         tolerance: stop when a sweep lowers the loss by less than this fraction.
         most_sweeps: stop after so many sweeps; ``converged`` is then false.
-        progress: told once per sweep.
+        progress: reports every sweep.
 
     Returns:
         Rotations, mean and spread; the same bits for any number of threads. A run that is rotated
@@ -185,18 +185,18 @@ class _Search:
         self.total = float(xp.sum(xp.linalg.diagonal(self.products)))
         # What is left of a loss of 0: rounding of rotated rows, and rotations orthogonal to d·eps.
         self.rounding = (8 * dim * EPS) ** 2 * self.total
-        self.turned = xp.zeros_like(self.products[:, :dim])
-        self.turned[self.parts[0], :] = xp.eye(dim, dtype=xp.float64)
+        self.rotated = xp.zeros_like(self.products[:, :dim])
+        self.rotated[self.parts[0], :] = xp.eye(dim, dtype=xp.float64)
         for s in range(1, runs):
             before = slice(0, s * dim)
-            self._turn(s, _product(self.products[self.parts[s], before], self.turned[before, :]))
+            self._rotate(s, _product(self.products[self.parts[s], before], self.rotated[before, :]))
         self.estimate = self._loss_of_products()
 
     @threads.single_threaded_blas()
     def _loss_of_products(self) -> float:
         """``Σ‖X_s‖² − S‖M‖²``, which cancels where the runs are nearly equal."""
         xp = namespace_of(self.products)
-        common = float(xp.sum(self.turned * (self.products @ self.turned)))
+        common = float(xp.sum(self.rotated * (self.products @ self.rotated)))
         return self.total - common / len(self.parts)
 
     def sweep(self) -> float:
@@ -205,9 +205,9 @@ class _Search:
         for s, part in enumerate(self.parts):
             rows = self.products[part, :]
             after = slice(part.stop, None)
-            others = _product(rows[:, : part.start], self.turned[: part.start, :])
-            others = others + _product(rows[:, after], self.turned[after, :])
-            fallen += self._turn(s, others)
+            others = _product(rows[:, : part.start], self.rotated[: part.start, :])
+            others = others + _product(rows[:, after], self.rotated[after, :])
+            fallen += self._rotate(s, others)
         fall = fallen / len(self.parts)
         self.estimate -= fall
         return fall
@@ -217,17 +217,17 @@ class _Search:
         if self.estimate >= NEARLY_EQUAL * self.total:
             return self.estimate
         self.recomputed = True
-        return _around_mean(self.tables, [self.turned[part, :] for part in self.parts])[2]
+        return _around_mean(self.tables, [self.rotated[part, :] for part in self.parts])[2]
 
     def relative_to_the_first(self) -> list[Array]:
         """Return all rotations followed by the inverse of the first."""
-        first = self.turned[self.parts[0], :]
+        first = self.rotated[self.parts[0], :]
         xp = namespace_of(first)
         back = xp.matrix_transpose(first)
-        others = [_product(self.turned[part, :], back) for part in self.parts[1:]]
+        others = [_product(self.rotated[part, :], back) for part in self.parts[1:]]
         return [xp.eye(first.shape[0], dtype=xp.float64), *others]
 
-    def _turn(self, s: int, others: Array) -> float:
+    def _rotate(self, s: int, others: Array) -> float:
         """Give run ``s`` the rotation ``Q`` of largest ``tr(QᵀB)``, ``B = X_sᵀ Σ X_tQ_t = QH``.
 
         Returns:
@@ -237,9 +237,9 @@ class _Search:
         xp = namespace_of(others)
         factor = polar_factors([others])[0]
         rotation, self.rank[s] = factor.rotation, factor.rank
-        step = rotation - self.turned[self.parts[s], :]
+        step = rotation - self.rotated[self.parts[s], :]
         stretch = _product(xp.matrix_transpose(rotation), others)
-        self.turned[self.parts[s], :] = rotation
+        self.rotated[self.parts[s], :] = rotation
         return max(0.0, float(xp.sum(_product(step, stretch) * step)))
 
 

@@ -10,7 +10,7 @@ direct, Procrustes, PIP        float32; a pair whose error bound is above  float
 the same, nearly equal tables  the Gram of ``[XQ, Y − XQ]`` in float64     the same
 RSA, CKA                       float32; a pair whose error bound is above  float64
                                1e-6 again in float64
-``block, pair, table``, all    float64, rows read again when first asked   float64
+``block, pair, table``, all    float64, rows read again at the first call   float64
 other measures
 ``centered``, mean dominates   one more pass, around the means             the same
 =============================  ==========================================  ===============================
@@ -147,7 +147,7 @@ def cross_grams(
         preparation: rows as they are (``raw``), of length 1 (``unit``), or without column means
             (``centered``).
         precision: of the products, ``float32`` or ``float64``; ``auto`` takes float32 where it is enough for
-            the measure that is asked, and reads the rows again where it is not: see the module's table.
+            a measure, and reads the rows again where it is not: see the module's table.
         first_row: the tables are a part of more rows and begin there, at a multiple of 8,192. The sums of
             parts add up with ``+``. Parts are ``raw`` or ``unit``; ``raw`` sums may be centered once added.
 

@@ -1,4 +1,4 @@
-"""How far each word points from where it did, once the tables are lined up."""
+"""Semantic displacement: the angle each word moved by, after alignment of the tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gpuemb.kernels.gram import gram
 
 @dataclass(frozen=True, eq=False)
 class Displacement(Uncertainty):
-    """One minus the aligned cosine of every word; the uncertainty of their mean where that was asked for.
+    """One minus the aligned cosine of every word; the uncertainty of their mean if requested.
 
     Attributes:
         value: the mean over words; one minus it is the mean aligned cosine.

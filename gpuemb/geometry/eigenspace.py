@@ -1,4 +1,4 @@
-"""How the spaces that two tables span lie to each other: what a linear model could learn from either."""
+"""Overlap and instability of the spaces that two tables span."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def instability_measure(alpha: float = 3.0) -> SubspaceMeasure:
 
 
 def _moved(spaces: Subspaces, anchor: int) -> Array:
-    """``‖(P − P̃)f_j‖²`` of an anchor's axes: of the difference itself where the axes are at hand."""
+    """``‖(P − P̃)f_j‖²`` of an anchor's axes: of the difference itself where the axes are known."""
     first, second = spaces.cosines[0][anchor], spaces.cosines[1][anchor]
     xp = namespace_of(first)
     left, other = (axes.left for axes in spaces.axes[:2])

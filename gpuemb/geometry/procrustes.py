@@ -121,7 +121,7 @@ def _check_draws(draws: Draws, weights: Any) -> None:
     if draws and weights is not None:
         raise ConfigError(
             "procrustes: permutations or bootstrap of weighted words were asked for",
-            needed="A draw says itself how often each word counts.",
+            needed="A draw sets how often each word counts.",
             remedy="Leave weights out, or permutations and bootstrap.",
         )
 
@@ -182,18 +182,20 @@ def _alignment(
 
 def _reason(found: PolarFactor, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
     """Say in words why the map is one of many, or a number is missing."""
-    said = []
+    reasons = []
     full = int(found.singular.shape[0])
     values = [float(found.singular[i]) for i in (max(0, full - 2), full - 1)]
     rounding = max(found.rotation.shape) * EPS * float(found.singular[0])
     if not rotation_only and found.rank < full:
-        said.append(f"XᵀY has rank {found.rank} of {full}: along the other directions any map is as good")
+        reasons.append(f"XᵀY has rank {found.rank} of {full}: along the other directions any map is as good")
     if rotation_only and full > 1 and found.rank < full - 1:
-        said.append(f"XᵀY has rank {found.rank} of {full}: several rotations are as good")
+        reasons.append(f"XᵀY has rank {found.rank} of {full}: several rotations are as good")
     elif rotation_only and found.reflected and full > 1 and values[0] - values[1] <= rounding:
-        said.append("the two smallest singular values of XᵀY are tied: a reflection is undone along either")
+        reasons.append(
+            "the two smallest singular values of XᵀY are tied: a reflection is undone along either"
+        )
     if scale and products.squared_x == 0:
-        said.append("X has no length: no scale brings it to Y")
+        reasons.append("X has no length: no scale brings it to Y")
     if products.squared_y == 0:
-        said.append("Y has no length: no distance is relative to it")
-    return "; ".join(said)
+        reasons.append("Y has no length: no distance is relative to it")
+    return "; ".join(reasons)

@@ -44,7 +44,7 @@ def rsa(
         method: ``pearson``; ``spearman``, equal cosines sharing their mean rank; ``kendall``, τ-b, of a list
             of words only. Both take cosines that agree to 2⁻⁴⁰ as equal.
         matrix_bytes: Spearman of a whole vocabulary whose matrices and ranks take more is streamed through
-            fine bins of the cosines; ``error_bound`` then says how far the exact value may be.
+            fine bins of the cosines; ``error_bound`` is then its distance to the exact value, at most.
         resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; copies of
             a word make no pair.
 

@@ -1,4 +1,4 @@
-"""How far apart two tables are as shapes: whatever a rotation cannot bring together."""
+"""Distances between tables as shapes: what remains after the best rotation."""
 
 from __future__ import annotations
 

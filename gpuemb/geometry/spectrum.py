@@ -149,7 +149,7 @@ def spectrum_distance(
         y: another, ``(V, d')``; a Spectrum if ``x`` is one.
         correlation: compare the spectra of the correlation matrices.
         resampling: permutations, bootstrap, seed, confidence and progress, as ``Resampling`` says; no
-            permutations, as a spectrum does not know the order of words; a word counts as often as it is
+            permutations, as a spectrum has no order of words; a word counts as often as it is
             drawn.
 
     Returns:
@@ -186,7 +186,7 @@ def _check_draws(draws: Draws, *, spectra: bool) -> None:
     if draws.permutations:
         raise ConfigError(
             f"spectrum_distance: permutations = {draws.permutations}",
-            needed="A spectrum does not know the order of words: every permutation gives the same distance.",
+            needed="A spectrum has no order of words: every permutation gives the same distance.",
             remedy="Ask for bootstrap=…, or permute a measure that pairs words, such as rsa or cka.",
         )
     if draws.bootstrap and spectra:

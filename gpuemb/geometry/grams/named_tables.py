@@ -1,4 +1,4 @@
-"""Tables over the same words, by the names that messages call them."""
+"""Checked tables over the same words, with their names in messages."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from gpuemb.core.checks import (
 from gpuemb.core.errors import ShapeError
 from gpuemb.embeddings.model import EmbeddingStack, check_same_words, tables_of, words_of
 
-PAIR = ("X", "Y")  # what the two tables of a measure are called
+PAIR = ("X", "Y")  # the two tables of a measure, in messages
 
 
 @dataclass(frozen=True, eq=False)
 class NamedTables:
-    """Floating tables ``(V, d_s)`` whose row ``i`` is the same word; their numbers are read when asked.
+    """Floating tables ``(V, d_s)`` whose row ``i`` is the same word; their numbers are not read yet.
 
     Attributes:
         where: the function that was called.
         names: what messages call each table.
         tables: as they were given.
-        words: the ``V`` words, where any table knows them.
+        words: the ``V`` words, if any table has them.
     """
 
     where: str
@@ -92,10 +92,10 @@ class NamedTables:
 
 
 def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
-    """Some maps need equal d.
+    """Tables must have one number of dimensions.
 
     Raises:
-        ShapeError: it is not; says how to cut.
+        ShapeError: they have not; the message has the common number.
     """
     first = tables[0]
     for table, name in zip(tables[1:], names[1:], strict=True):

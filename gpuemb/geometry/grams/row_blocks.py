@@ -1,4 +1,4 @@
-"""Rows that are summed in parts: where parts may be cut, and how their sums add up to the same bits."""
+"""Rows summed in parts, whose sums add up to the bits of one pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Rows:
     Attributes:
         pieces: the tables of each part ``(V_p, d_s)``, in the order of their rows.
         scaling: ``raw`` or ``unit``.
-        origins: ``(d_s,)`` float64 of each run, taken from its rows first; None: nothing is.
+        origins: ``(d_s,)`` float64 of each run, subtracted from its rows; None: nothing is.
     """
 
     pieces: tuple[list[FloatMatrix], ...]
@@ -150,7 +150,7 @@ def merged(left: Nodes, right: Nodes) -> Nodes:
 
 
 def total(nodes: Nodes) -> GramSums:
-    """Add nodes up in the order of the tree over all rows, of which parts may be missing."""
+    """Add nodes up in the order of the tree over all rows, of which parts may be absent."""
     found, level = dict(nodes), 0
     while len(found) > 1:
         for index in sorted(index for at, index in found if at == level):

@@ -35,7 +35,7 @@ class MatrixPair:
         x: ``(n(n−1)/2,)`` float64 entries of the first.
         y: the same of the second.
         words: ``n``.
-        rounding: entries that differ by no more are not told apart where all of a matrix are so close.
+        rounding: a matrix whose entries differ by no more does not vary.
     """
 
     x: Float64
@@ -71,7 +71,7 @@ class MatrixPair:
     def permuted(self, method: str, order: Int64) -> float:
         """Return the correlation where word ``i`` of x is word ``order[i]`` of y.
 
-        Cost: one entry of y found a pair; Kendall sorts anew.
+        Cost: one entry of y found a pair; Kendall sorts again.
         """
         x, y = self._values(method)
         first, second = self._corners
@@ -159,7 +159,7 @@ def plan_matrices(where: str, words: int) -> MemoryPlan:
 
 
 def uncertainty_of_matrices(pair: MatrixPair, method: str, value: float, draws: Draws) -> Uncertainty:
-    """Draw the null and the bootstrap of a correlation of two matrices that stand in memory.
+    """Return the null and the bootstrap of a correlation of two matrices in memory.
 
     Cost: a few steps a pair of words and draw; Kendall sorts all pairs for each.
     """

@@ -1,4 +1,4 @@
-"""The null and the bootstrap of a measure, one draw after the other on all threads."""
+"""The null and the bootstrap of a measure, on all threads."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def uncertainty(
     draws: Draws,
     known: float = math.nan,
 ) -> Uncertainty:
-    """Draw the null and the bootstrap of a measure.
+    """Return the null and the bootstrap of a measure.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
         measure: what to compute of each draw's sums.
         draws: how many, from which seed.
-        known: the measure of the tables as they are, where their sums have lost it: they are nearly equal.
+        known: the measure of the tables, where they are so nearly equal that sums have too few digits.
 
     Returns:
         The same bits for any number of threads; a draw is the same whatever else is drawn.
@@ -39,7 +39,7 @@ def uncertainty(
     tables in float64. Source: Definitions §5.
     """
     pair = prepare_pair(draws.where, x, y, measure.preparation)
-    with threads.single_threaded_blas():  # as the draws: its bits are what theirs are held against
+    with threads.single_threaded_blas():  # as the draws, whose bits are compared with its
         base, own = pair.resampled(np.ones(pair.words, np.int64))
         observed = measure.value(base, own)
     if math.isnan(observed):
@@ -67,11 +67,11 @@ def draw_values(
     """Return the values of all permutations and of all resamples; none where there is nothing to compare."""
     exists = not math.isnan(observed)
     counts = (draws.permutations, draws.bootstrap) if exists else (0, 0)
-    null = _told(f"permutations of {name}", permute, counts[0], draws.progress)
-    return null, _told(f"bootstrap of {name}", resample, counts[1], draws.progress)
+    null = _values(f"permutations of {name}", permute, counts[0], draws.progress)
+    return null, _values(f"bootstrap of {name}", resample, counts[1], draws.progress)
 
 
-def _told(phase: str, value: Callable[[int], float], count: int, progress: Progress) -> Float64:
+def _values(phase: str, value: Callable[[int], float], count: int, progress: Progress) -> Float64:
     values = np.empty(count)
     if count:
         with progress.phase(phase, count) as task:

@@ -1,4 +1,4 @@
-"""What a measure of two tables is made of to be resampled: sums, and what copies of words add to them."""
+"""Measures that can be resampled: functions of sums and of the terms of repeated words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 
 @dataclass(frozen=True, eq=False)
 class OwnTerms:
-    """What words contribute by meeting themselves, summed with powers ``p = 1, 2, 3`` of their weights.
+    """Terms of words with themselves, summed with powers ``p = 1, 2, 3`` of their weights.
 
     A word drawn ``w`` times makes ``w²`` pairs of copies, ``w`` of them a copy with itself. A measure takes
     out of its sums what Definitions §5 says a duplicate must not add. κ and ℓ are squared lengths of the
@@ -32,7 +32,7 @@ class OwnTerms:
 
     @classmethod
     def of_single_words(cls, x: Array, y: Array) -> Self:
-        """Return the terms of words that stand there once, from squared lengths ``(V,)`` of their rows."""
+        """Return the terms of words that occur once, from squared lengths ``(V,)`` of their rows."""
         xp = namespace_of(x, y)
         xx, xy, yy = (float(xp.sum(a * b)) for a, b in ((x, x), (x, y), (y, y)))
         lengths = [float(xp.sum(x)), float(xp.sum(y))]
@@ -55,10 +55,10 @@ class Measure:
     """A number about two tables that follows from their sums.
 
     Attributes:
-        name: what progress calls it.
+        name: in progress reports.
         preparation: of the rows.
-        value: the number, from the sums of a table in which a word may stand several times, and from what
-            copies of a word add to them. A measure that has no pairs of words ignores the latter.
+        value: the number, from the sums of a table in which a word may occur several times, and from the
+            terms of its copies. A measure without pairs of words ignores the latter.
         best: its value for two tables that agree.
         higher_is_closer: whether larger values are nearer to that.
     """

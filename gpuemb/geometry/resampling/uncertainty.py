@@ -1,4 +1,4 @@
-"""How sure a number about two tables is: what chance alone gives, and what other words would have given."""
+"""Uncertainty of a measure: its null by permutation and its interval by bootstrap over words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PERCENTILE = "percentile bootstrap over words"
 
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty:
-    """What a measure's result says of its own reliability; NaN where it was not asked for.
+    """The uncertainty in a measure's result; NaN where it was not requested.
 
     Attributes:
         interval: low and high end, by the percentiles of the bootstrap over words.
@@ -140,13 +140,13 @@ def resampled(function: F) -> F:
 def summarize(
     draws: Draws, observed: float, null: Float64, resampled: Float64, *, best: float, higher_is_closer: bool
 ) -> Uncertainty:
-    """Turn what was drawn into what is told.
+    """Summarize permutations and resamples.
 
     Args:
-        draws: what was asked.
+        draws: how many were requested.
         observed: the measure of the tables as they are, from the same sums as the draws.
-        null: ``(permutations,)`` the measure of permuted tables; NaN where their sums have lost it, which
-            counts as good as ``observed``.
+        null: ``(permutations,)`` the measure of permuted tables; NaN where their sums have too few digits,
+            which counts as good as ``observed``.
         resampled: ``(bootstrap,)`` the measure of resampled words, NaN where it does not exist.
         best: the measure of two tables that agree.
         higher_is_closer: whether larger values are nearer to it.
@@ -175,7 +175,7 @@ def summarize(
 
 
 def _against_chance(found: Uncertainty, observed: float, null: Float64, best: float) -> Uncertainty:
-    """Compare a measure, turned so that more is closer, with its null."""
+    """Compare a measure with its null, both signed so that more is closer."""
     reached = null >= observed - TIE * max(1.0, abs(observed))
     together = np.sort(np.append(null, observed))
     threshold = float(together[math.ceil(GATE * len(together)) - 1])
@@ -188,7 +188,7 @@ def _against_chance(found: Uncertainty, observed: float, null: Float64, best: fl
 
 
 def _share(observed: float, floor: float, best: float) -> float:
-    """How much of the way from a floor to the best; NaN where chance is as good as the best."""
+    """``(observed − floor)/(best − floor)``; NaN where chance is as good as the best."""
     return (observed - floor) / (best - floor) if best > floor else math.nan
 
 

@@ -54,9 +54,9 @@ def procrustes_measure(*, scale: bool = False, center: bool = False, rotation_on
 def procrustes_of_sums(
     sums: PairSums, own: OwnTerms, *, scale: bool = False, rotation_only: bool = False
 ) -> float:
-    """Return the Procrustes distance from the sums of rows; NaN where it is lost in their rounding.
+    """Return the Procrustes distance from the sums of rows; NaN where it is within their rounding.
 
-    It has no pairs of words, so that copies of a word count as often as they stand there. Where the best
+    It has no pairs of words: copies of a word count as often as they occur. Where the best
     map reflects, the best rotation loses twice the smallest singular value.
     """
     singular = np.linalg.svd(sums.cross, compute_uv=False)
@@ -67,12 +67,12 @@ def procrustes_of_sums(
 
 
 def angle_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """Return the angle between centered tables as shapes; NaN where it is lost in their rounding."""
+    """Return the angle between centered tables as shapes; NaN where it is within their rounding."""
     return angle_of_chord(root_or_nan(*squared_chord(*_lengths(sums), _nuclear(sums))))
 
 
 def displacement_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """Return one minus the mean aligned cosine ``‖C‖_*/V`` of unit rows; NaN where it is lost in rounding."""
+    """Return one minus the mean aligned cosine ``‖C‖_*/V`` of unit rows; NaN within rounding."""
     value = 1 - _nuclear(sums) / sums.rows if sums.rows else math.nan
     return value if value > NEARLY_EQUAL else math.nan
 

@@ -96,8 +96,8 @@ def pair_distances(tables: list[FloatMatrix], grams: Grams) -> PairDistances:
     """
     work = _Pairs(replace(grams, source=Rows((list(tables),))), KINDS)
     work.run()
-    direct, turned, pip = (work.tables[kind] for kind in KINDS)
-    return PairDistances(direct, turned, pip, work.recomputed, work.widened)
+    direct, aligned, pip = (work.tables[kind] for kind in KINDS)
+    return PairDistances(direct, aligned, pip, work.recomputed, work.widened)
 
 
 def distance_table(grams: Grams, kind: Kind) -> Float64:
@@ -165,7 +165,7 @@ class _Pairs:
         squares = self._squares(grams, (s, t), factor)
         if not grams.final and any(square.doubtful for square in squares.values()):
             runs = pair if 2 * self.widened < grams.runs else tuple(range(grams.runs))
-            grams, places = grams.exact(runs)  # all at once where several pairs have asked
+            grams, places = grams.exact(runs)  # all at once after several pairs
             s, t = (places[runs.index(run)] for run in pair)
             factor = None if factor is None else polar_factors([grams.found(s, t)])[0]
             squares = self._squares(grams, (s, t), factor)

@@ -1,4 +1,4 @@
-"""Rows of two tables as an alignment compares them: weighted, without their means, a block at a time."""
+"""Rows of two tables, weighted and centered, a block at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
 @dataclass(frozen=True, eq=False)
 class PairProducts:
-    """What an alignment is made of.
+    """The products that an alignment follows from.
 
     Attributes:
         cross: ``(d, e)`` float64, XᵀY.
@@ -35,13 +35,13 @@ class PairProducts:
 
 @dataclass(frozen=True, eq=False)
 class PairedRows:
-    """Two tables of the same words, and what is done to a row before it counts.
+    """Two tables of the same words, with weights and means of their rows.
 
     Attributes:
         x: ``(V, d)`` as it was given.
         y: ``(V, e)`` as it was given.
         weights: ``(V,)`` float64 how often each word counts; ``None``: once.
-        means: ``(d,)`` and ``(e,)`` float64 weighted column means that are taken off, if any.
+        means: ``(d,)`` and ``(e,)`` float64 weighted column means to subtract, if any.
     """
 
     x: FloatMatrix
@@ -106,7 +106,7 @@ class PairedRows:
 
 
 def pair_rows(where: str, x: Any, y: Any, *, weights: Any = None, center: bool = False) -> PairedRows:
-    """Check two tables and their weights, and find the means that are to go.
+    """Check two tables and their weights, and find the means to subtract.
 
     Raises:
         ShapeError: other numbers of words, or of weights.

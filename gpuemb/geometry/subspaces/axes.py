@@ -1,4 +1,4 @@
-"""The principal axes of tables, and how the spaces they span lie to each other."""
+"""Principal axes of tables, and the cosines between the spaces they span."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Axes:
 
     @property
     def condition(self) -> float:
-        """By how much the length exceeds the last axis; infinite without one."""
+        """Condition number: largest length over the last singular value kept; infinite without an axis."""
         last = float(self.singular[-1]) if self.rank else 0.0
         return self.length / last if last > 0 else math.inf
 
@@ -76,8 +76,8 @@ class Subspaces:
 
     def exchanged(self) -> Subspaces:
         """The same two tables in the other order."""
-        turned = [[row[t] for t in (1, 0)] for row in (self.cosines[1], self.cosines[0])]
-        return Subspaces([self.axes[1], self.axes[0]], turned, self.recomputed)
+        swapped = [[row[t] for t in (1, 0)] for row in (self.cosines[1], self.cosines[0])]
+        return Subspaces([self.axes[1], self.axes[0]], swapped, self.recomputed)
 
 
 @threads.single_threaded_blas()

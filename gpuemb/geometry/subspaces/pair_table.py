@@ -76,9 +76,9 @@ def _both_ways(
 ) -> tuple[float, float]:
     """The measure of two runs in both orders; of a run with itself always from its Gram."""
     different = runs[0] != runs[1]
-    steep = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
+    ill_conditioned = different and any(axes[run].rank and axes[run].condition > CONDITION for run in runs)
     of_rows = partial(subspaces_of_runs, grams, runs, measure.share)
-    spaces = of_rows() if steep else subspaces_of_grams(grams, axes, runs)
+    spaces = of_rows() if ill_conditioned else subspaces_of_grams(grams, axes, runs)
     value = measure.value(spaces)
     if different and measure.cancels(spaces, value):
         spaces = of_rows()

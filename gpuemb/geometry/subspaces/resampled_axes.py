@@ -1,4 +1,4 @@
-"""Measures of the spaces that tables span, with their words permuted or drawn anew."""
+"""Measures of subspaces, with the words of their tables permuted or resampled."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NO_AXIS = {"raw": "one table is zero throughout", "centered": "the rows of one t
 def similarity_of_subspaces(
     tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws
 ) -> tuple[Similarity, Subspaces]:
-    """Return a measure of the first two tables with its uncertainty if that was asked for, and the subspaces.
+    """Return a measure of the first two tables with its uncertainty if requested, and the subspaces.
 
     Args:
         tables: X, Y, and two anchors if the measure has them.
@@ -62,7 +62,7 @@ def similarity_of_subspaces(
 
 
 def uncertainty_of_subspaces(tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws) -> Uncertainty:
-    """Draw the null and the bootstrap of a measure of spaces.
+    """Return the null and the bootstrap of a measure of subspaces.
 
     Every table becomes ``X = QR`` once, the columns of Q nearly orthonormal. A draw sums products of rows of
     Q, so it errs by ``c·eps·condition²`` of the drawn rows *of Q*, which the condition of X does not
@@ -84,7 +84,7 @@ def uncertainty_of_subspaces(tables: Sequence[Any], measure: SubspaceMeasure, dr
     if spans is None:
         return summarize(draws, math.nan, np.empty(0), np.empty(0), best=measure.best, higher_is_closer=True)
     words = spans.pair.words
-    with threads.single_threaded_blas():  # as the draws: its bits are what theirs are held against
+    with threads.single_threaded_blas():  # as the draws, whose bits are compared with its
         base, own = spans.pair.resampled(np.ones(words, np.int64))
         axes = spans.axes(base)
         observed = spans.value(base, axes, np.arange(words), np.arange(words))
@@ -106,10 +106,10 @@ def uncertainty_of_subspaces(tables: Sequence[Any], measure: SubspaceMeasure, dr
 
 @dataclass(frozen=True, eq=False)
 class _ResampledAxes:
-    """A drawn table's axes; ``U = Q turn``, and the condition of the drawn rows of Q."""
+    """A resampled table's axes; ``U = Q factor``, and the condition of the resampled rows of Q."""
 
     axes: Axes
-    turn: Float64
+    factor: Float64
     condition: float
 
 
@@ -125,7 +125,7 @@ class _OrthonormalTables:
     def value(
         self, sums: PairSums, axes: list[_ResampledAxes] | None, rows: Int64, rows_of_y: Int64
     ) -> float:
-        """Return the measure of a draw from its sums, or from its rows where sums have lost it."""
+        """Return the measure of a draw from its sums, or from its rows where the sums have too few digits."""
         measure = self.measure
         if axes is not None:
             found = measure.value(self._subspaces(sums, axes))
@@ -145,8 +145,8 @@ class _OrthonormalTables:
         return known if len(known) == len(found) else None
 
     def _subspaces(self, sums: PairSums, axes: list[_ResampledAxes]) -> Subspaces:
-        every = range(len(axes))
-        cosines = [[axes[s].turn.T @ self._product(sums, s, t) @ axes[t].turn for t in every] for s in every]
+        every = list(enumerate(axes))
+        cosines = [[a.factor.T @ self._product(sums, s, t) @ b.factor for t, b in every] for s, a in every]
         return Subspaces([one.axes for one in axes], cosines, False)
 
     def _product(self, sums: PairSums, s: int, t: int) -> Float64:
@@ -175,7 +175,7 @@ def _resampled_axes(gram: Float64, factor: Float64, words: int, share: float | N
 
 
 def _orthonormal(tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws) -> _OrthonormalTables | None:
-    """Bring every table to ``QR``; None where one has no axis."""
+    """Factor every table into ``QR``; None where one has no axis."""
     checked = [on_cpu(draws.where, table) for table in tables_by_name(draws.where, tables)]
     spaces, _ = subspaces_of(draws.where, checked, measure.preparation)
     if not spaces.exist:
@@ -196,10 +196,10 @@ def _orthonormal(tables: Sequence[Any], measure: SubspaceMeasure, draws: Draws) 
 
 
 @threads.single_threaded_blas()
-def _scaled(table: FloatMatrix, turn: Float64, *, centered: bool) -> Float64:
+def _scaled(table: FloatMatrix, factor: Float64, *, centered: bool) -> Float64:
     """``Q = X directions / singular``, of rows without their means if centered."""
     mean = column_means(table) if centered else np.zeros(table.shape[1])
-    rows = np.empty((len(table), turn.shape[1]))
+    rows = np.empty((len(table), factor.shape[1]))
     for start, stop in tiles(len(table), BLOCK_ROWS):
-        rows[start:stop] = (table[start:stop].astype(np.float64) - mean) @ turn
+        rows[start:stop] = (table[start:stop].astype(np.float64) - mean) @ factor
     return rows
