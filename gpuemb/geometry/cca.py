@@ -48,7 +48,7 @@ def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         >>> round(ge.cca(x, y).value, 3), round(ge.cca(x, x @ (q + 1)).value, 6)
         (0.994, 1.0)
     """
-    return measured(CCA, x, y, Draws("cca", **resampling))
+    return measured(CCA, x, y, Draws.of("cca", resampling))
 
 
 def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Resampling]) -> Similarity:
@@ -77,7 +77,7 @@ def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Res
         >>> round(ge.svcca(x, y, share=0.9).value, 3)
         0.994
     """
-    return measured(svcca_measure(share), x, y, Draws("svcca", **resampling))
+    return measured(svcca_measure(share), x, y, Draws.of("svcca", resampling))
 
 
 def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarity:
@@ -110,7 +110,7 @@ def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarit
         >>> round(found.value, 3), round(found.reverse, 3)
         (0.994, 0.994)
     """
-    found = measured(PWCCA, x, y, Draws("pwcca", **resampling))
+    found = measured(PWCCA, x, y, Draws.of("pwcca", resampling))
     assert isinstance(found, DirectedSimilarity)
     return found
 

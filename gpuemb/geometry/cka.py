@@ -54,7 +54,7 @@ def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampli
         >>> abs(ge.cka(x, unrelated, debiased=True).value) < 0.05 < ge.cka(x, unrelated).value
         True
     """
-    return measured(DEBIASED_CKA if debiased else CKA, x, y, Draws("cka", **resampling))
+    return measured(DEBIASED_CKA if debiased else CKA, x, y, Draws.of("cka", resampling))
 
 
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:

@@ -76,7 +76,7 @@ def semantic_displacement(x: Any, y: Any, **resampling: Unpack[Resampling]) -> D
         >>> int(found.per_word.argmax()), round(float(found.per_word.max()), 1)
         (7, 2.0)
     """
-    draws = Draws("semantic_displacement", **resampling)
+    draws = Draws.of("semantic_displacement", resampling)
     given = NamedTables.of(draws.where, [x, y], PAIR)
     grams = summed(Grams, given, "unit", "float64")
     first, second = given.tables

@@ -52,7 +52,7 @@ def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Simi
         >>> round(ge.eigenspace_overlap(x, y).value, 3), round(ge.eigenspace_overlap(x, 2 * x @ q).value, 6)
         (0.988, 1.0)
     """
-    return measured(EIGENSPACE_OVERLAP, x, y, Draws("eigenspace_overlap", **resampling))
+    return measured(EIGENSPACE_OVERLAP, x, y, Draws.of("eigenspace_overlap", resampling))
 
 
 def eigenspace_instability(
@@ -95,7 +95,7 @@ def eigenspace_instability(
     """
     two = _two(anchors)
     measure = instability_measure(alpha, anchored=bool(two))
-    return measured(measure, x, y, Draws("eigenspace_instability", **resampling), two)
+    return measured(measure, x, y, Draws.of("eigenspace_instability", resampling), two)
 
 
 @threads.single_threaded_blas()

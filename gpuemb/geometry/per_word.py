@@ -1,4 +1,4 @@
-"""What a word contributes: measures of two tables with one number for each word."""
+"""Measures of two tables with one number for each word."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def pip_per_word(x: Any, y: Any) -> Array:
     """Return ``(V,)`` float64 ``‖(XXᵀ − YYᵀ)_i‖``: how far each word's inner products differ.
 
     Their squares add up to the squared :func:`pip_loss`. Rotation and the order of words change nothing,
-    scale and translation do. Where a word's number is lost between its squares, all are taken from the
-    triangle of the thin QR of ``[X Y]``, right to about ``eps·σ_1·‖x_i‖``.
+    scale and translation do. Where a word's number has too few digits left of its squares, all are taken
+    from the triangle of the thin QR of ``[X Y]``, right to about ``eps·σ_1·‖x_i‖``.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
@@ -76,7 +76,7 @@ def second_order_cosine(x: Any, y: Any) -> Array:
 
     The cosine of row ``i`` of the two ``V×V`` cosine matrices, the word itself included; between −1 and 1.
     Rotation, reflection and the length of any row change nothing. NaN for a word that has no length in
-    either table; such words are also nobody's comparison.
+    either table; such words are compared with none.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.

@@ -99,7 +99,7 @@ def procrustes(
         >>> found.transform(x).shape
         (50, 8)
     """
-    draws = Draws("procrustes", **resampling)
+    draws = Draws.of("procrustes", resampling)
     _check_draws(draws, weights)
     measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
 

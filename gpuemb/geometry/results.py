@@ -10,7 +10,7 @@ from gpuemb.geometry.resampling.uncertainty import Uncertainty
 
 @dataclass(frozen=True)
 class Similarity(Uncertainty):
-    """One number about two tables; its uncertainty where that was asked for.
+    """One number about two tables; its uncertainty if requested.
 
     Attributes:
         value: the number; NaN where the measure does not exist.

@@ -72,7 +72,7 @@ def rsa(
         True
     """
     check_choice("rsa", "method", method, METHODS)
-    draws = Draws("rsa", **resampling)
+    draws = Draws.of("rsa", resampling)
     if words is not None:
         return rsa_of_words(x, y, words, method, draws)
     if method == "kendall":

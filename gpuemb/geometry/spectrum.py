@@ -174,7 +174,7 @@ def spectrum_distance(
         >>> round(ge.spectrum_distance(x, y).value, 3), round(ge.spectrum_distance(x, 2 * x @ q).value, 6)
         (0.005, 0.0)
     """
-    draws = Draws("spectrum_distance", **resampling)
+    draws = Draws.of("spectrum_distance", resampling)
     measure = spectrum_measure(correlation=correlation)
     if not isinstance(x, Spectrum) and not isinstance(y, Spectrum):
         return measured(measure, x, y, draws)

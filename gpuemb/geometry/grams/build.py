@@ -31,7 +31,7 @@ def pair_grams(
     precision: Accumulation = "auto",
     names: Sequence[str] = PAIR,
 ) -> Grams:
-    """Sum the products of the few tables of one measure, as :func:`cross_grams`; messages use their names."""
+    """Sum the products of the tables of one measure, as :func:`cross_grams`; messages have their names."""
     return summed(Grams, NamedTables.of(where, tables, names), preparation, precision)
 
 
@@ -59,7 +59,7 @@ def summed(
     require(plan, device_of(tables[0]))
     chosen = _chosen(tables, precision)
     rows = Rows((tables,), "unit" if preparation == "unit" else "raw")
-    nodes = () if first_row is None else rows.nodes(first_row, chosen)
+    nodes = {} if first_row is None else rows.nodes(first_row, chosen)
     sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), given)
     grams = kind.of(
         in_library(sums, tables[0]),
@@ -82,9 +82,9 @@ def _chosen(tables: list[Array], precision: Accumulation) -> Precision:
 def _checked(sums: GramSums, given: NamedTables) -> GramSums:
     """The sums, if all numbers were finite and of a size that keeps them so.
 
-    Sums tell that some number is not finite; only then are tables read to name it, and where rows were left
-    out: a row with NaN has no length either. What is too small to be squared shows in no sum: float64 tables
-    are read for it.
+    Sums show whether some number is not finite; only then, and where rows were left out (a row with NaN has
+    no length either), are tables read to name it. Numbers too small to be squared show in no sum: float64
+    tables are read for them.
 
     Raises:
         NonFiniteError: the first table and word are named.
@@ -106,13 +106,13 @@ def plan_cross_grams(columns: int, rows: int = BLOCK_ROWS, *, parts: bool = Fals
         parts: whether the sums are kept so that other parts can be added.
     """
     at_once = min(columns, AT_ONCE)
-    waiting = (-(-rows // BLOCK_ROWS)).bit_length() + 1
+    partial = (-(-rows // BLOCK_ROWS)).bit_length() + 1
     return MemoryPlan(
         f"cross-Grams of {columns} columns",
         {
             "products": buffer((columns, columns), np.float64),
-            "sums that wait to be added": waiting * buffer((at_once, at_once), np.float64) // 2,
+            "partial sums": partial * buffer((at_once, at_once), np.float64) // 2,
             "one block of rows": buffer((min(rows, BLOCK_ROWS), at_once), np.float64),
-            "sums of parts": parts * waiting * buffer((columns, columns), np.float64),
+            "sums of parts": parts * partial * buffer((columns, columns), np.float64),
         },
     )

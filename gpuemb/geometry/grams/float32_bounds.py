@@ -1,13 +1,13 @@
-"""How far measures of float32 products are off, seen through a few Gaussian vectors.
+"""Bounds of the error of float32 products, from a few Gaussian probes.
 
 A pass in float32 also takes ``E_sᵀE_t W`` in float64, W of k Gaussian columns. With the product ``C`` that
-was found, ``R = CW − E_sᵀE_tW`` is ``ΔC W``: the error of ``C`` itself, seen through W. For any fixed B
+was found, ``R = CW − E_sᵀE_tW`` is ``ΔC W``: the error of ``C`` itself, times W. For any fixed B
 
     tr(BᵀΔC) = T ± SPREAD·‖BᵀR‖/√k,   T = tr((BW)ᵀR)/k,   and   ‖ΔC‖ ≤ SPREAD·‖R‖/√k.
 
 Both are means over the k draws: ``E T = tr(BᵀΔC)``, ``E‖R‖²/k = ‖ΔC‖²``. They fail where W happens to miss
 ``ΔC``, at worst when it has rank one: then ``k‖BᵀR‖²/(k‖BᵀΔC‖²)`` is χ² with k = 4 degrees of freedom, below
-``4/SPREAD²`` in one draw of 1,000. W is drawn once for all, from a stream of its own, whatever the tables.
+``4/SPREAD²`` in one draw of 1,000. W is one fixed draw from a stream of its own, for all tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPREAD = 6.64  # 1 − e^(−x)(1 + x) = 0.001 at x = 2/SPREAD²: χ² with 4 de
 
 @dataclass(frozen=True, eq=False)
 class Probed:
-    """One float32 product and its error through the probes.
+    """One float32 product and the probes of its error.
 
     Attributes:
         product: ``(d, e)`` as it was found.
@@ -60,8 +60,8 @@ class Probed:
         ``2‖ΔC‖/2σ`` or less (Higham, Functions of Matrices, §8.2), and by ``2√d`` at most.
         """
         change = self.norm()
-        turned = min(change / smallest if smallest > 0 else math.inf, 2 * math.sqrt(len(rotation)))
-        return self.trace(rotation) + turned * change
+        rotation_change = min(change / smallest if smallest > 0 else math.inf, 2 * math.sqrt(len(rotation)))
+        return self.trace(rotation) + rotation_change * change
 
     def rotation(self, smallest: float) -> float:
         """Bound of ``‖δQ‖``, of the polar factor: ``2‖ΔC‖/(σ + σ)`` of the smallest σ."""
@@ -79,7 +79,7 @@ class PairErrors:
     def traces(self, x: Array, y: Array, cross: Array) -> float:
         """Bound of ``|tr(B_XᵀΔG_X) + tr(B_YᵀΔG_Y) + tr(BᵀΔC)|``.
 
-        Tables of one width have the same probes: then one look bounds the sum of all three.
+        Tables of one width have the same probes: then one bound holds for the sum of all three.
 
         Args:
             x: ``(d, k)`` ``B_XᵀR`` with the residual of ``x``.
@@ -104,7 +104,7 @@ class PairErrors:
 
 
 def _bound(image: Array, vectors: Array) -> float:
-    """Bound of ``|tr M|``, M seen through the probes: ``MW`` and W."""
+    """Bound of ``|tr M|``, from its product with the probes, ``MW``, and W."""
     draws = int(vectors.shape[1])
     mean = float(namespace_of(image).sum(vectors * image)) / draws
     return abs(mean) + SPREAD * _norm(image) / math.sqrt(draws)

@@ -1,4 +1,4 @@
-"""Products of all pairs of tables, and how many of their digits are right."""
+"""Products of all pairs of tables, in float64 where float32 is not enough."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gpuemb.geometry.grams.centering import centered_products, means_dominate
 from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.grams.float32_bounds import PairErrors, Probed
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, in_library
-from gpuemb.geometry.grams.row_blocks import Node, Rows, merged, total
+from gpuemb.geometry.grams.row_blocks import Nodes, Rows, merged, total
 from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, Precision, probes
 
 
@@ -39,9 +39,9 @@ class Grams:
         weighted: ``(S, D)`` ``Σ_i κ_i^s z_i``; of raw rows if centered.
         zeros: rows without length in at least one run; ``unit`` leaves them out of all runs.
         lengths: ``(S,)`` ``Σ_i κ_i^s``, of centered rows if centered.
-        images: ``(D, S·k)`` what tells the error of float32 products; None where they are float64.
+        images: ``(D, S·k)`` the products times Gaussian probes, for the error of float32; None of float64.
         source: the rows themselves, read again where a measure needs more digits than ``products`` have;
-            None: only sums are at hand.
+            None: only sums are known.
         forced: ``precision`` was given: nothing is read again for digits.
         first_row: where this part begins; None: these are all rows, and nothing can be added.
         nodes: the part's sums as nodes of a tree over blocks of rows.
@@ -61,7 +61,7 @@ class Grams:
     source: Rows | None = field(default=None, repr=False)
     forced: bool = False
     first_row: int | None = None
-    nodes: tuple[Node, ...] = field(default=(), repr=False)
+    nodes: Nodes = field(default_factory=dict, repr=False)
     moved: bool = False
 
     @classmethod
@@ -73,7 +73,7 @@ class Grams:
         *,
         forced: bool,
         first_row: int | None = None,
-        nodes: tuple[Node, ...] = (),
+        nodes: Nodes | None = None,
     ) -> Self:
         """Give the sums their names."""
         left_out = int(sums.left_out)
@@ -91,7 +91,7 @@ class Grams:
             rows,
             forced,
             first_row,
-            nodes,
+            nodes or {},
         )
 
     @property
@@ -188,7 +188,7 @@ class Grams:
         """Return the products after column means are removed; follows from ``raw``.
 
         Where a column's mean so dominates its spread that digits are lost, the rows are read once more,
-        around their means. A column whose variance cannot be told from rounding has none: exact zeros.
+        around their means. A column whose variance is within rounding has none: exact zeros.
         """
         check_choice("cross_grams", "preparation", self.preparation, ("raw",))
         xp = namespace_of(self.products)
@@ -211,7 +211,7 @@ class Grams:
             lengths=near.lengths - squared_sums / self.rows,
             images=images,
             first_row=None,
-            nodes=(),
+            nodes={},
         )
 
     def moved_to_means(self) -> Self:
@@ -271,12 +271,12 @@ class Grams:
         """Return the rows, to be read again.
 
         Raises:
-            ConfigError: only sums are at hand.
+            ConfigError: only sums are known.
         """
         if self.source is None:
             raise ConfigError(
-                "cross_grams: a measure needs the rows again, but only their sums are at hand",
-                needed="Float32 products and nearly equal tables need a second look at the rows.",
+                "cross_grams: a measure needs the rows again, but only their sums are known",
+                needed="Float32 products and nearly equal tables need the rows once more.",
                 remedy="Keep the rows with the sums, or take float64 sums of them.",
             )
         return self.source
@@ -325,7 +325,7 @@ def _check_consecutive(first: Grams, second: Grams) -> None:
     """Parts are added where one ends and the next begins, if they were prepared alike.
 
     Raises:
-        ConfigError: they are not; says what to give.
+        ConfigError: they are not.
     """
     kinds = [(g.preparation, g.precision, g.forced, g.edges.tolist()) for g in (first, second)]
     if not first.nodes or not second.nodes or kinds[0] != kinds[1]:

@@ -1,10 +1,10 @@
-"""Tables over the same words, by the names that messages call them."""
+"""Checked tables over the same words, with their names in messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from gpuemb.core.arrays import Array, FloatMatrix
 from gpuemb.core.checks import (
@@ -17,18 +17,18 @@ from gpuemb.core.checks import (
 from gpuemb.core.errors import ShapeError
 from gpuemb.embeddings.model import EmbeddingStack, check_same_words, tables_of, words_of
 
-PAIR = ("X", "Y")  # what the two tables of a measure are called
+PAIR = ("X", "Y")  # the two tables of a measure, in messages
 
 
 @dataclass(frozen=True, eq=False)
 class NamedTables:
-    """Floating tables ``(V, d_s)`` whose row ``i`` is the same word; their numbers are read when asked.
+    """Floating tables ``(V, d_s)`` whose row ``i`` is the same word; their numbers are not read yet.
 
     Attributes:
         where: the function that was called.
         names: what messages call each table.
         tables: as they were given.
-        words: the ``V`` words, where any table knows them.
+        words: the ``V`` words, if any table has them.
     """
 
     where: str
@@ -37,7 +37,7 @@ class NamedTables:
     words: Sequence[str] | None
 
     @classmethod
-    def of(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> NamedTables:
+    def of(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> Self:
         """Check tables by their shapes, dtypes and words.
 
         Args:
@@ -60,6 +60,18 @@ class NamedTables:
         known = [words_of(run) for run in runs] if isinstance(runs, (list, tuple)) else [words_of(runs)]
         return cls(where, labels, tables, next((words for words in known if words is not None), None))
 
+    @classmethod
+    def checked(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> Self:
+        """Check tables as :meth:`of`, and every number of them.
+
+        Raises:
+            NonFiniteError: NaN, infinity, or numbers whose products leave float64; the first is named.
+        """
+        found = cls.of(where, runs, names)
+        found.check_finite()
+        found.check_range()
+        return found
+
     def check_finite(self) -> None:
         """Read every number.
 
@@ -80,10 +92,10 @@ class NamedTables:
 
 
 def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
-    """Some maps need equal d.
+    """Tables must have one number of dimensions.
 
     Raises:
-        ShapeError: it is not; says how to cut.
+        ShapeError: they have not; the message has the common number.
     """
     first = tables[0]
     for table, name in zip(tables[1:], names[1:], strict=True):

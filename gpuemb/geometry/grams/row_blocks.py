@@ -1,28 +1,21 @@
-"""Rows that are summed in parts: where parts may be cut, and how their sums add up to the same bits."""
+"""Rows summed in parts, whose sums add up to the bits of one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, namespace_of, to_host
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Pairs, Precision, RowScaling, gram
+from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Precision, RowScaling, gram
 
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """The sums of blocks ``index·2^level`` and following, ``2^level`` of them: a node of a binary tree.
-
-    The tree stands over the blocks of all rows, so it is the same however rows are cut into parts.
-    """
-
-    level: int
-    index: int
-    sums: GramSums
+# Sums of 2^level blocks from block index·2^level on, by (level, index): nodes of a binary tree over the
+# blocks of all rows, which is the same however rows are cut into parts.
+Nodes: TypeAlias = Mapping[tuple[int, int], GramSums]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +25,7 @@ class Rows:
     Attributes:
         pieces: the tables of each part ``(V_p, d_s)``, in the order of their rows.
         scaling: ``raw`` or ``unit``.
-        origins: ``(d_s,)`` float64 of each run, taken from its rows first; None: nothing is.
+        origins: ``(d_s,)`` float64 of each run, subtracted from its rows; None: nothing is.
     """
 
     pieces: tuple[list[FloatMatrix], ...]
@@ -73,34 +66,28 @@ class Rows:
         """Return these rows and the ones after them."""
         return replace(self, pieces=self.pieces + other.pieces)
 
-    def sums(self, precision: Precision, pairs: Pairs | None = None) -> GramSums:
+    def sums(self, precision: Precision) -> GramSums:
         """Sum the products of all rows, the first of which is the first of all."""
         if len(self.pieces) == 1:
-            return self._summed(self.pieces[0], precision, pairs)
-        nodes: tuple[Node, ...] = ()
+            return self._summed(self.pieces[0], precision)
+        nodes: Nodes = {}
         first = 0
         for tables in self.pieces:
-            nodes = merged(nodes, self._nodes(tables, first, precision, pairs))
+            nodes = merged(nodes, replace(self, pieces=(tables,)).nodes(first, precision))
             first += int(tables[0].shape[0])
         return total(nodes)
 
-    def nodes(self, first_row: int, precision: Precision) -> tuple[Node, ...]:
+    def nodes(self, first_row: int, precision: Precision) -> Nodes:
         """Sum the products of one part, as nodes of the tree over all rows."""
-        return tuple(self._nodes(self.pieces[0], first_row, precision, None))
-
-    def _nodes(
-        self, tables: list[FloatMatrix], first_row: int, precision: Precision, pairs: Pairs | None
-    ) -> Iterator[Node]:
-        rows = int(tables[0].shape[0])
-        first = first_row // BLOCK_ROWS
-        for level, index in aligned(first, first + -(-rows // BLOCK_ROWS)):
+        (tables,), first, found = self.pieces, first_row // BLOCK_ROWS, {}
+        for level, index in aligned(first, first + -(-self.count // BLOCK_ROWS)):
             start = ((index << level) - first) * BLOCK_ROWS
-            stop = min(rows, start + (BLOCK_ROWS << level))
-            yield Node(level, index, self._summed([t[start:stop, :] for t in tables], precision, pairs))
+            stop = min(self.count, start + (BLOCK_ROWS << level))
+            found[level, index] = self._summed([t[start:stop, :] for t in tables], precision)
+        return found
 
-    def _summed(self, tables: list[FloatMatrix], precision: Precision, pairs: Pairs | None) -> GramSums:
-        call = gram.on(device_of(tables[0]))
-        return call(tables, self.scaling, precision, pairs, self.origins)
+    def _summed(self, tables: list[FloatMatrix], precision: Precision) -> GramSums:
+        return gram.on(device_of(tables[0]))(tables, self.scaling, precision, None, self.origins)
 
     def blocks(self, s: int, t: int) -> Iterator[tuple[Array, Array]]:
         """Yield rows of two runs as they are multiplied, in float64, a block at a time.
@@ -157,36 +144,26 @@ def aligned(first: int, stop: int) -> list[tuple[int, int]]:
     return found
 
 
-def merged(left: Iterable[Node], right: Iterable[Node]) -> tuple[Node, ...]:
-    """Put the nodes of consecutive parts together; two halves of a node become that node."""
-    found: list[Node] = []
-    for node in (*left, *right):
-        while found and _completes(found[-1], node):
-            node = Node(node.level + 1, node.index >> 1, found.pop().sums + node.sums)
-        found.append(node)
-    return tuple(found)
-
-
-def _completes(left: Node, right: Node) -> bool:
-    return left.level == right.level and left.index ^ 1 == right.index and left.index % 2 == 0
-
-
-def total(nodes: Sequence[Node]) -> GramSums:
-    """Add nodes up in the order of the tree over all rows, of which parts may be missing."""
-    top = max(node.level + node.index.bit_length() for node in nodes)
-    known = {(node.level, node.index): node.sums for node in nodes}
-    found = _added(known, top, 0)
-    assert found is not None
+def merged(left: Nodes, right: Nodes) -> Nodes:
+    """Join the nodes of consecutive parts; two halves of a node become that node."""
+    found = dict(left)
+    for (level, index), sums in right.items():
+        while index % 2 and (level, index - 1) in found:
+            sums = found.pop((level, index - 1)) + sums
+            level, index = level + 1, index >> 1
+        found[level, index] = sums
     return found
 
 
-def _added(known: dict[tuple[int, int], GramSums], level: int, index: int) -> GramSums | None:
-    if (level, index) in known or level == 0:
-        return known.get((level, index))
-    left, right = (_added(known, level - 1, 2 * index + half) for half in (0, 1))
-    if left is None or right is None:
-        return right if left is None else left
-    return left + right
+def total(nodes: Nodes) -> GramSums:
+    """Add nodes up in the order of the tree over all rows, of which parts may be absent."""
+    found, level = dict(nodes), 0
+    while len(found) > 1:
+        for index in sorted(index for at, index in found if at == level):
+            sums, parent = found.pop((level, index)), (level + 1, index >> 1)
+            found[parent] = found[parent] + sums if parent in found else sums
+        level += 1
+    return next(iter(found.values()))
 
 
 def check_first_row(where: str, first_row: int | None) -> None:

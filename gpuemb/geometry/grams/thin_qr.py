@@ -1,4 +1,4 @@
-"""What is read again from the rows where their Gram has lost the digits."""
+"""Column means and thin QR of rows, for what their Gram has too few digits for."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def triangles(tables: list[FloatMatrix], *, centered: bool) -> list[Array]:
 
     ``XᵀY`` of the rows is ``R_xᵀR_y``, and no square of a condition is taken on the way: R is exact for rows
     moved by ``c·eps`` of their columns' lengths. Blocks of 8,192 rows have triangles of their own, which are
-    brought together in order (TSQR); Q is never kept. Centered rows are moved to their means, and a column
-    of ones before them takes what the rounding of the means has left.
+    combined in order (TSQR); Q is never kept. Centered rows are moved to their means, and a column
+    of ones before them absorbs the rounding of the means.
 
     Cost: about ``4·V·D²`` flops; three blocks of rows a worker and ``D²`` numbers.
     Source: Demmel, Grigori, Hoemmen and Langou (2012), SIAM J. Sci. Comput. 34.

@@ -21,7 +21,7 @@ Stripe: TypeAlias = tuple[int, int]
 Moments: TypeAlias = tuple[float, float]  # mean and standard deviation
 
 # The grid spans so many standard deviations either side of the mean; what lies beyond shares the last cells,
-# which the bound knows of. 8 of 2²⁰ cells: a cell of a normal sample holds 6 in a million of the pairs.
+# which the bound includes. 8 of 2²⁰ cells: a cell of a normal sample holds 6 in a million of the pairs.
 SPAN = 8.0
 STRIPE = 2 * TILE  # rows a task: two tiles, so that a worker's counters are cleared and added half as often
 
@@ -55,7 +55,7 @@ def binned_spearman(
         y: ``(V, e)`` the same words.
         moments_x: mean and standard deviation of the cosines of X.
         moments_y: those of Y.
-        progress: told of every row, twice.
+        progress: reports every row, twice.
 
     Returns:
         The same bits for any number of threads.
@@ -78,19 +78,19 @@ def binned_spearman(
 
     with progress.phase("ranks of cosines", 2 * len(x)) as task:
         counts = np.zeros((2, CELLS), np.int64)
-        for one, other in _told(cells, len(x), task):
+        for one, other in _each_stripe(cells, len(x), task):
             counts[0] += one
             counts[1] += other
         a, b = _Ranks.of(counts[0]), _Ranks.of(counts[1])
         if min(a.norm, b.norm) == 0:
             return BinnedSpearman(math.nan, math.nan)
-        product = sum(_told(products, len(x), task))
+        product = sum(_each_stripe(products, len(x), task))
     p, q = a.hidden / a.norm, b.hidden / b.norm
     rounding = (len(x) + 2 * TILE) * 2.0**-52
     return BinnedSpearman(product / (a.norm * b.norm), p + q + p * q + (p * p + q * q) / 2 + rounding)
 
 
-def _told(function: Callable[[Stripe], T], words: int, task: Task) -> Iterator[T]:
+def _each_stripe(function: Callable[[Stripe], T], words: int, task: Task) -> Iterator[T]:
     """Yield what a function makes of each stripe, in order."""
     stripes = tiles(words, STRIPE)
     for (start, stop), found in zip(stripes, threads.stream(function, stripes), strict=True):

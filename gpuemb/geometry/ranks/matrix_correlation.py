@@ -38,7 +38,7 @@ class MatrixPair:
         x: ``(n(n−1)/2,)`` float64 entries of the first.
         y: the same of the second.
         words: ``n``.
-        rounding: entries that differ by no more are not told apart where all of a matrix are so close.
+        rounding: a matrix whose entries differ by no more does not vary.
     """
 
     x: Float64
@@ -74,7 +74,7 @@ class MatrixPair:
     def permuted(self, method: str, order: Int64) -> float:
         """Return the correlation where word ``i`` of x is word ``order[i]`` of y.
 
-        Cost: one entry of y found a pair; Kendall sorts anew.
+        Cost: one entry of y found a pair; Kendall sorts again.
         """
         x, y = self._values(method)
         first, second = self._corners

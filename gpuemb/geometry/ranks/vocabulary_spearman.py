@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, FloatMatrix, device_of, native
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.progress import Progress
-from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.grams.build import pair_sums
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.ranks.binned_spearman import BinnedSpearman, Moments, binned_spearman
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
@@ -38,28 +37,23 @@ def spearman_of_vocabulary(x: Any, y: Any, draws: Draws, matrix_bytes: int) -> S
     first, second, zeros = _rows_with_length(x, y)
     words = len(first)
     if words < LEAST_WORDS:
-        return _told(math.nan, zeros)
+        return _similarity(math.nan, zeros)
     if bytes_of_matrices(words) > matrix_bytes:
         _refuse_draws(draws, words, matrix_bytes)
         binned = _streamed(first, second, draws.progress)
-        return _told(binned.value, zeros, binned.error_bound)
+        return _similarity(binned.value, zeros, binned.error_bound)
     plan_matrices("rsa", words).require()
     pair = matrix_pair(cosines_of(first), cosines_of(second), max(first.shape[1], second.shape[1]))
     value = pair.correlation("spearman")
-    return uncertainty_of_matrices(pair, "spearman", value, draws).onto(_told(value, zeros))
+    return uncertainty_of_matrices(pair, "spearman", value, draws).onto(_similarity(value, zeros))
 
 
 def _rows_with_length(x: Any, y: Any) -> tuple[FloatMatrix, FloatMatrix, int]:
     """Check both tables; leave out rows that are zero in either, and count them."""
-    tables = []
-    for name, given in (("X", x), ("Y", y)):
-        table = check_matrix("rsa", name, vectors_of(given), words_of(given))
-        check_range("rsa", name, table, LARGEST_FOURTH_POWER)
-        for kernel in (cosine_scores, rank_cells):  # one that is missing is said before any work
+    tables = [native(table) for table in NamedTables.checked("rsa", [x, y], PAIR).tables]
+    for table in tables:
+        for kernel in (cosine_scores, rank_cells):  # a missing one is reported before any work
             kernel.implementation(device_of(table).kind)
-        tables.append(native(table))
-    check_same_rows("rsa", *tables)
-    check_same_words("rsa", [x, y], "XY")
     long = np.all([(table != 0).any(axis=1) for table in tables], axis=0)
     zeros = int(len(long) - long.sum())
     first, second = [table[long] for table in tables] if zeros else tables
@@ -96,12 +90,12 @@ def _refuse_draws(draws: Draws, words: int, matrix_bytes: int) -> None:
     if draws:
         raise ConfigError(
             f"rsa: permutations or bootstrap of streamed ranks of {words:,} words were asked for",
-            needed=f"Ranks that are drawn anew must stand in memory: {readable(bytes_of_matrices(words))} of "
+            needed=f"Resampled ranks must fit in memory: {readable(bytes_of_matrices(words))} of "
             f"them, and {readable(matrix_bytes)} are allowed.",
             remedy="Raise matrix_bytes, name fewer words with words=[…], or ask for method='pearson'.",
         )
 
 
-def _told(value: float, zeros: int, error_bound: float = 0.0) -> Similarity:
+def _similarity(value: float, zeros: int, error_bound: float = 0.0) -> Similarity:
     reason = NO_VARIANCE if math.isnan(value) else ""
     return Similarity(value, "rsa spearman", "unit", zeros, reason, error_bound=error_bound)

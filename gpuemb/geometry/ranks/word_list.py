@@ -1,4 +1,4 @@
-"""Which of the words that were asked for two tables have."""
+"""Requested words that two tables share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CLOSE = 2  # letters that a closest spelling may be longer or shorter: a whole v
 
 @dataclass(frozen=True)
 class MissingWord:
-    """A word that was asked for and not found.
+    """A requested word that was not found.
 
     Attributes:
-        word: as it was asked for.
+        word: as requested.
         tables: which table lacks it, ``X``, ``Y`` or ``X and Y``.
         closest: up to three words of such a table that are spelled most alike.
     """
@@ -60,10 +60,10 @@ def word_list(where: str, x: Any, y: Any, words: Sequence[str] | Sequence[int]) 
 
     Raises:
         ShapeError: ``words`` is no list, or a row number is beyond a table.
-        DTypeError: words were asked of an array, or something is neither a word nor a row number.
+        DTypeError: words were requested from an array, or something is neither a word nor a row number.
         ConfigError: a word is listed twice, or words and row numbers are mixed.
         VocabularyError: fewer than three words are in both tables and have a length.
-        NonFiniteError: a row that was asked for holds NaN or infinity.
+        NonFiniteError: a requested row holds NaN or infinity.
     """
     asked = _asked(where, words)
     tables = {name: check_floats(where, name, vectors_of(table)) for name, table in (("X", x), ("Y", y))}
@@ -119,7 +119,7 @@ def _asked(where: str, words: Any) -> list[str | int]:
         twice = next(word for place, word in enumerate(asked) if word in asked[:place])
         raise ConfigError(
             f"{where}: {twice!r} is listed twice",
-            needed="A word that meets itself has cosine 1 in every table and says nothing.",
+            needed="A word has cosine 1 with itself in every table.",
             remedy="words=list(dict.fromkeys(words)) keeps the first of each.",
         )
     return asked
@@ -130,7 +130,7 @@ def _vocabulary(where: str, name: str, x: Any) -> dict[str, int]:
         return x.key_to_index
     raise DTypeError(
         f"{where}: words were named, but {name} is an array",
-        needed="Words can be asked of an Embedding.",
+        needed="Only an Embedding has words.",
         remedy="Embedding(array, words), or give row numbers.",
     )
 

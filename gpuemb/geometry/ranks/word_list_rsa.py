@@ -22,12 +22,12 @@ from gpuemb.geometry.results import Similarity
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WordListSimilarity(Similarity):
-    """What two tables say of a list of words.
+    """The cosines of a list of words in two tables, and their correlations.
 
-    ``value`` is the correlation that was asked for; all three are here.
+    ``value`` is the requested correlation; all three are here.
 
     Attributes:
-        words: the ``n`` words, or row numbers, that are compared, in the order they were asked for.
+        words: the ``n`` words, or row numbers, that are compared, in the order of the request.
         missing: words that a table lacks, with the closest spellings.
         without_length: words whose row is zero in a table: they have no cosine.
         cosines_x: ``(n, n)`` float64 cosines in X.

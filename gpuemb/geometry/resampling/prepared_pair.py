@@ -1,4 +1,4 @@
-"""The sums of a pair of tables again and again, with their words permuted or drawn anew."""
+"""Sums of a pair of tables under permutations and resamples of their words."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ class PreparedPair:
         return sums, self._own(weights, gram_x[-1, :-2] / sums.rows, gram_y[-1, :-2] / sums.rows)
 
     def permuted(self, order: Int64, base: PairSums, own: OwnTerms) -> tuple[PairSums, OwnTerms]:
-        """Return the sums in which row ``i`` of X meets row ``order[i]`` of Y; what Y has alone stays.
+        """Return the sums that pair row ``i`` of X with row ``order[i]`` of Y; those of Y alone stay.
 
         Cost: ``2·V·d·e`` flops.
         """
         cross = np.zeros((self.left.shape[1], self.right.shape[1]))
         for start, stop in tiles(self.words, DRAW_ROWS):
             cross += self.left[start:stop].T @ np.take(self.right, order[start:stop], axis=0)
-        met = float(self.lengths[:, 0] @ np.take(self.lengths[:, 1], order))
+        paired = float(self.lengths[:, 0] @ np.take(self.lengths[:, 1], order))
         norms, products = base.norms.copy(), own.products.copy()
         norms[0, 1] = norms[1, 0] = cross[-2, -2]
-        products[:, 0, 1] = products[:, 1, 0] = met
+        products[:, 0, 1] = products[:, 1, 0] = paired
         x, y = self._weighted_across(cross)
         centered = self._centered(cross, base.rows) * np.outer(*self._varying(base))
         return (
@@ -124,7 +124,7 @@ class PreparedPair:
         )
 
     def _centered(self, products: Float64, rows: int) -> Float64:
-        """Take the draw's own column means out of a product, if means are taken out at all."""
+        """Subtract the draw's own column means from a product of centered rows."""
         found: Float64 = products[:-2, :-2]
         if self.preparation == "centered":
             found = found - np.outer(products[:-2, -1], products[-1, :-2]) / rows
@@ -150,12 +150,9 @@ class PreparedPair:
             lengths = np.stack(moved, axis=1)
         powers = weights.astype(np.float64) ** np.arange(1, LARGEST_POWER + 1)[:, None]
         pairs = np.stack([lengths[:, 0] ** 2, lengths[:, 0] * lengths[:, 1], lengths[:, 1] ** 2], axis=1)
-        products = np.stack([power @ pairs for power in powers])[
-            :, [0, 1, 1, 2]
-        ]  # one by one: equal weights,
-        measured = np.stack(
-            [power @ lengths for power in powers]
-        )  # equal bits, and copies that add exactly 0
+        # Power by power: equal weights give equal bits, and copies that add exactly 0.
+        products = np.stack([power @ pairs for power in powers])[:, [0, 1, 1, 2]]
+        measured = np.stack([power @ lengths for power in powers])
         return OwnTerms(powers.sum(axis=1), measured, products.reshape(LARGEST_POWER, 2, 2))
 
 
@@ -190,7 +187,7 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: Preparation) -> Prepar
 
 
 def on_cpu(where: str, table: FloatMatrix) -> FloatMatrix:
-    """Return a table as NumPy has it.
+    """Return a table as a NumPy array.
 
     Raises:
         DeviceError: it is not on the CPU, where draws are made.
@@ -199,7 +196,7 @@ def on_cpu(where: str, table: FloatMatrix) -> FloatMatrix:
         raise DeviceError(
             f"{where}: permutations or bootstrap of a table on {device_of(table)} were asked for",
             needed="Draws are made on the CPU.",
-            remedy="Bring the tables home first: cupy.asnumpy(x); the measure itself runs where they are.",
+            remedy="Copy the tables first: cupy.asnumpy(x); the measure itself runs where they are.",
         )
     return native(table)
 
@@ -226,11 +223,11 @@ def _prepared(table: FloatMatrix, preparation: Preparation) -> tuple[Float64, Fl
 
 
 def weights_of(draw: int, words: int, seed: int) -> Int64:
-    """How often each word is in resample ``draw``: as many words as there are, drawn with replacement."""
+    """How often each word is in resample ``draw``: V words drawn with replacement."""
     chosen = stream(seed, "bootstrap", "words", draw).integers(0, words, words)
     return np.bincount(chosen, minlength=words)
 
 
 def order_of(draw: int, words: int, seed: int) -> Int64:
-    """Which row of Y a row of X meets in permutation ``draw``."""
+    """The row of Y that is paired with each row of X in permutation ``draw``."""
     return stream(seed, "permutation", "words", draw).permutation(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
 
 import numpy as np
 
@@ -112,6 +112,18 @@ class Draws:
                 needed="A share between 0 and 1, both left out, is needed.",
                 remedy="confidence=0.95 is 95 %.",
             )
+
+    @classmethod
+    def of(cls, where: str, resampling: Resampling) -> Self:
+        """Return what a function was called with.
+
+        Raises:
+            TypeError: an argument that no measure has.
+        """
+        unknown = [name for name in resampling if name not in Resampling.__annotations__]
+        if unknown:
+            raise TypeError(f"{where}() got an unexpected keyword argument {unknown[0]!r}")
+        return cls(where, **resampling)
 
     def __bool__(self) -> bool:
         return self.permutations > 0 or self.bootstrap > 0

@@ -1,4 +1,4 @@
-"""What an alignment of tables is, and what can be asked of it."""
+"""Alignments of tables: the map, its distance, and its use on other rows."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from gpuemb.geometry.resampling.uncertainty import Uncertainty
 
 @dataclass(frozen=True, eq=False)
 class Alignment(Uncertainty):
-    """The map ``x ↦ s (x − x̄) Q + ȳ`` that brings X nearest to Y; its distance's uncertainty if asked for.
+    """The map ``x ↦ s (x − x̄) Q + ȳ`` of X nearest to Y; its distance's uncertainty if requested.
 
     Attributes:
         rotation: ``(d, e)`` float64 Q, the orthogonal or semi-orthogonal matrix of largest ``tr(QᵀXᵀY)``.
-        scale: s; 1 unless asked for.
+        scale: s; 1 unless requested.
         means: ``(d,)`` and ``(e,)`` float64 x̄ and ȳ, or ``None`` where tables were not centered.
         distance: ``‖sXQ − Y‖`` of the (centered, weighted) rows, in the tables' own length unit. Where
             X has more dimensions, Y counts as padded with zeros: what Q drops of X is in the distance.
@@ -56,7 +56,7 @@ class Alignment(Uncertainty):
 
     @property
     def unique(self) -> bool:
-        """Whether no other map is as good; ``reason`` says why not."""
+        """Whether no other map is as good; ``reason`` holds why not."""
         return not self.reason
 
     @property
@@ -73,7 +73,7 @@ class Alignment(Uncertainty):
 
     @threads.single_threaded_blas()
     def transform(self, x: Any) -> Array:
-        """Bring rows ``(n, d)`` to where Y lies: off with the mean of X, scale, rotation, mean of Y.
+        """Map rows ``(n, d)`` into the space of Y: subtract the mean of X, scale, rotate, add the mean of Y.
 
         Returns:
             ``(n, e)`` in the dtype of ``x``.

@@ -1,4 +1,4 @@
-"""Rows of two tables as an alignment compares them: weighted, without their means, a block at a time."""
+"""Rows of two tables, weighted and centered, a block at a time."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpuemb.core.arrays import Array, FloatMatrix, as_numbers, device_of, like, namespace_of
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
+from gpuemb.core.checks import LARGEST_FOURTH_POWER
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
-from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
 from gpuemb.geometry.grams.digits import ROUNDING
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
 
 
 @dataclass(frozen=True, eq=False)
 class PairProducts:
-    """What an alignment is made of.
+    """The products that an alignment follows from.
 
     Attributes:
         cross: ``(d, e)`` float64, XᵀY.
@@ -35,13 +35,13 @@ class PairProducts:
 
 @dataclass(frozen=True, eq=False)
 class PairedRows:
-    """Two tables of the same words, and what is done to a row before it counts.
+    """Two tables of the same words, with weights and means of their rows.
 
     Attributes:
         x: ``(V, d)`` as it was given.
         y: ``(V, e)`` as it was given.
         weights: ``(V,)`` float64 how often each word counts; ``None``: once.
-        means: ``(d,)`` and ``(e,)`` float64 weighted column means that are taken off, if any.
+        means: ``(d,)`` and ``(e,)`` float64 weighted column means to subtract, if any.
     """
 
     x: FloatMatrix
@@ -106,20 +106,14 @@ class PairedRows:
 
 
 def pair_rows(where: str, x: Any, y: Any, *, weights: Any = None, center: bool = False) -> PairedRows:
-    """Check two tables and their weights, and find the means that are to go.
+    """Check two tables and their weights, and find the means to subtract.
 
     Raises:
         ShapeError: other numbers of words, or of weights.
         DTypeError, NonFiniteError: a table or the weights hold no finite numbers.
         ConfigError: a weight is negative, or all are zero.
     """
-    first, second = (
-        check_matrix(where, name, vectors_of(table), words_of(table)) for name, table in (("X", x), ("Y", y))
-    )
-    check_same_rows(where, first, second)
-    check_same_words(where, [x, y], "XY")
-    for name, table in (("X", first), ("Y", second)):
-        check_range(where, name, table, LARGEST_FOURTH_POWER)
+    first, second = NamedTables.checked(where, [x, y], PAIR).tables
     checked = None if weights is None else check_weights(where, weights, first)
     pair = PairedRows(first, second, checked, None)
     if not center:
