@@ -16,7 +16,6 @@ from gpuemb.core.memory import readable
 from gpuemb.report import numbers
 from gpuemb.report.claims import VARIED, Claim, claims, telling_numbers
 from gpuemb.report.figures import figures
-from gpuemb.report.glossary import meaning
 from gpuemb.report.heatmaps import heat_maps
 from gpuemb.report.style import Plot
 from gpuemb.report.tables import word_table
@@ -159,7 +158,7 @@ def _measure_row(measure: PairMeasure) -> MeasureRow:
 def _definitions(result: StudyResult) -> list[tuple[str, str, str]]:
     first_of = {pair.measure: pair for model in reversed(result.models) for pair in model.pairs}
     order = dict.fromkeys(pair.measure for model in result.models for pair in model.pairs)
-    return [(first_of[name].title, first_of[name].preparation, meaning(first_of[name])) for name in order]
+    return [(first_of[name].title, first_of[name].preparation, first_of[name].meaning) for name in order]
 
 
 def _recipe(config: ModelConfig) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from gpuemb.corpus.chunks import Documents
 from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import check_window
+from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
 
 
@@ -133,6 +134,7 @@ class StudyConfig:
         models: what is trained.
         neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
+        measures: names of the measures of pairs and words that are taken.
 
     Example:
         >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
@@ -146,6 +148,7 @@ class StudyConfig:
     models: tuple[ModelConfig, ...] = (ModelConfig(GloVe()),)
     neighbors: int = 10
     title: str = "Stability study"
+    measures: tuple[str, ...] = STUDY
 
     def __post_init__(self) -> None:
         corpus = enter("StudyConfig", "corpus", self.corpus, str | Path | Sequence)
@@ -156,6 +159,7 @@ class StudyConfig:
         models = tuple(enter("StudyConfig", "models", model, ModelConfig) for model in models)
         object.__setattr__(self, "models", models)
         enter_fields(self)
+        object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
         check_at_least("study", "neighbors", self.neighbors, 1)
         check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
         for name, given in (("corpus", self.corpus), ("models", self.models)):

@@ -11,7 +11,7 @@ from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import door
 from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.results import result
-from gpuemb.geometry.crossgrams import plan_cross_grams
+from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
 from gpuemb.training.recipes import GloVe

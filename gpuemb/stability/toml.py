@@ -16,6 +16,7 @@ from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.core.results import shown
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
@@ -110,6 +111,8 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
                 remedy='[[models]]\n  kind = "glove"',
             )
         given["models"] = tuple(_model(entry) for entry in given["models"])
+    if "measures" in given:
+        given["measures"] = check_measures("study", given["measures"], STUDY)
     return _build("study", given, StudyConfig)
 
 

@@ -66,6 +66,10 @@ class GramSums:
         """Return the sums over the rows of both."""
         return GramSums(*(mine + theirs for mine, theirs in zip(self.fields, other.fields, strict=True)))
 
+    def __sub__(self, other: GramSums) -> GramSums:
+        """Return the sums over the rows of the one that are not rows of the other."""
+        return GramSums(*(mine - theirs for mine, theirs in zip(self.fields, other.fields, strict=True)))
+
     @property
     def fields(self) -> tuple[Array, ...]:
         """All of them, in order."""

@@ -20,7 +20,7 @@ from tolerances import assert_same_bits
 from gpuemb.core.arrays import FloatMatrix, to_device
 from gpuemb.core.device import Device
 from gpuemb.core.memory import tiles
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.kernels.gram import GramSums, RowScaling, gram
 from gpuemb.kernels.gram import cuda as launcher
 

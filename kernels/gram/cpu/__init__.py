@@ -8,7 +8,7 @@ Plan      A block of 8 192 rows is widened, shifted, scaled and packed once, for
           sums; tables of more than ``WIDTH`` columns are read in groups, so that nodes and blocks stay small
           beside the result.
 Bound by  float64 or float32 multiply-adds: V·D² flops.
-Memory    D²·8 for the result; beside it what ``plan_cross_grams`` of geometry states.
+Memory    D²·8 for the result; beside it what ``geometry.grams.build.plan_cross_grams`` states.
 Rejected  One symmetric product of all tables side by side: as fast as pairs, and pairs can be left out.
           Prefetching the next rows while these are multiplied, and three panels at once: 5 % of the products.
 """
