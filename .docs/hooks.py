@@ -52,24 +52,38 @@ def room_page(room: str, names: list[str]) -> str:
 
 
 def tables(text: str) -> str:
-    """A docstring with its ruled tables as Markdown's; a row whose first cell is empty goes on."""
-    lines, rows, edges = [], [], []
+    """A docstring with its ruled tables as Markdown's."""
+    lines: list[str] = []
+    table: list[str] = []
     for line in text.splitlines():
-        if RULE.match(line):
-            edges = edges or [found.start() for found in re.finditer("=+", line)]
-            if len(rows) > 1:
-                lines += ["| " + " | ".join(row) + " |" for row in rows]
-                lines.insert(len(lines) - len(rows) + 1, "|---" * len(edges) + "|")
-                rows, edges = [], []
-        elif not edges:
+        if not RULE.match(line) and not table:
             lines.append(line)
-        else:
-            cells = [line[a:b].strip() for a, b in zip(edges, [*edges[1:], None], strict=True)]
-            if cells[0]:
-                rows.append(cells)
-            else:
-                rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
+            continue
+        table.append(line)
+        if sum(map(bool, map(RULE.match, table))) == 3:  # above the heading, below it, at the end
+            lines += rows_of(table)
+            table = []
     return "\n".join(lines)
+
+
+def rows_of(table: list[str]) -> list[str]:
+    """A ruled table as Markdown's.
+
+    Where it has empty lines, each ends a row; else every line with a first cell begins one.
+    """
+    edges = [found.start() for found in re.finditer("=+", table[0])]
+    apart, rows, begins = "" in table, [], True
+    for line in table:
+        cells = [line[start:end].strip() for start, end in zip(edges, [*edges[1:], None], strict=True)]
+        if RULE.match(line) or not line:
+            begins = True
+        elif begins or (cells[0] and not apart):
+            rows.append(cells)
+            begins = False
+        else:
+            rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
+    written = ["| " + " | ".join(row) + " |" for row in rows]
+    return [written[0], "|---" * len(edges) + "|", *written[1:]]
 
 
 def index_rows() -> str:

@@ -146,6 +146,11 @@ def test_every_link_between_pages_resolves(site: dict[Path, Anchors]) -> None:
     assert broken == []
 
 
+def test_no_markup_of_docstrings_is_left(site: dict[Path, Anchors]) -> None:
+    left = re.compile(r"={5}|:(?:func|class|meth|mod|attr):|&gt;&gt;&gt;\s*</p>")
+    assert [page.name for page in site if left.search(page.read_text("utf-8"))] == []
+
+
 def test_no_page_asks_a_network(site: dict[Path, Anchors]) -> None:
     assert [link for found in site.values() for link in found.loaded if urlsplit(link).scheme] == []
 
