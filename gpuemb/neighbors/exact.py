@@ -125,6 +125,11 @@ def nearest_neighbors(
     return neighbors_of(found, x, rows, zero_rows(native(rows)))
 
 
+def ids_of(lists: Any) -> Any:
+    """Return the ids of :class:`Neighbors`, or ``lists`` itself if it is an array."""
+    return lists if hasattr(lists, "dtype") else getattr(lists, "ids", lists)
+
+
 def checked_rows(where: str, table: Any) -> Array:
     """Return the rows of a table that has cosines; an Embedding's numbers are read once in its life.
 
@@ -153,7 +158,7 @@ def checked_rows(where: str, table: Any) -> Array:
 
 def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
     """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
-    ids = as_array(getattr(likely, "ids", likely), "nearest_neighbors: likely")
+    ids = as_array(ids_of(likely), "nearest_neighbors: likely")
     if ids.ndim != 2 or ids.shape[0] != asked.shape[0]:
         raise ShapeError(
             f"nearest_neighbors: likely is {type(likely).__name__} {getattr(ids, 'shape', '')}",

@@ -13,6 +13,7 @@ from embeddings.tables import ENDINGS, FRUIT, numbers, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tolerances import assert_same_bits
 
 from gpuemb.core.errors import (
     ConfigError,
