@@ -10,6 +10,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 LONGEST = 60  # characters of one value in a line
+DIGITS = 4  # of a float
 FEW = 4  # entries of a list that are shown
 
 
@@ -53,7 +54,7 @@ def shown(value: Any) -> str:
     if isinstance(shape, Sequence) and len(shape):
         return f"{getattr(value, 'dtype', type(value).__name__)} {tuple(shape)}"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return repr(value) if len(repr(value)) <= DIGITS + len("0.") else f"{value:.{DIGITS}g}"
     if isinstance(value, (list, tuple, set, frozenset, Mapping)) and len(value) > FEW:
         return f"{type(value).__name__} of {len(value):,}"
     if isinstance(value, (list, tuple)):

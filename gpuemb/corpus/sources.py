@@ -164,7 +164,7 @@ def _files_of(source: str, paths: Iterator[Path], kind: str, needed: str) -> lis
         raise StorageError(
             f"corpus: the {kind} {source} holds no files",
             needed=needed,
-            remedy="Name what holds the text.",
+            remedy=IN_MEMORY if source.split()[1:] else "Name what holds the text.",
         )
     return inside
 

@@ -134,6 +134,11 @@ def nearest_neighbors(
     return neighbors_of(found, x, rows, zero_rows(native(rows)))
 
 
+def ids_of(lists: Any) -> Any:
+    """Return the ids of :class:`Neighbors`, or ``lists`` itself if it is an array."""
+    return lists if hasattr(lists, "dtype") else getattr(lists, "ids", lists)
+
+
 def checked_rows(where: str, table: Any) -> Array:
     """Return the rows of a table that has cosines; an Embedding's numbers are read once in its life.
 
@@ -162,7 +167,7 @@ def checked_rows(where: str, table: Any) -> Array:
 
 def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
     """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
-    ids = as_array(getattr(warm_start, "ids", warm_start), "nearest_neighbors: warm_start")
+    ids = as_array(ids_of(warm_start), "nearest_neighbors: warm_start")
     if ids.ndim != 2 or ids.shape[0] != asked.shape[0]:
         raise ShapeError(
             f"nearest_neighbors: warm_start is {type(warm_start).__name__} {getattr(ids, 'shape', '')}",

@@ -18,6 +18,7 @@ from gpuemb.core.results import result, shown
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors, check_lists
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap as overlap_kernel
 from gpuemb.kernels.ranked_overlap import ranked_overlap
+from gpuemb.neighbors.exact import ids_of
 
 PERSISTENCE = 0.9  # of rank-biased overlap: the first ten ranks carry 86 % of the weight (Webber 2010)
 
@@ -186,7 +187,7 @@ def _comparable(ids: Any) -> Int32:
 
 
 def _stacked(lists: list[Any]) -> Any:
-    arrays = [native(as_array(getattr(entry, "ids", entry), "neighbor_overlap")) for entry in lists]
+    arrays = [native(as_array(ids_of(entry), "neighbor_overlap")) for entry in lists]
     for run, array in enumerate(arrays):
         if array.ndim != 2 and (array.ndim != 3 or len(arrays) > 1):
             raise ShapeError(

@@ -44,9 +44,9 @@ def test_a_missing_or_unknown_argument_is_told_by_python_itself() -> None:
 
 
 @pytest.mark.parametrize("k", [True, np.True_, 2.0, 2.5, "3", None, [3], np.array([3]), np.array([1, 2]), 3j])
-def test_a_count_is_a_whole_number(k: Any) -> None:
+def test_a_count_is_an_integer(k: Any) -> None:
     with pytest.raises(
-        ConfigError, match=r"^measured: k = .*\n  k is a whole number\.\n  Leave it out for 10\."
+        ConfigError, match=r"^measured: k = .*\n  k is an integer\.\n  Omit it for the default 10\."
     ):
         measured(None, k)
 

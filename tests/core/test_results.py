@@ -38,7 +38,7 @@ class Wider(Found):
 def test_a_result_prints_in_one_line_that_begins_with_its_value() -> None:
     found = Found(0.69137, np.zeros((3, 400), np.float32), ("a",) * 400)
     assert repr(found) == "Found(0.6914, per_word=float32 (3, 400), names=tuple of 400)"
-    assert repr(Wider(1.0, None, bound=2.0)) == "Wider(1, per_word=None, names=(), bound=2)"
+    assert repr(Wider(1.0, None, bound=2.0)) == "Wider(1.0, per_word=None, names=(), bound=2.0)"
     assert repr(Lists(found)) == "Lists(ids=Found(…))"
 
 
