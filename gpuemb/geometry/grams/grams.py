@@ -36,7 +36,6 @@ class Grams:
             ``precision`` says so. ``block`` and ``pair`` give float64 accuracy all the same.
         sums: ``(D,)`` column sums.
         norms: ``(S, S)`` ``Σ_i κ_i^s κ_i^t``, κ the squared lengths of a run's rows; of raw rows if centered.
-        weighted: ``(S, D)`` ``Σ_i κ_i^s z_i``; of raw rows if centered.
         zeros: rows without length in at least one run; ``unit`` leaves them out of all runs.
         lengths: ``(S,)`` ``Σ_i κ_i^s``, of centered rows if centered.
         images: ``(D, S·k)`` the products times Gaussian probes, for the error of float32; None of float64.
@@ -54,7 +53,6 @@ class Grams:
     products: Array
     sums: Array
     norms: Array
-    weighted: Array
     zeros: int
     lengths: Array = None
     images: Array = None
@@ -84,7 +82,6 @@ class Grams:
             sums.products,
             sums.sums,
             sums.norms,
-            sums.weighted,
             left_out,
             sums.lengths,
             sums.images if sums.images.shape[1] else None,
@@ -180,7 +177,6 @@ class Grams:
             products=centered_products(near.products, near.sums, self.rows, squares, float32=float32),
             sums=near.sums * 0.0,
             norms=self.norms,
-            weighted=self.weighted,
             lengths=near.lengths - squared_sums / self.rows,
             images=images,
             first_row=None,
@@ -213,18 +209,13 @@ class Grams:
 
     def found_pair(self, s: int, t: int) -> PairSums:
         """Return the sums of one pair of runs as they were found, of the accuracy of ``precision``."""
-        both, x, y = [s, t], self.columns(s), self.columns(t)
         return PairSums(
             self.rows,
             self.found(s, s),
             self.found(t, t),
             self.found(s, t),
-            self.sums[x],
-            self.sums[y],
-            self._rows_of(self._rows_of(self.norms, both).T, both),
-            self._rows_of(self.weighted, both)[:, x],
-            self._rows_of(self.weighted, both)[:, y],
-            self.zeros,
+            self.sums[self.columns(s)],
+            self.sums[self.columns(t)],
         )
 
     def errors(self, s: int, t: int) -> PairErrors:
@@ -288,10 +279,6 @@ class Grams:
         """Return the probes of a run, ``(d, k)``."""
         vectors = np.array(probes(int(self.edges[s + 1] - self.edges[s])).T, order="C")
         return like(vectors, self.products)
-
-    @staticmethod
-    def _rows_of(table: Array, rows: list[int]) -> Array:
-        return namespace_of(table).stack([table[row, :] for row in rows])
 
 
 def _check_consecutive(first: Grams, second: Grams) -> None:

@@ -24,12 +24,6 @@ class PairSums:
         cross: ``(d, e)`` XᵀY.
         sum_x: ``(d,)`` column sums of X.
         sum_y: ``(e,)`` column sums of Y.
-        norms: ``(2, 2)`` ``[[Σκ², Σκℓ], [Σκℓ, Σℓ²]]``, κ and ℓ the squared lengths of the rows of X and Y;
-            of the raw rows where X and Y are centered.
-        weighted_x: ``(2, d)`` ``Σκ_i x_i`` and ``Σℓ_i x_i``; of the raw rows, as ``norms``.
-        weighted_y: ``(2, e)`` ``Σκ_i y_i`` and ``Σℓ_i y_i``; of the raw rows, as ``norms``.
-        zeros: rows without length in some run: left out of ``unit`` sums (they have no cosine), and
-            of ``rows``; kept in the others.
     """
 
     rows: int
@@ -38,10 +32,6 @@ class PairSums:
     cross: Array
     sum_x: Array
     sum_y: Array
-    norms: Array
-    weighted_x: Array
-    weighted_y: Array
-    zeros: int
 
 
 def in_library(sums: GramSums, x: Array) -> GramSums:
