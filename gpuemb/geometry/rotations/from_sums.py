@@ -85,7 +85,6 @@ def _lengths(sums: PairSums) -> tuple[float, float]:
     return float(np.trace(sums.gram_x)), float(np.trace(sums.gram_y))
 
 
-PROCRUSTES = procrustes_measure()
 ANGULAR = Measure("angle", "centered", angle_of_sums, best=0.0, higher_is_closer=False)
 BURES = Measure("Bures distance", "centered", procrustes_of_sums, best=0.0, higher_is_closer=False)
 DISPLACEMENT = Measure("displacement", "unit", displacement_of_sums, best=0.0, higher_is_closer=False)
