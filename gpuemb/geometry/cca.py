@@ -1,4 +1,4 @@
-"""Canonical correlations: how alike are two tables up to any linear map?"""
+"""Canonical correlations: similarity of two tables up to any linear map."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def weighted_correlation(spaces: Subspaces) -> float:
 
 
 def svcca_measure(share: float = KEPT_SHARE) -> SubspaceMeasure:
-    """Return what SVCCA is for a share of the variance.
+    """Return SVCCA for a share of the variance.
 
     Raises:
         ConfigError: a share that is not above 0 and at most 1.

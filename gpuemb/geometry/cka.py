@@ -1,4 +1,4 @@
-"""Centered kernel alignment: are the two tables' similarity structures proportional?"""
+"""Centered kernel alignment of two tables."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def debiased_table(grams: Grams) -> Float64:
 
     Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.
     """
-    wide, place = grams.exact(tuple(range(grams.runs)))
+    wide, place = grams.in_float64(tuple(range(grams.runs)))
     lengths = [wide.source_rows().centered_lengths(s) for s in place]
     values = np.empty((grams.runs, grams.runs))
     for s, t in combinations_with_replacement(range(grams.runs), 2):

@@ -124,7 +124,7 @@ def instability(spaces: Subspaces, alpha: float) -> float:
 
 
 def instability_measure(alpha: float = 3.0) -> SubspaceMeasure:
-    """Return what the instability is for a power of λ.
+    """Return the instability for a power of λ.
 
     Raises:
         ConfigError: alpha is negative.

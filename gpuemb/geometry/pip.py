@@ -1,4 +1,4 @@
-"""Pairwise inner products: does every pair of words have the same product in both tables?"""
+"""Pairwise inner products: distance of the products of all pairs of words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
 
 
 def pip_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """Return the PIP loss from the sums of raw rows; NaN where it is lost in their rounding."""
+    """Return the PIP loss from the sums of raw rows; NaN within their rounding."""
     copies = own.copies
     scale = squared_norm(sums.gram_x) + squared_norm(sums.gram_y) - float(copies[0, 0] + copies[1, 1])
     return root_or_nan(scale - 2 * (squared_norm(sums.cross) - float(copies[0, 1])), scale)

@@ -181,7 +181,7 @@ def _alignment(
 
 
 def _reason(found: PolarFactor, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
-    """Say in words why the map is one of many, or a number is missing."""
+    """Return why the map is not unique, or a number is missing."""
     reasons = []
     full = int(found.singular.shape[0])
     values = [float(found.singular[i]) for i in (max(0, full - 2), full - 1)]

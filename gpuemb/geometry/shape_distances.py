@@ -103,7 +103,7 @@ def shape_table(grams: Grams, measure: ShapeDistance) -> tuple[Float64, int]:
     Cost: one SVD a pair, and one pass for each nearly equal pair.
     """
     pairs, recomputed = list(combinations(range(grams.runs), 2)), 0
-    xp, (wide, _) = namespace_of(grams.products), grams.exact(tuple(range(grams.runs)))
+    xp, (wide, _) = namespace_of(grams.products), grams.in_float64(tuple(range(grams.runs)))
     lengths = [float(xp.linalg.trace(wide.found(s, s))) for s in range(grams.runs)]
     empty = [length == 0 and measure == "angular" for length in lengths]
     values = np.diag(np.where(empty, math.nan, 0.0))

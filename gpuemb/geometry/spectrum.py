@@ -1,4 +1,4 @@
-"""How a table's variance is spread over directions."""
+"""Eigenvalue spectrum of a table and the distance between two."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def distance_of_spectra(first: Spectrum, second: Spectrum) -> float:
 
 
 def _distance_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """The distance of the Grams' spectra; there are no pairs of words, copies of a word count."""
+    """The distance of the Grams' spectra; copies of a word count."""
     first, second = (_spectrum_of(gram, None) for gram in (sums.gram_x, sums.gram_y))
     return distance_of_spectra(first, second)
 

@@ -1,4 +1,4 @@
-"""The sums that measures of one pair of tables follow from."""
+"""Sums of one pair of tables, from which measures follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Preparation: TypeAlias = Literal["raw", "unit", "centered"]
 
 @dataclass(frozen=True, eq=False)
 class PairSums:
-    """What all measures of one pair of tables need, float64; ``X`` and ``Y`` are prepared rows.
+    """Sums of one pair of tables, float64; ``X`` and ``Y`` are prepared rows.
 
     Attributes:
         rows: ``V``.
@@ -35,7 +35,7 @@ class PairSums:
 
 
 def in_library(sums: GramSums, x: Array) -> GramSums:
-    """Give the sums back in the library of ``x``."""
+    """Return the sums in the library of ``x``."""
     return GramSums(*(like(array, x) for array in sums.fields))
 
 
@@ -45,5 +45,5 @@ def squared_norm(product: Array) -> float:
 
 
 def root_or_nan(squared: float, scale: float) -> float:
-    """Return the root of a difference of sums of size ``scale``; NaN where it is lost in their rounding."""
+    """Return the root of a difference of sums of size ``scale``; NaN within their rounding."""
     return math.sqrt(squared) if squared > NEARLY_EQUAL * scale else math.nan

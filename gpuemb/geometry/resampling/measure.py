@@ -42,7 +42,7 @@ class OwnTerms:
 
     @property
     def copies(self) -> Float64:
-        """``(2, 2)`` what pairs of two copies of one word add to ``‖G_X‖²``, ``‖C‖²``, ``‖G_Y‖²``."""
+        """``(2, 2)`` contribution of pairs of copies of one word to ``‖G_X‖²``, ``‖C‖²``, ``‖G_Y‖²``."""
         found: Float64 = self.products[1] - self.products[0]
         return found
 

@@ -47,9 +47,9 @@ class PreparedPair:
         return len(self.left)
 
     def resampled(self, weights: Int64) -> tuple[PairSums, OwnTerms]:
-        """Return the sums of the table in which word ``i`` stands ``weights[i]`` times.
+        """Return the sums of the table in which word ``i`` occurs ``weights[i]`` times.
 
-        Cost: ``2·V'·(d² + de + e²)`` flops, ``V'`` the words that are drawn at all.
+        Cost: ``2·V'·(d² + de + e²)`` flops, ``V'`` the words in the draw.
         """
         drawn = np.nonzero(weights)[0]
         width, other = self.left.shape[1], self.right.shape[1]

@@ -62,7 +62,7 @@ Result = TypeVar("Result", bound="DataclassInstance")
 
 
 class Resampling(TypedDict, total=False):
-    """The arguments of every measure that is compared with chance and with other words.
+    """Arguments of every measure with a null by permutation and an interval by bootstrap.
 
     Keys:
         permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
@@ -110,7 +110,7 @@ class Draws:
 
     @classmethod
     def of(cls, where: str, resampling: Resampling) -> Self:
-        """Return what a function was called with.
+        """Return the draws that a function was called with.
 
         Raises:
             TypeError: an argument that no measure has.

@@ -34,7 +34,7 @@ def best_scale(length_x: float, nuclear: float) -> float:
 
 
 def squared_chord(length_x: float, length_y: float, nuclear: float) -> tuple[float, float]:
-    """Return the same of tables of length 1; NaN where one has none."""
+    """Return :func:`squared_distance` of tables scaled to length 1; NaN where one has none."""
     size = math.sqrt(length_x * length_y)
     return 2 - 2 * nuclear / size if size > 0 else math.nan, 2.0
 
@@ -54,7 +54,7 @@ def procrustes_measure(*, scale: bool = False, center: bool = False, rotation_on
 def procrustes_of_sums(
     sums: PairSums, own: OwnTerms, *, scale: bool = False, rotation_only: bool = False
 ) -> float:
-    """Return the Procrustes distance from the sums of rows; NaN where it is within their rounding.
+    """Return the Procrustes distance from the sums of rows; NaN within their rounding.
 
     It has no pairs of words: copies of a word count as often as they occur. Where the best
     map reflects, the best rotation loses twice the smallest singular value.
@@ -67,7 +67,7 @@ def procrustes_of_sums(
 
 
 def angle_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """Return the angle between centered tables as shapes; NaN where it is within their rounding."""
+    """Return the angle between centered tables as shapes; NaN within their rounding."""
     return angle_of_chord(root_or_nan(*squared_chord(*_lengths(sums), _nuclear(sums))))
 
 

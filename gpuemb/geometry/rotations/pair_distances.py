@@ -1,4 +1,4 @@
-"""Distances of all pairs of runs from their Grams, and again from differences where they cancel."""
+"""Distances of all pairs of runs from their Grams, or from differences of rows where those cancel."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def pair_distances(tables: list[FloatMatrix], grams: Grams) -> PairDistances:
 
 
 def distance_table(grams: Grams, kind: Kind) -> Float64:
-    """Return ``(S, S)`` of one distance; NaN where it needs equal ``d`` and they are not."""
+    """Return ``(S, S)`` of one distance; NaN where it needs equal ``d``."""
     return distances_of(grams, kind)[0]
 
 
@@ -165,7 +165,7 @@ class _Pairs:
         squares = self._squares(grams, (s, t), factor)
         if not grams.final and any(square.doubtful for square in squares.values()):
             runs = pair if 2 * self.widened < grams.runs else tuple(range(grams.runs))
-            grams, places = grams.exact(runs)  # all at once after several pairs
+            grams, places = grams.in_float64(runs)  # all at once after several pairs
             s, t = (places[runs.index(run)] for run in pair)
             factor = None if factor is None else polar_factors([grams.found(s, t)])[0]
             squares = self._squares(grams, (s, t), factor)

@@ -61,7 +61,7 @@ def subspace_table(grams: Grams, measure: SubspaceMeasure) -> Float64:
 
     The rows are read again for pairs with a condition past 1e5, or with a value that cancels.
     """
-    wide, _ = grams.exact(tuple(range(grams.runs)))
+    wide, _ = grams.in_float64(tuple(range(grams.runs)))
     axes = [leading(run, measure.share) for run in axes_of_runs(wide)]
     pairs = list(combinations_with_replacement(range(grams.runs), 2))
     values = np.empty((grams.runs, grams.runs))
