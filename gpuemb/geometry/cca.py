@@ -1,4 +1,4 @@
-"""Canonical correlations: how alike are two tables up to any linear map?"""
+"""Canonical correlations: similarity of two tables up to any linear map."""
 
 from __future__ import annotations
 

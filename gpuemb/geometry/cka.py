@@ -1,4 +1,4 @@
-"""Centered kernel alignment: are the two tables' similarity structures proportional?"""
+"""Centered kernel alignment of two tables."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class DebiasedCka(MeasureOfSums):
 
         Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.
         """
-        wide, place = grams.exact(tuple(range(grams.runs)))
+        wide, place = grams.in_float64(tuple(range(grams.runs)))
         lengths = [wide.source_rows().centered_lengths(s) for s in place]
         values = np.empty((grams.runs, grams.runs))
         for s, t in combinations_with_replacement(range(grams.runs), 2):
@@ -128,7 +128,7 @@ class DebiasedCka(MeasureOfSums):
 
     def of_products(self, grams: Grams) -> float:
         """Return the measure of two tables from raw products alone."""
-        return self.value(grams.centered().pair(0, 1), OwnTerms.of_centered(grams.pair(0, 1)))
+        return self.value(grams.centered().pair(0, 1), OwnTerms.of_centered(grams))
 
 
 CKA = SumsMeasure(

@@ -26,7 +26,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """Every run's rotation onto the common mean, and what is left around it.
+    """Every run's rotation onto the common mean, and the spread around it.
 
     Attributes:
         rotation: ``(S, d, d)`` float64, orthogonal within ``8·d·eps``; that of the first run is 1, so the
@@ -70,14 +70,14 @@ class Consensus:
 
     @property
     def reason(self) -> str:
-        """Why rotations are some of many; empty where they are unique."""
+        """Why rotations are not unique; empty where they are."""
         dim = int(self.rotation.shape[1])
         short = [f"{rank} in run {run}" for run, rank in enumerate(self.rank.tolist()) if rank < dim]
         return f"the rank is below {dim}: {', '.join(short)}" if short else ""
 
     @property
     def unique(self) -> bool:
-        """Whether every run's rotation is the only one as good, the others being what they are."""
+        """Whether every run's rotation is unique, given the others."""
         return not self.reason
 
 

@@ -103,7 +103,7 @@ class CrossGrams(Grams):
 
     def conditions(self) -> Float64:
         """Return ``(S,)`` each run's condition; past 1e5 the subspace measures need its rows."""
-        wide, _ = self.exact(tuple(range(self.runs)))
+        wide, _ = self.in_float64(tuple(range(self.runs)))
         return np.array([axes.condition for axes in axes_of_runs(wide)])
 
     def spectra(self, ranks: tuple[int, int] | None = None) -> list[Spectrum]:

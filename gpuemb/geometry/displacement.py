@@ -116,7 +116,7 @@ def displacements(x: Array, y: Array, rotation: Array) -> Array:
 
 
 def _direction(rows: Array) -> tuple[Array, Array]:
-    """Rows of length 1, and the lengths they had; a row without length stays as it is."""
+    """Rows of length 1, and the lengths they had; zero rows are unchanged."""
     xp = namespace_of(rows)
     lengths = xp.sqrt(xp.sum(rows**2, axis=1))
     return rows / xp.where(lengths > 0, lengths, xp.ones_like(lengths))[:, None], lengths

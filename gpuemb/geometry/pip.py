@@ -1,4 +1,4 @@
-"""Pairwise inner products: does every pair of words have the same product in both tables?"""
+"""Pairwise inner products: distance of the products of all pairs of words."""
 
 from __future__ import annotations
 

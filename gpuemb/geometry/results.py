@@ -1,4 +1,4 @@
-"""The value of a measure with what it takes to read it."""
+"""Values of measures, with their preparation, reasons and uncertainty."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Similarity(Uncertainty):
 
 @dataclass(frozen=True)
 class DirectedSimilarity(Similarity):
-    """A number that is another one from the other side.
+    """A measure that is not symmetric, in both directions.
 
     Attributes:
         reverse: the same with X and Y exchanged.

@@ -1,4 +1,4 @@
-"""Representational similarity: do two tables agree on which pairs of words are alike?"""
+"""Representational similarity: correlation of the cosines of all pairs of words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a table's variance is spread over directions."""
+"""Eigenvalue spectrum of a table and the distance between two."""
 
 from __future__ import annotations
 

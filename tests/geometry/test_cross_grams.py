@@ -55,16 +55,11 @@ def test_a_stack_an_array_and_a_list_have_the_same_products() -> None:
         assert_same_bits(cross_grams(runs).products, expected)
 
 
-@pytest.mark.parametrize("pair", [(0, 1), (1, 0), (2, 2)])
-def test_a_pair_has_the_sums_of_squared_lengths(pair: tuple[int, int]) -> None:
+def test_all_runs_have_the_sums_of_squared_lengths() -> None:
     tables = [random_table(50, dim, seed) for seed, dim in enumerate((2, 4, 3))]
-    sums = cross_grams(tables).pair(*pair)
-    x, y = (tables[run] for run in pair)
-    kappa = np.stack([(x**2).sum(axis=1), (y**2).sum(axis=1)])
+    kappa = np.stack([(x**2).sum(axis=1) for x in tables])
     bound = SAFETY * EPS64 * 50 * float(kappa.max()) ** 2
-    assert_within(sums.norms, kappa @ kappa.T, bound)
-    assert_within(sums.weighted_x, kappa @ x, bound)
-    assert_within(sums.weighted_y, kappa @ y, bound)
+    assert_within(cross_grams(tables).norms, kappa @ kappa.T, bound)
 
 
 def test_parts_cut_on_block_borders_add_up_to_the_same_bits() -> None:

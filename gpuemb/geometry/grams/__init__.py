@@ -1,1 +1,1 @@
-"""Products of tables, in parts and of as many digits as a measure needs."""
+"""Products of tables, summed in parts and to the digits that measures need."""

@@ -1,4 +1,4 @@
-"""How many digits sums keep, and from when on rows are read again for more."""
+"""Rounding of sums, and the thresholds for reading rows again."""
 
 from __future__ import annotations
 

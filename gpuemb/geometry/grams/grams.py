@@ -75,7 +75,7 @@ class Grams:
         first_row: int | None = None,
         nodes: Nodes | None = None,
     ) -> Self:
-        """Give the sums their names."""
+        """Return the sums of some rows as Grams."""
         left_out = int(sums.left_out)
         return cls(
             preparation,
@@ -119,12 +119,12 @@ class Grams:
 
     def block(self, s: int, t: int) -> Array:
         """Return ``E_sᵀ E_t`` of float64 accuracy; read again if it was float32."""
-        grams, place = self.exact((s, t))
+        grams, place = self.in_float64((s, t))
         return grams.found(place[0], place[1])
 
     def pair(self, s: int, t: int) -> PairSums:
         """Return the sums of one pair of runs, of float64 accuracy; read again if they were float32."""
-        grams, (x, y) = self.exact((s, t))
+        grams, (x, y) = self.in_float64((s, t))
         return replace(
             self.found_pair(s, t), gram_x=grams.found(x, x), gram_y=grams.found(y, y), cross=grams.found(x, y)
         )
@@ -142,7 +142,7 @@ class Grams:
                 the value, and every pair if None, is measured on float64 products.
         """
         if error is None:
-            self.exact(tuple(range(self.runs)))
+            self.in_float64(tuple(range(self.runs)))
         values = np.empty((self.runs, self.runs))
         again = []
         for s, t in combinations_with_replacement(range(self.runs), 2):
@@ -156,7 +156,7 @@ class Grams:
                 bound = error(sums, self.errors(s, t))
                 if not bound <= PROMISED * abs(values[s, t]):
                     again.append((s, t))
-        wide, place = self.again(again)
+        wide, place = self.pairs_in_float64(again)
         for s, t in again:
             values[s, t] = values[t, s] = measure(wide.pair(place[s], place[t]))
         return values
@@ -215,7 +215,7 @@ class Grams:
         )
 
     def moved_to_means(self) -> Self:
-        """Return raw sums of the rows less their means, read once more: to be centered without a loss."""
+        """Return raw sums of the rows less their means, read once more: to be centered without loss."""
         source = self.source_rows().around(self.means())
         sums = in_library(source.sums(self.precision), self.products)
         moved = self.of(sums, source, "raw", forced=self.forced)
@@ -231,7 +231,7 @@ class Grams:
 
     @property
     def final(self) -> bool:
-        """Whether nothing is read again for digits: they are there, or ``precision`` was given."""
+        """Whether products need no more digits: they are float64, or ``precision`` was given."""
         return self.forced or self.images is None
 
     def found(self, s: int, t: int) -> Array:
@@ -240,18 +240,13 @@ class Grams:
 
     def found_pair(self, s: int, t: int) -> PairSums:
         """Return the sums of one pair of runs as they were found, of the accuracy of ``precision``."""
-        both, x, y = [s, t], self.columns(s), self.columns(t)
         return PairSums(
             self.rows,
             self.found(s, s),
             self.found(t, t),
             self.found(s, t),
-            self.sums[x],
-            self.sums[y],
-            self._rows_of(self._rows_of(self.norms, both).T, both),
-            self._rows_of(self.weighted, both)[:, x],
-            self._rows_of(self.weighted, both)[:, y],
-            self.zeros,
+            self.sums[self.columns(s)],
+            self.sums[self.columns(t)],
         )
 
     def errors(self, s: int, t: int) -> PairErrors:
@@ -281,30 +276,30 @@ class Grams:
             )
         return self.source
 
-    def again(self, pairs: Sequence[tuple[int, int]]) -> tuple[Self, dict[int, int]]:
+    def pairs_in_float64(self, pairs: Sequence[tuple[int, int]]) -> tuple[Self, dict[int, int]]:
         """Float64 products of all runs in some pairs, read together, and the place of each run in them."""
         runs = tuple(sorted({run for pair in pairs for run in pair}))
         if not runs:
             return self, {}
-        wide, places = self.exact(runs)
+        wide, places = self.in_float64(runs)
         return wide, dict(zip(runs, places, strict=True))
 
-    def exact(self, runs: tuple[int, ...]) -> tuple[Self, list[int]]:
+    def in_float64(self, runs: tuple[int, ...]) -> tuple[Self, list[int]]:
         """Float64 products of some runs, read again once, and the places of the runs in them."""
         if self.final:
             return self, list(runs)
         everything = tuple(range(self.runs))
-        whole = everything in self._again or (self.zeros > 0 and self.preparation == "unit")
+        whole = everything in self._float64 or (self.zeros > 0 and self.preparation == "unit")
         chosen = everything if whole else tuple(sorted(set(runs)))
-        if chosen not in self._again:
-            self._again[chosen] = self._read_again(chosen)
-        return self._again[chosen], [chosen.index(s) for s in runs]
+        if chosen not in self._float64:
+            self._float64[chosen] = self._read_float64(chosen)
+        return self._float64[chosen], [chosen.index(s) for s in runs]
 
     @cached_property
-    def _again(self) -> dict[tuple[int, ...], Self]:
+    def _float64(self) -> dict[tuple[int, ...], Self]:
         return {}
 
-    def _read_again(self, runs: tuple[int, ...]) -> Self:
+    def _read_float64(self, runs: tuple[int, ...]) -> Self:
         rows = self.source_rows().of(runs)
         centered = self.preparation == "centered"
         sums = in_library(rows.sums("float64"), self.products)
@@ -316,13 +311,9 @@ class Grams:
         vectors = np.array(probes(int(self.edges[s + 1] - self.edges[s])).T, order="C")
         return like(vectors, self.products)
 
-    @staticmethod
-    def _rows_of(table: Array, rows: list[int]) -> Array:
-        return namespace_of(table).stack([table[row, :] for row in rows])
-
 
 def _check_consecutive(first: Grams, second: Grams) -> None:
-    """Parts are added where one ends and the next begins, if they were prepared alike.
+    """Check that parts are consecutive and prepared alike.
 
     Raises:
         ConfigError: they are not.

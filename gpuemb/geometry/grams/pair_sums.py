@@ -1,4 +1,4 @@
-"""The sums that measures of one pair of tables follow from."""
+"""Sums of one pair of tables, from which measures follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Preparation: TypeAlias = Literal["raw", "unit", "centered"]
 
 @dataclass(frozen=True, eq=False)
 class PairSums:
-    """What all measures of one pair of tables need, float64; ``X`` and ``Y`` are prepared rows.
+    """Sums of one pair of tables, float64; ``X`` and ``Y`` are prepared rows.
 
     Attributes:
         rows: ``V``.
@@ -24,12 +24,6 @@ class PairSums:
         cross: ``(d, e)`` XᵀY.
         sum_x: ``(d,)`` column sums of X.
         sum_y: ``(e,)`` column sums of Y.
-        norms: ``(2, 2)`` ``[[Σκ², Σκℓ], [Σκℓ, Σℓ²]]``, κ and ℓ the squared lengths of the rows of X and Y;
-            of the raw rows where X and Y are centered.
-        weighted_x: ``(2, d)`` ``Σκ_i x_i`` and ``Σℓ_i x_i``; of the raw rows, as ``norms``.
-        weighted_y: ``(2, e)`` ``Σκ_i y_i`` and ``Σℓ_i y_i``; of the raw rows, as ``norms``.
-        zeros: rows without length in some run: left out of ``unit`` sums (they have no cosine), and
-            of ``rows``; kept in the others.
     """
 
     rows: int
@@ -38,14 +32,10 @@ class PairSums:
     cross: Array
     sum_x: Array
     sum_y: Array
-    norms: Array
-    weighted_x: Array
-    weighted_y: Array
-    zeros: int
 
 
 def in_library(sums: GramSums, x: Array) -> GramSums:
-    """Give the sums back in the library of ``x``."""
+    """Return the sums in the library of ``x``."""
     return GramSums(*(like(array, x) for array in sums.fields))
 
 
@@ -55,5 +45,5 @@ def squared_norm(product: Array) -> float:
 
 
 def root_or_nan(squared: float, scale: float) -> float:
-    """Return the root of a difference of sums of size ``scale``; NaN where it is lost in their rounding."""
+    """Return the root of a difference of sums of size ``scale``; NaN within their rounding."""
     return math.sqrt(squared) if squared > NEARLY_EQUAL * scale else math.nan

@@ -63,7 +63,7 @@ class Rows:
         return replace(self, origins=moved)
 
     def followed_by(self, other: Rows) -> Rows:
-        """Return these rows and the ones after them."""
+        """Return these rows followed by others."""
         return replace(self, pieces=self.pieces + other.pieces)
 
     def sums(self, precision: Precision) -> GramSums:
@@ -167,7 +167,7 @@ def total(nodes: Nodes) -> GramSums:
 
 
 def check_first_row(where: str, first_row: int | None) -> None:
-    """A part begins where a block does.
+    """Check that a part begins at a block.
 
     Raises:
         ConfigError: it does not; the nearest row before it is named.

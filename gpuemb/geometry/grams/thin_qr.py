@@ -1,4 +1,4 @@
-"""Column means and thin QR of rows, for what their Gram has too few digits for."""
+"""Column means and thin QR of rows, where a Gram has too few digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spearman's correlation of all cosines of two tables, when there are too many of them to be sorted."""
+"""Spearman's correlation of all cosines of two tables, too many to be sorted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STRIPE = 2 * TILE  # rows a task: two tiles, so that a worker's counters are cle
 
 @dataclass(frozen=True)
 class BinnedSpearman:
-    """A correlation of ranks, and how far it may be from that of exact ranks.
+    """A correlation of binned ranks, and its distance to that of exact ranks, at most.
 
     Attributes:
         value: the correlation; NaN where all cosines of a table are in one cell.
@@ -90,7 +90,7 @@ def binned_spearman(
 
 
 def _each_stripe(function: Callable[[Stripe], T], words: int, task: Task) -> Iterator[T]:
-    """Yield what a function makes of each stripe, in order."""
+    """Yield a function of each stripe, in order."""
     stripes = tiles(words, STRIPE)
     for (start, stop), found in zip(stripes, threads.stream(function, stripes), strict=True):
         yield found

@@ -32,7 +32,7 @@ ROUNDINGS = 20  # with d/8, eps of two scores that would be equal: lanes and tre
 
 @dataclass(frozen=True, eq=False)
 class MatrixPair:
-    """What stands above the diagonals of two ``(n, n)`` matrices, in the order of rows.
+    """Entries above the diagonals of two ``(n, n)`` matrices, in the order of rows.
 
     Attributes:
         x: ``(n(n−1)/2,)`` float64 entries of the first.
@@ -83,7 +83,7 @@ class MatrixPair:
         return kendall(x, moved) if method == "kendall" else weighted_pearson(x, moved)
 
     def resampled(self, method: str, weights: Int64) -> float:
-        """Return the correlation where word ``i`` stands ``weights[i]`` times; two copies are no pair.
+        """Return the correlation where word ``i`` occurs ``weights[i]`` times; two copies are no pair.
 
         Cost: a few steps a pair; Kendall repeats the entries and sorts.
         """
@@ -111,7 +111,7 @@ class MatrixPair:
 
 
 def weighted_pearson(x: Float64, y: Float64, weights: Int64 | None = None) -> float:
-    """Correlate two lists, entry ``i`` standing ``weights[i]`` times."""
+    """Correlate two lists, entry ``i`` occurring ``weights[i]`` times."""
     a, b = (values - np.average(values, weights=weights) for values in (x, y))
     heavy, other = (a, b) if weights is None else (a * weights, b * weights)
     scale = math.sqrt(float(np.sum(heavy * a)) * float(np.sum(other * b)))
@@ -119,7 +119,7 @@ def weighted_pearson(x: Float64, y: Float64, weights: Int64 | None = None) -> fl
 
 
 def weighted_ranks(values: Float64, weights: Int64) -> Float64:
-    """Rank values that stand ``weights[i]`` times, from 1, equal ones sharing their mean."""
+    """Rank values that occur ``weights[i]`` times, from 1, equal ones sharing their mean."""
     _, places = np.unique(values, return_inverse=True)
     many = np.bincount(places, weights=weights)
     ranks: Float64 = (np.cumsum(many) - many + (many + 1) / 2)[places]
@@ -141,13 +141,13 @@ def cosines_of(table: FloatMatrix) -> Float64:
 
 
 def matrix_pair(cosines_x: Float64, cosines_y: Float64, dim: int) -> MatrixPair:
-    """Take what stands above the diagonals of two ``(n, n)`` matrices of cosines in up to ``dim`` columns."""
+    """Return the entries above the diagonals of two matrices of cosines in up to ``dim`` columns."""
     upper = np.triu_indices(len(cosines_x), 1)
     return MatrixPair(cosines_x[upper], cosines_y[upper], len(cosines_x), (dim / 8 + ROUNDINGS) * 2.0**-52)
 
 
 def varies(variance: float, square: float, subtracted: float) -> bool:
-    """Whether a variance stands out of the rounding of the sums it came from."""
+    """Whether a variance is above the rounding of its sums."""
     return variance > CANCELED * (abs(square) + subtracted)
 
 

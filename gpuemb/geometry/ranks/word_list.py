@@ -38,7 +38,7 @@ class MissingWord:
 
 @dataclass(frozen=True, eq=False)
 class WordList:
-    """The rows of the words that both tables have, and what is left out.
+    """The rows of the words that both tables have, and the words left out.
 
     Attributes:
         words: the ``n`` words, or row numbers, that are compared.

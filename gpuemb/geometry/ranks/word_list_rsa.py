@@ -1,4 +1,4 @@
-"""RSA of a list of words: both matrices of cosines, and every way to compare them."""
+"""RSA of a list of words: both matrices of cosines, and their correlations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class WordListSimilarity(Similarity):
         cosines_x: ``(n, n)`` float64 cosines in X.
         cosines_y: ``(n, n)`` in Y.
         difference: ``(n, n)`` those of X less those of Y.
-        upper_x: ``(n(n−1)/2,)`` what stands above the diagonal of ``cosines_x``, row after row.
+        upper_x: ``(n(n−1)/2,)`` the entries above the diagonal of ``cosines_x``, row after row.
         upper_y: the same of Y.
         mean_x: mean of ``upper_x``.
         mean_y: mean of ``upper_y``.

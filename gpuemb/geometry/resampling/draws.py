@@ -20,7 +20,7 @@ def draw_values(
     permute: Callable[[int], float],
     resample: Callable[[int], float],
 ) -> tuple[Float64, Float64]:
-    """Return the values of all permutations and of all resamples; none where there is nothing to compare."""
+    """Return the values of all permutations and of all resamples; none if ``observed`` is NaN."""
     exists = not math.isnan(observed)
     counts = (draws.permutations, draws.bootstrap) if exists else (0, 0)
     null = _values(f"permutations of {name}", permute, counts[0], draws.progress)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Self, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, namespace_of
+from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums
 
 
@@ -41,26 +43,23 @@ class OwnTerms:
         )
 
     @classmethod
-    def of_centered(cls, raw: PairSums) -> Self:
-        """Return the terms of centered words that stand there once, from the sums of raw rows.
+    def of_centered(cls, raw: Grams) -> Self:
+        """Return the terms of centered words that are there once, from raw products of two tables.
 
         The lengths of centered rows are expanded: exact where the means are small beside the spread.
         """
-        xp, words = namespace_of(raw.cross), raw.rows
-        means = (raw.sum_x / words, raw.sum_y / words)
-        sides = (0, raw.gram_x, raw.weighted_x), (1, raw.gram_y, raw.weighted_y)
+        xp, words = namespace_of(raw.products), raw.rows
+        means = raw.means()
         squares = [float(xp.sum(mean**2)) for mean in means]
-        lengths = [float(xp.linalg.trace(gram)) - words * squares[s] for s, gram, _ in sides]
-        grams = ((raw.gram_x, raw.cross), (xp.matrix_transpose(raw.cross), raw.gram_y))
+        traces = [float(xp.linalg.trace(raw.found(s, s))) for s in range(2)]
+        lengths = [trace - words * square for trace, square in zip(traces, squares, strict=True)]
         products = np.empty((2, 2))
-        for i, _, weighted_i in sides:
-            for j, gram_j, weighted_j in sides:
-                across = 2 * float(xp.sum(means[i] * weighted_i[j, :]) + xp.sum(means[j] * weighted_j[i, :]))
-                joint = 4 * float(xp.sum(means[i] * xp.sum(grams[i][j] * means[j], axis=1)))
-                traces = squares[i] * float(xp.linalg.trace(gram_j))
-                traces += squares[j] * float(xp.linalg.trace(sides[i][1]))
-                rest = 3 * words * squares[i] * squares[j]
-                products[i, j] = float(raw.norms[i, j]) - across + joint + traces - rest
+        for i, j in product(range(2), repeat=2):
+            weighted = (raw.weighted[j, :][raw.columns(i)], raw.weighted[i, :][raw.columns(j)])
+            across = 2 * float(xp.sum(means[i] * weighted[0]) + xp.sum(means[j] * weighted[1]))
+            joint = 4 * float(xp.sum(means[i] * xp.sum(raw.found(i, j) * means[j], axis=1)))
+            spread = squares[i] * traces[j] + squares[j] * traces[i] - 3 * words * squares[i] * squares[j]
+            products[i, j] = float(raw.norms[i, j]) - across + joint + spread
         return cls(np.full(3, float(words)), np.tile(lengths, (3, 1)), np.tile(products, (3, 1, 1)))
 
     @property

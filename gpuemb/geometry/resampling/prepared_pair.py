@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of, native
@@ -23,27 +22,24 @@ from gpuemb.geometry.resampling.own_terms import OwnTerms
 # ones (V = 20k, d = 100: 10.9 ms a resample on two threads, against 15.9 with 8,192 rows).
 DRAW_ROWS = 1024
 LARGEST_POWER = 3
+BORDER = 2  # columns of ones behind each table; one would do, but the width decides how BLAS rounds
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedPair:
-    """Two tables ready to be summed under any weights; ``κ`` and 1 stand behind the columns of each.
+    """Two tables ready to be summed under any weights, with columns of ones behind their own.
 
     Attributes:
         preparation: of the rows.
-        left: ``(V, d + 2)`` float64 rows ``[x_i, κ_i, 1]``, κ of the raw rows if centered.
+        left: ``(V, d + 2)`` float64 rows ``[x_i, 1, 1]``.
         right: ``(V, e + 2)`` the same of Y.
-        means: ``(d,)`` and ``(e,)`` column means that were taken from X and Y, zeros unless centered.
         lengths: ``(V, 2)`` squared lengths of the prepared rows.
-        zeros: rows without length in either table; ``unit`` leaves them out.
     """
 
     preparation: Preparation
     left: Float64
     right: Float64
-    means: tuple[Float64, Float64]
     lengths: Float64
-    zeros: int
 
     @property
     def words(self) -> int:
@@ -51,9 +47,9 @@ class PreparedPair:
         return len(self.left)
 
     def resampled(self, weights: Int64) -> tuple[PairSums, OwnTerms]:
-        """Return the sums of the table in which word ``i`` stands ``weights[i]`` times.
+        """Return the sums of the table in which word ``i`` occurs ``weights[i]`` times.
 
-        Cost: ``2·V'·(d² + de + e²)`` flops, ``V'`` the words that are drawn at all.
+        Cost: ``2·V'·(d² + de + e²)`` flops, ``V'`` the words in the draw.
         """
         drawn = np.nonzero(weights)[0]
         width, other = self.left.shape[1], self.right.shape[1]
@@ -77,51 +73,24 @@ class PreparedPair:
         cross = np.zeros((self.left.shape[1], self.right.shape[1]))
         for start, stop in tiles(self.words, DRAW_ROWS):
             cross += self.left[start:stop].T @ np.take(self.right, order[start:stop], axis=0)
-        paired = float(self.lengths[:, 0] @ np.take(self.lengths[:, 1], order))
-        norms, products = base.norms.copy(), own.products.copy()
-        norms[0, 1] = norms[1, 0] = cross[-2, -2]
-        products[:, 0, 1] = products[:, 1, 0] = paired
-        x, y = self._weighted_across(cross)
-        centered = self._centered(cross, base.rows) * np.outer(*self._varying(base))
-        return (
-            replace(
-                base,
-                cross=centered,
-                norms=norms,
-                weighted_x=np.stack([base.weighted_x[0], x]),
-                weighted_y=np.stack([y, base.weighted_y[1]]),
-            ),
-            replace(own, products=products),
-        )
+        products = own.products.copy()
+        products[:, 0, 1] = products[:, 1, 0] = self.lengths[:, 0] @ np.take(self.lengths[:, 1], order)
+        vary = [np.diagonal(gram) != 0 for gram in (base.gram_x, base.gram_y)]
+        centered = self._centered(cross, base.rows) * np.outer(*vary)
+        return replace(base, cross=centered), replace(own, products=products)
 
     def _sums(self, gram_x: Float64, gram_y: Float64, cross: Float64) -> PairSums:
         rows = round(float(gram_x[-1, -1]))
-        x, y = self._weighted_across(cross)
-        keep = self.preparation != "centered"
-        sums = PairSums(
-            rows,
-            self._centered(gram_x, rows),
-            self._centered(gram_y, rows),
-            self._centered(cross, rows),
-            gram_x[-1, :-2] * keep,
-            gram_y[-1, :-2] * keep,
-            np.array([[gram_x[-2, -2], cross[-2, -2]], [cross[-2, -2], gram_y[-2, -2]]]),
-            np.stack([gram_x[-2, :-2] + self.means[0] * gram_x[-2, -1], x]),
-            np.stack([y, gram_y[-2, :-2] + self.means[1] * gram_y[-2, -1]]),
-            self.zeros,
-        )
-        if keep:
-            return sums
+        x, y, both = (self._centered(products, rows) for products in (gram_x, gram_y, cross))
+        sum_x, sum_y = gram_x[-1, :-2], gram_y[-1, :-2]
+        if self.preparation != "centered":
+            return PairSums(rows, x, y, both, sum_x, sum_y)
         vary = [
             np.diagonal(part) > ROUNDING * np.diagonal(whole)[:-2]
-            for part, whole in ((sums.gram_x, gram_x), (sums.gram_y, gram_y))
+            for part, whole in ((x, gram_x), (y, gram_y))
         ]
-        return replace(
-            sums,
-            gram_x=sums.gram_x * np.outer(vary[0], vary[0]),
-            gram_y=sums.gram_y * np.outer(vary[1], vary[1]),
-            cross=sums.cross * np.outer(*vary),
-        )
+        x, y = (product * np.outer(columns, columns) for product, columns in zip((x, y), vary, strict=True))
+        return PairSums(rows, x, y, both * np.outer(*vary), sum_x * 0.0, sum_y * 0.0)
 
     def _centered(self, products: Float64, rows: int) -> Float64:
         """Subtract the draw's own column means from a product of centered rows."""
@@ -129,16 +98,6 @@ class PreparedPair:
         if self.preparation == "centered":
             found = found - np.outer(products[:-2, -1], products[-1, :-2]) / rows
         return found
-
-    def _weighted_across(self, cross: Float64) -> tuple[Float64, Float64]:
-        """``Σ ℓ_i x_i`` and ``Σ κ_i y_i``."""
-        x: Float64 = cross[:-2, -2] + self.means[0] * cross[-1, -2]
-        y: Float64 = cross[-2, :-2] + self.means[1] * cross[-2, -1]
-        return x, y
-
-    @staticmethod
-    def _varying(base: PairSums) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        return np.diagonal(base.gram_x) != 0, np.diagonal(base.gram_y) != 0
 
     def _own(self, weights: Int64, mean_x: Float64, mean_y: Float64) -> OwnTerms:
         lengths = self.lengths
@@ -174,16 +133,15 @@ def prepare_pair(where: str, x: Any, y: Any, preparation: Preparation) -> Prepar
         on_cpu(where, check_matrix(where, name, vectors_of(table), words_of(table)))
         for name, table in (("X", x), ("Y", y))
     ]
-    words, columns = len(tables[0]), sum(table.shape[1] + 2 for table in tables)
+    words, columns = len(tables[0]), sum(table.shape[1] + BORDER for table in tables)
     blocks = 2 * threads.count() * buffer((2, DRAW_ROWS, columns), np.float64)
     sizes = {"rows in float64": 2 * buffer((words, columns), np.float64), "blocks of the workers": blocks}
     MemoryPlan(f"{where}: permutations or bootstrap", sizes).require()
-    length = np.all([(table != 0).any(axis=1) for table in tables], axis=0)
     if preparation == "unit":
+        length = np.all([(table != 0).any(axis=1) for table in tables], axis=0)
         tables = [table[length] for table in tables]
-    (left, mean_x, own_x), (right, mean_y, own_y) = (_prepared(table, preparation) for table in tables)
-    zeros = int(words - length.sum())
-    return PreparedPair(preparation, left, right, (mean_x, mean_y), np.stack([own_x, own_y], axis=1), zeros)
+    (left, own_x), (right, own_y) = (_prepared(table, preparation) for table in tables)
+    return PreparedPair(preparation, left, right, np.stack([own_x, own_y], axis=1))
 
 
 def on_cpu(where: str, table: FloatMatrix) -> FloatMatrix:
@@ -201,25 +159,19 @@ def on_cpu(where: str, table: FloatMatrix) -> FloatMatrix:
     return native(table)
 
 
-def _prepared(table: FloatMatrix, preparation: Preparation) -> tuple[Float64, Float64, Float64]:
-    """Return ``[x_i, κ_i, 1]``, the means that were taken out, and squared lengths of what is left."""
+def _prepared(table: FloatMatrix, preparation: Preparation) -> tuple[Float64, Float64]:
+    """Return ``[x_i, 1, 1]`` and the squared lengths of prepared rows."""
     words, dim = table.shape
-    rows = np.ones((words, dim + 2))
+    rows = np.ones((words, dim + BORDER))
     body = rows[:, :dim]
     body[:] = table
-    squares = np.einsum("ij,ij->i", body, body)
-    mean = np.zeros(dim)
     if preparation == "unit":
-        body /= np.sqrt(squares)[:, None]
-        squares = np.einsum("ij,ij->i", body, body)
-    rows[:, dim] = squares
+        body /= np.sqrt(np.einsum("ij,ij->i", body, body))[:, None]
     if preparation == "centered":
-        mean = body.mean(axis=0)
         whole = np.einsum("ij,ij->j", body, body)
-        body -= mean
+        body -= body.mean(axis=0)
         body[:, np.einsum("ij,ij->j", body, body) <= ROUNDING * whole] = 0.0
-        squares = np.einsum("ij,ij->i", body, body)
-    return rows, mean, squares
+    return rows, np.einsum("ij,ij->i", body, body)
 
 
 def weights_of(draw: int, words: int, seed: int) -> Int64:

@@ -115,7 +115,7 @@ class Draws:
 
     @classmethod
     def of(cls, where: str, resampling: Resampling) -> Self:
-        """Return what a function was called with.
+        """Return the draws that a function was called with.
 
         Raises:
             TypeError: an argument that no measure has.

@@ -56,7 +56,7 @@ class Alignment(Uncertainty):
 
     @property
     def unique(self) -> bool:
-        """Whether no other map is as good; ``reason`` holds why not."""
+        """Whether the map is unique; ``reason`` otherwise."""
         return not self.reason
 
     @property
@@ -67,7 +67,7 @@ class Alignment(Uncertainty):
 
     @property
     def orthonormal(self) -> Literal["rows and columns", "rows", "columns"]:
-        """What of Q is orthonormal: ``rows`` (d < e) keep lengths, ``columns`` (d > e) drop d − e axes."""
+        """Which of Q are orthonormal: ``rows`` (d < e) keep lengths, ``columns`` (d > e) drop d − e axes."""
         rows, columns = self.rotation.shape
         return "rows and columns" if rows == columns else "rows" if rows < columns else "columns"
 
@@ -155,7 +155,7 @@ class Alignments:
 
     @property
     def unique(self) -> NDArray[np.bool_]:
-        """``(P,)`` whether no other map is as good."""
+        """``(P,)`` whether the map is unique."""
         return np.array([pair.unique for pair in self.pairs], np.bool_)
 
     @property

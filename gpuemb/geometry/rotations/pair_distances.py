@@ -1,4 +1,4 @@
-"""Distances of all pairs of runs from their Grams, and again from differences where they cancel."""
+"""Distances of all pairs of runs from their Grams, or from differences of rows where those cancel."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class _Pairs:
         square = self._square(grams, (s, t), factor)
         if not grams.final and square is not None and square.doubtful:
             runs = pair if 2 * self.widened < grams.runs else tuple(range(grams.runs))
-            grams, places = grams.exact(runs)  # all at once where several pairs have asked
+            grams, places = grams.in_float64(runs)  # all at once where several pairs have asked
             s, t = (places[runs.index(run)] for run in pair)
             factor = None if factor is None else polar_factors([grams.found(s, t)])[0]
             square = self._square(grams, (s, t), factor)

@@ -76,7 +76,7 @@ class PairedRows:
         return namespace_of(products).asarray(products[:dim, dim:], copy=True), found.lengths
 
     def _varies(self, squares: Array) -> Array:
-        """1 for columns that stand out of the rounding of their mean; 0 for constant ones."""
+        """1 for columns that vary by more than the rounding of their mean; 0 for constant ones."""
         xp = namespace_of(squares)
         rounding = ROUNDING * xp.concat(self.means)
         return xp.astype(squares > self._counted() * rounding**2, xp.float64)
@@ -133,7 +133,7 @@ def _mean(table: FloatMatrix, weights: Array | None, total: float) -> Array:
 
 
 def check_weights(where: str, weights: Any, table: FloatMatrix) -> Array:
-    """Return ``(V,)`` float64 weights in the library of the table, if each word has a proper one.
+    """Return ``(V,)`` float64 weights in the library of the table, if each word has a valid one.
 
     Raises:
         ShapeError: not one for each row.

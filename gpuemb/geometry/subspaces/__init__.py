@@ -1,1 +1,1 @@
-"""The spaces that the columns of tables span, and how they lie to each other."""
+"""The spaces that the columns of tables span, and measures of two of them."""

@@ -112,7 +112,7 @@ def axes_of_runs(grams: Grams) -> list[Axes]:
 
 
 def _mean_length(grams: Grams, s: int) -> float:
-    """At most ``√(V Σκ²) ≥ Σκ`` is the raw squared length; what the centered Gram lacks was the mean's."""
+    """At most ``√(V Σκ²) ≥ Σκ`` is the raw squared length; the centered Gram has less by the mean's."""
     if grams.preparation != "centered":
         return 0.0
     raw = math.sqrt(grams.rows * float(grams.norms[s, s]))

@@ -48,7 +48,7 @@ class SubspaceMeasure(Measure):
 
         The rows are read again for pairs with a condition past 1e5. With anchors, the one value is at (0, 1).
         """
-        wide, _ = grams.exact(tuple(range(grams.runs)))
+        wide, _ = grams.in_float64(tuple(range(grams.runs)))
         axes = [leading(run, self.share) for run in axes_of_runs(wide)]
         members = [(s, t) for s, t in combinations_with_replacement(range(grams.runs), 2)]
         groups: list[tuple[int, ...]] = [tuple(range(grams.runs))] if self.anchored else list(members)

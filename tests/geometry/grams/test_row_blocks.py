@@ -24,7 +24,7 @@ from gpuemb.geometry.grams import row_blocks
 from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.kernels.gram import BLOCK_ROWS, cpu
 
-FIELDS = ("products", "sums", "norms", "weighted", "lengths")
+FIELDS = ("products", "sums", "norms", "lengths")
 BLOCK = 8  # rows: the tree is the same for blocks of any size
 
 

@@ -70,7 +70,7 @@ def test_sums_of_moved_rows_are_those_of_the_tables_without_their_means() -> Non
     found = raw.moved_to_means()
     means = np.split(raw.sums / raw.rows, [3])
     expected = cross_grams([table - mean for table, mean in zip((x, y), means, strict=True)])
-    for name in ("products", "sums", "lengths", "norms", "weighted"):
+    for name in ("products", "sums", "lengths", "norms"):
         assert_same_bits(getattr(found, name), getattr(expected, name))
     assert (found.rows, found.preparation, found.moved) == (expected.rows, "raw", True)
 

@@ -22,9 +22,10 @@ from gpuemb.geometry.pip import PIP_LOSS
 from gpuemb.geometry.resampling.draws import uncertainty
 from gpuemb.geometry.resampling.prepared_pair import order_of, prepare_pair, weights_of
 from gpuemb.geometry.resampling.uncertainty import Draws
-from gpuemb.geometry.rotations.from_sums import PROCRUSTES
+from gpuemb.geometry.rotations.from_sums import procrustes_measure
 from gpuemb.geometry.rsa import RSA, rsa
 
+PROCRUSTES = procrustes_measure()
 CASES = {
     "words": st.integers(6, 40),
     "dim": st.integers(2, 6),
