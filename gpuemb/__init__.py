@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.ranks.word_list_rsa import WordListSimilarity
+    from gpuemb.geometry.resampling.uncertainty import Resampling
     from gpuemb.geometry.results import DirectedSimilarity, Similarity
     from gpuemb.geometry.rotations.alignment import Alignment, Alignments
+    from gpuemb.geometry.rotations.pair_distances import PairRotations
     from gpuemb.geometry.rsa import rsa
     from gpuemb.geometry.shape_distances import angular, bures
     from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
@@ -108,6 +110,7 @@ _ROOMS = {
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
     "geometry.rotations.alignment": ("Alignment", "Alignments"),
+    "geometry.rotations.pair_distances": ("PairRotations",),
     "geometry.cca": ("cca", "pwcca", "svcca"),
     "geometry.cka": ("cka",),
     "geometry.consensus": ("Consensus", "consensus"),
@@ -119,6 +122,7 @@ _ROOMS = {
     "geometry.rsa": ("rsa",),
     "geometry.ranks.word_list_rsa": ("WordListSimilarity",),
     "geometry.shape_distances": ("angular", "bures"),
+    "geometry.resampling.uncertainty": ("Resampling",),
     "geometry.results": ("DirectedSimilarity", "Similarity"),
     "geometry.spectrum": ("Spectrum", "spectrum", "spectrum_distance"),
     "geometry.per_word": ("pip_per_word", "second_order_cosine"),
@@ -185,9 +189,11 @@ __all__ = [
     "NonFiniteError",
     "PairInformation",
     "PairMeasure",
+    "PairRotations",
     "PowerLaw",
     "Provenance",
     "Ratios",
+    "Resampling",
     "RunSpectra",
     "ShapeError",
     "ShortDocumentsWarning",

@@ -93,6 +93,16 @@ WRONG: dict[str, Callable[[], Any]] = {
 }
 
 
+MEASURES = ("cca", "pwcca", "eigenspace_overlap", "pip_loss", "angular", "bures", "semantic_displacement")
+
+
+def geometry(name: str, x: ge.Embedding, y: ge.Embedding, **options: Any) -> Call:
+    """A measure of two tables with its options and all words of resampling but those that exclude others."""
+    function = getattr(ge, name)
+    valid = {"x": x, "y": y, **options, "permutations": 2, "blocks": 3, "seed": 0, "confidence": 0.9}
+    return (lambda **arguments: function(**arguments)), {**valid, "progress": SILENT}
+
+
 def calls() -> dict[str, Call]:
     """One valid call of everything public, with all of its arguments."""
     e, f = ge.Embedding(table(), WORDS), ge.Embedding(table(1), WORDS)
@@ -119,7 +129,7 @@ def calls() -> dict[str, Call]:
         "save": (ge.save, {"x": e, "path": "out.npy", "words": None, "format": "npy"}),
         "load": (ge.load, {"path": "saved.npy", "format": None, "vocabulary": None, "tensor": None,
                  "limit": 3, "words": None, "on_error": "raise", "memory_map": True, **silent}),
-        "nearest_neighbors": (ge.nearest_neighbors, {"x": e, "k": 2, "queries": ["cat"], "likely": None,
+        "nearest_neighbors": (ge.nearest_neighbors, {"x": e, "k": 2, "queries": ["cat"], "warm_start": None,
                               "device": None, **silent}),
         "CosineIndex": (ge.CosineIndex, {"x": e, "device": "cpu"}),
         "CosineIndex.search": (index.search, {"queries": ["cat"], "k": 2, **silent}),
@@ -133,6 +143,32 @@ def calls() -> dict[str, Call]:
         "neighbor_overlap": (lambda first, other, persistence:
                              ge.neighbor_overlap(first, other, persistence=persistence),
                              {"first": lists[0], "other": lists[1], "persistence": 0.9}),
+        **{name: geometry(name, e, f) for name in MEASURES},
+        "rsa": geometry("rsa", e, f, words=["the", "cat", "dog"], method="pearson", matrix_bytes=1 << 20),
+        "cka": geometry("cka", e, f, debiased=False),
+        "svcca": geometry("svcca", e, f, share=0.99),
+        "eigenspace_instability": geometry("eigenspace_instability", e, f, anchors=[e, f], alpha=3.0),
+        "spectrum_distance": (
+            lambda x, y, correlation, blocks, seed: ge.spectrum_distance(
+                x, y, correlation=correlation, blocks=blocks, seed=seed
+            ),
+            {"x": e, "y": f, "correlation": False, "blocks": 3, "seed": 0},
+        ),
+        "procrustes": geometry(
+            "procrustes", e, f, scale=False, center=False, rotation_only=False, weights=None
+        ),
+        "pip_per_word": (ge.pip_per_word, {"x": e, "y": f}),
+        "second_order_cosine": (ge.second_order_cosine, {"x": e, "y": f}),
+        "spectrum": (ge.spectrum, {"x": e, "ranks": None}),
+        "consensus": (ge.consensus, {"stack": [e, f], "tolerance": 1e-6, "most_sweeps": 9, **silent}),
+        "cross_grams": (ge.cross_grams, {"runs": [e, f], "preparation": "raw", "precision": "auto",
+                                         "first_row": None}),
+        "CrossGrams.svcca": (ge.cross_grams([e, f]).svcca, {"share": 0.9}),
+        "CrossGrams.eigenspace_instability": (ge.cross_grams([e, f]).eigenspace_instability, {"alpha": 3.0}),
+        "CrossGrams.cka": (ge.cross_grams([e, f]).cka, {"debiased": False}),
+        "Alignment.transform": (ge.procrustes(e, f).transform, {"x": e}),
+        "compare": (ge.compare, {"stack": [e, f], "measures": ["rsa"], "k": 2, **silent}),
+        "Comparison.__getitem__": (lambda measure: ge.compare([e, f], "rsa")[measure], {"measure": "rsa"}),
         "read_corpus": (ge.read_corpus, {"source": "text.txt", "tokenizer": "default", "documents": "line",
                         "field": None, "min_count": 1, "max_words": 5, "vocabulary": None, "subsample": None,
                         "seed": 0, "encoding_errors": "strict", **silent}),

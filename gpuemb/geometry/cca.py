@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
+from gpuemb.core.doors import door
 from gpuemb.geometry.measured import measured
 from gpuemb.geometry.resampling.intervals import SHARE
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
@@ -19,6 +20,7 @@ KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 NO_VARIANCE = "the rows of one table are all equal"
 
 
+@door
 def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Mean canonical correlation of two tables with column means removed.
 
@@ -48,9 +50,10 @@ def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         >>> round(ge.cca(x, y).value, 3), round(ge.cca(x, x @ (q + 1)).value, 6)
         (0.994, 1.0)
     """
-    return measured(CCA, x, y, Draws.of("cca", resampling))
+    return measured(CCA, x, y, Draws("cca", **resampling))
 
 
+@door
 def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Resampling]) -> Similarity:
     """Mean canonical correlation of the leading principal axes of two tables.
 
@@ -77,9 +80,10 @@ def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Res
         >>> round(ge.svcca(x, y, share=0.9).value, 3)
         0.994
     """
-    return measured(svcca_measure(share), x, y, Draws.of("svcca", resampling))
+    return measured(svcca_measure(share), x, y, Draws("svcca", **resampling))
 
 
+@door
 def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarity:
     """Canonical correlations weighted by how much of a table each direction carries.
 
@@ -110,7 +114,7 @@ def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarit
         >>> round(found.value, 3), round(found.reverse, 3)
         (0.994, 0.994)
     """
-    found = measured(PWCCA, x, y, Draws.of("pwcca", resampling))
+    found = measured(PWCCA, x, y, Draws("pwcca", **resampling))
     assert isinstance(found, DirectedSimilarity)
     return found
 

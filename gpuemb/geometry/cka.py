@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gpuemb.core.arrays import namespace_of
+from gpuemb.core.doors import door
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
@@ -24,6 +25,7 @@ from gpuemb.geometry.results import Similarity
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 
 
+@door
 def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampling]) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
@@ -54,7 +56,7 @@ def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampli
         >>> abs(ge.cka(x, unrelated, debiased=True).value) < 0.05 < ge.cka(x, unrelated).value
         True
     """
-    return measured(DEBIASED_CKA if debiased else CKA, x, y, Draws.of("cka", resampling))
+    return measured(DEBIASED_CKA if debiased else CKA, x, y, Draws("cka", **resampling))
 
 
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:

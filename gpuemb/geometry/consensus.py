@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,11 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, FloatStack, Int64, device_of, like, namespace_of
 from gpuemb.core.checks import check_at_least
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.results import result
 from gpuemb.embeddings.model import words_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.named_tables import NamedTables, check_same_dimensions
@@ -24,7 +25,7 @@ from gpuemb.kernels.gram import BLOCK_ROWS, gram
 EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Consensus:
     """Every run's rotation onto the common mean, and the spread around it.
 
@@ -81,6 +82,7 @@ class Consensus:
         return not self.reason
 
 
+@door
 def consensus(
     stack: FloatStack, *, tolerance: float = 1e-6, most_sweeps: int = 100, progress: Progress = SILENT
 ) -> Consensus:

@@ -29,6 +29,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.cka import CKA, DEBIASED_CKA
 from gpuemb.geometry.grams.build import PREPARATIONS, Accumulation, summed
@@ -97,6 +98,7 @@ class CrossGrams(Grams):
         """Return ``(S, S)`` ``‖X − Y‖``; NaN where dimensions differ."""
         return self.direct_distance()
 
+    @door
     def cka(self, *, debiased: bool = False) -> Float64:
         """Return ``(S, S)`` linear CKA."""
         return self.take(DEBIASED_CKA if debiased else CKA).values
@@ -126,6 +128,7 @@ for _measure in MEASURES:
         setattr(CrossGrams, _measure.name, _method(_measure))
 
 
+@door
 def cross_grams(
     runs: Any,
     preparation: Preparation = "raw",

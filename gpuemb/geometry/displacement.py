@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, namespace_of
+from gpuemb.core.doors import door
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.results import result
 from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
@@ -24,7 +25,7 @@ from gpuemb.geometry.rotations.from_sums import nuclear_norm
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Displacement(Uncertainty):
     """One minus the aligned cosine of every word; the uncertainty of their mean where that was asked for.
 
@@ -50,6 +51,7 @@ class Displacement(Uncertainty):
         return self.value
 
 
+@door
 def semantic_displacement(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Displacement:
     """Return ``1 − cos(x_i Q, y_i)`` of every word, ``Q`` the best orthogonal map of rows of length 1.
 
@@ -76,7 +78,7 @@ def semantic_displacement(x: Any, y: Any, **resampling: Unpack[Resampling]) -> D
         >>> int(found.per_word.argmax()), round(float(found.per_word.max()), 1)
         (7, 2.0)
     """
-    draws = Draws.of("semantic_displacement", resampling)
+    draws = Draws("semantic_displacement", **resampling)
     given = NamedTables.of(draws.where, [x, y], PAIR)
     grams = summed(Grams, given, "unit", "float64")
     first, second = given.tables

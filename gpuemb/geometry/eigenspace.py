@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.measured import measured
 from gpuemb.geometry.resampling.intervals import SHARE
@@ -24,6 +25,7 @@ EMPTY = "one table is zero throughout"
 UNCANCELED = 64 * 2.0**-52 / 1e-6
 
 
+@door
 def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Eigenspace overlap score ``‖U_XᵀU_Y‖² / max(r, r')``, between 0 and 1, 1 for the same space.
 
@@ -52,9 +54,10 @@ def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Simi
         >>> round(ge.eigenspace_overlap(x, y).value, 3), round(ge.eigenspace_overlap(x, 2 * x @ q).value, 6)
         (0.988, 1.0)
     """
-    return measured(EIGENSPACE_OVERLAP, x, y, Draws.of("eigenspace_overlap", resampling))
+    return measured(EIGENSPACE_OVERLAP, x, y, Draws("eigenspace_overlap", **resampling))
 
 
+@door
 def eigenspace_instability(
     x: Any,
     y: Any,
@@ -95,7 +98,7 @@ def eigenspace_instability(
     """
     two = _two(anchors)
     measure = instability_measure(alpha, anchored=bool(two))
-    return measured(measure, x, y, Draws.of("eigenspace_instability", resampling), two)
+    return measured(measure, x, y, Draws("eigenspace_instability", **resampling), two)
 
 
 @threads.single_threaded_blas()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float64
-from gpuemb.core.errors import ConfigError
+from gpuemb.core.doors import enter_call
 from gpuemb.geometry.grams.build import Accumulation
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
@@ -97,16 +96,8 @@ class Measure(Description, ABC):
         Raises:
             ConfigError: the measure has no such option.
         """
-        if not options:
-            return self
-        if self.options is None or not set(options) <= set(signature(self.options).parameters):
-            known = () if self.options is None else tuple(signature(self.options).parameters)
-            raise ConfigError(
-                f"{self.name}: the options {', '.join(options)} were given",
-                needed=f"Options of {self.name}: {', '.join(known) or 'none'}.",
-                remedy="Leave the others out.",
-            )
-        return self.options(**options)
+        make = self.options or (lambda: self)
+        return make(**enter_call(self.name, make, options)) if options else self
 
     @abstractmethod
     def table(self, grams: Grams) -> PairTable:

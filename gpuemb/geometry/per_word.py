@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
+from gpuemb.core.doors import door
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
@@ -17,6 +18,7 @@ from gpuemb.geometry.grams.thin_qr import over_tiles, triangles
 T = TypeVar("T")
 
 
+@door
 def pip_per_word(x: Any, y: Any) -> Array:
     """Return ``(V,)`` float64 ``‖(XXᵀ − YYᵀ)_i‖``: how far each word's inner products differ.
 
@@ -71,6 +73,7 @@ def _pip_from_triangle(tables: list[FloatMatrix]) -> Array:
     return xp.concat(list(_of_rows(gap, tables)))
 
 
+@door
 def second_order_cosine(x: Any, y: Any) -> Array:
     """Return ``(V,)`` float64: each word's cosines to the whole vocabulary in X, compared with those in Y.
 

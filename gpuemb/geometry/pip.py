@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+from gpuemb.core.doors import door
 from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan, squared_norm
 from gpuemb.geometry.measured import measured
 from gpuemb.geometry.resampling.intervals import DISTANCE
@@ -13,6 +14,7 @@ from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
 
 
+@door
 def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Pairwise inner product loss ``‖XXᵀ − YYᵀ‖`` (rows as they are), with no ``V×V`` matrix.
 
@@ -37,7 +39,7 @@ def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         >>> round(ge.pip_loss(x, y).value, 1), round(ge.pip_loss(x, x @ q).value, 6)
         (21.7, 0.0)
     """
-    return measured(PIP_LOSS, x, y, Draws.of("pip_loss", resampling))
+    return measured(PIP_LOSS, x, y, Draws("pip_loss", **resampling))
 
 
 def pip_of_sums(sums: PairSums, own: OwnTerms | None) -> float:

@@ -9,6 +9,7 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
@@ -48,6 +49,7 @@ def procrustes(
     weights: Any = ...,
     **resampling: Unpack[Resampling],
 ) -> Alignment: ...
+@door
 def procrustes(
     x: Any,
     y: Any,
@@ -99,7 +101,7 @@ def procrustes(
         >>> found.transform(x).shape
         (50, 8)
     """
-    draws = Draws.of("procrustes", resampling)
+    draws = Draws("procrustes", **resampling)
     _check_draws(draws, weights)
     measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from gpuemb.core.results import result
 from gpuemb.geometry.resampling.uncertainty import Uncertainty
 
 
-@dataclass(frozen=True)
+@result(eq=True)
 class Similarity(Uncertainty):
     """One number about two tables; its uncertainty if requested.
 
@@ -34,7 +34,7 @@ class Similarity(Uncertainty):
         return self.value
 
 
-@dataclass(frozen=True)
+@result(eq=True)
 class DirectedSimilarity(Similarity):
     """A measure that is not symmetric, in both directions.
 

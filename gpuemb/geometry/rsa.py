@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, Unpack
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.pair_sums import PairSums
@@ -24,6 +25,7 @@ from gpuemb.geometry.results import Similarity
 Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 
 
+@door
 def rsa(
     x: Any,
     y: Any,
@@ -72,7 +74,7 @@ def rsa(
         True
     """
     check_choice("rsa", "method", method, METHODS)
-    draws = Draws.of("rsa", resampling)
+    draws = Draws("rsa", **resampling)
     if words is not None:
         return rsa_of_words(x, y, words, method, draws)
     if method == "kendall":

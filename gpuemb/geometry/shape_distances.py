@@ -11,6 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
+from gpuemb.core.doors import door
 from gpuemb.core.memory import tiles
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
@@ -28,6 +29,7 @@ from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 
+@door
 def angular(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Angle between two tables as shapes, in radians: ``arccos(‖C‖_* / (‖X‖ ‖Y‖))``, columns centered.
 
@@ -54,9 +56,10 @@ def angular(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         >>> round(ge.angular(x, y).value, 3), round(ge.angular(x, 5 * x @ q + 1).value, 6)
         (0.096, 0.0)
     """
-    return measured(ANGULAR, x, y, Draws.of("angular", resampling))
+    return measured(ANGULAR, x, y, Draws("angular", **resampling))
 
 
+@door
 def bures(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Bures distance, in the tables' own length unit: ``√(‖X‖² + ‖Y‖² − 2‖C‖_*)``, columns centered.
 
@@ -84,7 +87,7 @@ def bures(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         >>> round(ge.bures(x, y).value, 2), round(ge.bures(x, x @ q + 1).value, 6)
         (1.89, 0.0)
     """
-    return measured(BURES, x, y, Draws.of("bures", resampling))
+    return measured(BURES, x, y, Draws("bures", **resampling))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

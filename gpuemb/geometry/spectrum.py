@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, replace
-from typing import Any, Unpack
+from typing import Any, SupportsIndex, Unpack
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.results import result, shown
 from gpuemb.counts.power_law import LEAST_RANKS, PowerLaw, default_ranks, fit_power_law, no_power_law
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.grams import Grams
@@ -26,7 +29,7 @@ from gpuemb.geometry.results import Similarity
 NO_VARIANCE = "the rows are all equal"
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Spectrum:
     """The eigenvalues of a table's centered Gram and what follows from them.
 
@@ -54,6 +57,7 @@ class Spectrum:
     recomputed: bool = False
 
 
+@door
 def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
     """Return the spectrum of a table with column means removed.
 
@@ -89,7 +93,13 @@ def check_ranks(ranks: tuple[int, int], dim: int) -> None:
     Raises:
         ConfigError: they are not.
     """
-    first, last = ranks
+    if len(ranks) != 2 or not all(isinstance(rank, SupportsIndex) for rank in ranks):
+        raise ConfigError(
+            f"spectrum: ranks = {shown(ranks)}",
+            needed="Two whole numbers are needed, the first and the last rank, from 1.",
+            remedy=f"Leave ranks out for {default_ranks(dim)}.",
+        )
+    first, last = (operator.index(rank) for rank in ranks)
     check_at_least("spectrum", "the first rank", first, 1)
     if last > dim or last - first + 1 < LEAST_RANKS:
         raise ConfigError(
@@ -147,6 +157,7 @@ def _effective_rank(numbers: Array) -> float:
     return math.exp(-float(xp.sum(shares * logs)))
 
 
+@door
 def spectrum_distance(
     x: Any, y: Any, *, correlation: bool = False, **resampling: Unpack[Resampling]
 ) -> Similarity:
@@ -175,7 +186,7 @@ def spectrum_distance(
         >>> round(ge.spectrum_distance(x, y).value, 3), round(ge.spectrum_distance(x, 2 * x @ q).value, 6)
         (0.005, 0.0)
     """
-    draws = Draws.of("spectrum_distance", resampling)
+    draws = Draws("spectrum_distance", **resampling)
     measure = spectrum_measure(correlation=correlation)
     if not isinstance(x, Spectrum) and not isinstance(y, Spectrum):
         return measured(measure, x, y, draws)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.core.checks import check_choice, check_neighbors
+from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.core.results import result
 from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-@dataclass(frozen=True)
+@result
 class Comparison:
     """What several tables agree on.
 
@@ -61,6 +62,7 @@ class Comparison:
         return pyarrow.table(dict(zip(names, map(list, columns), strict=True)))
 
 
+@door
 def compare(
     stack: Any, measures: str | Sequence[str] = "all", *, k: int = 10, progress: Progress = SILENT
 ) -> Comparison:

@@ -7,13 +7,14 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
+from typing import Any, Literal, ParamSpec, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from gpuemb.core.checks import check_choice
 from gpuemb.core.doors.kinds import NO, LateWords, kinds_of, whole_number
+from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 
-__all__ = ["LateWords", "door", "enter", "enter_fields", "whole_number"]
+__all__ = ["LateWords", "door", "enter", "enter_call", "enter_fields", "whole_number"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,11 +33,45 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs)
         for name, value in given.arguments.items():
-            default = signature.parameters[name].default
-            given.arguments[name] = enter(where, name, value, _hints(function)[name], default)
+            hint, parameter = _hints(function)[name], signature.parameters[name]
+            if get_origin(hint) is Unpack:
+                given.arguments[name] = _enter_keywords(where, value, get_args(hint)[0])
+            else:
+                given.arguments[name] = enter(where, name, value, hint, parameter.default)
         return function(*given.args, **given.kwargs)
 
     return checked
+
+
+def enter_call(where: str, function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments of a function as it gets them.
+
+    Raises:
+        ConfigError: an argument that the function does not have; those that it has are named.
+    """
+    known = inspect.signature(function).parameters
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"{where}: the option {unknown[0]} was given",
+            needed=f"Options of {where}: {', '.join(known) or 'none'}.",
+            remedy="Leave it out.",
+        )
+    hints = _hints(function)
+    return {name: enter(where, name, each, hints[name], known[name].default) for name, each in given.items()}
+
+
+def _enter_keywords(where: str, given: dict[str, Any], hints: Any) -> dict[str, Any]:
+    """Return keyword arguments of a TypedDict as the function gets them.
+
+    Raises:
+        TypeError: an unknown name, as Python says it.
+    """
+    known = get_type_hints(hints)
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{where}() got an unexpected keyword argument {name!r}")
+    return {name: enter(where, name, value, known[name]) for name, value in given.items()}
 
 
 def enter_fields(self: Any) -> None:

@@ -15,6 +15,7 @@ from gpuemb.core.checks import (
     check_same_rows,
 )
 from gpuemb.core.errors import ShapeError
+from gpuemb.core.results import shown
 from gpuemb.embeddings.model import EmbeddingStack, check_same_words, tables_of, words_of
 
 PAIR = ("X", "Y")  # the two tables of a measure, in messages
@@ -115,10 +116,8 @@ def _check_several(where: str, runs: Any) -> None:
         return
     several = isinstance(runs, (list, tuple))
     if not several or not runs:
-        shape = getattr(runs, "shape", None)
-        kind = "no table" if several else type(runs).__name__ + (f" of shape {tuple(shape)}" if shape else "")
         raise ShapeError(
-            f"{where}: {kind} was given",
+            f"{where}: {'no table' if several else shown(runs)} was given",
             needed="Tables are needed: a stack, a sequence of tables, or an array (S, V, d).",
             remedy=f"{where}([a, b]) takes two; load(path) opens a file.",
         )

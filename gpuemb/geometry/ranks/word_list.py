@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.checks import LARGEST_SQUARE, check_finite, check_floats, check_range
 from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
@@ -100,9 +102,9 @@ def _asked(where: str, words: Any) -> list[str | int]:
             needed="A list of words, or of row numbers, is needed.",
             remedy=f"At least {LEAST_WORDS}: words=['king', 'queen', 'man'].",
         )
-    asked = list(words)
+    asked = words.tolist() if hasattr(words, "tolist") else list(words)
     for word in asked:
-        if not isinstance(word, str) and (isinstance(word, bool) or not hasattr(word, "__index__")):
+        if isinstance(word, bool) or not isinstance(word, (str, int, np.integer)):
             raise DTypeError(
                 f"{where}: {word!r} is neither a word nor a row number",
                 needed="Row numbers are whole numbers, words are text.",

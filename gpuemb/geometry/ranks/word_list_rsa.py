@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gpuemb.core.arrays import Array, like, native
+from gpuemb.core.results import result
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
     cosines_of,
@@ -20,7 +20,7 @@ from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.geometry.results import Similarity
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@result(kw_only=True)
 class WordListSimilarity(Similarity):
     """The cosines of a list of words in two tables, and their correlations.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
-from gpuemb.core.checks import check_at_least
+from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.resampling.intervals import Range, jackknife_interval
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 GATE = 0.95  # the null's quantile below which a gated score is 0 (Definitions §5)
 TIE = 2.0**-40  # of the larger of 1 and the value: permutations that change nothing differ by rounding alone
+MOST_DRAWS = 10**7  # 80 MB of values; a p-value of 1e-7
 PERCENTILE = "percentile bootstrap over words"
 
 
@@ -106,24 +107,14 @@ class Draws:
         for name in ("permutations", "bootstrap", "blocks", "seed"):
             if name != "blocks" or self.blocks is not None:
                 check_at_least(self.where, name, getattr(self, name), 0)
+        for name in ("permutations", "bootstrap"):
+            check_at_most(self.where, name, getattr(self, name), MOST_DRAWS)
         if not 0 < self.confidence < 1:
             raise ConfigError(
                 f"{self.where}: confidence = {self.confidence}",
                 needed="A share between 0 and 1, both left out, is needed.",
                 remedy="confidence=0.95 is 95 %.",
             )
-
-    @classmethod
-    def of(cls, where: str, resampling: Resampling) -> Self:
-        """Return the draws that a function was called with.
-
-        Raises:
-            TypeError: an argument that no measure has.
-        """
-        unknown = [name for name in resampling if name not in Resampling.__annotations__]
-        if unknown:
-            raise TypeError(f"{where}() got an unexpected keyword argument {unknown[0]!r}")
-        return cls(where, **resampling)
 
     def __bool__(self) -> bool:
         return self.permutations > 0 or self.bootstrap > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +14,12 @@ from gpuemb.core.arrays import Array, Float64, Int64, namespace_of
 from gpuemb.core.checks import check_matrix
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.results import result
 from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.geometry.resampling.uncertainty import Uncertainty
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Alignment(Uncertainty):
     """The map ``x ↦ s (x − x̄) Q + ȳ`` of X nearest to Y; its distance's uncertainty if requested.
 
@@ -107,7 +107,7 @@ class Alignment(Uncertainty):
         return xp.astype(moved, rows.dtype)
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class Alignments:
     """The alignments of several pairs of tables, in their order; ``alignments[p]`` is one.
 

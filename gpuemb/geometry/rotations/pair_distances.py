@@ -11,6 +11,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, Int64, namespace_of
 from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.core.results import result
 from gpuemb.geometry.grams.digits import CANCELED, NEARLY_EQUAL, PROMISED
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import check_same_dimensions
@@ -24,7 +25,7 @@ from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors
 Pair: TypeAlias = tuple[int, int]
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class PairRotations:
     """The best orthogonal map between every two runs of equal ``d``.
 
