@@ -13,6 +13,7 @@ from cuda_on_host.counts import CASES, CUDA, Case, assert_same, planned, running
 from cuda_on_host.launch import EACH_SCHEDULE, MOST_SHARED_BYTES, Run
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import cases
 from strategies import Corpus
 from tolerances import assert_same_bits
 
@@ -133,7 +134,7 @@ def test_any_share_of_words_with_short_rows_counts_the_same(side: counts.Side, s
 
 
 @pytest.mark.parametrize("home", [True, False], ids=["home", "device"])
-@pytest.mark.parametrize("room", [180, 600])
+@pytest.mark.parametrize("room", cases(180, slow=(600,)))
 @pytest.mark.parametrize("case", ["zipf", "zipf, right"])
 @pytest.mark.usefixtures("schedule")
 def test_what_no_list_holds_waits_at_home(case: str, room: int, home: bool) -> None:
