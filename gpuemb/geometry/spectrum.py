@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def check_ranks(ranks: tuple[int, int], dim: int) -> None:
     Raises:
         ConfigError: they are not.
     """
-    if len(ranks) != 2 or not all(isinstance(rank, SupportsIndex) for rank in ranks):
+    if len(ranks) != 2 or not all(isinstance(rank, (int, np.integer)) for rank in ranks):
         raise ConfigError(
             f"spectrum: ranks = {shown(ranks)}",
             needed="Two whole numbers are needed, the first and the last rank, from 1.",

@@ -24,6 +24,7 @@ from cuda_on_host.searches import (
     search,
     separated,
 )
+from slow import cases
 from strategies import FLOATS, awkward_rows
 from tolerances import assert_same_bits
 
@@ -116,7 +117,7 @@ def test_rows_whose_buffer_overflows_are_recomputed(strategy: str) -> None:
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("k", [31, 32, 33, 140])
+@pytest.mark.parametrize("k", cases(33, 140, slow=(31, 32)))
 def test_lists_longer_than_a_warp_or_a_block_are_kept_in_order(k: int) -> None:
     rows = awkward_rows("scaled copies", "float32", 150, 5, seed=k)
     assert_same(search(rows, k), cosine_topk.reference(rows, k))

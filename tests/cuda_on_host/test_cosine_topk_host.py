@@ -23,7 +23,7 @@ from cuda_on_host.searches import (
     separated,
 )
 from slow import cases
-from strategies import FLOATS, KINDS, awkward_rows
+from strategies import KINDS, awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.device import CPU
@@ -102,7 +102,7 @@ def test_a_table_that_does_not_fit_gives_the_reference_s_bits_under_every_schedu
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_table_gives_the_reference_s_bits(kind: str, dtype: str, tmp_path: Path) -> None:
     rows = awkward_rows(kind, dtype, SIDE + 30, 9, seed=2)
@@ -208,7 +208,7 @@ def test_only_rows_that_are_scored_are_gathered_each_once_and_in_their_order(bro
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("resident_rows", [LEAST, 2 * LEAST])
+@pytest.mark.parametrize("resident_rows", cases(LEAST, slow=(2 * LEAST,)))
 def test_no_more_rows_are_here_at_once_than_may_be(
     resident_rows: int, brought: list[Any], here: list[int]
 ) -> None:

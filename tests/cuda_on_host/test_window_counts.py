@@ -13,6 +13,7 @@ from cuda_on_host.counts import CASES, CUDA, Case, assert_same, planned, running
 from cuda_on_host.launch import EACH_SCHEDULE, MOST_SHARED_BYTES, Run
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import cases
 from strategies import Corpus
 from tolerances import assert_same_bits
 
@@ -134,7 +135,7 @@ def test_any_share_of_words_with_short_rows_counts_the_same(side: counts.Side, s
 
 
 @pytest.mark.parametrize("on_host", [True, False], ids=["host", "device"])
-@pytest.mark.parametrize("capacity", [180, 600])
+@pytest.mark.parametrize("capacity", cases(180, slow=(600,)))
 @pytest.mark.parametrize("case", ["zipf", "zipf, right"])
 @pytest.mark.usefixtures("schedule")
 def test_counts_beyond_the_buffer_are_moved_to_the_host(case: str, capacity: int, on_host: bool) -> None:

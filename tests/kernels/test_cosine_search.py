@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import cases
 from strategies import Table, tables
 from tolerances import EPS32, assert_same_bits, assert_within
 
@@ -84,7 +85,7 @@ def test_any_tiles_and_threads_give_the_same_bits(
 
 
 @pytest.mark.parametrize("prepared", PREPARED)
-@pytest.mark.parametrize("dim", [1, 15, 64, 65, 300, 1024])
+@pytest.mark.parametrize("dim", cases(1, 65, 300, slow=(15, 64, 1024)))
 def test_no_answer_is_lost_in_clusters_and_at_any_length(prepared: str, dim: int) -> None:
     """Clusters of nearly equal rows, rows of one coordinate, zeros, huge and tiny ones, many queries."""
     numbers = np.random.default_rng(dim)

@@ -16,6 +16,7 @@ import pytest
 from cuda_on_host import stand_in
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import cases
 from strategies import FLOATS, KINDS, Table, awkward_rows, tables
 from tolerances import assert_same_bits, cosine_error
 
@@ -114,7 +115,7 @@ def test_ids_and_scores_are_the_reference_s_bits(device: Device, case: Asked) ->
     assert_same_answer(search(device, *arguments), cosine_topk.reference(*arguments))
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_table_gives_the_reference_s_bits(device: Device, kind: str, dtype: str) -> None:
     sizes = ((1, 5), (2, 1), (37, 16), (50, 70))
@@ -381,7 +382,7 @@ def _searched_alone(rows: FloatMatrix, k: int, queries: FloatMatrix) -> TopK:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@pytest.mark.parametrize("dim", [1, 3, 15, 17, 50, 63, 65, 127, 300, 1000, 1024])
+@pytest.mark.parametrize("dim", cases(1, 17, 65, 300, slow=(3, 15, 50, 63, 127, 1000, 1024)))
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_each_strategy_takes_any_number_of_dimensions(name: str, dim: int, dtype: str) -> None:
     rows = awkward_rows("gaussian", dtype, 90, dim, seed=dim)

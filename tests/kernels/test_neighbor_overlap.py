@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import cases
 from strategies import Table, neighbor_lists, tables
 from tolerances import assert_same_bits
 
@@ -133,7 +134,7 @@ def test_both_strategies_count_what_the_reference_counts(
         assert_same_overlap(overlap(CPU, shuffled), neighbor_overlap.reference(ids))
 
 
-@pytest.mark.parametrize("words", [0, 1, 63, 64, 65])
+@pytest.mark.parametrize("words", cases(0, 1, 65, slow=(63, 64)))
 @pytest.mark.parametrize(
     ("runs", "k"), [(1, 1), (1, 256), (2, 1), (2, 256), (3, 130), (10, 30), (100, 1), (100, 7)]
 )

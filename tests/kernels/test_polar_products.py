@@ -81,6 +81,7 @@ def test_products_lead_where_an_svd_leads_at_full_size(kind: str) -> None:
     assert (found.taken <= 2 * launcher.LIMIT).all()
 
 
+@pytest.mark.slow
 def test_the_number_of_products_is_the_documented_one() -> None:
     products = np.stack([made((300, 300), SPECTRA["geometric"](300, c), 0) for c in CONDITIONS])
     _, taken = launcher.orthogonalize(products, np)

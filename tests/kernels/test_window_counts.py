@@ -67,14 +67,13 @@ def assert_same_counts(found: CountedRows, expected: CountedRows) -> None:
 def counted_by_hand(
     corpus: Corpus, weights: Int64, side: Side, repeats: list[int]
 ) -> dict[tuple[int, int], int]:
-    """Look at every two tokens of every document."""
+    """Look at every two tokens of a document that stand in one window."""
     found: Counter[tuple[int, int]] = Counter()
     for document, times in zip(corpus.documents, repeats, strict=True):
         for i, word in enumerate(document):
-            for j, context in enumerate(document):
-                wanted = {"both": i != j, "left": j < i, "right": j > i}[side]
-                if wanted and abs(i - j) < len(weights):
-                    found[word, context] += times * int(weights[abs(i - j)])
+            for j in range(max(0, i - len(weights) + 1), min(len(document), i + len(weights))):
+                if {"both": i != j, "left": j < i, "right": j > i}[side]:
+                    found[word, document[j]] += times * int(weights[abs(i - j)])
     return {pair: value for pair, value in found.items() if value}
 
 
