@@ -15,10 +15,10 @@ from gpuemb.core import threads as workers
 from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
 from gpuemb.geometry.cka import cka
-from gpuemb.geometry.crossgrams import NARROW
-from gpuemb.geometry.resampling import order_of
+from gpuemb.geometry.grams.build import NARROW
+from gpuemb.geometry.resampling.prepared_pair import order_of
+from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rsa import rsa
-from gpuemb.geometry.similarity import Similarity
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
 
 PAIRWISE_WORDS = 6_000  # peers hold all V² / 2 distances: beyond it minutes and tens of gigabytes

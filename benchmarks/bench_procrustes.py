@@ -15,11 +15,12 @@ from gpuemb.bench.workloads import synthetic, work
 from gpuemb.bench.workloads.work import Work
 from gpuemb.core import threads as workers
 from gpuemb.core.arrays import FloatMatrix
-from gpuemb.geometry.accuracy import PROMISED
-from gpuemb.geometry.alignment import Alignment
-from gpuemb.geometry.crossgrams import NARROW, cross_grams
-from gpuemb.geometry.distances import PairRotations
+from gpuemb.geometry.cross_grams import cross_grams
+from gpuemb.geometry.grams.build import NARROW
+from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.procrustes import procrustes
+from gpuemb.geometry.rotations.alignment import Alignment
+from gpuemb.geometry.rotations.pair_distances import PairRotations
 from gpuemb.kernels.gram import Precision
 
 

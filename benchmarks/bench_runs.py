@@ -34,7 +34,7 @@ def test_runs_started_from_each_other(benchmark: Any, track: Track, source: str)
     def started() -> list[Neighbors]:
         found: list[Neighbors] = []
         for table in tables:
-            found.append(nearest_neighbors(table, K, likely=found[-1] if found else None))
+            found.append(nearest_neighbors(table, K, warm_start=found[-1] if found else None))
         return found
 
     def alone() -> list[Neighbors]:

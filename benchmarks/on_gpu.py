@@ -107,7 +107,7 @@ def checks() -> list[Check]:
     return [
         *(_kernel_tests(name) for name in kernels()),
         Check("ceilings and workloads", lambda: "", _workloads),
-        Check("roads of cosine_topk", lambda: "", _roads),
+        Check("strategies of cosine_topk", lambda: "", _strategies),
         *(_peer(name, module) for name, module in PEERS.items()),
         *(_sanitizer(tool) for tool in SANITIZERS),
     ]
@@ -118,12 +118,17 @@ def kernels() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "kernels").glob("*/__init__.py"))
 
 
+def has_cuda(name: str) -> bool:
+    """Whether a kernel folder has a file or a folder for CUDA."""
+    return any((ROOT / "kernels" / name / place).exists() for place in ("cuda.py", "cuda/__init__.py"))
+
+
 def _kernel_tests(name: str) -> Check:
     test = ROOT / "tests" / "kernels" / f"test_{name}.py"
 
     def why_not() -> str:
-        if not (ROOT / "kernels" / name / "cuda.py").exists():
-            return "it has no cuda.py yet"
+        if not has_cuda(name):
+            return "it has no CUDA implementation yet"
         return "" if test.exists() else "it has no test file"
 
     def run(left: float, out: Path) -> str:
@@ -138,8 +143,7 @@ def _sanitizer(tool: str) -> Check:
     def why_not() -> str:
         if shutil.which("compute-sanitizer") is None:
             return "compute-sanitizer is not on this machine"
-        present = [name for name in kernels() if (ROOT / "kernels" / name / "cuda.py").exists()]
-        return "" if present else "no kernel has a cuda.py yet"
+        return "" if any(map(has_cuda, kernels())) else "no kernel has a CUDA implementation yet"
 
     def run(left: float, out: Path) -> str:
         command = [
@@ -190,10 +194,10 @@ def _workloads(left: float, out: Path) -> str:
     return f"{len(run.ceilings[0].found)} ceilings, {len(run.records)} workloads, see table.txt"
 
 
-def _roads(left: float, out: Path) -> str:
-    from benchmarks import gpu_roads
+def _strategies(left: float, out: Path) -> str:
+    from benchmarks import gpu_strategies
 
-    return gpu_roads.race(out)
+    return gpu_strategies.race(out)
 
 
 def _logged(command: Sequence[str], name: str, left: float, out: Path) -> str:

@@ -1,6 +1,9 @@
 """Which parts of an embedding are real, and which would come out differently?
 
 The front door: every public name, loaded on first use. ``import gpuemb as ge`` costs nothing else.
+
+Where a docstring cites "Definitions §4", it means section 4 of the page "Definitions" of the documentation,
+``.docs/pages/definitions.md`` in the repository: every quantity with its formula, conventions and source.
 """
 
 from __future__ import annotations
@@ -40,21 +43,21 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
-    from gpuemb.geometry.alignment import Alignment, Alignments
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.consensus import Consensus, consensus
-    from gpuemb.geometry.crossgrams import CrossGrams, cross_grams
+    from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
     from gpuemb.geometry.displacement import Displacement, semantic_displacement
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+    from gpuemb.geometry.per_word import pip_per_word, second_order_cosine
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
+    from gpuemb.geometry.ranks.word_list_rsa import WordListSimilarity
+    from gpuemb.geometry.results import DirectedSimilarity, Similarity
+    from gpuemb.geometry.rotations.alignment import Alignment, Alignments
     from gpuemb.geometry.rsa import rsa
-    from gpuemb.geometry.rsa_lists import WordListSimilarity
-    from gpuemb.geometry.shape import angular, bures
-    from gpuemb.geometry.similarity import DirectedSimilarity, Similarity
+    from gpuemb.geometry.shape_distances import angular, bures
     from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
-    from gpuemb.geometry.words import pip_per_word, second_order_cosine
     from gpuemb.neighbors.cosines import Cosines, cosine_matrix, cosine_tiles
     from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
     from gpuemb.neighbors.index import CosineIndex
@@ -104,21 +107,21 @@ _ROOMS = {
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
-    "geometry.alignment": ("Alignment", "Alignments"),
+    "geometry.rotations.alignment": ("Alignment", "Alignments"),
     "geometry.cca": ("cca", "pwcca", "svcca"),
     "geometry.cka": ("cka",),
     "geometry.consensus": ("Consensus", "consensus"),
-    "geometry.crossgrams": ("CrossGrams", "cross_grams"),
+    "geometry.cross_grams": ("CrossGrams", "cross_grams"),
     "geometry.displacement": ("Displacement", "semantic_displacement"),
     "geometry.eigenspace": ("eigenspace_instability", "eigenspace_overlap"),
     "geometry.pip": ("pip_loss",),
     "geometry.procrustes": ("procrustes",),
     "geometry.rsa": ("rsa",),
-    "geometry.rsa_lists": ("WordListSimilarity",),
-    "geometry.shape": ("angular", "bures"),
-    "geometry.similarity": ("DirectedSimilarity", "Similarity"),
+    "geometry.ranks.word_list_rsa": ("WordListSimilarity",),
+    "geometry.shape_distances": ("angular", "bures"),
+    "geometry.results": ("DirectedSimilarity", "Similarity"),
     "geometry.spectrum": ("Spectrum", "spectrum", "spectrum_distance"),
-    "geometry.words": ("pip_per_word", "second_order_cosine"),
+    "geometry.per_word": ("pip_per_word", "second_order_cosine"),
     "neighbors.cosines": ("Cosines", "cosine_matrix", "cosine_tiles"),
     "neighbors.exact": ("Neighbors", "nearest_neighbors"),
     "neighbors.index": ("CosineIndex",),

@@ -1,4 +1,4 @@
-"""LLVM operations that Numba does not spell."""
+"""LLVM operations missing in Numba."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def _leading_zeros(typing_context: Any, word: Any) -> Any:
 
 
 # ``load_eight(text, at)`` is ``text[at:at + 8]`` of a uint8 array as one uint64, the first byte lowest;
-# ``store_eight(text, at, word)`` writes it back. The caller knows that the eight bytes are there.
+# ``store_eight(text, at, word)`` writes it back. The caller guarantees that the eight bytes exist.
 load_eight = cast(Callable[[Any, Any], Any], intrinsic(_load_eight))
 store_eight = cast(Callable[[Any, Any, Any], None], intrinsic(_store_eight))
 # ``bytes_between(text, at, first, last)`` has a bit for each of the sixty-four bytes from ``at``, the first
-# lowest: whether ``first <= byte <= last``. The caller knows that they are there.
+# lowest: whether ``first <= byte <= last``. The caller guarantees that they exist.
 bytes_between = cast(Callable[[Any, Any, Any, Any], Any], intrinsic(_bytes_between))
 # Zero bits below the lowest and above the highest one of a uint64; 64 for 0.
 trailing_zeros = cast(Callable[[Any], Any], intrinsic(_trailing_zeros))
@@ -118,7 +118,7 @@ def _prefetch(typing_context: Any, address: Any) -> Any:
 
 
 READ_SOON = 0, 3, 1  # to read, into every cache, data
-# ``prefetch(address)`` asks for a cache line that will be read soon.
+# ``prefetch(address)`` prefetches a cache line.
 prefetch = cast(Callable[[int], None], intrinsic(_prefetch))
 
 
@@ -135,6 +135,6 @@ def _borrowed(typing_context: Any, arrays: Any) -> Any:
     return arrays(arrays), generate
 
 
-# ``borrowed(arrays)`` is a named tuple of the same arrays that counts no references to them: the caller holds
-# them. Counting is atomic, and two workers that count the same array wait for each other at every use.
+# ``borrowed(arrays)`` is a named tuple of borrowed references to the same arrays: the caller owns them.
+# Counting references is atomic, and two workers that count the same array contend at every use.
 borrowed = cast(Callable[[T], T], intrinsic(_borrowed))

@@ -1,9 +1,11 @@
-"""Products of two panels in registers: LLVM code that Numba's own does not become.
+"""Products of packed panels in registers, as LLVM code beyond what Numba generates.
 
-A panel is as many rows as words fill a cache line, K steps of one word each. A word is one float32 or four
-int8: ``(K, 16)``; or one float64: ``(K, 8)``. A product keeps one accumulator a row and a panel of columns,
-whose lanes are the columns; a row's word is broadcast by the instruction's own memory operand. What a word
-times a word is, is an :class:`Arithmetic`.
+Packed panels, as in BLIS (Van Zee and van de Geijn 2015, ACM TOMS 41): a matrix is copied once into panels of
+as many rows as words fill a cache line. A panel stores one step of the inner dimension K after another, each
+a cache line: a word of every row, next to each other. A micro-kernel then reads memory in order only,
+whatever the matrix's layout was. A word is one float32 or four int8: a panel is ``(K, 16)``; or one float64:
+``(K, 8)``. A product keeps one accumulator a row and a panel of columns, with a lane a column; a row's word
+is broadcast by the instruction's memory operand. The product of two words is an :class:`Arithmetic`.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ PIECE = 96  # steps, where K is cut: 64 … 1000 measure alike
 
 
 class Arithmetic(NamedTuple):
-    """What is added for a word of a row and sixteen words of columns.
+    """Product of a word of a row with sixteen words of columns.
 
     Attributes:
-        lanes: the vector that is loaded, broadcast and added to.
-        prepare: ``(builder, columns)``: done once to sixteen words of columns.
+        lanes: vector type of loads, broadcasts and sums.
+        prepare: ``(builder, columns)``: applied once to sixteen words of columns.
         multiply: ``(builder, sums, columns, row)``: the sums with the products added.
     """
 
@@ -43,7 +45,7 @@ class Arithmetic(NamedTuple):
 
 @cache
 def features() -> frozenset[str]:
-    """What the processor that Numba compiles for can do, in LLVM's words."""
+    """Features of the processor Numba compiles for, by LLVM's names."""
     from llvmlite import binding
     from numba.core import config
 
@@ -127,7 +129,7 @@ def products(
         rows: address of the rows' words of the first step.
         panels: addresses of the panels whose columns are the lanes.
         steps: K, at least 1.
-        starts: what the accumulators of each row begin with.
+        starts: initial accumulators of each row.
         arithmetic: of the words.
 
     Returns:
@@ -135,25 +137,25 @@ def products(
     """
     if not wide_registers():
         return _cut_products(builder, rows, panels, steps, starts, arithmetic)
-    together = len(panels)
-    height = WIDE_SUMS // together
+    across = len(panels)
+    height = WIDE_SUMS // across
     found: list[list[Any]] = [[] for _ in starts]
     for first in range(0, len(starts), height):
         begin = [start for start in starts[first : first + height] for _ in panels]
-        step = _step(builder, together, first, arithmetic)
+        step = _step(builder, across, first, arithmetic)
         ended = counted_loop(builder, steps, [rows, *panels], LINE, begin, step)
         for place, total in enumerate(ended):
-            found[first + place // together].append(total)
+            found[first + place // across].append(total)
     return found
 
 
 def _cut_products(
     builder: Any, rows: Any, panels: Sequence[Any], steps: Any, starts: Sequence[Any], arithmetic: Arithmetic
 ) -> list[list[Any]]:
-    """As :func:`products` for few registers: K in pieces, between which the sums lie in memory.
+    """As :func:`products` for few registers: K in pieces, with the sums in memory in between.
 
-    Without pieces LLVM keeps the sums of finished passes in registers that the following ones need, wherever
-    they are stored: 75 instead of 110 GFLOP/s a thread with AVX2 on Zen 5.
+    Without pieces LLVM keeps the sums of finished passes in registers needed by the following ones:
+    75 instead of 110 GFLOP/s a thread with AVX2 on Zen 5.
     """
     place_of_sums: Callable[..., Any] = cgutils.alloca_once
     sums = [[place_of_sums(builder, arithmetic.lanes) for _ in panels] for _ in starts]

@@ -1,4 +1,4 @@
-"""The score of Definitions §3 at the speed of vector registers."""
+"""The defined dot product and length (Definitions §3) in vector registers."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@ A word of a panel is four coordinates of a row, K = d / 4: ``(K, 16, 4)`` int8. 
 unsigned by signed bytes, adds four products and never saturates: sums are exact. AVX-512 has it for sixteen
 lanes, AVX-VNNI for eight.
 
-Only this file knows the instruction. Numba's own code reaches it by the intrinsics built from ``signed`` and
-``unsigned``.
+Only this file names the instruction; other kernels use it through ``signed`` and ``unsigned``.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from numba.extending import intrinsic
 from gpuemb.kernels.panels import SIDE, WORD, WORDS, Arithmetic, address, call, features, products
 
 GROUP = 4  # coordinates a word
-FEATURES = "avx512vnni", "avxvnni"  # the first that is there is used
+FEATURES = "avx512vnni", "avxvnni"  # the first present is used
 WHOLE, HALF = "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpbusd.256"
 TO_UNSIGNED = -0x7F7F7F80  # 0x80808080: turns four int8 q into four uint8 q + 128
 
 
 @cache
 def missing() -> str:
-    """Say why the instruction cannot be used here; empty when it can."""
+    """Return why the instruction cannot be used here; empty when it can."""
     if any(name in features() for name in FEATURES):
         return ""
     return f"this processor has neither {' nor '.join(FEATURES)}"
@@ -52,13 +51,13 @@ def _lanes(builder: Any, whole: Any, first: int, count: int) -> Any:
     return builder.shuffle_vector(whole, ir.Constant(whole.type, ir.Undefined), chosen)
 
 
-def _raise(builder: Any, columns: Any) -> Any:
+def _offset(builder: Any, columns: Any) -> Any:
     return builder.xor(columns, ir.Constant(WORDS, [TO_UNSIGNED] * SIDE))
 
 
-# Columns of uint8; and columns of int8 that are raised by 128 on the way: sums must start at −128 · Σ row.
+# Columns of uint8; and columns of int8, offset by 128 when loaded: sums must start at −128 · Σ row.
 unsigned = Arithmetic(WORDS, lambda builder, columns: columns, _add_products)
-signed = Arithmetic(WORDS, _raise, _add_products)
+signed = Arithmetic(WORDS, _offset, _add_products)
 
 
 def _int8_tile(typing_context: Any, left: Any, right: Any, steps: Any, out: Any) -> Any:

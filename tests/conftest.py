@@ -15,14 +15,19 @@ from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.core.device import Device
 from gpuemb.core.dispatch import Kernel
 
-# "house" finds the same examples on every machine; "search" looks for new ones:
+# "few" and "house" find the same examples on every machine; "search" looks for new ones:
 # pytest --hypothesis-profile=search
 settings.register_profile("house", max_examples=80, deadline=None, derandomize=True, database=None)
+settings.register_profile("few", settings.get_profile("house"), max_examples=20)
 settings.register_profile("search", max_examples=1000, deadline=None)
-settings.load_profile("house")
 
 DEVICES = ("cpu", "cuda")
 ON_HOST = "cuda-on-host-"  # the emulator of tests/cuda_on_host, under each of its schedules
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try few examples where the slow tests are left out, else as many as the house does."""
+    settings.load_profile("few" if config.option.markexpr == "not slow" else "house")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,7 +40,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kernel: Kernel[..., object] | None = getattr(metafunc.module, "KERNEL", None)
         schedules = getattr(metafunc.module, "EMULATED", SCHEDULES)
         emulated = schedules if kernel is not None and has_cuda_text(kernel) else ()
-        names = (*DEVICES, *(ON_HOST + schedule for schedule in emulated))
+        marks = {schedule: () if schedule == "random" else (pytest.mark.slow,) for schedule in emulated}
+        names = (*DEVICES, *(pytest.param(ON_HOST + one, marks=marks[one]) for one in emulated))
         metafunc.parametrize("device", names, indirect=True, scope="module")
 
 

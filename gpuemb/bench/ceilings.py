@@ -18,7 +18,7 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.device import Device
 from gpuemb.core.jit import njit
 from gpuemb.core.random import stream
-from gpuemb.kernels.gram import panels
+from gpuemb.kernels.gram.cpu import panels
 from gpuemb.kernels.panels import wide_registers
 
 COPY_BYTES = 256 << 20  # a side: eight times the largest cache of common processors
@@ -93,7 +93,7 @@ def _in_registers(left: NDArray[Any], right: NDArray[Any]) -> Callable[[], objec
 
 
 def _laid_out(rows: NDArray[Any]) -> NDArray[Any]:
-    block = panels.room(len(rows), rows.shape[1], rows.dtype.type)
+    block = panels.empty_block(len(rows), rows.shape[1], rows.dtype.type)
     image = np.empty((len(rows), 0))
     panels.fill(rows, np.empty(0), np.empty((0, rows.shape[1])), False, block, np.empty(len(rows)), image)
     return block

@@ -58,10 +58,10 @@ def compare(
         import gpuemb
         from gpuemb.core import threads as workers
         from gpuemb.core.files import check_folder
-        from gpuemb.stability.compare import check_measures
+        from gpuemb.stability.measure_table import MEASURES, check_measures
 
         _check_several(tables)
-        check_measures(measure or "all")
+        check_measures("compare", measure, MEASURES)
         if out is not None:
             check_folder(out)
         with workers.limit(threads):
@@ -119,6 +119,7 @@ def _entries(found: Comparison) -> list[dict[str, object]]:
             "low": number(one.estimate.low),
             "high": number(one.estimate.high),
             "chance": number(one.chance),
+            "undefined": one.estimate.undefined,
             "reason": one.reason,
             "values": [[number(float(value)) for value in row] for row in one.values],
         }

@@ -58,6 +58,7 @@ def study(
     documents: options.DocumentsOption = None,
     field: options.Field = None,
     neighbors: options.NeighborsOption = None,
+    measure: options.MeasureOption = None,
     title: options.Title = None,
     out: options.Out = None,
     extend: options.Extend = False,
@@ -97,6 +98,7 @@ def study(
             field,
             neighbors,
             title,
+            tuple(measure or ()),
         )
         asked = options.study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)

@@ -69,6 +69,14 @@ Field = Annotated[
 NeighborsOption = Annotated[
     int | None, typer.Option("--neighbors", help="Nearest neighbors that are compared.", show_default="10")
 ]
+MeasureOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure",
+        help="A measure of runs to take, such as `rsa` or `cca`, or `all`; may be repeated.",
+        show_default="the thirteen of the report",
+    ),
+]
 Title = Annotated[str | None, typer.Option(help="Headline of the report.", show_default=False)]
 Out = Annotated[
     Path | None, typer.Option(help="Folder of the results.", show_default="a new one below runs/")
@@ -107,6 +115,7 @@ class StudyFlags:
     field: str | None
     neighbors: int | None
     title: str | None
+    measure: tuple[str, ...] = ()
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -128,7 +137,8 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
     base = file.parent if file is not None else Path()
     if flags.corpus:
         mapping["corpus"] = [_from_here(source) for source in flags.corpus]
-    _override(mapping, {"neighbors": flags.neighbors, "title": flags.title})
+    measures = list(flags.measure) or None
+    _override(mapping, {"neighbors": flags.neighbors, "title": flags.title, "measures": measures})
     _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
     _override(
         mapping.setdefault("text", {}),

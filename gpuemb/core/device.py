@@ -32,6 +32,10 @@ class Device:
 
     Raises:
         ConfigError: another kind, or an index that is no whole number from 0.
+
+    Example:
+        >>> print(ge.Device("cpu"), ge.Device("cuda", 1))
+        cpu cuda:1
     """
 
     kind: str

@@ -1,8 +1,9 @@
 """Dispatch: a kernel runs on the device of its arrays.
 
 A kernel is a folder ``kernels/<name>/``. Its ``__init__.py`` holds the contract with its limits and, under a
-decorator below, a slow and correct NumPy reference; ``cpu.py`` and ``cuda.py`` hold a function of
-the same name and signature. The file system is the registry: a device exists because its file does.
+decorator below, a slow and correct NumPy reference; ``cpu.py`` and ``cuda.py``, or packages ``cpu/`` and
+``cuda/``, hold a function of the same name and signature. The file system is the registry: a device exists
+because its file or folder does. Kernels of one contract share a folder.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Kernel(Generic[P, R]):
         CuPy) through DLPack.
 
         Raises:
-            DeviceError: the kernel has no file for this kind of device.
+            DeviceError: the kernel has nothing for this kind of device.
         """
         implementation = self.implementation(device.kind)
         if self.limits is not None:
@@ -60,11 +61,18 @@ class Kernel(Generic[P, R]):
         return call
 
     def runs_on(self, kind: str) -> bool:
-        """Whether the kernel has a file for this kind of device."""
-        return importlib.util.find_spec(f"{self.reference.__module__}.{kind}") is not None
+        """Whether the kernel has a file or a folder for this kind of device."""
+        return self.place(kind) != ""
+
+    def place(self, kind: str) -> str:
+        """Return what the kernel's folder has for a kind of device: ``cpu.py``, ``cpu/`` or nothing."""
+        spec = importlib.util.find_spec(f"{self.reference.__module__}.{kind}")
+        if spec is None or spec.origin is None:  # None: a folder without code, such as a stale cache
+            return ""
+        return f"{kind}.py" if spec.submodule_search_locations is None else f"{kind}/"
 
     def implementation(self, kind: str) -> Callable[..., R]:
-        """Return the function of ``kernels/<name>/<kind>.py`` itself."""
+        """Return the bare function of the kernel's file or folder for this kind of device."""
         if not self.runs_on(kind):
             present = [other for other in ("cpu", "cuda") if self.runs_on(other)]
             raise DeviceError(

@@ -12,6 +12,13 @@ class GpuembError(Exception):
         given: what was given, after the name of the function (``"procrustes: X has 300 dimensions …"``).
         needed: what is needed instead.
         remedy: what to do about it.
+
+    Example:
+        >>> try:
+        ...     ge.rsa(x, y[:10])
+        ... except ge.GpuembError as error:
+        ...     print(error.needed)
+        Row i must be the same word in both tables.
     """
 
     def __init__(self, given: str, *, needed: str, remedy: str) -> None:
@@ -27,51 +34,136 @@ def _rebuild(kind: type[GpuembError], given: str, needed: str, remedy: str) -> G
 
 
 class ShapeError(GpuembError, ValueError):
-    """An array has the wrong number of axes, or axes of the wrong length."""
+    """An array has the wrong number of axes, or axes of the wrong length.
+
+    Example:
+        >>> ge.rsa(x, y[:10])
+        Traceback (most recent call last):
+        gpuemb.core.errors.ShapeError: rsa: X has 50 rows but Y has 10
+        ...
+    """
 
 
 class DTypeError(GpuembError, TypeError):
-    """An array has a dtype that the operation does not support."""
+    """An array has a dtype that the operation does not support.
+
+    Example:
+        >>> ge.rsa(x.astype(str), y)
+        Traceback (most recent call last):
+        gpuemb.core.errors.DTypeError: rsa: X holds ...
+    """
 
 
 class NonFiniteError(GpuembError, ValueError):
-    """An array holds NaN or infinity."""
+    """An array holds NaN or infinity.
+
+    Example:
+        >>> ge.Embedding(np.array([[1.0, np.nan]]), ["cat"])
+        Traceback (most recent call last):
+        gpuemb.core.errors.NonFiniteError: embedding: vectors holds NaN or infinity; row 0, ...
+    """
 
 
 class DeviceError(GpuembError, RuntimeError):
-    """A device is absent, or the operation has no implementation for it."""
+    """A device is absent, or the operation has no implementation for it.
+
+    Example:
+        >>> ge.nearest_neighbors(x, 3, device="cuda:99")
+        Traceback (most recent call last):
+        gpuemb.core.errors.DeviceError: ...
+    """
 
 
 class CompileError(GpuembError, RuntimeError):
-    """A kernel's CUDA source does not compile."""
+    """A kernel's CUDA source does not compile.
+
+    Example:
+        >>> issubclass(ge.CompileError, ge.GpuembError) and issubclass(ge.CompileError, RuntimeError)
+        True
+    """
 
 
 class MemoryBudgetError(GpuembError, MemoryError):
-    """The planned memory exceeds the budget; nothing was allocated."""
+    """The planned memory exceeds the budget; nothing was allocated.
+
+    Example:
+        >>> many = np.ones((3000, 2))
+        >>> ge.cosine_matrix(many)
+        Traceback (most recent call last):
+        gpuemb.core.errors.MemoryBudgetError: cosine_matrix: 3000 × 3000 cosines are 72.0 MB
+        ...
+    """
 
 
 class VocabularyError(GpuembError, ValueError):
-    """A word is missing, or the vocabulary is empty or too small."""
+    """A word is missing, or the vocabulary is empty or too small.
+
+    Example:
+        >>> ge.Embedding(x, words)["w99"]
+        Traceback (most recent call last):
+        gpuemb.core.errors.VocabularyError: embedding: the word 'w99' is not among its 50 words
+        ...
+    """
 
 
 class ConfigError(GpuembError, ValueError):
-    """An option is unknown, contradicts another, or has an impossible value."""
+    """An option is unknown, contradicts another, or has an impossible value.
+
+    Example:
+        >>> ge.GloVe(dim=0)
+        Traceback (most recent call last):
+        gpuemb.core.errors.ConfigError: GloVe: dim = 0
+        ...
+    """
 
 
 class FileFormatError(GpuembError, ValueError):
-    """A file does not hold what its reader expects; path and position are named."""
+    """A file does not hold what its reader expects; path and position are named.
+
+    Example:
+        >>> ge.load("pets.txt")
+        Traceback (most recent call last):
+        gpuemb.core.errors.FileFormatError: load: pets.txt...
+    """
 
 
 class StorageError(GpuembError, OSError):
-    """A file or folder cannot be read or written."""
+    """A file or folder cannot be read or written.
+
+    Example:
+        >>> ge.load("missing.npy")
+        Traceback (most recent call last):
+        gpuemb.core.errors.StorageError: load: missing.npy cannot be read: No such file or directory
+        ...
+    """
 
     def __str__(self) -> str:
         return f"{self.given}\n  {self.needed}\n  {self.remedy}"
 
 
 class DroppedWarning(UserWarning):
-    """Rows of a file were left out: repeated words, or unreadable rows."""
+    """Rows of a file were left out: repeated words, or unreadable rows.
+
+    Example:
+        >>> import warnings
+        >>> np.savez("twice.npz", words=["cat", "dog", "cat"], vectors=np.eye(3))
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", ge.DroppedWarning)
+        ...     table = ge.load("twice.npz")
+        >>> len(table), table.duplicates
+        (2, 1)
+    """
 
 
 class ShortDocumentsWarning(UserWarning):
-    """Lines are documents, and most are so short that few words stand near each other."""
+    """Lines are documents, and most are so short that few words stand near each other.
+
+    Example:
+        >>> import warnings
+        >>> np.savetxt("short.txt", ["two words"] * 2000, fmt="%s")
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", ge.ShortDocumentsWarning)
+        ...     tokens = ge.read_corpus("short.txt")
+        >>> tokens.documents
+        2000
+    """

@@ -18,7 +18,7 @@ from gpuemb.corpus.chunks import Chunk, Reading, check_text, documents_in, not_t
 from gpuemb.corpus.merge import Piece
 from gpuemb.corpus.token_patterns import ByteRule, DocumentRule
 from gpuemb.kernels.tokenize import LONGEST, NONE, TOO_LONG, Bytes, FoundTokens, tokenize
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 SHOWN = 40  # bytes of an overlong token in its message
 
@@ -40,7 +40,7 @@ class EncodedChunk:
     chunk: Chunk
     text: Bytes
     found: FoundTokens
-    spellings: Spellings
+    spellings: StringTable
     lines: int
     blank_start: bool = False
     blank_stop: bool = False
@@ -57,14 +57,14 @@ class Encoder:
 
     def __init__(self, reading: Reading) -> None:
         self.pieces = list[Piece]()
-        self._tables, self._idle = list[Spellings](), deque[Spellings]()
+        self._tables, self._idle = list[StringTable](), deque[StringTable]()
         self._reading = reading
         self._source, self._line, self._blank = -1, 1, True
 
-    def merged(self) -> tuple[Spellings, dict[Spellings, Int32]]:
+    def merged(self) -> tuple[StringTable, dict[StringTable, Int32]]:
         """Merge the tables: all spellings with their counts, and the new ids of each table."""
         if not self._tables:
-            return Spellings(), {}
+            return StringTable(), {}
         largest = max(self._tables, key=len)
         numbers = {largest: np.arange(len(largest), dtype=np.int32)}
         for table in self._tables:
@@ -100,12 +100,12 @@ class Encoder:
             return _encode_bytes(rule, self._reading, chunk, spellings)
 
     @contextmanager
-    def _table(self) -> Iterator[Spellings]:
+    def _table(self) -> Iterator[StringTable]:
         """Lend a table of spellings to one worker."""
         try:
             table = self._idle.pop()
         except IndexError:
-            table = Spellings()
+            table = StringTable()
             self._tables.append(table)
         yield table
         self._idle.append(table)
@@ -146,7 +146,7 @@ class Encoder:
         self.pieces.append(Piece(found.ids, ends, encoded.spellings))
 
 
-def _encode_bytes(rule: ByteRule, reading: Reading, chunk: Chunk, spellings: Spellings) -> EncodedChunk:
+def _encode_bytes(rule: ByteRule, reading: Reading, chunk: Chunk, spellings: StringTable) -> EncodedChunk:
     text, records = _bytes_of(chunk, reading.encoding_errors), chunk.records is not None
     found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
     lines, blank = len(found.ends), found.blank
@@ -186,7 +186,7 @@ def _distinct(ends: Int64) -> Int64:
 
 
 def _encode_documents(
-    rule: DocumentRule, reading: Reading, chunk: Chunk, line: int, spellings: Spellings
+    rule: DocumentRule, reading: Reading, chunk: Chunk, line: int, spellings: StringTable
 ) -> EncodedChunk:
     documents = documents_in(chunk, reading, line)
     numbers: dict[str, int] = {}

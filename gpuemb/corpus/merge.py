@@ -12,7 +12,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.errors import ShortDocumentsWarning
 from gpuemb.corpus.subsampling import Subsampling
-from gpuemb.kernels.tokenize.spellings import Spellings, renumbered
+from gpuemb.kernels.tokenize.string_table import StringTable, renumbered
 
 SHORT_LINE = 20  # tokens: twice the usual window of ten
 FEW_LINES = 1000  # fewer are too small a sample for the median line
@@ -24,7 +24,7 @@ class Piece:
 
     ids: Int32
     ends: Int64
-    spellings: Spellings
+    spellings: StringTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class _Placed:
 
 
 def merge_pieces(
-    pieces: list[Piece], ids_of: Mapping[Spellings, Int32], draws: Subsampling | None
+    pieces: list[Piece], ids_of: Mapping[StringTable, Int32], draws: Subsampling | None
 ) -> tuple[Int32, Int64]:
     """Return all ids in one array, and where documents begin; the pieces and their arrays are consumed.
 

@@ -31,7 +31,7 @@ from gpuemb.corpus.subsampling import Subsampling, check_threshold
 from gpuemb.corpus.token_patterns import DEFAULT, ByteRule, DocumentRule, Tokenizer, name_of, token_pattern
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 GIVEN = "given"  # what the tokenizer is called where documents are lists of tokens
 
@@ -46,6 +46,12 @@ class Tokens:
         vocabulary: words by id; its counts are of the text, before sub-sampling.
         unicode_version: of the table of letters.
         tokenizer: name of the tokenizer.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> first = tokens.ids[tokens.starts[0] : tokens.starts[1]]
+        >>> [tokens.vocabulary.words[i] for i in first]
+        ['the', 'cat', 'sat', 'on', 'the', 'mat']
     """
 
     ids: Int32
@@ -134,6 +140,11 @@ def read_corpus(
     Cost: 8 bytes a token; about 60 bytes and its length a distinct spelling and worker; a few chunks of
     4 MB a worker. The default tokenizer and ``whitespace`` use every core, the others one.
     Source: sub-sampling: Mikolov et al. (2013), NIPS, equation 5.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt", min_count=6)
+        >>> tokens.documents, len(tokens.ids), tokens.vocabulary.words[:3]
+        (9, 42, ('the', 'a', 'cat'))
     """
     if subsample is not None:
         check_threshold(subsample)
@@ -194,7 +205,7 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
         )
 
 
-def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]:
+def _words(spelled: StringTable, *, lower: bool) -> tuple[StringTable, Int64, Int32]:
     """Return the distinct words, their counts, and the word of each spelling.
 
     All spellings are lowercased in one call: the line end between them is not a letter, so the result of
@@ -204,7 +215,7 @@ def _words(spelled: Spellings, *, lower: bool) -> tuple[Spellings, Int64, Int32]
     lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()
     if lowered == joined:
         return spelled, counts, np.arange(len(counts), dtype=np.int32)
-    words, text = Spellings(), np.frombuffer(lowered, np.uint8)
+    words, text = StringTable(), np.frombuffer(lowered, np.uint8)
     word_of = words.number(text, places_of(text))
     of_words = np.zeros(len(words), np.int64)
     np.add.at(of_words, word_of, counts)

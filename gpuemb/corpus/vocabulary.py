@@ -16,7 +16,7 @@ from gpuemb.core.doors import enter_fields
 from gpuemb.core.errors import ShapeError, StorageError, VocabularyError
 from gpuemb.core.results import one_line, shown
 from gpuemb.kernels.tokenize import Bytes
-from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of, selected
 
 PREFIX = 8  # bytes of a word that are compared as one number
 MASKS = np.array([(1 << 64) - (1 << 8 * (PREFIX - length)) for length in range(PREFIX + 1)], np.uint64)
@@ -31,6 +31,13 @@ class Vocabulary:
         words: the ``V`` words; a word's id is its position.
         counts: ``(V,)`` occurrences in the corpus.
         dropped_tokens: occurrences of words outside the vocabulary.
+
+    Example:
+        >>> vocabulary = ge.read_corpus("pets.txt", min_count=6).vocabulary
+        >>> vocabulary.words
+        ('the', 'a', 'cat', 'dog', 'on', 'sat')
+        >>> vocabulary.counts.tolist(), vocabulary.dropped_tokens
+        ([12, 6, 6, 6, 6, 6], 12)
     """
 
     words: tuple[str, ...]
@@ -58,7 +65,7 @@ class Vocabulary:
 
 
 def build_vocabulary(
-    spellings: Spellings,
+    spellings: StringTable,
     counts: Int64,
     *,
     min_count: int = 1,
@@ -122,7 +129,7 @@ def words_of(vocabulary: Vocabulary | Sequence[str] | str | Path) -> Sequence[st
     return [line.split()[0] for line in lines if line.strip()]
 
 
-def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np.bool_]:
+def _among(spellings: StringTable, given: Iterable[str], known: int) -> NDArray[np.bool_]:
     """Return which of the known spellings are given."""
     text = "".join(f"{word}\n" for word in given if word and "\n" not in word and "\0" not in word)
     joined = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
@@ -132,7 +139,7 @@ def _among(spellings: Spellings, given: Iterable[str], known: int) -> NDArray[np
     return among
 
 
-def _by_count_then_word(spellings: Spellings, rows: Int64, counts: Int64) -> tuple[list[str], Int64]:
+def _by_count_then_word(spellings: StringTable, rows: Int64, counts: Int64) -> tuple[list[str], Int64]:
     """Return words and their rows, highest count first, equal counts by word."""
     joined, starts = spellings.joined(), spellings.starts
     rows = rows[_alphabetical(joined, starts[rows], starts[rows + 1] - starts[rows] - 1)]
@@ -140,7 +147,7 @@ def _by_count_then_word(spellings: Spellings, rows: Int64, counts: Int64) -> tup
     rows = rows[np.argsort(rarity, kind="stable")]
     often = int(np.count_nonzero(rarity == 0))
     rows[:often] = rows[:often][np.argsort(-counts[rows[:often]], kind="stable")]
-    words = arranged(joined, starts, rows).tobytes().decode().split("\n")[:-1]
+    words = selected(joined, starts, rows).tobytes().decode().split("\n")[:-1]
     return words, rows
 
 

@@ -40,6 +40,11 @@ class Cooccurrence(CountTable):
         unit: value of an integer 1, ``1/2520`` for a harmonic window of 10.
         vocabulary: the words of rows and columns.
         provenance: what was counted, where known.
+
+    Example:
+        >>> counts = ge.count_cooccurrences(ge.read_corpus("pets.txt"), window=2)
+        >>> counts.units("cat", "sat"), counts.conditional("cat", "sat"), round(counts.joint("cat", "sat"), 4)
+        (6, 0.2, 0.0238)
     """
 
     @door

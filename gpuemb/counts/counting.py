@@ -65,6 +65,11 @@ def count_cooccurrences(
 
     Cost: at most ``2·T·window`` integer additions; ``6·T`` bytes and ``33·V`` a worker beside the result.
     Source: Pennington (2014); Definitions §1.
+
+    Example:
+        >>> counts = ge.count_cooccurrences(ge.read_corpus("pets.txt"), window=2)
+        >>> counts.units("cat", "on"), counts.unit  # three times at distance 2
+        (3, Fraction(1, 2))
     """
     check_window(window, weighting)
     check_repeats(tokens, repeats)
@@ -95,6 +100,12 @@ def bootstrap_repeats(tokens: Tokens, seed: int) -> Int64:
         seed: names the stream; equal seeds draw equal samples.
 
     Source: Antoniak and Mimno (2018): resampled documents show the uncertainty of a corpus.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> repeats = ge.bootstrap_repeats(tokens, seed=0)
+        >>> len(repeats), int(repeats.sum())  # as many documents as there are
+        (9, 9)
     """
     drawn = stream(seed, "bootstrap", "documents").integers(0, tokens.documents, tokens.documents)
     return np.bincount(drawn, minlength=tokens.documents).astype(np.int64)

@@ -133,6 +133,12 @@ def ppmi(counts: CountTable, *, shift: float = 1.0, smoothing: float = 1.0) -> c
         are not positive.
 
     Cost: one logarithm a stored pair. Source: Levy, Goldberg and Dagan (2015); Definitions §1.
+
+    Example:
+        >>> counts = ge.count_cooccurrences(ge.read_corpus("pets.txt"), window=2)
+        >>> table = ge.ppmi(counts)
+        >>> round(float(table[counts.id_of("cat"), counts.id_of("sat")]), 3)
+        0.336
     """
     from scipy.sparse import csr_matrix
 

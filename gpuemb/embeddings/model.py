@@ -55,6 +55,13 @@ class Embedding:
         NonFiniteError: a vector holds NaN or infinity; its word is named.
         VocabularyError: a word is listed twice.
         DTypeError, ConfigError: not a floating table, or words that are not strings.
+
+    Example:
+        >>> table = ge.Embedding(x, words)
+        >>> len(table), table.dim, table["w3"].shape
+        (50, 8, (8,))
+        >>> [(word, round(cosine, 3)) for word, cosine in table.most_similar("w3", k=2)]
+        [('w29', 0.819), ('w38', 0.738)]
     """
 
     vectors: FloatMatrix
@@ -196,6 +203,11 @@ class EmbeddingStack:
             if unknown.
         dropped: for each run, its words missing in another run, in its own order.
         folded: for each run, the number of rows dropped for an earlier one that differs only in case.
+
+    Example:
+        >>> runs = ge.EmbeddingStack(np.stack([x, y]), words, runs=("first", "second"))
+        >>> len(runs), runs[1].name, np.array_equal(runs[1].vectors, y)
+        (2, 'second', True)
     """
 
     vectors: Any

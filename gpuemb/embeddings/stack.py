@@ -43,6 +43,13 @@ def stack(
         MemoryBudgetError: the shared rows do not fit the memory.
 
     Cost: one copy of the shared rows.
+
+    Example:
+        >>> first = ge.Embedding(x, words, name="first")
+        >>> second = ge.Embedding(y[::-1], words[::-1], name="second")
+        >>> both = ge.stack([first, second])  # row i is the same word in both
+        >>> both.runs, np.array_equal(both[1].vectors, y)
+        (('first', 'second'), True)
     """
     embeddings = _embeddings(tables, words)
     spelled = [_rows(embedding, case) for embedding in embeddings]

@@ -1,6 +1,6 @@
-"""How alike two tables are, as shapes in space.
+"""Similarity of two or more tables over the same words, as shapes in space.
 
-One name has several meanings in public code. What ours is, and how to come to it from a peer's number
+One name has several meanings in public code. Ours, and its relation to a peer's number
 (``NBS = ‖XᵀY‖_* / (‖X‖ ‖Y‖)`` of centered columns):
 
 ======================  ===================================  =========================================
@@ -25,8 +25,8 @@ rsa, the rows           of length 1                          rsatoolbox "euclide
                                                              rows as they are: the same if scaled first;
                                                              "correlation": centered rows first
 rsa, kendall            τ-b                                  rsatoolbox "tau-a": the same without ties
-rsa and cka, bootstrap  copies of a word are no pair         whole matrices drawn keep them, as cosines
-                                                             of 1: copies feign agreement
+rsa and cka, bootstrap  copies of a word are no pair         resampled whole matrices keep them, as
+                                                             cosines of 1, which inflates agreement
 cca                     mean ρ over the smaller rank         mean ρ² is another measure; as a distance:
                                                              one minus it
 svcca                   99 % of ``Σλ = Σσ²`` of each table   of ``Σσ``: more axes are kept
@@ -40,11 +40,11 @@ semantic_displacement   one minus the mean cosine of rows    Hamilton: the same 
 ======================  ===================================  =========================================
 
 Sums are float64 over blocks of 8,192 rows, of float32 products where those are enough
-(:mod:`gpuemb.geometry.crossgrams` says for which measures). Where they hold too few digits for a
-measure, the rows are read again, and its result says ``recomputed``:
+(:mod:`gpuemb.geometry.cross_grams` lists the measures). Where they have too few digits for a measure,
+the rows are read again, and its result is marked ``recomputed``:
 
 =======================================  ==============================================================
-what loses digits                        when the rows are read, and how
+loss of digits                           when the rows are read, and how
 =======================================  ==============================================================
 distances of nearly equal tables; angle  a squared distance is less than 1e6 times the error of its
 and Bures distance of such shapes        sums: from the difference of the rows
@@ -56,8 +56,8 @@ instability of nearly equal spaces, PIP  the value is less than 1e6 times the er
 of a word of nearly equal tables         thin QR
 =======================================  ==============================================================
 
-``permutations=`` hold a number against chance, ``bootstrap=`` against other words. A permuted draw sums
-``XᵀY`` anew, a resample all three products:
+``permutations=`` compare a number with chance, ``bootstrap=`` with other words. A permutation sums ``XᵀY``
+again, a resample all three products:
 
 =======================================  ==============================================================
 measure                                  a word that is drawn several times
@@ -66,13 +66,13 @@ rsa (Pearson), cka, pip_loss             makes no pair with its copies
 rsa of a list, or by ranks that fit in   makes no pair with its copies; a draw moves entries of the
 memory                                   matrices instead
 procrustes, angular, bures,              counts as often as it is drawn, as in the formula of rows that
-semantic_displacement (``d ≤ e``)        stand there so often
+semantic_displacement (``d ≤ e``)        occur so often
 cca, svcca, pwcca,                       the same; of orthonormal rows, so that a draw errs by
-eigenspace_overlap and instability       ``c·eps·condition``, or of the drawn rows where too few are drawn
-spectrum_distance                        the same; no permutation, as a spectrum knows no order of words
+eigenspace_overlap and instability       ``c·eps·condition``, or of the drawn rows where too few are
+spectrum_distance                        the same; no permutation: a spectrum has no order of words
 =======================================  ==============================================================
 
-Not drawn: ranks that are streamed (they must stand in memory), weighted procrustes (a draw weighs
-itself), numbers of one table or of each word. Tables of pairs leave out one run at a time
+Not resampled: streamed ranks (they must fit in memory), weighted procrustes (a draw sets the weights),
+numbers of one table or of each word. Tables of pairs leave out one run at a time
 (:mod:`gpuemb.stability.statistics`).
 """

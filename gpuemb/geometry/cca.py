@@ -1,33 +1,25 @@
-"""Canonical correlations: how alike are two tables up to any linear map?"""
+"""Canonical correlations: similarity of two tables up to any linear map."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.axes import Frames, frames_of
-from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
-from gpuemb.geometry.similarity import DirectedSimilarity, Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.resampling.intervals import SHARE
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.results import DirectedSimilarity, Similarity
+from gpuemb.geometry.subspaces.axes import Subspaces
+from gpuemb.geometry.subspaces.measure import SubspaceMeasure
 
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 NO_VARIANCE = "the rows of one table are all equal"
 
 
-def cca(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Mean canonical correlation of two tables with column means removed.
 
     The correlations ρ are the cosines between the spaces that the columns span, as many as the smaller
@@ -37,42 +29,29 @@ def cca(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
         The mean ρ in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
-        to ``eps·condition`` from the rows (``.recomputed``); NaN with its reason where a table's rows are
-        all equal.
+        to ``eps·condition`` from the rows (``.recomputed``), where there is no interval; NaN with its reason
+        where a table's rows are all equal.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
         ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops, about fourfold from the rows; ``2·V·d·d'`` and an SVD a permutation,
-    ``1.3·V·(d² + dd' + d'²)`` and a few a resample. Source: Raghu (2017); Definitions §4, §5.
+    Cost: ``V·(d + d')²`` flops, about fourfold from the rows; as many again and ``3·B`` decompositions for
+    the interval. Source: Raghu (2017); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.cca(x, y).value, 3), round(ge.cca(x, x @ (q + 1)).value, 6)
+        (0.994, 1.0)
     """
-    draws = Draws("cca", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("cca", [x, y], "centered")
-    found = _described(mean_correlation(frames), "cca", frames, zeros)
-    return uncertainty_of_frames([x, y], CCA, draws, progress).onto(found) if draws else found
+    return measured(CCA, x, y, Draws.of("cca", resampling))
 
 
-def svcca(
-    x: Any,
-    y: Any,
-    *,
-    share: float = KEPT_SHARE,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Resampling]) -> Similarity:
     """Mean canonical correlation of the leading principal axes of two tables.
 
     Of each table the fewest axes are kept that hold 99 % of ``Σλ``. Rotation, scale and translation change
@@ -82,11 +61,7 @@ def svcca(
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
         share: of the variance that is kept, above 0 and at most 1.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
         As :func:`cca`.
@@ -96,26 +71,16 @@ def svcca(
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
 
-    Cost: ``V·(d + d')²`` flops; draws as :func:`cca`. Source: Raghu (2017); Definitions §4, §5.
+    Cost: as :func:`cca`. Source: Raghu (2017); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.svcca(x, y, share=0.9).value, 3)
+        0.994
     """
-    check_share(share)
-    draws = Draws("svcca", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("svcca", [x, y], "centered", share)
-    found = _described(mean_correlation(frames), "svcca", frames, zeros)
-    measure = FrameMeasure("SVCCA", "centered", mean_correlation, share)
-    return uncertainty_of_frames([x, y], measure, draws, progress).onto(found) if draws else found
+    return measured(svcca_measure(share), x, y, Draws.of("svcca", resampling))
 
 
-def pwcca(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> DirectedSimilarity:
+def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarity:
     """Canonical correlations weighted by how much of a table each direction carries.
 
     ``Σ α_i ρ_i / Σ α_i``, ``α_i = Σ_j |h_i·x_j|`` over the columns ``x_j`` of X, ``h_i`` its canonical
@@ -126,14 +91,11 @@ def pwcca(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
-        As :func:`cca`, and ``.reverse``; what draws tell is of ``.value``: exchange the tables for the other.
+        As :func:`cca`, and ``.reverse``; the interval and the null are those of ``.value``: exchange the
+        tables for the other.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
@@ -142,12 +104,15 @@ def pwcca(
 
     Cost: as :func:`cca`. Source: Morcos (2018), whose code gives only the side of smaller rank;
     Definitions §4, §5.
+
+    Example:
+        >>> found = ge.pwcca(x, y)
+        >>> round(found.value, 3), round(found.reverse, 3)
+        (0.994, 0.994)
     """
-    draws = Draws("pwcca", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("pwcca", [x, y], "centered")
-    one_way = _described(weighted_correlation(frames), "pwcca", frames, zeros)
-    found = DirectedSimilarity(**vars(one_way), reverse=weighted_correlation(frames.exchanged()))
-    return uncertainty_of_frames([x, y], PWCCA, draws, progress).onto(found) if draws else found
+    found = measured(PWCCA, x, y, Draws.of("pwcca", resampling))
+    assert isinstance(found, DirectedSimilarity)
+    return found
 
 
 def check_share(share: float) -> None:
@@ -161,34 +126,67 @@ def check_share(share: float) -> None:
 
 
 @threads.single_threaded_blas()
-def mean_correlation(frames: Frames) -> float:
-    """Return the mean cosine between two frames; NaN where one has no axis."""
-    if not frames.exist:
+def mean_correlation(spaces: Subspaces) -> float:
+    """Return the mean cosine between two subspaces; NaN where one has no axis."""
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    return float(xp.mean(xp.linalg.svdvals(frames.cosines[0][1])))
+    xp = namespace_of(spaces.cosines[0][1])
+    return float(xp.mean(xp.linalg.svdvals(spaces.cosines[0][1])))
 
 
 @threads.single_threaded_blas()
-def weighted_correlation(frames: Frames) -> float:
+def weighted_correlation(spaces: Subspaces) -> float:
     """Return the mean cosine weighted by the first table's columns; NaN where one has no axis.
 
     ``h_i·x_j`` are the entries of ``Aᵀ UᵀX = Aᵀ diag(σ) directionsᵀ``, A the left factor of the cosines.
     """
-    if not frames.exist:
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    left, correlations, _ = xp.linalg.svd(frames.cosines[0][1], full_matrices=False)
-    axes = frames.axes[0]
+    xp = namespace_of(spaces.cosines[0][1])
+    left, correlations, _ = xp.linalg.svd(spaces.cosines[0][1], full_matrices=False)
+    axes = spaces.axes[0]
     columns = axes.singular[:, None] * xp.matrix_transpose(axes.directions)
     weights = xp.sum(xp.abs(xp.matrix_transpose(left) @ columns), axis=1)
     return float(xp.sum(weights * correlations) / xp.sum(weights))
 
 
-def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
-    reason = NO_VARIANCE if math.isnan(value) else ""
-    return Similarity(value, measure, "centered", zeros, reason, frames.recomputed)
+def svcca_measure(share: float = KEPT_SHARE) -> SubspaceMeasure:
+    """Return SVCCA with a share of the variance."""
+    check_share(share)
+    return SubspaceMeasure(
+        name="svcca",
+        title=f"SVCCA ({100 * share:g} % of the variance)",
+        meaning="Mean canonical correlation of the leading principal axes of both tables.",
+        preparation="centered",
+        possible=SHARE,
+        missing=NO_VARIANCE,
+        precision="float64",
+        of_subspaces=mean_correlation,
+        share=share,
+        options=svcca_measure,
+    )
 
 
-CCA = FrameMeasure("CCA", "centered", mean_correlation)
-PWCCA = FrameMeasure("PWCCA", "centered", weighted_correlation)
+CCA = SubspaceMeasure(
+    name="cca",
+    title="Mean canonical correlation",
+    meaning="Mean cosine between the spaces that the columns of both tables span; no invertible linear map"
+    " can change it.",
+    preparation="centered",
+    possible=SHARE,
+    missing=NO_VARIANCE,
+    precision="float64",
+    of_subspaces=mean_correlation,
+)
+SVCCA = svcca_measure()
+PWCCA = SubspaceMeasure(
+    name="pwcca",
+    title="PWCCA, weighted by the first",
+    meaning="Canonical correlations weighted by how much of the first table each direction carries.",
+    preparation="centered",
+    possible=SHARE,
+    missing=NO_VARIANCE,
+    symmetric=False,
+    precision="float64",
+    of_subspaces=weighted_correlation,
+)

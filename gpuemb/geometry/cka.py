@@ -1,32 +1,30 @@
-"""Centered kernel alignment: are the two tables' similarity structures proportional?"""
+"""Centered kernel alignment of two tables."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import Any, Unpack
+
+import numpy as np
 
 from gpuemb.core.arrays import namespace_of
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.centering import FAR, ROUNDING, moved_grams
-from gpuemb.geometry.crossgrams import PairSums, pair_grams
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import DEBIASED_CKA, LEAST_WORDS
-from gpuemb.geometry.resampling import Measure, OwnTerms
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.digits import ROUNDING
+from gpuemb.geometry.grams.float32_bounds import PairErrors
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
+from gpuemb.geometry.measure import MeasureOfSums, PairTable, SumsMeasure
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.resampling.intervals import CORRELATION, SHARE
+from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.results import Similarity
+
+LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 
 
-def cka(
-    x: Any,
-    y: Any,
-    *,
-    debiased: bool = False,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampling]) -> Similarity:
     """Linear CKA ``‖C‖² / (‖G_X‖ ‖G_Y‖)`` of centered columns, between 0 and 1.
 
     Args:
@@ -34,11 +32,7 @@ def cka(
         y: another, ``(V, d')``; row ``i`` is the same word.
         debiased: the ratio of unbiased estimates ``HSIC₁`` instead: near 0 for unrelated tables however many
             dimensions they have. At most 1, may be negative, and is never clamped; needs 4 words.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
         The alignment in ``.value``; NaN with its reason where a table's rows are all equal, and for the
@@ -50,20 +44,17 @@ def cka(
         VocabularyError: the tables list other words; the first is named.
         ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
+    Cost: ``V·(d + d')²`` flops, as many again for the interval.
     Source: Kornblith (2019); Song (2012); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.cka(x, y).value, 3), round(ge.cka(x, 3 * x @ q).value, 3)
+        (0.989, 1.0)
+        >>> unrelated = np.random.default_rng(1).standard_normal((50, 8))
+        >>> abs(ge.cka(x, unrelated, debiased=True).value) < 0.05 < ge.cka(x, unrelated).value
+        True
     """
-    draws = Draws("cka", permutations, bootstrap, seed, confidence)
-    found = _debiased(x, y) if debiased else _biased(x, y)
-    measure = DEBIASED_CKA if debiased else CKA
-    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
-
-
-def _biased(x: Any, y: Any) -> Similarity:
-    grams = pair_grams("cka", [x, y], "centered")
-    value = float(grams.cka()[0, 1])
-    reason = "the rows of one table are all equal" if math.isnan(value) else ""
-    return Similarity(value, "cka", "centered", grams.zeros, reason, grams.moved)
+    return measured(DEBIASED_CKA if debiased else CKA, x, y, Draws.of("cka", resampling))
 
 
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
@@ -78,64 +69,87 @@ def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
     return parts[1] / scale if scale > 0 else math.nan
 
 
-def _debiased(x: Any, y: Any) -> Similarity:
-    raw = pair_grams("cka", [x, y], precision="float64")
-    sums, zeros = raw.pair(0, 1), raw.zeros
-    if sums.rows < LEAST_WORDS:
-        reason = f"the unbiased estimate needs {LEAST_WORDS} words"
-        return Similarity(math.nan, "cka_debiased", "centered", zeros, reason)
-    moved = _smallest_share(sums) < FAR
-    if moved:
-        sums = moved_grams(raw).pair(0, 1)
-    value = debiased_cka(sums)
-    reason = "the rows of one table are all equal, or all equally far apart" if math.isnan(value) else ""
-    return Similarity(value, "cka_debiased", "centered", zeros, reason, moved)
-
-
-def debiased_cka(sums: PairSums) -> float:
-    """Return ``HSIC₁(X,Y) / √(HSIC₁(X,X) HSIC₁(Y,Y))`` from the sums of raw rows; NaN below 4 words.
-
-    The estimates are told to ``ROUNDING`` of ``‖G‖²``; one that does not stand out of that does not exist.
-    """
-    if sums.rows < LEAST_WORDS or _smallest_share(sums) <= ROUNDING:
+def cka_error(sums: PairSums, errors: PairErrors) -> float:
+    """Bound of the error of linear CKA, relative errors of its parts added; NaN where it does not exist."""
+    xp = namespace_of(sums.cross)
+    squares = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.gram_y, sums.cross)]
+    if min(squares[:2]) == 0:
         return math.nan
-    return _hsic(sums) / math.sqrt(_hsic(_with_itself(sums, 0))) / math.sqrt(_hsic(_with_itself(sums, 1)))
+    x, y, cross = errors.squares()
+    scale = math.sqrt(squares[0] * squares[1])
+    return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
 
 
-def _smallest_share(sums: PairSums) -> float:
-    """The smaller share of ``‖G‖²`` that the unbiased estimate has left of it."""
-    xp = namespace_of(sums.cross)
-    scales = [float(xp.sum(gram**2)) for gram in (sums.gram_x, sums.gram_y)]
-    return min(
-        _hsic(_with_itself(sums, side)) / scale if scale > 0 else 0.0 for side, scale in enumerate(scales)
-    )
+def debiased_cka(sums: PairSums, own: OwnTerms) -> float:
+    """Return ``HSIC₁(X,Y) / √(HSIC₁(X,X) HSIC₁(Y,Y))`` from the sums of centered columns; may be negative.
+
+    ``HSIC₁`` does not change when a column is shifted, so the sums of centered rows serve: ``1ᵀK1 = 0`` with
+    the diagonal, ``−Σκ`` without. Two copies of a word have similarity 0, as a word with itself has. NaN
+    below 4 words, and where an estimate does not stand out of the rounding of ``‖G‖²``.
+
+    Source: Song (2012); Kornblith (2019); Definitions §4, §5.
+    """
+    if sums.rows < LEAST_WORDS:
+        return math.nan
+    norms = [squared_norm(product) for product in (sums.gram_x, sums.cross, sums.gram_y)]
+    places = ((0, 0), (0, 1), (1, 1))
+    xx, xy, yy = (_hsic(norm, own, sums.rows, *place) for norm, place in zip(norms, places, strict=True))
+    exists = xx > ROUNDING * norms[0] and yy > ROUNDING * norms[2]
+    return xy / math.sqrt(xx * yy) if exists else math.nan
 
 
-def _with_itself(sums: PairSums, side: int) -> PairSums:
-    """The sums of one of the two tables and itself."""
-    gram = (sums.gram_x, sums.gram_y)[side]
-    total = (sums.sum_x, sums.sum_y)[side]
-    weighted = (sums.weighted_x, sums.weighted_y)[side][side : side + 1, :]
-    xp = namespace_of(gram)
-    both = xp.concat([weighted, weighted], axis=0)
-    norms = sums.norms[side, side] * xp.ones_like(sums.norms)
-    return PairSums(sums.rows, gram, gram, gram, total, total, norms, both, both, sums.zeros)
+def _hsic(norm: float, own: OwnTerms, words: int, i: int, j: int) -> float:
+    """``HSIC₁`` times ``V(V−3)``, of kernels whose rows sum to what their own words take out of them."""
+    trace = norm - float(own.products[1, i, j])
+    sums = float(own.lengths[1, i] * own.lengths[1, j]) / ((words - 1) * (words - 2))
+    return trace + sums - 2 * float(own.products[2, i, j]) / (words - 2)
 
 
-def _hsic(sums: PairSums) -> float:
-    """``V(V−3)·HSIC₁ = tr K̃L̃ + 1ᵀK̃1·1ᵀL̃1/((V−1)(V−2)) − 2·1ᵀK̃L̃1/(V−2)`` (Definitions §4)."""
-    xp = namespace_of(sums.cross)
-    words, norm = sums.rows, float(sums.norms[0, 1])
-    within_x = float(xp.sum(sums.sum_x**2)) - float(xp.linalg.trace(sums.gram_x))
-    within_y = float(xp.sum(sums.sum_y**2)) - float(xp.linalg.trace(sums.gram_y))
-    joint = (
-        float(xp.sum(sums.sum_x * xp.sum(sums.cross * sums.sum_y, axis=1)))
-        - float(xp.sum(sums.weighted_y[0, :] * sums.sum_y))
-        - float(xp.sum(sums.weighted_x[1, :] * sums.sum_x))
-        + norm
-    )
-    together = float(xp.sum(sums.cross**2)) - norm
-    return together + within_x * within_y / ((words - 1) * (words - 2)) - 2 * joint / (words - 2)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DebiasedCka(MeasureOfSums):
+    """Debiased CKA: besides the sums it needs the lengths of the centered rows."""
+
+    def table(self, grams: Grams) -> PairTable:
+        """Return the measure of every pair of centered runs.
+
+        Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.
+        """
+        wide, place = grams.in_float64(tuple(range(grams.runs)))
+        lengths = [wide.source_rows().centered_lengths(s) for s in place]
+        values = np.empty((grams.runs, grams.runs))
+        for s, t in combinations_with_replacement(range(grams.runs), 2):
+            own = OwnTerms.of_single_words(lengths[s], lengths[t])
+            values[s, t] = values[t, s] = self.value(wide.pair(place[s], place[t]), own)
+        return PairTable.of(values, grams.moved)
+
+    def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
+        """Return the measure of two tables from the sums of centered columns and their own terms."""
+        return math.nan if own is None else debiased_cka(sums, own)
+
+    def of_products(self, grams: Grams) -> float:
+        """Return the measure of two tables from raw products alone."""
+        return self.value(grams.centered().pair(0, 1), OwnTerms.of_centered(grams))
 
 
-CKA = Measure("CKA", "centered", linear_cka)
+CKA = SumsMeasure(
+    name="cka",
+    title="Linear CKA",
+    meaning="Linear centered kernel alignment: the similarity of the two tables of inner products between"
+    " words, from 0 to 1; no rotation can change it.",
+    preparation="centered",
+    possible=SHARE,
+    missing="the rows of one table are all equal",
+    of_word_pairs=True,
+    of_sums=linear_cka,
+    error=cka_error,
+)
+DEBIASED_CKA = DebiasedCka(
+    name="cka_debiased",
+    title="Linear CKA, debiased",
+    meaning="Linear CKA from unbiased estimates: near 0 for unrelated tables of any dimensions.",
+    preparation="centered",
+    possible=CORRELATION,
+    missing="the rows of one table are all equal, or all equally far apart, or there are fewer than 4",
+    precision="float64",
+    of_word_pairs=True,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,28 +10,23 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, FloatStack, Int64, device_of, like, namespace_of
-from gpuemb.core.checks import (
-    LARGEST_FOURTH_POWER,
-    check_at_least,
-    check_matrix,
-    check_range,
-    check_same_rows,
-)
+from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ShapeError
-from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile, tiles
+from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import check_same_words, tables_of, words_of
-from gpuemb.geometry.accuracy import NEARLY_EQUAL
-from gpuemb.geometry.procrustes import check_same_dimensions
+from gpuemb.embeddings.model import words_of
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.named_tables import NamedTables, check_same_dimensions
+from gpuemb.geometry.grams.thin_qr import over_tiles
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
-from gpuemb.kernels.polar import polar
 
 EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """Every run's rotation onto the common mean, and what is left around it.
+    """Every run's rotation onto the common mean, and the spread around it.
 
     Attributes:
         rotation: ``(S, d, d)`` float64, orthogonal within ``8·d·eps``; that of the first run is 1, so the
@@ -75,14 +70,14 @@ class Consensus:
 
     @property
     def reason(self) -> str:
-        """Why rotations are some of many; empty where they are unique."""
+        """Why rotations are not unique; empty where they are."""
         dim = int(self.rotation.shape[1])
         short = [f"{rank} in run {run}" for run, rank in enumerate(self.rank.tolist()) if rank < dim]
         return f"the rank is below {dim}: {', '.join(short)}" if short else ""
 
     @property
     def unique(self) -> bool:
-        """Whether every run's rotation is the only one as good, the others being what they are."""
+        """Whether every run's rotation is unique, given the others."""
         return not self.reason
 
 
@@ -101,7 +96,7 @@ def consensus(
             also memory-mapped; row ``i`` is the same word in every run.
         tolerance: stop when a sweep lowers the loss by less than this fraction.
         most_sweeps: stop after so many sweeps; ``converged`` is then false.
-        progress: told once per sweep.
+        progress: reports every sweep.
 
     Returns:
         Rotations, mean and spread; the same bits for any number of threads. A run that is rotated
@@ -119,13 +114,31 @@ def consensus(
     Cost: ``V·(S·d)²`` flops once; ``2·S²·d³`` and ``S`` polar factors a sweep; one pass for the mean and
         spread, also after each sweep where runs are nearly equal. ``8·(S·d)²`` bytes beside the mean.
     Source: Gower (1975), Psychometrika 40, 33-51; ten Berge (1977), Psychometrika 42, 267-276.
+
+    Example:
+        >>> found = ge.consensus([x, x @ q, y])
+        >>> found.mean.shape, found.converged
+        ((50, 8), True)
+        >>> round(float(ge.consensus([x, x @ q]).spread.max()), 6)
+        0.0
     """
     check_at_least("consensus", "tolerance", tolerance, 0)
     check_at_least("consensus", "most_sweeps", most_sweeps, 1)
-    words = words_of(stack)
-    check_same_words("consensus", stack)
-    tables = _checked(tables_of(stack), words)
-    search = _Search(tables)
+    tables = _checked(stack)
+    products = like(gram.on(device_of(tables[0]))(tables, "raw").products, tables[0])
+    return consensus_of(tables, products, words_of(stack), tolerance, most_sweeps, progress)
+
+
+def consensus_of(
+    tables: list[FloatMatrix],
+    products: Array,
+    words: Sequence[str] | None,
+    tolerance: float = 1e-6,
+    most_sweeps: int = 100,
+    progress: Progress = SILENT,
+) -> Consensus:
+    """Return :func:`consensus` of checked runs from their raw products ``(S·d, S·d)``."""
+    search = _Search(tables, products)
     falls: list[float] = []
     converged = False
     with progress.phase("consensus") as task:
@@ -134,7 +147,7 @@ def consensus(
             loss = search.loss()
             converged = falls[-1] <= tolerance * loss or loss <= search.rounding
             task.advance()
-    rotations = search.in_the_first_frame()
+    rotations = search.relative_to_the_first()
     mean, squared, loss = _around_mean(tables, rotations)
     losses = loss + np.concatenate([np.cumsum(falls[::-1])[::-1], [0.0]])
     xp = namespace_of(mean)
@@ -151,18 +164,16 @@ def consensus(
     )
 
 
-def _checked(tables: list[Any], words: Sequence[str] | None) -> list[FloatMatrix]:
+def _checked(stack: Any) -> list[FloatMatrix]:
+    given = NamedTables.checked("consensus", stack)
+    tables = given.tables
     if len(tables) < 2:
         raise ShapeError(
-            f"consensus: {len(tables)} run{'' if len(tables) == 1 else 's'}",
+            "consensus: 1 run",
             needed="A consensus is one of at least two runs.",
             remedy="Stack several runs: consensus(stack([a, b])).",
         )
-    tables = [check_matrix("consensus", f"run {s}", table, words) for s, table in enumerate(tables)]
-    for run, table in enumerate(tables):
-        check_same_rows("consensus", tables[0], table, ("run 0", f"run {run}"))
-        check_range("consensus", f"run {run}", table, LARGEST_FOURTH_POWER)
-    check_same_dimensions("consensus", tables, [f"run {s}" for s in range(len(tables))])
+    check_same_dimensions("consensus", given.tables, given.names)
     plan_consensus(len(tables), *tables[0].shape).require()
     return tables
 
@@ -184,28 +195,27 @@ def plan_consensus(runs: int, words: int, dim: int) -> MemoryPlan:
 class _Search:
     """The runs' products, and their rotations so far, one below the other ``(S·d, d)``."""
 
-    def __init__(self, tables: list[FloatMatrix]) -> None:
-        self.tables, self.recomputed = tables, False
+    def __init__(self, tables: list[FloatMatrix], products: Array) -> None:
+        self.tables, self.products, self.recomputed = tables, products, False
         runs, dim = len(tables), int(tables[0].shape[1])
-        self.products = like(gram.on(device_of(tables[0]))(tables, "raw").products, tables[0])
         xp = namespace_of(self.products)
         self.parts = [slice(s * dim, (s + 1) * dim) for s in range(runs)]
         self.rank = np.zeros(runs, np.int64)
         self.total = float(xp.sum(xp.linalg.diagonal(self.products)))
         # What is left of a loss of 0: rounding of rotated rows, and rotations orthogonal to d·eps.
         self.rounding = (8 * dim * EPS) ** 2 * self.total
-        self.turned = xp.zeros_like(self.products[:, :dim])
-        self.turned[self.parts[0], :] = xp.eye(dim, dtype=xp.float64)
+        self.rotated = xp.zeros_like(self.products[:, :dim])
+        self.rotated[self.parts[0], :] = xp.eye(dim, dtype=xp.float64)
         for s in range(1, runs):
             before = slice(0, s * dim)
-            self._turn(s, _product(self.products[self.parts[s], before], self.turned[before, :]))
+            self._rotate(s, _product(self.products[self.parts[s], before], self.rotated[before, :]))
         self.estimate = self._loss_of_products()
 
     @threads.single_threaded_blas()
     def _loss_of_products(self) -> float:
         """``Σ‖X_s‖² − S‖M‖²``, which cancels where the runs are nearly equal."""
         xp = namespace_of(self.products)
-        common = float(xp.sum(self.turned * (self.products @ self.turned)))
+        common = float(xp.sum(self.rotated * (self.products @ self.rotated)))
         return self.total - common / len(self.parts)
 
     def sweep(self) -> float:
@@ -214,9 +224,9 @@ class _Search:
         for s, part in enumerate(self.parts):
             rows = self.products[part, :]
             after = slice(part.stop, None)
-            others = _product(rows[:, : part.start], self.turned[: part.start, :])
-            others = others + _product(rows[:, after], self.turned[after, :])
-            fallen += self._turn(s, others)
+            others = _product(rows[:, : part.start], self.rotated[: part.start, :])
+            others = others + _product(rows[:, after], self.rotated[after, :])
+            fallen += self._rotate(s, others)
         fall = fallen / len(self.parts)
         self.estimate -= fall
         return fall
@@ -226,17 +236,17 @@ class _Search:
         if self.estimate >= NEARLY_EQUAL * self.total:
             return self.estimate
         self.recomputed = True
-        return _around_mean(self.tables, [self.turned[part, :] for part in self.parts])[2]
+        return _around_mean(self.tables, [self.rotated[part, :] for part in self.parts])[2]
 
-    def in_the_first_frame(self) -> list[Array]:
+    def relative_to_the_first(self) -> list[Array]:
         """Return all rotations followed by the inverse of the first."""
-        first = self.turned[self.parts[0], :]
+        first = self.rotated[self.parts[0], :]
         xp = namespace_of(first)
         back = xp.matrix_transpose(first)
-        others = [_product(self.turned[part, :], back) for part in self.parts[1:]]
+        others = [_product(self.rotated[part, :], back) for part in self.parts[1:]]
         return [xp.eye(first.shape[0], dtype=xp.float64), *others]
 
-    def _turn(self, s: int, others: Array) -> float:
+    def _rotate(self, s: int, others: Array) -> float:
         """Give run ``s`` the rotation ``Q`` of largest ``tr(QᵀB)``, ``B = X_sᵀ Σ X_tQ_t = QH``.
 
         Returns:
@@ -244,12 +254,11 @@ class _Search:
             squared keeps its digits where the difference of two traces would not.
         """
         xp = namespace_of(others)
-        factors = polar.on(device_of(others))(others[None, ...])
-        rotation = like(factors.rotation[0], others)
-        self.rank[s] = int(factors.rank[0])
-        step = rotation - self.turned[self.parts[s], :]
+        factor = polar_factors([others])[0]
+        rotation, self.rank[s] = factor.rotation, factor.rank
+        step = rotation - self.rotated[self.parts[s], :]
         stretch = _product(xp.matrix_transpose(rotation), others)
-        self.turned[self.parts[s], :] = rotation
+        self.rotated[self.parts[s], :] = rotation
         return max(0.0, float(xp.sum(_product(step, stretch) * step)))
 
 
@@ -261,7 +270,7 @@ def _product(left: Array, right: Array) -> Array:
 def _around_mean(tables: list[FloatMatrix], rotations: list[Array]) -> tuple[FloatMatrix, Array, float]:
     """Mean of the rotated runs, each word's summed squared distance to it, and their sum: one pass."""
     xp = namespace_of(*tables)
-    words, dim = tables[0].shape
+    dim = tables[0].shape[1]
     kind = xp.result_type(*(table.dtype for table in tables))
 
     def around(cut: tuple[int, int]) -> tuple[Array, Array, float]:
@@ -272,15 +281,6 @@ def _around_mean(tables: list[FloatMatrix], rotations: list[Array]) -> tuple[Flo
         squared = sum(gaps[1:], gaps[0])
         return xp.astype(mean, kind), squared, float(xp.sum(squared))
 
-    cuts = tiles(words, rows_per_tile(8 * dim * (2 * len(tables) + 2)))
-    means, squares, sums = zip(*_each(around, cuts, tables[0]), strict=True)
+    step = rows_per_tile(8 * dim * (2 * len(tables) + 2))
+    means, squares, sums = zip(*over_tiles(around, tables[0], step), strict=True)
     return xp.concat(means), xp.concat(squares), float(sum(sums))
-
-
-def _each(
-    function: Callable[[tuple[int, int]], tuple[Array, Array, float]],
-    cuts: list[tuple[int, int]],
-    table: Array,
-) -> Any:
-    """Take the tiles on all threads; on a GPU, whose device belongs to one thread, in turn."""
-    return threads.run(function, cuts) if device_of(table).kind == "cpu" else map(function, cuts)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Array, device_of, like, namespace_of
-from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, check_same_rows
-from gpuemb.core.errors import ConfigError
+from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.memory import rows_per_tile, tiles
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.model import check_same_words, vectors_of, words_of
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import DISPLACEMENT
-from gpuemb.geometry.uncertainty import Draws, Uncertainty
-from gpuemb.kernels.gram import gram
-from gpuemb.kernels.polar import polar
+from gpuemb.geometry.grams.build import summed
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.measure import SumsMeasure
+from gpuemb.geometry.measured import uncertainty
+from gpuemb.geometry.resampling.intervals import Range
+from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, Uncertainty
+from gpuemb.geometry.rotations.from_sums import nuclear_norm
+from gpuemb.geometry.rotations.polar_factors import polar_factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,78 +50,47 @@ class Displacement(Uncertainty):
         return self.value
 
 
-def semantic_displacement(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Displacement:
+def semantic_displacement(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Displacement:
     """Return ``1 − cos(x_i Q, y_i)`` of every word, ``Q`` the best orthogonal map of rows of length 1.
 
     Taken as ``½‖u − v‖²`` of the two vectors' directions, so that words that hardly moved keep their digits.
+    The narrower table is padded with zeros: what a map would drop of the wider one is not normalized away.
 
     Args:
         x: an Embedding or a float array ``(V, d)``, the earlier table.
         y: the later one, ``(V, e)``; row ``i`` is the same word.
-        permutations: of the words of one table, for the mean's ``p_value``, ``chance_adjusted`` and
-            ``gated``.
-        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`; of the mean.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
-        ConfigError: draws where ``d > e``; a negative number of draws, or a confidence that is no share.
+        ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + e)²`` flops and a second pass in tiles; ``2·V·d·e`` and an SVD a permutation,
-    ``1.3·V·(d² + de + e²)`` and an SVD a resample. Source: Hamilton (2016, ACL); Definitions §2, §5.
+    Cost: ``V·(d + e)²`` flops and a second pass in tiles; as many again and ``B`` SVDs for the interval.
+    Source: Hamilton (2016, ACL); Definitions §2, §5.
+
+    Example:
+        >>> moved = x @ q
+        >>> moved[7] = -moved[7]  # one word turns around
+        >>> found = ge.semantic_displacement(x, moved)
+        >>> int(found.per_word.argmax()), round(float(found.per_word.max()), 1)
+        (7, 2.0)
     """
-    draws = Draws("semantic_displacement", permutations, bootstrap, seed, confidence)
-    words = words_of(x) if words_of(x) is not None else words_of(y)
-    tables = [
-        check_matrix("semantic_displacement", name, vectors_of(t), words) for name, t in (("X", x), ("Y", y))
-    ]
-    check_same_rows("semantic_displacement", *tables)
-    check_same_words("semantic_displacement", [x, y], "XY")
-    for name, table in zip("XY", tables, strict=True):
-        check_range("semantic_displacement", name, table, LARGEST_FOURTH_POWER)
-    _check_draws(draws, *tables)
-    device, dim = device_of(tables[0]), int(tables[0].shape[1])
-    cross = gram.on(device)(tables, "unit", pairs=[(0, 1)]).products[:dim, dim:]
-    factors = polar.on(device)(cross[None, ...])
-    rotation, rank = like(factors.rotation[0], tables[0]), int(factors.rank[0])
-    per_word = _displacements(tables[0], tables[1], rotation)
+    draws = Draws.of("semantic_displacement", resampling)
+    given = NamedTables.of(draws.where, [x, y], PAIR)
+    grams = summed(Grams, given, "unit", "float64")
+    first, second = given.tables
+    factor = polar_factors([grams.block(0, 1)])[0]
+    per_word = displacements(first, second, factor.rotation)
     xp = namespace_of(per_word)
     known = xp.isfinite(per_word)
     count = int(xp.sum(xp.astype(known, xp.int64)))
     total = float(xp.sum(xp.where(known, per_word, xp.zeros_like(per_word))))
-    found = Displacement(
-        total / count if count else math.nan,
-        per_word,
-        rotation,
-        rank,
-        int(per_word.shape[0]) - count,
-        words,
-        _reason(count, rank, min(cross.shape)),
-    )
-    return uncertainty(x, y, DISPLACEMENT, draws, progress, known=found.value).onto(found) if draws else found
-
-
-def _check_draws(draws: Draws, x: Array, y: Array) -> None:
-    """The mean follows from sums only where the map keeps the length of every row of X."""
-    if draws and x.shape[1] > y.shape[1]:
-        raise ConfigError(
-            f"semantic_displacement: permutations or bootstrap, but X has {x.shape[1]} dimensions and "
-            f"Y {y.shape[1]}",
-            needed="X may have no more dimensions than Y: what the map drops of a row is in no sum.",
-            remedy="Exchange the tables, or ask for the uncertainty of procrustes(x, y).",
-        )
+    value = total / count if count else math.nan
+    reason = _reason(count, factor.rank, min(factor.rotation.shape))
+    words = int(per_word.shape[0])
+    found = Displacement(value, per_word, factor.rotation, factor.rank, words - count, given.words, reason)
+    return uncertainty(DISPLACEMENT, given, grams.source_rows(), draws, value).onto(found)
 
 
 def _reason(count: int, rank: int, full: int) -> str:
@@ -128,8 +100,11 @@ def _reason(count: int, rank: int, full: int) -> str:
 
 
 @threads.single_threaded_blas()
-def _displacements(x: Array, y: Array, rotation: Array) -> Array:
+def displacements(x: Array, y: Array, rotation: Array) -> Array:
+    """Return ``(V,)`` one minus the cosine of ``x_i Q`` and ``y_i``, or of ``x_i`` and ``y_i Qᵀ``."""
     xp = namespace_of(x, y)
+    if x.shape[1] > y.shape[1]:
+        x, y, rotation = y, x, xp.matrix_transpose(rotation)
     pieces = []
     for start, stop in tiles(x.shape[0], rows_per_tile(24 * (x.shape[1] + y.shape[1]))):
         left, right = (xp.astype(table[start:stop, :], xp.float64) for table in (x, y))
@@ -141,7 +116,28 @@ def _displacements(x: Array, y: Array, rotation: Array) -> Array:
 
 
 def _direction(rows: Array) -> tuple[Array, Array]:
-    """Rows of length 1, and the lengths they had; a row without length stays as it is."""
+    """Rows of length 1, and the lengths they had; zero rows are unchanged."""
     xp = namespace_of(rows)
     lengths = xp.sqrt(xp.sum(rows**2, axis=1))
     return rows / xp.where(lengths > 0, lengths, xp.ones_like(lengths))[:, None], lengths
+
+
+def displacement_of_sums(sums: PairSums, own: OwnTerms | None) -> float:
+    """Return one minus the mean aligned cosine ``‖C‖_*/V`` of unit rows; NaN where it is lost in rounding."""
+    if sums.rows == 0:
+        return math.nan
+    mean = nuclear_norm(sums) / sums.rows
+    return 1 - mean if 1 - mean > NEARLY_EQUAL else math.nan
+
+
+DISPLACEMENT = SumsMeasure(
+    name="semantic_displacement",
+    title="Semantic displacement",
+    meaning="One minus the mean cosine of a word’s two vectors after the best rotation.",
+    preparation="unit",
+    possible=Range(0.0, 2.0),
+    missing="no word has a length in both tables",
+    higher_is_closer=False,
+    precision="float64",
+    of_sums=displacement_of_sums,
+)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.axes import Frames, frames_of, frames_of_rows, tables_by_name
-from gpuemb.geometry.drawn_frames import FrameMeasure, uncertainty_of_frames
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.resampling.intervals import SHARE
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.results import Similarity
+from gpuemb.geometry.subspaces.axes import Subspaces
+from gpuemb.geometry.subspaces.measure import SubspaceMeasure
 
 EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than
@@ -23,16 +24,7 @@ EMPTY = "one table is zero throughout"
 UNCANCELED = 64 * 2.0**-52 / 1e-6
 
 
-def eigenspace_overlap(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Eigenspace overlap score ``‖U_XᵀU_Y‖² / max(r, r')``, between 0 and 1, 1 for the same space.
 
     ``U`` are the left singular vectors of the rows as they are, over the numerical ranks ``r, r'``. No
@@ -41,28 +33,26 @@ def eigenspace_overlap(
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
         The score in ``.value``, right to about ``eps·condition²`` from the Grams, and past condition 1e5
-        to ``eps·condition`` from the rows (``.recomputed``); NaN with its reason for a table of zeros.
+        to ``eps·condition`` from the rows (``.recomputed``), where there is no interval; NaN with its reason
+        for a table of zeros.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
         ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops, about fourfold from the rows; ``2·V·d·d'`` a permutation,
-    ``1.3·V·(d² + dd' + d'²)`` and a few SVDs a resample. Source: May (2019); Definitions §4, §5.
+    Cost: ``V·(d + d')²`` flops, about fourfold from the rows; as many again and ``2·B`` decompositions for
+    the interval. Source: May (2019); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.eigenspace_overlap(x, y).value, 3), round(ge.eigenspace_overlap(x, 2 * x @ q).value, 6)
+        (0.988, 1.0)
     """
-    draws = Draws("eigenspace_overlap", permutations, bootstrap, seed, confidence)
-    frames, zeros = frames_of("eigenspace_overlap", [x, y], "raw")
-    found = _described(overlap(frames), "eigenspace_overlap", frames, zeros)
-    return uncertainty_of_frames([x, y], OVERLAP, draws, progress).onto(found) if draws else found
+    return measured(EIGENSPACE_OVERLAP, x, y, Draws.of("eigenspace_overlap", resampling))
 
 
 def eigenspace_instability(
@@ -71,11 +61,7 @@ def eigenspace_instability(
     *,
     anchors: Sequence[Any] | None = None,
     alpha: float = 3.0,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Similarity:
     """Eigenspace instability ``tr((UUᵀ + ŨŨᵀ − 2ŨŨᵀUUᵀ)Σ) / tr Σ``, between 0 and 1, 0 for the same space.
 
@@ -88,12 +74,7 @@ def eigenspace_instability(
         y: another, ``(V, d')``; row ``i`` is the same word.
         anchors: the two tables ``E, Ẽ`` over the same words; X and Y themselves when None.
         alpha: how much the anchors' leading axes count, 0 or more.
-        permutations: of the words of Y; anchors that are given stay, for ``p_value``, ``chance_adjusted`` and
-            ``gated``.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`; permutations leave given anchors as they are.
 
     Returns:
         The instability in ``.value``; as :func:`eigenspace_overlap`, and ``.recomputed`` also where it is
@@ -105,74 +86,62 @@ def eigenspace_instability(
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
 
-    Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows; draws as
+    Cost: ``V·D²`` flops, ``D`` the columns of all tables, about fourfold from the rows; the interval as
     :func:`eigenspace_overlap`. Source: Leszczynski (2020); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.eigenspace_instability(x, y).value, 4)
+        0.0116
     """
-    check_at_least("eigenspace_instability", "alpha", alpha, 0)
-    draws = Draws("eigenspace_instability", permutations, bootstrap, seed, confidence)
-    tables = [x, y, *_two(anchors)]
-    frames, zeros = frames_of("eigenspace_instability", tables, "raw")
-    value = instability(frames, alpha)
-    if cancels(frames, value):
-        frames = frames_of_rows(tables_by_name("eigenspace_instability", tables), centered=False)
-        value = instability(frames, alpha)
-    found = _described(value, "eigenspace_instability", frames, zeros)
-    measure = instability_measure(alpha)
-    return uncertainty_of_frames(tables, measure, draws, progress).onto(found) if draws else found
+    two = _two(anchors)
+    measure = instability_measure(alpha, anchored=bool(two))
+    return measured(measure, x, y, Draws.of("eigenspace_instability", resampling), two)
 
 
 @threads.single_threaded_blas()
-def overlap(frames: Frames) -> float:
-    """Return the overlap score of two frames; NaN where one has no axis."""
-    if not frames.exist:
+def overlap(spaces: Subspaces) -> float:
+    """Return the overlap score of two subspaces; NaN where one has no axis."""
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    return float(xp.sum(frames.cosines[0][1] ** 2)) / max(axes.rank for axes in frames.axes)
+    xp = namespace_of(spaces.cosines[0][1])
+    return float(xp.sum(spaces.cosines[0][1] ** 2)) / max(axes.rank for axes in spaces.axes)
 
 
 @threads.single_threaded_blas()
-def instability(frames: Frames, alpha: float) -> float:
-    """Return the instability of the first two frames; the anchors are the other two, or they themselves.
+def instability(spaces: Subspaces, alpha: float) -> float:
+    """Return the instability of the first two subspaces; the anchors are the other two, or they themselves.
 
     With ``P = UUᵀ``, ``P̃ = ŨŨᵀ`` it is the mean of ``‖(P − P̃)f_j‖²`` over the anchors' axes ``f_j``, weighted
-    by their ``λ_j^α``. NaN where a frame has no axis.
+    by their ``λ_j^α``. NaN where a table has no axis.
     """
-    if not frames.exist:
+    if not spaces.exist:
         return math.nan
-    xp = namespace_of(frames.cosines[0][1])
-    anchors = range(len(frames.axes))[-2:]
-    largest = max(float(frames.axes[anchor].singular[0]) for anchor in anchors)
+    xp = namespace_of(spaces.cosines[0][1])
+    anchors = range(len(spaces.axes))[-2:]
+    largest = max(float(spaces.axes[anchor].singular[0]) for anchor in anchors)
     moved, total = 0.0, 0.0
     for anchor in anchors:
-        weights = (frames.axes[anchor].singular / largest) ** (2 * alpha)
-        moved += float(xp.sum(weights * _moved(frames, anchor)))
+        weights = (spaces.axes[anchor].singular / largest) ** (2 * alpha)
+        moved += float(xp.sum(weights * _moved(spaces, anchor)))
         total += float(xp.sum(weights))
     return moved / total
 
 
-def instability_measure(alpha: float) -> FrameMeasure:
-    """Return what is drawn of an instability; one that sums would cancel is taken from the drawn rows."""
-    value = partial(instability, alpha=alpha)
-    return FrameMeasure(
-        "eigenspace instability", "raw", value, uncanceled=UNCANCELED, best=0.0, higher_is_closer=False
-    )
-
-
-def cancels(frames: Frames, value: float) -> bool:
+def cancels(spaces: Subspaces, value: float) -> bool:
     """Whether an instability from Grams is too small for the digits that they hold."""
-    if frames.recomputed or not frames.exist:
+    if spaces.recomputed or not spaces.exist:
         return False
-    return value < UNCANCELED * max(axes.condition for axes in frames.axes) ** 2
+    return value < UNCANCELED * max(axes.condition for axes in spaces.axes) ** 2
 
 
-def _moved(frames: Frames, anchor: int) -> Array:
+def _moved(spaces: Subspaces, anchor: int) -> Array:
     """``‖(P − P̃)f_j‖²`` of an anchor's axes: of the difference itself where the axes are at hand."""
-    first, second = frames.cosines[0][anchor], frames.cosines[1][anchor]
+    first, second = spaces.cosines[0][anchor], spaces.cosines[1][anchor]
     xp = namespace_of(first)
-    left, other = (axes.left for axes in frames.axes[:2])
+    left, other = (axes.left for axes in spaces.axes[:2])
     if left is not None and other is not None:
         return xp.sum((left @ first - other @ second) ** 2, axis=0)
-    both = xp.sum(first * (frames.cosines[0][1] @ second), axis=0)
+    both = xp.sum(first * (spaces.cosines[0][1] @ second), axis=0)
     return xp.sum(first**2, axis=0) + xp.sum(second**2, axis=0) - 2 * both
 
 
@@ -187,9 +156,34 @@ def _two(anchors: Sequence[Any] | None) -> list[Any]:
     return given
 
 
-def _described(value: float, measure: str, frames: Frames, zeros: int) -> Similarity:
-    reason = EMPTY if math.isnan(value) else ""
-    return Similarity(value, measure, "raw", zeros, reason, frames.recomputed)
+def instability_measure(alpha: float = 3.0, *, anchored: bool = False) -> SubspaceMeasure:
+    """Return the instability with a weight of leading axes."""
+    check_at_least("eigenspace_instability", "alpha", alpha, 0)
+    return SubspaceMeasure(
+        name="eigenspace_instability",
+        title="Eigenspace instability",
+        meaning="Expected disagreement of linear models trained on the two tables; 0 for the same space.",
+        preparation="raw",
+        possible=SHARE,
+        missing=EMPTY,
+        higher_is_closer=False,
+        precision="float64",
+        of_subspaces=partial(instability, alpha=alpha),
+        doubtful=cancels,
+        anchored=anchored,
+        options=instability_measure,
+    )
 
 
-OVERLAP = FrameMeasure("eigenspace overlap", "raw", overlap)
+EIGENSPACE_OVERLAP = SubspaceMeasure(
+    name="eigenspace_overlap",
+    title="Eigenspace overlap",
+    meaning="Overlap of the spaces that the columns of both tables span, from 0 to 1; no invertible linear"
+    " map can change it.",
+    preparation="raw",
+    possible=SHARE,
+    missing=EMPTY,
+    precision="float64",
+    of_subspaces=overlap,
+)
+EIGENSPACE_INSTABILITY = instability_measure()

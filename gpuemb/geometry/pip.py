@@ -1,38 +1,25 @@
-"""Pairwise inner products: does every pair of words have the same product in both tables?"""
+"""Pairwise inner products: distance of the products of all pairs of words."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import pair_grams
-from gpuemb.geometry.distances import distances_of
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import PIP_LOSS
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan, squared_norm
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.resampling.intervals import DISTANCE
+from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.results import Similarity
+from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
 
 
-def pip_loss(
-    x: Any,
-    y: Any,
-    *,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
-) -> Similarity:
+def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
     """Pairwise inner product loss ``‖XXᵀ − YYᵀ‖`` (rows as they are), with no ``V×V`` matrix.
 
     Args:
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
         The loss in ``.value``, in squared length units; 0 is best. ``.recomputed`` where the tables are so
@@ -43,11 +30,37 @@ def pip_loss(
         VocabularyError: the tables list other words; the first is named.
         ConfigError: a negative number of draws, or a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops; ``2·V·d·d'`` a permutation, ``1.3·V·(d² + dd' + d'²)`` a resample.
+    Cost: ``V·(d + d')²`` flops, as many again for the interval.
     Source: Yin and Shen (2018); Definitions §4, §5.
+
+    Example:
+        >>> round(ge.pip_loss(x, y).value, 1), round(ge.pip_loss(x, x @ q).value, 6)
+        (21.7, 0.0)
     """
-    draws = Draws("pip_loss", permutations, bootstrap, seed, confidence)
-    grams = pair_grams("pip_loss", [x, y])
-    table, recomputed = distances_of(grams, "pip")
-    found = Similarity(float(table[0, 1]), "pip_loss", "raw", grams.zeros, recomputed=recomputed > 0)
-    return uncertainty(x, y, PIP_LOSS, draws, progress, known=found.value).onto(found) if draws else found
+    return measured(PIP_LOSS, x, y, Draws.of("pip_loss", resampling))
+
+
+def pip_of_sums(sums: PairSums, own: OwnTerms | None) -> float:
+    """Return the PIP loss from the sums of raw rows; NaN where it is lost in their rounding."""
+    parts = [squared_norm(product) for product in (sums.gram_x, sums.cross, sums.gram_y)]
+    if own is not None:
+        copies = own.copies
+        parts = [
+            part - float(copies[place]) for part, place in zip(parts, ((0, 0), (0, 1), (1, 1)), strict=True)
+        ]
+    scale = parts[0] + parts[2]
+    return root_or_nan(scale - 2 * parts[1], scale)
+
+
+PIP_LOSS = DistanceMeasure(
+    name="pip_loss",
+    title="PIP loss",
+    meaning="Length of the difference of all inner products between words; no rotation can change it.",
+    preparation="raw",
+    possible=DISTANCE,
+    higher_is_closer=False,
+    growth=1.0,
+    of_word_pairs=True,
+    kind="pip",
+    of_sums=pip_of_sums,
+)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from functools import partial
+from typing import Any, Unpack, overload
 
 import numpy as np
 
-from gpuemb.core import threads
-from gpuemb.core.arrays import Array, device_of, like, namespace_of
 from gpuemb.core.errors import ConfigError, ShapeError
-from gpuemb.core.memory import rows_per_tile, tiles
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
-from gpuemb.geometry.accuracy import NEARLY_EQUAL
-from gpuemb.geometry.alignment import Alignment, Alignments
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.drawn_measures import procrustes_measure
-from gpuemb.geometry.paired_rows import PairedRows, PairProducts, pair_rows
-from gpuemb.geometry.uncertainty import Draws
-from gpuemb.kernels.polar import polar
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.named_tables import PAIR, NamedTables, check_same_dimensions
+from gpuemb.geometry.grams.row_blocks import Rows
+from gpuemb.geometry.measured import uncertainty
+from gpuemb.geometry.resampling.intervals import DISTANCE
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.rotations.alignment import Alignment, Alignments
+from gpuemb.geometry.rotations.from_sums import procrustes_of_sums
+from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
+from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
+from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -35,11 +35,7 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
-    permutations: int = ...,
-    bootstrap: int = ...,
-    seed: int = ...,
-    confidence: float = ...,
-    progress: Progress = ...,
+    **resampling: Unpack[Resampling],
 ) -> Alignments: ...
 @overload
 def procrustes(
@@ -50,11 +46,7 @@ def procrustes(
     center: bool = ...,
     rotation_only: bool = ...,
     weights: Any = ...,
-    permutations: int = ...,
-    bootstrap: int = ...,
-    seed: int = ...,
-    confidence: float = ...,
-    progress: Progress = ...,
+    **resampling: Unpack[Resampling],
 ) -> Alignment: ...
 def procrustes(
     x: Any,
@@ -64,11 +56,7 @@ def procrustes(
     center: bool = False,
     rotation_only: bool = False,
     weights: Any = None,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Alignment | Alignments:
     """Find the orthogonal ``Q`` that minimizes ``‖XQ − Y‖`` (rows as they are), for one pair or many.
 
@@ -83,11 +71,7 @@ def procrustes(
         center: take the (weighted) column means off both tables first.
         rotation_only: allow no reflection; needs ``d = e``.
         weights: ``(V,)`` how often each word counts, floats of at least 0; 2 is as good as the row twice.
-        permutations: of the words of Y, for the distance's ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for its ``interval``; a word counts as often as it is drawn.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`; of the distance. Weighted words have no interval.
 
     Returns:
         An :class:`Alignment`; of ``P`` pairs, :class:`Alignments`.
@@ -104,22 +88,32 @@ def procrustes(
         ConfigError: a weight is negative, or all are zero; weights and draws; a negative number of draws,
             or a confidence that is no share.
 
-    Cost: ``2·V·d·e`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair; a
-        permutation ``2·V·d·e``, a resample ``1.3·V·(d² + de + e²)``, and an SVD each.
+    Cost: ``2·V·d·e`` flops and one SVD of ``d × e`` a pair; one more pass for each nearly equal pair;
+        ``V·(d + e)²`` flops and ``B`` SVDs for the interval.
     Source: Schönemann (1966); Definitions §2, §5.
-    """
-    draws = Draws("procrustes", permutations, bootstrap, seed, confidence)
-    _check_draws(draws, weights)
 
-    def drawn(first: Any, second: Any, found: Alignment) -> Alignment:
-        if not draws:
+    Example:
+        >>> found = ge.procrustes(x, y)
+        >>> round(found.distance, 2), bool(np.allclose(found.rotation, q, atol=0.1))
+        (1.9, True)
+        >>> found.transform(x).shape
+        (50, 8)
+    """
+    draws = Draws.of("procrustes", resampling)
+    _check_draws(draws, weights)
+    measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
+
+    def with_uncertainty(pair: PairedRows, found: Alignment) -> Alignment:
+        if weights is not None:
             return found
-        measure = procrustes_measure(scale=scale, center=center, rotation_only=rotation_only)
-        return uncertainty(first, second, measure, draws, progress, known=found.distance).onto(found)
+        rows = Rows(([pair.x, pair.y],), "raw")
+        given = NamedTables("procrustes", PAIR, [pair.x, pair.y], None)
+        rows = rows if pair.means is None else rows.around(pair.means)
+        return uncertainty(measure, given, rows, draws, found.distance).onto(found)
 
     if not (_is_several(x) or _is_several(y)):
         pair = pair_rows("procrustes", x, y, weights=weights, center=center)
-        return drawn(x, y, _aligned([pair], scale=scale, rotation_only=rotation_only)[0])
+        return with_uncertainty(pair, _aligned([pair], scale=scale, rotation_only=rotation_only)[0])
     firsts, seconds = _several("X", x), _several("Y", y)
     if len(firsts) != len(seconds):
         raise ShapeError(
@@ -132,7 +126,7 @@ def procrustes(
         for first, second in zip(firsts, seconds, strict=True)
     ]
     aligned = _aligned(pairs, scale=scale, rotation_only=rotation_only)
-    return Alignments(tuple(map(drawn, firsts, seconds, aligned)))
+    return Alignments(tuple(map(with_uncertainty, pairs, aligned)))
 
 
 def _check_draws(draws: Draws, weights: Any) -> None:
@@ -161,67 +155,22 @@ def _several(name: str, x: Any) -> list[Any]:
     return tables
 
 
-@dataclass(frozen=True, eq=False)
-class _Factors:
-    """Q, the singular values σ of a cross-Gram, its rank; ``reflected``: the last pair was flipped."""
-
-    rotation: Array
-    singular: Array
-    rank: int
-    reflected: bool = False
-
-    @property
-    def nuclear(self) -> float:
-        """``Σσ``, or ``Σσ − 2σ_min`` where a reflection was undone."""
-        total = float(namespace_of(self.singular).sum(self.singular))
-        return total - 2 * float(self.singular[-1]) if self.reflected else total
-
-
 def _aligned(pairs: list[PairedRows], *, scale: bool, rotation_only: bool) -> list[Alignment]:
     if rotation_only:
         for pair in pairs:
             check_same_dimensions("procrustes: rotation_only", [pair.x, pair.y])
     products = [pair.products() for pair in pairs]
-    every = _factors([found.cross for found in products])
+    every = polar_factors([found.cross for found in products])
     if rotation_only:
-        every = [_without_reflection(p.cross, found) for p, found in zip(products, every, strict=True)]
+        every = [without_reflection(p.cross, found) for p, found in zip(products, every, strict=True)]
     return [
         _alignment(pair, product, found, scale=scale, rotation_only=rotation_only)
         for pair, product, found in zip(pairs, products, every, strict=True)
     ]
 
 
-def _factors(crosses: list[Array]) -> list[_Factors]:
-    """Decompose matrices of one shape together."""
-    found: list[_Factors | None] = [None] * len(crosses)
-    shapes = [tuple(cross.shape) for cross in crosses]
-    for shape in dict.fromkeys(shapes):
-        members = [p for p, other in enumerate(shapes) if other == shape]
-        first = crosses[members[0]]
-        together = namespace_of(first).stack([crosses[p] for p in members])
-        factors = polar.on(device_of(first))(together)
-        rotation, singular = like(factors.rotation, first), like(factors.singular, first)
-        for number, p in enumerate(members):
-            found[p] = _Factors(rotation[number, ...], singular[number, ...], int(factors.rank[number]))
-    return [factors for factors in found if factors is not None]
-
-
-@threads.single_threaded_blas()
-def _without_reflection(cross: Array, found: _Factors) -> _Factors:
-    """Where Q reflects, mirror it along the left singular vector ``u`` of the smallest value: ``Q − 2uuᵀQ``.
-
-    With Q's own partner of ``u`` the result is orthogonal even where ``u`` is one of many.
-    """
-    xp = namespace_of(cross)
-    if float(xp.linalg.det(found.rotation)) > 0:
-        return found
-    last = xp.linalg.svd(cross)[0][:, -1:]
-    mirrored = found.rotation - 2 * last @ (xp.matrix_transpose(last) @ found.rotation)
-    return _Factors(mirrored, found.singular, found.rank, reflected=True)
-
-
 def _alignment(
-    pair: PairedRows, products: PairProducts, found: _Factors, *, scale: bool, rotation_only: bool
+    pair: PairedRows, products: PairProducts, found: PolarFactor, *, scale: bool, rotation_only: bool
 ) -> Alignment:
     length_x, length_y = products.squared_x, products.squared_y
     factor, size = 1.0, length_x + length_y
@@ -247,7 +196,7 @@ def _alignment(
     )
 
 
-def _reason(found: _Factors, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
+def _reason(found: PolarFactor, products: PairProducts, *, scale: bool, rotation_only: bool) -> str:
     """Say in words why the map is one of many, or a number is missing."""
     said = []
     full = int(found.singular.shape[0])
@@ -266,39 +215,21 @@ def _reason(found: _Factors, products: PairProducts, *, scale: bool, rotation_on
     return "; ".join(said)
 
 
-@threads.single_threaded_blas()
-def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
-    """Return ``(V,)`` float64 ``cos(x_i Q, y_i)``; NaN for a row without length; ``Q = 1`` when None.
-
-    Cost: ``2·V·d²`` flops, one pass in tiles. Source: Hamilton (2016, ACL); Definitions §2.
-    """
-    xp = namespace_of(x, y)
-    pieces = []
-    for start, stop in tiles(x.shape[0], rows_per_tile(24 * x.shape[1])):
-        left, right = (xp.astype(t[start:stop, :], xp.float64) for t in (x, y))
-        if rotation is not None:
-            left = left @ rotation
-        lengths = xp.sqrt(xp.sum(left**2, axis=1)) * xp.sqrt(xp.sum(right**2, axis=1))
-        known = lengths > 0
-        cosine = xp.sum(left * right, axis=1) / xp.where(known, lengths, xp.ones_like(lengths))
-        pieces.append(xp.where(known, cosine, xp.full_like(cosine, math.nan)))
-    return xp.concat(pieces)
+def procrustes_measure(
+    *, scale: bool = False, center: bool = False, rotation_only: bool = False
+) -> DistanceMeasure:
+    """Return the Procrustes distance with the options of :func:`procrustes`."""
+    return DistanceMeasure(
+        name="procrustes_distance",
+        title="Procrustes distance",
+        meaning="Length of the difference that is left after the best rotation or reflection.",
+        preparation="centered" if center else "raw",
+        possible=DISTANCE,
+        higher_is_closer=False,
+        growth=0.5,
+        kind="procrustes",
+        of_sums=partial(procrustes_of_sums, scale=scale, rotation_only=rotation_only),
+    )
 
 
-def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:
-    """Some maps need equal d.
-
-    Raises:
-        ShapeError: it is not; says how to cut.
-    """
-    first = tables[0]
-    for table, name in zip(tables[1:], names[1:], strict=True):
-        if table.shape[1] != first.shape[1]:
-            least = min(table.shape[1], first.shape[1])
-            raise ShapeError(
-                f"{where}: {names[0]} has {first.shape[1]} dimensions but {name} has {table.shape[1]}",
-                needed=f"Equal last axes are needed; here {names[0]} is {tuple(first.shape)}, {name} is "
-                f"{tuple(table.shape)}.",
-                remedy=f"Cut both with embedding.truncate({least}), or compare with cka(X, Y), "
-                "which needs no common size.",
-            )
+PROCRUSTES_DISTANCE = procrustes_measure()

@@ -1,23 +1,25 @@
-"""Representational similarity: do two tables agree on which pairs of words are alike?"""
+"""Representational similarity: correlation of the cosines of all pairs of words."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, Unpack
 
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.crossgrams import PairSums, pair_grams
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.rank_correlation import METHODS, NO_VARIANCE, varies
-from gpuemb.geometry.resampling import Measure, OwnTerms
-from gpuemb.geometry.rsa_lists import rsa_of_words
-from gpuemb.geometry.rsa_ranks import MATRIX_BYTES, spearman_of_vocabulary
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.float32_bounds import PairErrors
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.measure import SumsMeasure
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.ranks.matrix_correlation import METHODS, NO_VARIANCE, varies
+from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_vocabulary
+from gpuemb.geometry.ranks.word_list_rsa import rsa_of_words
+from gpuemb.geometry.resampling.intervals import CORRELATION
+from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.results import Similarity
 
 Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 
@@ -28,12 +30,8 @@ def rsa(
     words: Sequence[str] | Sequence[int] | None = None,
     *,
     method: Method = "pearson",
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
     matrix_bytes: int = MATRIX_BYTES,
-    progress: Progress = SILENT,
+    **resampling: Unpack[Resampling],
 ) -> Similarity:
     """Correlate the cosines of all pairs of words in ``x`` with those in ``y``.
 
@@ -41,20 +39,17 @@ def rsa(
         x: an Embedding or a float array ``(V, d)``.
         y: another, ``(V, d')``; row ``i`` is the same word.
         words: compare these only: words of two Embeddings (each looked up in its own table), or row numbers.
-            The result is then a :class:`~gpuemb.geometry.rsa_lists.WordListSimilarity`, with both matrices,
-            all three correlations, and the words that a table lacks.
+            The result is then a :class:`~gpuemb.geometry.ranks.word_list_rsa.WordListSimilarity`, with both
+            matrices, all three correlations, and the words that a table lacks.
         method: ``pearson``; ``spearman``, equal cosines sharing their mean rank; ``kendall``, τ-b, of a list
             of words only. Both take cosines that agree to 2⁻⁴⁰ as equal.
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted`` and ``gated``.
-        bootstrap: resamples of the words, for ``interval``; copies of a word make no pair.
-        seed: of both; the same draws for every measure and any number of threads.
-        confidence: of the interval.
         matrix_bytes: Spearman of a whole vocabulary whose matrices and ranks take more is streamed through
             fine bins of the cosines; ``error_bound`` then says how far the exact value may be.
-        progress: told of every draw, and of every row of streamed ranks.
+        resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
-        The correlation in ``.value``; NaN with its reason where all cosines of a table are equal.
+        The correlation in ``.value``; NaN with its reason where all cosines of a table are equal. Streamed
+        ranks have no interval.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
@@ -64,14 +59,22 @@ def rsa(
             vocabulary, or draws of streamed ranks.
         MemoryBudgetError: the matrices of the list do not fit.
 
-    Cost: Pearson ``V·(d + d')²`` flops and no ``V×V`` matrix; ``2·V·d·d'`` a permutation,
-    ``1.3·V·(d² + dd' + d'²)`` a resample. Spearman ``2·V²·(d + d')`` flops and a few steps a pair, 128 bytes
-    a pair unless streamed. Source: Kriegeskorte (2008); Definitions §4, §5.
+    Cost: Pearson ``V·(d + d')²`` flops and no ``V×V`` matrix, as many again for the interval; Spearman
+    ``2·V²·(d + d')`` flops and a few steps a pair, 128 bytes a pair unless streamed.
+    Source: Kriegeskorte (2008); Definitions §4, §5.
+
+    Example:
+        >>> found = ge.rsa(x, y, permutations=99)
+        >>> round(found.value, 2), found.p_value
+        (0.98, 0.01)
+        >>> low, high = found.interval
+        >>> low < found.value < high
+        True
     """
     check_choice("rsa", "method", method, METHODS)
-    draws = Draws("rsa", permutations, bootstrap, seed, confidence)
+    draws = Draws.of("rsa", resampling)
     if words is not None:
-        return rsa_of_words(x, y, words, method, draws, progress)
+        return rsa_of_words(x, y, words, method, draws)
     if method == "kendall":
         raise ConfigError(
             "rsa: Kendall's correlation of a whole vocabulary was asked for",
@@ -79,12 +82,8 @@ def rsa(
             remedy="Name the words with words=[…], or ask for method='spearman', which can be streamed.",
         )
     if method == "spearman":
-        return spearman_of_vocabulary(x, y, draws, matrix_bytes, progress)
-    grams = pair_grams("rsa", [x, y], "unit")
-    value = float(grams.rsa()[0, 1])
-    reason = NO_VARIANCE if math.isnan(value) else ""
-    found = Similarity(value, "rsa", "unit", grams.zeros, reason)
-    return uncertainty(x, y, RSA, draws, progress).onto(found) if draws else found
+        return spearman_of_vocabulary(x, y, draws, matrix_bytes)
+    return measured(RSA, x, y, draws)
 
 
 def pearson_rsa(sums: PairSums, own: OwnTerms | None = None) -> float:
@@ -106,4 +105,31 @@ def pearson_rsa(sums: PairSums, own: OwnTerms | None = None) -> float:
     return (product - mean_a * mean_b) / math.sqrt(variance_a * variance_b)
 
 
-RSA = Measure("RSA", "unit", pearson_rsa)
+def rsa_error(sums: PairSums, errors: PairErrors) -> float:
+    """Bound of the error of the Pearson correlation of all cosines; NaN where it does not exist."""
+    xp = namespace_of(sums.cross)
+    pairs = sums.rows * (sums.rows - 1)
+    if pairs == 0:
+        return math.nan
+    variances = []
+    for gram, column_sums in ((sums.gram_x, sums.sum_x), (sums.gram_y, sums.sum_y)):
+        mean = (float(xp.sum(column_sums**2)) - sums.rows) / pairs
+        variances.append((float(xp.sum(gram**2)) - sums.rows) / pairs - mean**2)
+    x, y, cross = (error / pairs for error in errors.squares())
+    if min(variances[0] - x, variances[1] - y) <= 0:
+        return math.inf
+    return cross / math.sqrt(variances[0] * variances[1]) + x / variances[0] + y / variances[1]
+
+
+RSA = SumsMeasure(
+    name="rsa",
+    title="RSA (Pearson, all word pairs)",
+    meaning="Correlation, over all pairs of words, of their cosines in one run with those in the other; no"
+    " rotation can change it.",
+    preparation="unit",
+    possible=CORRELATION,
+    missing=NO_VARIANCE,
+    of_word_pairs=True,
+    of_sums=pearson_rsa,
+    error=rsa_error,
+)

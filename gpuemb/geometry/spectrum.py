@@ -1,10 +1,10 @@
-"""How a table's variance is spread over directions."""
+"""Eigenvalue spectrum of a table and the distance between two."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,13 +12,16 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
 from gpuemb.counts.power_law import LEAST_RANKS, PowerLaw, default_ranks, fit_power_law, no_power_law
-from gpuemb.geometry.crossgrams import PairSums, pair_grams
-from gpuemb.geometry.drawing import uncertainty
-from gpuemb.geometry.resampling import Measure, OwnTerms
-from gpuemb.geometry.similarity import Similarity
-from gpuemb.geometry.uncertainty import Draws
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.measure import MeasureOfSums, PairTable
+from gpuemb.geometry.measured import measured
+from gpuemb.geometry.resampling.intervals import SHARE
+from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.geometry.results import Similarity
 
 NO_VARIANCE = "the rows are all equal"
 
@@ -67,6 +70,11 @@ def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
         ShapeError, DTypeError, NonFiniteError: as the table requires.
 
     Cost: ``V·d²`` flops. Source: Roy and Vetterli (2007); Rudman (2022); Definitions §4.
+
+    Example:
+        >>> found = ge.spectrum(x)
+        >>> round(found.participation_ratio, 2), round(found.effective_rank, 2)
+        (7.28, 7.9)
     """
     grams = pair_grams("spectrum", [x], "centered", "float64", ("X",))
     gram = grams.block(0, 0)
@@ -140,27 +148,16 @@ def _effective_rank(numbers: Array) -> float:
 
 
 def spectrum_distance(
-    x: Any,
-    y: Any,
-    *,
-    correlation: bool = False,
-    permutations: int = 0,
-    bootstrap: int = 0,
-    seed: int = 0,
-    confidence: float = 0.95,
-    progress: Progress = SILENT,
+    x: Any, y: Any, *, correlation: bool = False, **resampling: Unpack[Resampling]
 ) -> Similarity:
     """``½ Σ_r |λ_r/Σλ − λ'_r/Σλ'|``: 0 for proportional spectra, at most 1; the shorter is padded with 0.
 
     Args:
         x: an Embedding, a float array ``(V, d)``, or its :class:`Spectrum`.
-        y: another, ``(V, d')``; a Spectrum if ``x`` is one.
+        y: another, ``(V, d')``; a Spectrum if ``x`` is one: then there is no interval.
         correlation: compare the spectra of the correlation matrices.
-        permutations: must be 0: a spectrum does not know the order of words.
-        bootstrap: resamples of the words, for ``interval``; a word counts as often as it is drawn.
-        seed: of the bootstrap; the same draws for every measure and any number of threads.
-        confidence: of the interval.
-        progress: told of every draw.
+        resampling: see :class:`gpuemb.Resampling`; a spectrum does not depend on the order of words, so there
+            are no permutations.
 
     Returns:
         The distance in ``.value``; NaN with its reason where either has no variance, or a constant column
@@ -169,41 +166,37 @@ def spectrum_distance(
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
         VocabularyError: the tables list other words; the first is named.
-        ConfigError: permutations; a bootstrap of spectra without their words; a negative number of draws, or
-            a confidence that is no share.
+        ConfigError: permutations or bootstrap; a spectrum and a table; a confidence that is no share.
 
-    Cost: ``V·(d + d')²`` flops; ``1.3·V·(d² + dd' + d'²)`` a resample. Source: Definitions §4, §5.
+    Cost: ``V·(d + d')²`` flops, as many again and ``2·B`` decompositions for the interval.
+    Source: Definitions §4, §5.
+
+    Example:
+        >>> round(ge.spectrum_distance(x, y).value, 3), round(ge.spectrum_distance(x, 2 * x @ q).value, 6)
+        (0.005, 0.0)
     """
-    draws = Draws("spectrum_distance", permutations, bootstrap, seed, confidence)
-    given = isinstance(x, Spectrum) and isinstance(y, Spectrum)
-    _check_draws(draws, spectra=given)
-    if given:
-        first, second, zeros, recomputed = x, y, 0, x.recomputed or y.recomputed
-    else:
-        grams = pair_grams("spectrum_distance", [x, y], "centered", "float64")
-        first, second = (spectrum_of_gram(grams.block(s, s)) for s in range(2))
-        zeros, recomputed = grams.zeros, grams.moved
-    if correlation:
-        first, second = first.correlation or first, second.correlation or second
-    value = distance_of_spectra(first, second)
-    reason = (first.reason or second.reason or NO_VARIANCE) if math.isnan(value) else ""
-    found = Similarity(value, "spectrum_distance", "centered", zeros, reason, recomputed)
-    measure = CORRELATION_DISTANCE if correlation else SPECTRUM_DISTANCE
-    return uncertainty(x, y, measure, draws, progress).onto(found) if draws else found
+    draws = Draws.of("spectrum_distance", resampling)
+    measure = spectrum_measure(correlation=correlation)
+    if not isinstance(x, Spectrum) and not isinstance(y, Spectrum):
+        return measured(measure, x, y, draws)
+    _check_spectra(x, y, draws)
+    value = measure.distance(x, y)
+    reason = (x.reason or y.reason or NO_VARIANCE) if math.isnan(value) else ""
+    return Similarity(value, measure.name, "centered", 0, reason, x.recomputed or y.recomputed)
 
 
-def _check_draws(draws: Draws, *, spectra: bool) -> None:
-    if draws.permutations:
+def _check_spectra(x: Any, y: Any, draws: Draws) -> None:
+    if not isinstance(x, Spectrum) or not isinstance(y, Spectrum):
         raise ConfigError(
-            f"spectrum_distance: permutations = {draws.permutations}",
-            needed="A spectrum does not know the order of words: every permutation gives the same distance.",
-            remedy="Ask for bootstrap=…, or permute a measure that pairs words, such as rsa or cka.",
+            "spectrum_distance: a spectrum and a table were given",
+            needed="Two tables, or two spectra, are needed.",
+            remedy="Take the spectrum of the table too: spectrum_distance(x, spectrum(y)).",
         )
-    if draws.bootstrap and spectra:
+    if draws:
         raise ConfigError(
-            f"spectrum_distance: bootstrap = {draws.bootstrap} of two spectra",
-            needed="A spectrum no longer holds the words that are to be drawn.",
-            remedy="Give the tables themselves: spectrum_distance(x, y, bootstrap=…).",
+            "spectrum_distance: permutations or bootstrap of two spectra were asked for",
+            needed="A spectrum no longer holds the words that are to be resampled.",
+            remedy="Give the tables themselves: spectrum_distance(x, y).",
         )
 
 
@@ -219,19 +212,54 @@ def distance_of_spectra(first: Spectrum, second: Spectrum) -> float:
     return float(0.5 * np.abs(shares[0] - shares[1]).sum())
 
 
-def _distance_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """The distance of the Grams' spectra; there are no pairs of words, copies of a word count."""
-    first, second = (_spectrum_of(gram, None) for gram in (sums.gram_x, sums.gram_y))
-    return distance_of_spectra(first, second)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpectrumMeasure(MeasureOfSums):
+    """The distance of two spectra; there are no pairs of words.
+
+    Attributes:
+        correlation: whether of the correlation matrices.
+    """
+
+    correlation: bool = False
+
+    def table(self, grams: Grams) -> PairTable:
+        """Return the distance of every pair of centered runs."""
+        spectra = [spectrum_of_gram(grams.block(s, s)) for s in range(grams.runs)]
+        values = np.array([[self.distance(a, b) for b in spectra] for a in spectra])
+        return PairTable.of(values, grams.moved)
+
+    def distance(self, first: Spectrum, second: Spectrum) -> float:
+        """Return the distance of two spectra; NaN where either has no variance."""
+        if self.correlation:
+            first, second = first.correlation or first, second.correlation or second
+        return distance_of_spectra(first, second)
+
+    def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
+        """Return the distance of two tables from their sums."""
+        take = _of_correlation if self.correlation else _spectrum_of
+        return distance_of_spectra(take(sums.gram_x, None), take(sums.gram_y, None))
 
 
-def _correlation_distance_of_sums(sums: PairSums, own: OwnTerms) -> float:
-    """The distance of the correlation matrices' spectra."""
-    first, second = (_of_correlation(gram, None) for gram in (sums.gram_x, sums.gram_y))
-    return distance_of_spectra(first, second)
+def spectrum_measure(*, correlation: bool = False) -> SpectrumMeasure:
+    """Return the distance of the Grams' spectra, or of the correlation matrices'."""
+    return CORRELATION_DISTANCE if correlation else SPECTRUM_DISTANCE
 
 
-SPECTRUM_DISTANCE = Measure("spectrum distance", "centered", _distance_of_sums, 0.0, higher_is_closer=False)
-CORRELATION_DISTANCE = Measure(
-    "spectrum distance", "centered", _correlation_distance_of_sums, 0.0, higher_is_closer=False
+SPECTRUM_DISTANCE = SpectrumMeasure(
+    name="spectrum_distance",
+    title="Distance of the spectra",
+    meaning="Half the summed difference of the shares of variance by rank; 0 when they are equal.",
+    preparation="centered",
+    possible=SHARE,
+    missing="the rows of one table are all equal",
+    higher_is_closer=False,
+    precision="float64",
+    permutable=False,
+    options=spectrum_measure,
+)
+CORRELATION_DISTANCE = replace(
+    SPECTRUM_DISTANCE,
+    title="Distance of the correlation spectra",
+    missing="the rows of one table are all equal, or a column is constant",
+    correlation=True,
 )

@@ -88,6 +88,11 @@ def cosine_matrix(
         DeviceError: x and y are on different devices, or the device cannot be used.
 
     Cost: ``2·A·B·d`` flops in float64; a copy of y. Source: Definitions §3.
+
+    Example:
+        >>> matrix = ge.cosine_matrix(ge.Embedding(x, words), words=["w3", "w29", "w38"])
+        >>> matrix.scores.round(3).tolist()
+        [[1.0, 0.819, 0.738], [0.819, 1.0, 0.451], [0.738, 0.451, 1.0]]
     """
     where = "cosine_matrix"
     pair = _Pair.of(where, x, y, words, device)
@@ -137,6 +142,10 @@ def cosine_tiles(
             the first block.
 
     Cost: ``2·A·B·d`` flops in float64; a copy of y and one block.
+
+    Example:
+        >>> [len(tile.scores) for tile in ge.cosine_tiles(x, tile_bytes=8000)]
+        [20, 20, 10]
     """
     where = "cosine_tiles"
     check_at_least(where, "tile_bytes", tile_bytes, 1)

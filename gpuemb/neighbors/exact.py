@@ -85,7 +85,7 @@ def nearest_neighbors(
     k: int = 10,
     *,
     queries: Any = None,
-    likely: Any = None,
+    warm_start: Any = None,
     device: DeviceName = None,
     progress: Progress = SILENT,
 ) -> Neighbors:
@@ -96,8 +96,8 @@ def nearest_neighbors(
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
-        likely: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the :class:`Neighbors` of
-            another run over the same words. Good ones save some time; the lists do not depend on them.
+        warm_start: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the
+            :class:`Neighbors` of another run over the same words. The lists do not depend on them.
         device: where to compute: see :class:`gpuemb.Device`. A table of the host, a memory map too, streams
             to the GPU, and stays there if it fits. Else its float16 form must (``2·V·d`` bytes), and rows
             that are scored are read from the host as they are needed.
@@ -111,16 +111,25 @@ def nearest_neighbors(
         ConfigError: ``k`` is below 1 or there are not so many candidates.
         VocabularyError: an unknown word, with the closest spellings.
         ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix, or
-            ``likely`` are not rows of the table for each query.
+            ``warm_start`` are not rows of the table for each query.
         DeviceError: the device cannot be used, or the table lies on another GPU.
         MemoryBudgetError: the search does not fit the device.
 
     Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
+
+    Example:
+        >>> found = ge.nearest_neighbors(ge.Embedding(x, words), 2, queries=["w3"])
+        >>> found.ids.tolist(), found.scores.round(3).tolist()
+        ([[29, 38]], [[0.819, 0.738]])
+        >>> ge.nearest_neighbors(x, 2).ids.shape  # of every row
+        (50, 2)
     """
     rows = checked_rows("nearest_neighbors", x)
     on = computing_device("nearest_neighbors", rows, device, [cosine_topk])
     asked, itself = asked_of("nearest_neighbors", x, rows, queries, k)
-    near = None if likely is None else _likely_rows(rows, rows if asked is None else asked, likely)
+    near = (
+        None if warm_start is None else _warm_start_rows(rows, rows if asked is None else asked, warm_start)
+    )
     found: TopK = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
     return neighbors_of(found, x, rows, zero_rows(native(rows)))
 
@@ -156,27 +165,27 @@ def checked_rows(where: str, table: Any) -> Array:
     return rows
 
 
-def _likely_rows(rows: FloatMatrix, asked: Array, likely: Any) -> Array:
+def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
     """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
-    ids = as_array(ids_of(likely), "nearest_neighbors: likely")
+    ids = as_array(ids_of(warm_start), "nearest_neighbors: warm_start")
     if ids.ndim != 2 or ids.shape[0] != asked.shape[0]:
         raise ShapeError(
-            f"nearest_neighbors: likely is {type(likely).__name__} {getattr(ids, 'shape', '')}",
+            f"nearest_neighbors: warm_start is {type(warm_start).__name__} {getattr(ids, 'shape', '')}",
             needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
             remedy="Pass the lists of another run over the same words, or leave it out.",
         )
-    check_same_device("nearest_neighbors", {"the table": rows, "likely": ids})
+    check_same_device("nearest_neighbors", {"the table": rows, "warm_start": ids})
     xp = namespace_of(rows)
     near = xp.asarray(ids)
     if not xp.isdtype(near.dtype, "signed integer"):
         raise DTypeError(
-            f"nearest_neighbors: likely holds {near.dtype}",
+            f"nearest_neighbors: warm_start holds {near.dtype}",
             needed="Rows are signed integers, −1 where a list ends.",
             remedy="Pass the .ids of nearest_neighbors.",
         )
     if near.shape[1] and not -1 <= int(xp.min(near)) <= int(xp.max(near)) < rows.shape[0]:
         raise ShapeError(
-            f"nearest_neighbors: likely rows run from {int(xp.min(near))} to {int(xp.max(near))}",
+            f"nearest_neighbors: warm_start rows run from {int(xp.min(near))} to {int(xp.max(near))}",
             needed=f"The table's rows run from 0 to {rows.shape[0] - 1}; −1 stands for none.",
             remedy="Both runs must be over the same words: stack([a, b]) aligns them.",
         )

@@ -45,6 +45,12 @@ class CosineIndex:
         MemoryBudgetError: what is prepared of the table does not fit where it lies.
 
     Cost: one pass over the table, and on the CPU ``V·(d + 8)`` bytes, ``4·V·d`` without int8 products.
+
+    Example:
+        >>> index = ge.CosineIndex(ge.Embedding(x, words))
+        >>> found = index.search(x[:3], k=1)  # vectors, so a row finds itself
+        >>> [index.words[i] for i in found.ids[:, 0]]
+        ['w0', 'w1', 'w2']
     """
 
     @door

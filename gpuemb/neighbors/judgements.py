@@ -53,6 +53,13 @@ def similarity_correlation(x: Embedding, pairs: Any) -> SimilarityCorrelation:
         ConfigError: pairs that are not two words and a finite number.
 
     Cost: one dot product a pair, in float64. Source: Spearman (1904), Am. J. Psychol. 15, 72-101.
+
+    Example:
+        >>> pairs = (("w3", "w29"), ("w3", "w38"), ("w29", "w38"))
+        >>> judged = ge.datasets.WordPairs("mine", pairs, np.array([9.0, 7.0, 2.0]))
+        >>> found = ge.similarity_correlation(ge.Embedding(x, words), judged)
+        >>> found.covered, round(found.value, 6)
+        (3, 1.0)
     """
     pairs = word_pairs_of("similarity_correlation", pairs)
     listed = [[_row(x, word) for word in pair] for pair in pairs.pairs]

@@ -107,6 +107,14 @@ def neighbor_overlap(first: Any, *others: Any, persistence: float = PERSISTENCE)
 
     Cost: reads ``4·S·V·k`` bytes twice, ``P·V·k`` steps; ``40·P·V`` bytes. Source: Wendlandt (2018),
     Huh (2024), Antoniak & Mimno (2018), Hellrich & Hahn (2016), Wang (2022), Webber (2010); Definitions §3.
+
+    Example:
+        >>> first, second = (ge.nearest_neighbors(table, 10) for table in (x, y))
+        >>> overlap = ge.neighbor_overlap(first, second)
+        >>> round(overlap.value, 2), round(overlap.chance, 2)
+        (0.93, 0.2)
+        >>> overlap.stability[:3].tolist()  # of each word
+        [1.0, 0.9, 1.0]
     """
     ids = _comparable(_stacked([first, *others]))
     if not 0 < persistence < 1:

@@ -16,7 +16,6 @@ from gpuemb.core.memory import readable
 from gpuemb.report import numbers
 from gpuemb.report.claims import VARIED, Claim, claims, telling_numbers
 from gpuemb.report.figures import figures
-from gpuemb.report.glossary import meaning
 from gpuemb.report.heatmaps import heat_maps
 from gpuemb.report.style import Plot
 from gpuemb.report.tables import word_table
@@ -71,6 +70,13 @@ def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
         StorageError: the file cannot be written.
 
     Cost: about 2 s and 2.5 MB for two models of five runs over 10,000 words.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1), vary="bootstrap")
+        >>> config = ge.StudyConfig(("pets.txt",), ge.TextConfig(min_count=1), models=(model,), neighbors=2)
+        >>> page = ge.write_report(ge.study(config, out="pets"))
+        >>> page.name, page.stat().st_size > 100_000
+        ('report.html', True)
     """
     target = result.report if path is None else Path(path)
     page = render(result).encode("utf-8", "replace")
@@ -152,7 +158,7 @@ def _measure_row(measure: PairMeasure) -> MeasureRow:
 def _definitions(result: StudyResult) -> list[tuple[str, str, str]]:
     first_of = {pair.measure: pair for model in reversed(result.models) for pair in model.pairs}
     order = dict.fromkeys(pair.measure for model in result.models for pair in model.pairs)
-    return [(first_of[name].title, first_of[name].preparation, meaning(first_of[name])) for name in order]
+    return [(first_of[name].title, first_of[name].preparation, first_of[name].meaning) for name in order]
 
 
 def _recipe(config: ModelConfig) -> tuple[str, str]:

@@ -7,24 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice, check_neighbors
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.named_tables import NamedTables
-from gpuemb.stability.pair_kinds import (
-    DIRECTED,
-    MEASURES,
-    NEIGHBOR_MEASURES,
-    PAIR_MEASURES,
-    WORD_MEASURES,
-    ComparedTables,
-    PairKind,
-)
-from gpuemb.stability.result import PairMeasure
-from gpuemb.stability.statistics import mean_over_pairs
+from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.stability.compared_tables import ComparedTables
+from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
+from gpuemb.stability.result import PairMeasure, pair_measures
 
 if TYPE_CHECKING:
     import pyarrow
@@ -65,7 +54,7 @@ class Comparison:
         rows = [
             (self.runs[a], self.runs[b], one.measure, one.preparation, float(one.values[a, b]))
             for one in self.measures
-            for a, b in (permutations if one.measure in DIRECTED else combinations)(range(len(self.runs)), 2)
+            for a, b in (combinations if one.symmetric else permutations)(range(len(self.runs)), 2)
         ]
         names = ("run_a", "run_b", "measure", "preparation", "value")
         columns = zip(*rows, strict=True) if rows else ((),) * len(names)
@@ -80,7 +69,7 @@ def compare(
     Args:
         stack: an EmbeddingStack, a sequence of Embeddings or tables ``(V, d_s)`` over the same words, or an
             ``(S, V, d)`` array; row ``i`` is the same word in all. ``gpuemb.stack`` lines tables up by word.
-        measures: ``"all"``, or names out of ``gpuemb.stability.compare.MEASURES``.
+        measures: ``"all"``, or names of measures; an unknown one is refused with the known ones.
         k: neighbors of a word that are compared.
         progress: told of each measure.
 
@@ -97,8 +86,13 @@ def compare(
 
     Cost: for all, three passes ``V·(S·d)²``, one search of neighbors a table, four passes a pair.
     Source: Definitions §2-4.
+
+    Example:
+        >>> found = ge.compare([ge.Embedding(x, words), ge.Embedding(y, words)], ["rsa", "overlap"], k=5)
+        >>> [(row["measure"], round(row["value"], 2)) for row in found.pairs.to_pylist()]
+        [('rsa', 0.99), ('overlap', 0.89)]
     """
-    asked = check_measures(measures)
+    asked = check_measures("compare", measures, MEASURES)
     given = NamedTables.of("compare", stack)
     if len(given.tables) < 2:
         raise ShapeError(
@@ -107,40 +101,15 @@ def compare(
             remedy="gpuemb.compare(gpuemb.stack([a, b]))",
         )
     if set(asked).intersection(NEIGHBOR_MEASURES):
-        _check_neighbors(k, len(given.tables[0]))
+        _check_neighbors(k, int(given.tables[0].shape[0]))
     given.check_finite()
-    work = ComparedTables(given.tables, k, progress)
-    taken, columns = [], _names_of_words(stack, given)
+    tables = ComparedTables(given, k, progress=progress)
     with progress.phase("comparing", len(asked)) as task:
-        for name in asked:
-            if name in PAIR_MEASURES:
-                taken.append(_pair_measure(name, PAIR_MEASURES[name], work, given.names))
-            if name in WORD_MEASURES and (name != "spread" or work.alike):
-                columns[name] = WORD_MEASURES[name](work)
-            task.advance()
+        taken = take(tables, asked, task)
     import pyarrow
 
-    return Comparison(tuple(given.names), pyarrow.table(columns), tuple(taken), k)
-
-
-def check_measures(measures: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the measures that are asked for by name.
-
-    Raises:
-        ConfigError: one is not known, or they are no names.
-    """
-    asked = (measures,) if isinstance(measures, str) else tuple(measures)
-    if any(not isinstance(name, str) for name in asked):
-        raise ConfigError(
-            f"compare: {type(measures).__name__} was given for measures",
-            needed="Measures are asked for by their names; tables are given together, as the first argument.",
-            remedy="compare([a, b]), or compare(stack([a, b]), ['rsa', 'cka']).",
-        )
-    if asked == ("all",):
-        return MEASURES
-    for name in asked:
-        check_choice("compare", "measure", name, MEASURES)
-    return asked
+    words = pyarrow.table(_names_of_words(stack, given) | taken.words)
+    return Comparison(tuple(given.names), words, pair_measures(taken, given.names), k)
 
 
 def _check_neighbors(k: int, words: int) -> None:
@@ -154,33 +123,9 @@ def _check_neighbors(k: int, words: int) -> None:
     check_neighbors("compare", k, words - 1)
 
 
-def _pair_measure(name: str, kind: PairKind, work: ComparedTables, runs: Sequence[str]) -> PairMeasure:
-    values = np.array(kind.take(work))
-    chance = work.lists.chance if name == "overlap" else None
-    estimate = mean_over_pairs((values + values.T) / 2 if name in DIRECTED else values)
-    return PairMeasure(
-        name,
-        kind.title,
-        kind.preparation,
-        values,
-        estimate,
-        chance,
-        kind.higher_is_closer,
-        _reason(values, kind, runs),
-    )
-
-
-def _reason(values: Float64, kind: PairKind, runs: Sequence[str]) -> str:
-    """Why pairs have no value; the first of them is named."""
-    for a, b in combinations(range(len(runs)), 2):
-        if np.isnan(values[a, b]):
-            return f"{runs[a]} and {runs[b]}: {kind.missing}"
-    return ""
-
-
 def _names_of_words(stack: Any, given: NamedTables) -> dict[str, Any]:
     first = stack[0] if isinstance(stack, (list, tuple)) else stack
-    words, count = given.words, len(given.tables[0])
+    words, count = given.words, int(given.tables[0].shape[0])
     columns: dict[str, Any] = {"word": [str(i) for i in range(count)] if words is None else list(words)}
     if getattr(first, "counts", None) is not None:
         columns["count"] = first.counts

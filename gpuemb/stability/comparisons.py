@@ -56,6 +56,11 @@ def benjamini_hochberg(p_values: Any, family: str, *, rate: float = 0.05) -> Dis
         NonFiniteError: a p-value below 0 or above 1.
 
     Cost: sorting. Source: Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, 289-300; Definitions §5.
+
+    Example:
+        >>> found = ge.benjamini_hochberg([0.01, 0.02, 0.04, 0.5], "RSA of four pairs of runs")
+        >>> found.discovered.tolist()
+        [True, True, False, False]
     """
     values = np.asarray(to_host(as_array(p_values, "benjamini_hochberg")), np.float64)
     _check(values, family, rate)

@@ -17,6 +17,7 @@ from gpuemb.corpus.chunks import Documents, EncodingErrors
 from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import Weighting, check_window
+from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
 
 
@@ -31,6 +32,10 @@ class TextConfig:
         tokenizer: ``default``, ``whitespace``, ``regex:…``, or a path ending in ``.json``.
         documents: what a document is in a text file.
         field: of JSON lines and Parquet, that holds the text; empty means ``text``.
+
+    Example:
+        >>> ge.StudyConfig(("pets.txt",), text=ge.TextConfig(min_count=2)).text.tokenizer
+        'default'
     """
 
     min_count: int = 10
@@ -49,7 +54,12 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class CountsConfig:
-    """How tokens become co-occurrence counts (Definitions §1)."""
+    """How tokens become co-occurrence counts (Definitions §1).
+
+    Example:
+        >>> ge.StudyConfig(("pets.txt",), counts=ge.CountsConfig(window=5)).counts.weighting
+        'harmonic'
+    """
 
     window: int = 10
     weighting: Weighting = "harmonic"
@@ -69,6 +79,11 @@ class ModelConfig:
         vary: what a seed changes: everything random (``seed``), only the ``init`` or the ``order``,
             or which documents are in the corpus (``bootstrap``, resampled with replacement).
         name: what tables and figures call it; default the recipe's kind.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1, 2), vary="bootstrap")
+        >>> model.name, model.runs
+        ('ppmi-svd', ('bootstrap 0', 'bootstrap 1', 'bootstrap 2'))
     """
 
     recipe: Recipe
@@ -118,6 +133,12 @@ class StudyConfig:
         models: what is trained.
         neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
+        measures: names of the measures of pairs and words that are taken.
+
+    Example:
+        >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
+        >>> config.models[0].name, config.models[0].seeds
+        ('glove', (0, 1, 2, 3, 4))
     """
 
     corpus: tuple[str, ...]
@@ -126,6 +147,7 @@ class StudyConfig:
     models: tuple[ModelConfig, ...] = (ModelConfig(GloVe()),)
     neighbors: int = 10
     title: str = "Stability study"
+    measures: tuple[str, ...] = STUDY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", _paths(self.corpus))
@@ -133,6 +155,7 @@ class StudyConfig:
         models = tuple(enter("StudyConfig", "a model", model, ModelConfig) for model in models)
         object.__setattr__(self, "models", models)
         enter_fields(self)
+        object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
         check_at_least("study", "neighbors", self.neighbors, 1)
         check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
         for name, given in (("corpus", self.corpus), ("models", self.models)):

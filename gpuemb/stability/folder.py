@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from dataclasses import asdict, replace
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +165,7 @@ def word_table(result: StudyResult) -> pyarrow.Table:
                 "joint_reliability": np.asarray(model.words.joint_reliability),
                 "aligned_cosine": np.asarray(model.words.aligned_cosine),
                 "unaligned_cosine": np.asarray(model.words.unaligned_cosine),
+                **{name: np.asarray(values) for name, values in model.words.more.items()},
             }
         )
         for model in result.models
@@ -187,7 +188,7 @@ def pair_table(result: StudyResult) -> pyarrow.Table:
         )
         for model in result.models
         for pair in model.pairs
-        for a, b in combinations(range(len(model.runs)), 2)
+        for a, b in (combinations if pair.symmetric else permutations)(range(len(model.runs)), 2)
     ]
     names = ("model", "run_a", "run_b", "measure", "preparation", "value")
     return pyarrow.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
@@ -219,6 +220,7 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
                 "low": pair.estimate.low,
                 "high": pair.estimate.high,
                 "chance": pair.chance,
+                "undefined_pairs": pair.estimate.undefined,
             }
             for pair in model.pairs
         },
@@ -235,7 +237,7 @@ def _wendlandt(model: ModelResult) -> float | None:
     """Mean overlap in percent, which has this name with ten neighbors only."""
     if model.neighbor_ids.shape[2] != WENDLANDT_NEIGHBORS:
         return None
-    return 100 * model.pair("overlap").estimate.value
+    return 100 * mean_of_known(np.asarray(model.words.overlap))
 
 
 def _write_table(table: pyarrow.Table, path: Path) -> None:

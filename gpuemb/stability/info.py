@@ -21,7 +21,7 @@ class Implementation:
     """What a kernel has for a kind of device.
 
     Attributes:
-        file: in the kernel's folder; empty when there is none.
+        file: in the kernel's folder, or a folder there; empty when there is none.
         reason: why this device would not run it; empty when it would.
     """
 
@@ -70,7 +70,12 @@ class Info:
 
 
 def info() -> Info:
-    """Describe the devices, what ``auto`` would choose for a study, and why."""
+    """Describe the devices, what ``auto`` would choose for a study, and why.
+
+    Example:
+        >>> ge.info().chosen in ("cpu", "cuda")
+        True
+    """
     lack = lack_of_cuda()
     if lack.what:
         cuda = f"not used: {lack.what}. {lack.provided_by}"
@@ -86,9 +91,10 @@ def info() -> Info:
 
 
 def _implementation(kernel: Kernel[..., Any], kind: str, cuda_lacks: str) -> Implementation:
-    if not kernel.runs_on(kind):
-        return Implementation("", f"{kernel.name} has no {kind}.py")
-    return Implementation(f"{kind}.py", cuda_lacks if kind == "cuda" else "")
+    place = kernel.place(kind)
+    if not place:
+        return Implementation("", f"{kernel.name} has no {kind}.py or {kind}/")
+    return Implementation(place, cuda_lacks if kind == "cuda" else "")
 
 
 def _why(chosen: device.Device, kernels: Mapping[str, Mapping[str, Implementation]], cuda_lacks: str) -> str:

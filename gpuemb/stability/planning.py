@@ -11,7 +11,7 @@ from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import door
 from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.results import result
-from gpuemb.geometry.crossgrams import plan_cross_grams
+from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
 from gpuemb.training.recipes import GloVe
@@ -53,6 +53,12 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
         ConfigError: an impossible configuration, fewer than two words, or a negative number of pairs.
 
     Cost: nothing is read or allocated.
+
+    Example:
+        >>> print(ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000))
+           889.6 MB  glove with 50000 words, 20000000 nonzeros, 100 dimensions
+            38.8 MB  cross-Grams of 500 columns
+           370.0 MB  on the disk
     """
     config = config_of("plan", config)
     check_at_least("plan", "words", words, 2)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import field
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gpuemb.core.arrays import Float64, Int32
 from gpuemb.core.checks import check_choice
 from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.geometry.measure import Description, PairTable
 from gpuemb.stability.config import ModelConfig, StudyConfig
-from gpuemb.stability.statistics import Estimate
+from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
+from gpuemb.stability.statistics import Estimate, mean_of_known, mean_over_pairs
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,27 +31,81 @@ class PairMeasure:
     Attributes:
         measure: ``"procrustes_distance"``, ``"overlap"``, …
         title: the same for people, with the unit.
+        meaning: one sentence.
         preparation: rows ``raw``, ``unit`` or ``centered``.
-        values: ``(S, S)`` symmetric; the diagonal is the value of a run with itself.
+        values: ``(S, S)``; the diagonal is the value of a run with itself.
         estimate: the mean over pairs with its jackknife interval over runs.
         chance: what two unrelated runs would score, where it is known in closed form.
         higher_is_closer: whether a higher value means more alike.
         reason: why a value is NaN, and of which two runs first; empty where none is.
+        symmetric: whether both directions of a pair have one value.
+        recomputed: pairs whose rows were read again, their sums having lost digits.
     """
 
     measure: str
     title: str
+    meaning: str
     preparation: str
     values: Float64
     estimate: Estimate
     chance: float | None
     higher_is_closer: bool
     reason: str = ""
+    symmetric: bool = True
+    recomputed: int = 0
+
+    @property
+    def least_alike(self) -> tuple[int, int] | None:
+        """The pair of runs that agrees least; None where no pair has a value."""
+        known = [
+            (float(self.values[a, b]), a, b)
+            for a, b in combinations(range(len(self.values)), 2)
+            if np.isfinite(self.values[a, b])
+        ]
+        if not known:
+            return None
+        _, a, b = (min if self.higher_is_closer else max)(known)
+        return a, b
+
+    @property
+    def least_alike_run(self) -> int | None:
+        """The run that agrees least with all others; None where no pair has a value."""
+        without_itself = np.where(np.eye(len(self.values), dtype=bool), np.nan, self.values)
+        means = [mean_of_known(row) for row in (without_itself + without_itself.T) / 2]
+        if np.isnan(means).all():
+            return None
+        return int(np.nanargmin(means) if self.higher_is_closer else np.nanargmax(means))
+
+
+def pair_measures(taken: Taken, runs: Sequence[str]) -> tuple[PairMeasure, ...]:
+    """Describe what was taken of every pair of runs, with the mean and its interval."""
+    return tuple(_pair_measure(PAIR_MEASURES[name].about, table, runs) for name, table in taken.pairs.items())
+
+
+def _pair_measure(about: Description, table: PairTable, runs: Sequence[str]) -> PairMeasure:
+    values = np.array(table.values)
+    missing = [(a, b) for a, b in combinations(range(len(runs)), 2) if np.isnan(values[a, b])]
+    reason = f"{runs[missing[0][0]]} and {runs[missing[0][1]]}: {about.missing}" if missing else ""
+    return PairMeasure(
+        about.name,
+        about.title,
+        about.meaning,
+        about.preparation,
+        values,
+        mean_over_pairs((values + values.T) / 2, about.possible),
+        chance=table.chance,
+        higher_is_closer=about.higher_is_closer,
+        reason=reason,
+        symmetric=about.symmetric,
+        recomputed=int(np.triu(table.recomputed, 1).sum()),
+    )
 
 
 @result
 class WordMeasures:
     """One number a word, each ``(V,)``: means over all pairs of runs.
+
+    A word counts in the pairs of runs in which it has the measure.
 
     Attributes:
         overlap: share of the k nearest neighbors that two runs have in common: the word's *stability*.
@@ -53,6 +114,7 @@ class WordMeasures:
         unaligned_cosine: the same before any rotation.
         neighbors_in_all_runs: how many words are among the k nearest in every run.
         joint_reliability: the same as a share of the words that are among them in any run.
+        more: further measures of words that were asked for, by their names.
     """
 
     overlap: Float64
@@ -61,6 +123,7 @@ class WordMeasures:
     unaligned_cosine: Float64
     neighbors_in_all_runs: Int32
     joint_reliability: Float64
+    more: dict[str, Float64] = field(default_factory=dict)
 
 
 @result
@@ -93,7 +156,7 @@ class ModelResult:
         pairs: the measures over pairs of runs.
         words: the measures of every word.
         spectra: the spectrum of every run.
-        recomputed_pairs: pairs so nearly equal that distances were taken from their difference.
+        recomputed_pairs: pairs so nearly equal that some measure was taken from their difference.
     """
 
     config: ModelConfig
@@ -129,6 +192,15 @@ class StudyResult:
         documents: documents of the corpus.
         models: one result a model, in the order of the configuration.
         record: seconds, versions and machine of this call.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1), vary="bootstrap")
+        >>> config = ge.StudyConfig(("pets.txt",), ge.TextConfig(min_count=1), models=(model,), neighbors=2)
+        >>> result = ge.study(config, out="pets")
+        >>> result.pairs.column_names
+        ['model', 'run_a', 'run_b', 'measure', 'preparation', 'value']
+        >>> result.words.num_rows
+        10
     """
 
     folder: Path

@@ -8,8 +8,10 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ShapeError
+from gpuemb.geometry.resampling.intervals import ANY, Range, jackknife_interval
 
 LEAST_RUNS = 3  # below it a jackknife has no degrees of freedom to speak of (Definitions §5)
+ENOUGH_RUNS = 10  # below it rare bad runs cannot be seen (Definitions §5)
 
 
 @dataclass(frozen=True)
@@ -17,26 +19,34 @@ class Estimate:
     """A mean over pairs of runs.
 
     Attributes:
-        value: the mean.
+        value: the mean over the pairs that have a value; NaN where none has.
         low: lower end of the 95 % interval; NaN when there are fewer than three runs.
         high: upper end.
         reason: why there is no interval; empty when there is one.
+        undefined: pairs without a value, left out of the mean.
     """
 
     value: float
     low: float
     high: float
     reason: str = ""
+    undefined: int = 0
 
     def __float__(self) -> float:
         return self.value
 
 
-def mean_over_pairs(values: Float64, *, confidence: float = 0.95) -> Estimate:
+def mean_over_pairs(values: Float64, possible: Range = ANY, *, confidence: float = 0.95) -> Estimate:
     """Mean of an ``(S, S)`` table over its pairs, with a jackknife interval over runs.
 
     Pairs are not independent: each run is in S − 1 of them. So one *run* at a time is left out:
-    variance ``(S−1)/S · Σ(θ₍ₛ₎ − θ̄)²``, Student's t with S − 1 degrees of freedom.
+    variance ``(S−1)/S · Σ(θ₍ₛ₎ − θ̄)²`` on the scale of :class:`Range`, Student's t with S − 1 degrees of
+    freedom. A pair without a value is left out and counted.
+
+    Args:
+        values: ``(S, S)`` symmetric; NaN for pairs without a value.
+        possible: the range of the measure, which the interval does not leave.
+        confidence: of the interval.
 
     Raises:
         ShapeError: not square, or fewer than two runs.
@@ -50,20 +60,23 @@ def mean_over_pairs(values: Float64, *, confidence: float = 0.95) -> Estimate:
             needed="A square table over at least two runs is needed.",
             remedy="Train with two or more seeds.",
         )
+    pairs = values[np.triu_indices(runs, 1)]
+    undefined = int(np.isnan(pairs).sum())
     mean = _pair_mean(values)
+    if np.isnan(mean):
+        return Estimate(mean, np.nan, np.nan, "no pair of runs has a value", undefined)
     if runs < LEAST_RUNS:
-        return Estimate(mean, np.nan, np.nan, f"{runs} runs: an interval needs {LEAST_RUNS}")
+        return Estimate(mean, np.nan, np.nan, f"{runs} runs: an interval needs {LEAST_RUNS}", undefined)
     left_out = np.array([_pair_mean(np.delete(np.delete(values, s, 0), s, 1)) for s in range(runs)])
-    variance = (runs - 1) / runs * float(np.sum((left_out - left_out.mean()) ** 2))
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(runs - 1, 0.5 + confidence / 2)) * float(np.sqrt(variance))
-    return Estimate(mean, mean - half, mean + half)
+    if np.isnan(left_out).any():
+        reason = f"{undefined} of {len(pairs)} pairs have no value: too few are left without some run"
+        return Estimate(mean, np.nan, np.nan, reason, undefined)
+    low, high = jackknife_interval(mean, left_out, possible, confidence)
+    return Estimate(mean, low, high, undefined=undefined)
 
 
 def _pair_mean(values: Float64) -> float:
-    first, second = np.triu_indices(len(values), 1)
-    return float(values[first, second].mean())
+    return mean_of_known(values[np.triu_indices(len(values), 1)])
 
 
 def mean_of_known(values: Float64) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,29 @@ from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.geometry.measure import PairTable
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, settle_sources, write_results
-from gpuemb.stability.measures import MEASURES, ModelMeasures, measure_model
-from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
-from gpuemb.stability.statistics import mean_over_pairs
+from gpuemb.stability.measure_table import PAIR_MEASURES, Taken, take
+from gpuemb.stability.result import ModelResult, RunSpectra, StudyResult, WordMeasures, pair_measures
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
+
+SHOWN = (
+    "overlap",
+    "lowest_overlap",
+    "neighbors_in_all",
+    "joint_reliability",
+    "aligned_cosine",
+    "unaligned_cosine",
+)
 
 
 @door
@@ -70,6 +81,13 @@ def study(
         ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
         StorageError, FileFormatError, VocabularyError: the corpus cannot be used.
         MemoryBudgetError: the work does not fit.
+
+    Example:
+        >>> model = ge.ModelConfig(ge.GloVe(dim=2, epochs=5), seeds=(0, 1, 2))
+        >>> config = ge.StudyConfig(("pets.txt",), ge.TextConfig(min_count=1), models=(model,), neighbors=2)
+        >>> result = ge.study(config, out="pets")
+        >>> result.vocabulary.words[:3], result.pairs.num_rows > 0
+        (('the', 'a', 'cat'), True)
     """
     config = config_of("study", config)
     folder = default_folder(config) if out is None else Path(out)
@@ -163,11 +181,10 @@ class _Study:
         with self.record.phase(f"neighbors {model.name}"):
             ids, scores = self._neighbors(model, keys, tables)
         with self.record.phase(f"compare {model.name}"):
-            measures = self._measure(model, keys, tables, ids)
+            kept = self._measure(model, keys, tables, ids, tokens.vocabulary)
         vocabulary = tokens.vocabulary
         stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
-        chance = self.config.neighbors / (len(vocabulary) - 1)
-        return _result(model, stack, ids, scores, measures, chance)
+        return _result(model, stack, ids, scores, kept, self.config)
 
     def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
         counts_keys = [self._counts_key(model, tokens_key, seed) for seed in model.seeds]
@@ -222,7 +239,7 @@ class _Study:
             for key, table in zip(keys, tables, strict=True):
 
                 def compute(table: Float32 = table) -> Arrays:
-                    found = nearest_neighbors(table, k, likely=lists[-1]["ids"] if lists else None)
+                    found = nearest_neighbors(table, k, warm_start=lists[-1]["ids"] if lists else None)
                     return {"ids": found.ids, "scores": found.scores}
 
                 lists.append(self.store.unit("neighbors", digest_of(key, k), compute))
@@ -230,19 +247,48 @@ class _Study:
         return np.stack([entry["ids"] for entry in lists]), np.stack([entry["scores"] for entry in lists])
 
     def _measure(
-        self, model: ModelConfig, keys: Sequence[str], tables: list[Float32], ids: Int32
-    ) -> ModelMeasures:
-        pairs = len(keys) * (len(keys) - 1) // 2
-        with self.progress.phase(f"comparing runs of {model.name}", pairs) as task:
+        self,
+        model: ModelConfig,
+        keys: Sequence[str],
+        tables: list[Float32],
+        ids: Int32,
+        vocabulary: Vocabulary,
+    ) -> Arrays:
+        """Measures of every pair and word, as arrays that are kept."""
+        asked = self.config.measures
+        with self.progress.phase(f"comparing runs of {model.name}", len(asked)) as task:
 
             def compute() -> Arrays:
-                found = measure_model(tables, ids, task)
-                return {field.name: getattr(found, field.name) for field in fields(found)}
+                given = NamedTables(f"study: {model.name}", model.runs, list(tables), vocabulary.words)
+                compared = ComparedTables(given, self.config.neighbors, np.asarray(ids))
+                return _kept(compared, take(compared, asked, task))
 
-            digest = digest_of(list(keys), self.config.neighbors, list(MEASURES))
+            digest = digest_of(list(keys), self.config.neighbors, list(asked))
             if self.store.has("measures", digest):
-                task.advance(pairs)
-            return ModelMeasures(**self.store.unit("measures", digest, compute))
+                task.advance(len(asked))
+            return self.store.unit("measures", digest, compute)
+
+
+def _kept(compared: ComparedTables, taken: Taken) -> Arrays:
+    """Name the arrays of what was taken, with what every study shows of words and spectra."""
+    lists = compared.lists
+    spectra = compared.grams.spectra()
+    shapes = [[one.participation_ratio, one.effective_rank, one.iso_score] for one in spectra]
+    names = list(taken.pairs)
+    none = np.zeros((0, len(compared.tables), len(compared.tables)))
+    kept = {
+        "pairs": np.stack([taken.pairs[name].values for name in names]) if names else none,
+        "recomputed": np.stack([taken.pairs[name].recomputed for name in names]) if names else none,
+        "overlap": lists.stability,
+        "overlap_low": lists.lowest,
+        "in_all_runs": lists.in_all_runs,
+        "joint_reliability": lists.joint_reliability,
+        "aligned_cosine": compared.aligned_cosines.words,
+        "unaligned_cosine": compared.unaligned_cosines.words,
+        "eigenvalues": np.stack([one.eigenvalues for one in spectra]),
+        "shape_numbers": np.array(shapes),
+    }
+    return kept | {f"word.{name}": values for name, values in taken.words.items() if name not in SHOWN}
 
 
 def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
@@ -267,37 +313,32 @@ def _result(
     stack: EmbeddingStack,
     ids: Int32,
     scores: Float64,
-    measures: ModelMeasures,
-    chance: float,
+    kept: Arrays,
+    config: StudyConfig,
 ) -> ModelResult:
-    pairs = tuple(
-        PairMeasure(
-            name,
-            kind.title,
-            kind.preparation,
-            np.array(table),
-            mean_over_pairs(table),
-            chance if name == "overlap" else None,
-            kind.higher_is_closer,
-        )
-        for (name, kind), table in zip(MEASURES.items(), measures.tables, strict=True)
-    )
-    numbers = measures.shape_numbers
+    names = [name for name in config.measures if name in PAIR_MEASURES]
+    chance = config.neighbors / (len(stack.index_to_key) - 1)
+    tables = {
+        name: PairTable(values, recomputed, chance if name == "overlap" else None)
+        for name, values, recomputed in zip(names, kept["pairs"], kept["recomputed"], strict=True)
+    }
+    numbers, again = kept["shape_numbers"], np.triu(kept["recomputed"].any(axis=0), 1)
     return ModelResult(
         config=model,
         runs=model.runs,
         stack=stack,
         neighbor_ids=ids,
         neighbor_scores=scores,
-        pairs=pairs,
+        pairs=pair_measures(Taken(tables, {}), model.runs),
         words=WordMeasures(
-            measures.overlap,
-            measures.overlap_low,
-            measures.aligned_cosine,
-            measures.unaligned_cosine,
-            measures.in_all_runs,
-            measures.joint_reliability,
+            kept["overlap"],
+            kept["overlap_low"],
+            kept["aligned_cosine"],
+            kept["unaligned_cosine"],
+            kept["in_all_runs"],
+            kept["joint_reliability"],
+            {name.removeprefix("word."): kept[name] for name in kept if name.startswith("word.")},
         ),
-        spectra=RunSpectra(measures.eigenvalues, numbers[:, 0], numbers[:, 1], numbers[:, 2]),
-        recomputed_pairs=int(measures.recomputed[0]),
+        spectra=RunSpectra(kept["eigenvalues"], numbers[:, 0], numbers[:, 1], numbers[:, 2]),
+        recomputed_pairs=int(again.sum()),
     )

@@ -16,6 +16,7 @@ from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.core.results import shown
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
@@ -36,6 +37,13 @@ def load_config(path: str | Path) -> StudyConfig:
         StorageError: the file cannot be read.
         FileFormatError: it is not TOML; the line is named.
         ConfigError: an unknown key (the nearest known one is named) or an impossible value.
+
+    Example:
+        >>> with open("study.toml", "w") as file:
+        ...     print('corpus = ["pets.txt"]', file=file)
+        ...     print('models = [{kind = "glove", seeds = 3}]', file=file)
+        >>> ge.load_config("study.toml").models[0].seeds
+        (0, 1, 2)
     """
     try:
         mapping = tomllib.loads(Path(path).read_text("utf-8"))
@@ -103,6 +111,8 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
                 remedy='[[models]]\n  kind = "glove"',
             )
         given["models"] = tuple(_model(entry) for entry in given["models"])
+    if "measures" in given:
+        given["measures"] = check_measures("study", given["measures"], STUDY)
     return _build("study", given, StudyConfig)
 
 

@@ -17,7 +17,7 @@ from gpuemb.kernels.neighbor_overlap import neighbor_overlap
 from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.tokenize import tokenize
-from gpuemb.kernels.tokenize.spellings import Spellings, arranged, places_of, renumbered
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of, renumbered, selected
 from gpuemb.kernels.window_counts import FREQUENT, weights_of, window_counts
 
 ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
@@ -32,10 +32,10 @@ def compile_kernels(device: Device, progress: Progress) -> None:
 
 def _tokenize(_: Device) -> None:
     rule, text = byte_rule("whitespace"), np.frombuffer(b"one two\n", np.uint8)
-    spellings = Spellings()  # text is read on the CPU whatever follows
+    spellings = StringTable()  # text is read on the CPU whatever follows
     found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
     spellings.number(text, places_of(text))
-    arranged(spellings.joined(), spellings.starts, found.ids.astype(np.int64))
+    selected(spellings.joined(), spellings.starts, found.ids.astype(np.int64))
     renumbered(found.ids, found.ids, found.ends, found.ids, found.ends)
 
 
@@ -57,13 +57,13 @@ def _glove_epoch(device: Device) -> None:
 def _cosine_topk(device: Device) -> None:
     rows = stream(0, "warm-up").standard_normal((ROWS, 3)).astype(np.float32)
     found = cosine_topk.on(device)(rows, 2)
-    cosine_topk.on(device)(rows, 2, likely=found.ids)  # as every run after the first
+    cosine_topk.on(device)(rows, 2, warm_start=found.ids)  # as every run after the first
 
 
 def _lists(device: Device) -> None:
     for runs, k in ((2, 1), (3, 256)):  # few entries are compared, many are named
         neighbor_overlap.on(device)(np.zeros((runs, 2, k), np.int32))
-    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)  # both enter kernels/naming.py
+    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)  # both use kernels/id_hash.py
 
 
 def _gram(device: Device) -> None:

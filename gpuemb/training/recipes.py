@@ -31,6 +31,13 @@ class GloVe:
         learning_rate: AdaGrad's step.
 
     Source: Pennington, Socher and Manning (2014); Definitions §1.
+
+    Example:
+        >>> ge.GloVe(dim=100, x_max=10).epochs
+        25
+        >>> counts = ge.count_cooccurrences(ge.read_corpus("pets.txt"))
+        >>> ge.train(counts, ge.GloVe(dim=2, epochs=5), seeds=[0]).vectors.shape
+        (1, 10, 2)
     """
 
     kind: ClassVar[str] = "glove"
@@ -65,6 +72,12 @@ class PPMISVD:
         smoothing: exponent of the context distribution.
 
     Source: Levy, Goldberg and Dagan (2015); Definitions §1.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> runs = ge.train(tokens, ge.PPMISVD(dim=2), seeds=[0, 1])
+        >>> np.array_equal(runs[0].vectors, runs[1].vectors)  # nothing in it is random
+        True
     """
 
     kind: ClassVar[str] = "ppmi-svd"

@@ -58,6 +58,15 @@ def train(
         MemoryBudgetError: all runs together do not fit.
 
     Cost: see :func:`gpuemb.training.glove.train_glove`, :func:`gpuemb.training.spectral.train_ppmi_svd`.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> runs = ge.train(tokens, ge.GloVe(dim=2, epochs=5), seeds=[0, 1, 2])
+        >>> runs.vectors.shape, runs.runs
+        ((3, 10, 2), ('seed 0', 'seed 1', 'seed 2'))
+        >>> alone = ge.train(tokens, ge.GloVe(dim=2, epochs=5), seeds=[2])
+        >>> np.array_equal(alone[0].vectors, runs[2].vectors)
+        True
     """
     check_vary(recipe, vary)
     listed = seeds_of("train", seeds)

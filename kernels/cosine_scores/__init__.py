@@ -1,9 +1,9 @@
 """The cosine of every row with every other row, bit for bit as defined.
 
 rows    (A, d)            float16, float32 or float64; finite
-panels  (⌈B/64⌉, d, 64)   float32 or float64: the B other rows as ``panels_of`` lays them
-out     (A, B)            float32 or float64: where the scores go, rounded to its dtype
-→       out, NaN where either row has no length
+panels  (⌈B/64⌉, d, 64)   float32 or float64: the B other rows, packed by ``panels_of``
+out     (A, B)            float32 or float64: written, scores rounded to its dtype
+→       out, NaN where either row has length 0
 
 The score is that of :mod:`gpuemb.kernels.cosine_topk`.
 """
@@ -25,11 +25,11 @@ WIDTH = 64  # rows side by side: eight vector registers of float64
 
 
 def panels_of(rows: FloatMatrix, device: Device | None = None) -> FloatStack:
-    """Lay rows side by side in panels of ``WIDTH`` columns, float16 widened, zeros behind the last row.
+    """Pack rows into panels of ``WIDTH`` columns, float16 widened, zeros behind the last row.
 
     Args:
         rows: ``(B, d)``.
-        device: where the panels go; None: where the rows are. Rows of the host stream to a GPU.
+        device: of the panels; None: that of the rows. Rows of the host stream to a GPU.
 
     Cost: a copy of the table.
     """
@@ -41,14 +41,14 @@ def panels_of(rows: FloatMatrix, device: Device | None = None) -> FloatStack:
     count, dim = rows.shape
     panels = np.empty((-(-count // WIDTH), dim, WIDTH), wide(rows))
 
-    def turn(part: tuple[int, int]) -> None:
+    def transpose(part: tuple[int, int]) -> None:
         first, last = part
         for panel in range(first, last):
             some = rows[panel * WIDTH : (panel + 1) * WIDTH]
             panels[panel, :, : len(some)] = some.T
             panels[panel, :, len(some) :] = 0
 
-    threads.run(turn, tiles(len(panels), 64))
+    threads.run(transpose, tiles(len(panels), 64))
     return panels
 
 

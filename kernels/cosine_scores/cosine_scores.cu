@@ -6,10 +6,10 @@
 //   out_ab      (A, B)      float64, or float32 where the score is rounded
 //
 // Plan      A block takes 32 rows and 32 columns. It widens 16 coordinates of them at a time into shared memory, while
-//           the next 16 are on their way from global memory. A half-warp takes 8 rows and 8 columns: lane r owns the
+//           the next 16 are loaded from global memory. A half-warp takes 8 rows and 8 columns: lane r owns the
 //           columns r mod 16, so its 64 partial sums stay in registers and keep their order; 16 lanes' sums are then
 //           added by halves, each lane adding what it keeps (60 shuffles of 64 bits for 64 products).
-//           Sixteen tiles of rows, one below the other, are next to each other in time: they share their columns in L2.
+//           Sixteen tiles of rows, one below the other, run at about the same time: they share columns in L2.
 // Bound by  float64 multiply-adds, d a pair, without tensor cores (their order of additions is not documented): of
 //           H200's published 60 TFLOP/s about half. Beside 64 fma a lane and step: 16 reads of 8 bytes from shared
 //           memory (128 bytes a clock at the full rate of fma, what a multiprocessor reads at best; half of them are
@@ -20,48 +20,48 @@
 // Rejected  A thread a pair: its 16 sums are of one pair, and each fma needs two reads, eight times as many.
 //           Widening in the inner loop: 16 conversions a clock against 64 fma.
 #include "common.cuh"
-#include "defined.cuh"
+#include "exact_score.cuh"
 
 constexpr int WIDTH = 64;                     // columns of a panel
 constexpr int SIDE = 32, PATCH = 8;           // rows, and columns, of a block and of a half-warp
 constexpr int PATCHES = SIDE / PATCH;         // side by side
 constexpr int THREADS = PATCHES * PATCHES * LANES;
-constexpr int PITCH = LANES + 1;              // of a row in shared memory: writing columns meets every bank
-constexpr int SHARE = SIDE * LANES / THREADS; // numbers of rows, and of columns, that a thread brings a step
-constexpr uint64_t NEIGHBORS = 16;            // tiles of rows that are taken together
+constexpr int PITCH = LANES + 1;              // of a row in shared memory: columns are written without bank conflicts
+constexpr int LOADS = SIDE * LANES / THREADS; // numbers of rows, and of columns, loaded by a thread a step
+constexpr uint64_t NEIGHBORS = 16;            // tiles of rows in a group
 
-__device__ __forceinline__ void put(double* out, double score) { *out = score; }
-__device__ __forceinline__ void put(float* out, double score) { *out = narrowed(score); }
-__device__ __forceinline__ void put_none(double* out) { *out = __longlong_as_double(0x7ff8000000000000); }
-__device__ __forceinline__ void put_none(float* out) { *out = __uint_as_float(0x7fc00000u); }
+__device__ __forceinline__ void store_score(double* out, double score) { *out = score; }
+__device__ __forceinline__ void store_score(float* out, double score) { *out = narrowed(score); }
+__device__ __forceinline__ void store_nan(double* out) { *out = __longlong_as_double(0x7ff8000000000000); }
+__device__ __forceinline__ void store_nan(float* out) { *out = __uint_as_float(0x7fc00000u); }
 
-// Where a block's tile begins.
+// First row and column of a block's tile.
 struct Corner {
     uint64_t row, column;
 };
 
-__device__ Corner corner_of(uint64_t block, uint64_t rows, uint64_t columns) {
+__device__ Corner tile_corner(uint64_t block, uint64_t rows, uint64_t columns) {
     uint64_t down = (rows + SIDE - 1) / SIDE, across = (columns + SIDE - 1) / SIDE;
     uint64_t first = block / (NEIGHBORS * across) * NEIGHBORS, within = block % (NEIGHBORS * across);
     uint64_t height = min(NEIGHBORS, down - first);
     return {(first + within % height) * SIDE, within / height * SIDE};
 }
 
-// What a thread brings of a step's 16 coordinates: on the way in registers, then in shared memory.
-template <class Row, class Column> struct Share {
+// A thread's loads of a step's 16 coordinates: into registers, then into shared memory.
+template <class Row, class Column> struct Loads {
     const Row* rows_ad;
     const Column* panels_pdw;
     uint64_t rows;
     int dim;
     Corner corner;
-    double row[SHARE], column[SHARE];
+    double row[LOADS], column[LOADS];
 
     __device__ void fetch(int step) {
         int coordinate = step * LANES + threadIdx.x % LANES;
         const Column* panel_dw = panels_pdw + corner.column / WIDTH * dim * WIDTH;
         uint64_t place = corner.column % WIDTH + threadIdx.x % SIDE;
 #pragma unroll
-        for (int i = 0; i < SHARE; ++i) {
+        for (int i = 0; i < LOADS; ++i) {
             uint64_t number = corner.row + threadIdx.x / LANES + i * (THREADS / LANES);
             bool inside = number < rows && coordinate < dim;
             row[i] = inside ? widened(__ldg(rows_ad + number * dim + coordinate)) : 0.0;
@@ -72,7 +72,7 @@ template <class Row, class Column> struct Share {
 
     __device__ void store(double* tile_rows, double* tile_columns) const {
 #pragma unroll
-        for (int i = 0; i < SHARE; ++i) {
+        for (int i = 0; i < LOADS; ++i) {
             tile_rows[(threadIdx.x / LANES + i * (THREADS / LANES)) * PITCH + threadIdx.x % LANES] = row[i];
             tile_columns[threadIdx.x % SIDE * PITCH + threadIdx.x / SIDE + i * (THREADS / SIDE)] = column[i];
         }
@@ -98,35 +98,35 @@ __global__ void __launch_bounds__(256, 1)
     score_pairs(const Row* rows_ad, const Column* panels_pdw, const double* lengths_a, const double* lengths_b,
                 Score* out_ab, uint64_t rows, uint64_t columns, int dim) {
     __shared__ double tile_rows[2][SIDE * PITCH], tile_columns[2][SIDE * PITCH];
-    Share<Row, Column> share = {rows_ad, panels_pdw, rows, dim, corner_of(blockIdx.x, rows, columns), {}, {}};
+    Loads<Row, Column> loads = {rows_ad, panels_pdw, rows, dim, tile_corner(blockIdx.x, rows, columns), {}, {}};
     int lane = threadIdx.x % LANES;
     int down = threadIdx.x / LANES / PATCHES * PATCH, across = threadIdx.x / LANES % PATCHES * PATCH;
     double sums[PATCH * PATCH] = {};
 
     int steps = (dim + LANES - 1) / LANES;
-    share.fetch(0);
-    share.store(tile_rows[0], tile_columns[0]);
+    loads.fetch(0);
+    loads.store(tile_rows[0], tile_columns[0]);
     __syncthreads();
     for (int step = 0; step < steps; ++step) {
         int now = step % 2, next = 1 - now;
-        if (step + 1 < steps) share.fetch(step + 1);
+        if (step + 1 < steps) loads.fetch(step + 1);
         multiply(tile_rows[now] + down * PITCH + lane, tile_columns[now] + across * PITCH + lane, sums);
-        if (step + 1 < steps) share.store(tile_rows[next], tile_columns[next]);
+        if (step + 1 < steps) loads.store(tile_rows[next], tile_columns[next]);
         __syncthreads();
     }
 
     add_by_halves(sums);
     constexpr int KEPT = PATCH * PATCH / LANES;  // neighbors in a row
-    uint64_t row = share.corner.row + down + lane * KEPT / PATCH;
-    uint64_t first = share.corner.column + across + lane * KEPT % PATCH;
+    uint64_t row = loads.corner.row + down + lane * KEPT / PATCH;
+    uint64_t first = loads.corner.column + across + lane * KEPT % PATCH;
     if (row >= rows) return;
 #pragma unroll
     for (int i = 0; i < KEPT; ++i) {
         if (first + i >= columns) break;
         double length = lengths_a[row], other = lengths_b[first + i];
         Score* out = out_ab + row * columns + first + i;
-        if (length > 0 && other > 0) put(out, score_of(sums[i], length, other));
-        else put_none(out);
+        if (length > 0 && other > 0) store_score(out, score_of(sums[i], length, other));
+        else store_nan(out);
     }
 }
 

@@ -1,10 +1,10 @@
 """The k rows of highest cosine with a few queries, exactly, from a table that may have been prepared.
 
-rows     (V, d)  float32 or float64; finite; rows of the host, float16 too, may pass through a GPU
-prepared         what ``filter_of`` makes of them: unit rows ``(V, d)`` float32, or the same as bytes; None:
-                 unit rows are made in parts, every time they are needed
+rows     (V, d)  float32 or float64; finite; rows of the host, float16 too, may be streamed to a GPU
+prepared         result of ``filter_of``: unit rows ``(V, d)`` float32, or the same as bytes; None: unit rows
+                 are computed in parts, for every search
 queries  (Q, d)  float32 or float64
-itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none
+itself   (Q,)    int64: the query's own row, excluded from its list; −1: none
 →        ids (Q, k), scores (Q, k): those of :mod:`gpuemb.kernels.cosine_topk`, bit for bit
 """
 
@@ -21,16 +21,16 @@ from gpuemb.core.memory import buffer, tiles
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 if TYPE_CHECKING:
-    from gpuemb.kernels.cosine_search.int8 import Quantized
+    from gpuemb.kernels.cosine_search.cpu.int8 import Quantized
 
 Prepared: TypeAlias = "Float32 | Quantized"
 
-CHUNK = 4096  # rows that are held in float64 at once
+CHUNK = 4096  # rows held in float64 at once
 TILE = 1 << 19  # scores: 2 MB are read back from L2
-UNITS = 1 << 17  # numbers of rows that are scaled at once: 0.5 MB are read back from L2
+UNITS = 1 << 17  # numbers scaled at once: 0.5 MB are read back from L2
 TASKS_A_WORKER = 2
 LARGEST_INT8_DIM = 65_536  # 255·127·d stays inside int32
-FEW_QUERIES, FEW_NEIGHBORS = 512, 300  # beyond, arranging 20,000 … 400,000 rows as cosine_topk does pays
+FEW_QUERIES, FEW_NEIGHBORS = 512, 300  # beyond, the reordering of cosine_topk pays, for 20,000 … 400,000 rows
 
 
 def unit_rows(rows: FloatMatrix) -> Float32:
@@ -50,25 +50,25 @@ def unit_rows(rows: FloatMatrix) -> Float32:
 
 
 def by_int8(dim: int) -> bool:
-    """Whether the CPU has the products for a filter of bytes."""
+    """Whether the CPU has int8 products for a filter of bytes."""
     from gpuemb.kernels import vnni
 
     return not vnni.missing() and dim <= LARGEST_INT8_DIM
 
 
 def filter_of(rows: FloatMatrix) -> Prepared | None:
-    """Return what a search of these rows needs beside them: nothing on a GPU, which reads rows as fast."""
+    """Prepare a table for searches; None on a GPU, which reads the rows as fast."""
     if device_of(rows).kind != "cpu":
         return None
     if not by_int8(rows.shape[1]):
         return unit_rows(rows)
-    from gpuemb.kernels.cosine_search.int8 import quantized
+    from gpuemb.kernels.cosine_search.cpu.int8 import quantized
 
     return quantized(rows)
 
 
 def filter_bytes(words: int, dim: int) -> int:
-    """Bytes that :func:`filter_of` takes on the CPU."""
+    """Bytes of :func:`filter_of` on the CPU."""
     return buffer((words, dim + 28), np.int8) if by_int8(dim) else buffer((words, dim), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Cosine search on a GPU: launches ``cosine_search.cu`` for scores by the definition, then for the best."""
+"""Cosine search on a GPU: launches ``cosine_search.cu`` for scores by definition, then for the best."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gpuemb.kernels.cosine_topk import TopK
 
 THREADS, HALF_WARP = 256, 16
 QUERIES, ROWS = 8, 4  # of a half-warp
-SEGMENT = 2048  # scores that a block sorts
+SEGMENT = 2048  # scores sorted by a block
 LARGEST_K = SEGMENT // 2  # of a block's lists; for more, all scores are sorted
 MOST_QUERIES = 32_768  # at once: a grid has 65 535 blocks that way
 WORDS = {"float32": "float", "float64": "double"}
@@ -31,10 +31,10 @@ INSTANCES = (
 def cosine_search(
     rows: FloatMatrix, prepared: Prepared | None, k: int, queries: FloatMatrix, itself: Int64
 ) -> TopK:
-    """See :mod:`gpuemb.kernels.cosine_search`; rows of the host, float16 too, pass through the GPU in blocks.
+    """See :mod:`gpuemb.kernels.cosine_search`; rows of the host, float16 too, are streamed in blocks.
 
     Raises:
-        MemoryBudgetError: not even a few rows of the host find room.
+        MemoryBudgetError: not even a few rows of the host fit.
     """
     if device_of(rows) != CPU:
         return _found([(0, cuda.cupy().ascontiguousarray(rows))], k, queries, itself)
@@ -49,57 +49,57 @@ def _blocks(rows: FloatMatrix, step: int) -> Iterator[tuple[int, FloatMatrix]]:
 
 
 def _found(blocks: Iterable[tuple[int, FloatMatrix]], k: int, queries: FloatMatrix, itself: Int64) -> TopK:
-    """Search blocks of the table one after another; each is known by its first row."""
+    """Search blocks of the table one after another, each with its first row."""
     cupy = cuda.cupy()
-    asked = cupy.ascontiguousarray(cupy.asarray(queries), wide(queries))
+    queries = cupy.ascontiguousarray(cupy.asarray(queries), wide(queries))
     excluded = cupy.ascontiguousarray(cupy.asarray(itself), np.int64)
-    ids, scores = cupy.full((len(asked), k), -1, np.int32), cupy.full((len(asked), k), -np.inf)
-    asking = 0
+    ids, scores = cupy.full((len(queries), k), -1, np.int32), cupy.full((len(queries), k), -np.inf)
+    nonzero = 0
     for first, table in blocks:
-        search, asking = _Search(cupy, table, asked), 0
+        search, nonzero = _Search(cupy, table, queries), 0
         step = min(MOST_QUERIES, rows_per_tile(8 * len(table), multiple=QUERIES))
-        for start, stop in tiles(len(asked), step):
+        for start, stop in tiles(len(queries), step):
             part = slice(start, stop)
-            found, lengths = search.scores(asked[part], excluded[part] - first)
+            found, lengths = search.scores(queries[part], excluded[part] - first)
             numbers, best = search.leading(k, found)
-            if first:  # after what stands in the lists already
+            if first:  # merge with the lists so far
                 numbers = cupy.concatenate([ids[part], numbers + np.int32(first)], axis=1)
                 numbers, best = search.leading(k, cupy.concatenate([scores[part], best], axis=1), numbers)
             ids[part], scores[part] = numbers, best
-            asking += int((lengths > 0).sum())
+            nonzero += int((lengths > 0).sum())
     known = scores > -np.inf
-    return TopK(cupy.where(known, ids, np.int32(-1)), cupy.where(known, scores, np.nan), recomputed=asking)
+    return TopK(cupy.where(known, ids, np.int32(-1)), cupy.where(known, scores, np.nan), recomputed=nonzero)
 
 
 class _Search:
     """The kernels of the dtypes, and the table, or a block of it."""
 
-    def __init__(self, cupy: Any, table: FloatMatrix, asked: FloatMatrix) -> None:
-        row, query = (WORDS[array.dtype.name] for array in (table, asked))
+    def __init__(self, cupy: Any, table: FloatMatrix, queries: FloatMatrix) -> None:
+        row, query = (WORDS[array.dtype.name] for array in (table, queries))
         names = (f"widen_queries<{query}>", f"score_rows<{row}>", "best")
         module = cuda.load(Path(__file__).with_name("cosine_search.cu"), names)
         self._widen, self._score, self._segments = (module.get_function(name) for name in names)
         self._cupy, self._table = cupy, table
 
-    def scores(self, asked: FloatMatrix, excluded: Int64) -> tuple[Float64, Float64]:
-        """Score every row with every query, −∞ for what is no candidate; and the queries' lengths."""
-        (rows, dim), groups = self._table.shape, -(-len(asked) // QUERIES)
-        slots, count, width = groups * QUERIES, np.int32(len(asked)), np.int32(dim)
+    def scores(self, queries: FloatMatrix, excluded: Int64) -> tuple[Float64, Float64]:
+        """Score every row with every query, −∞ for excluded rows; return the queries' lengths too."""
+        (rows, dim), groups = self._table.shape, -(-len(queries) // QUERIES)
+        slots, count, width = groups * QUERIES, np.int32(len(queries)), np.int32(dim)
         wide, lengths = self._cupy.empty((slots, dim), np.float64), self._cupy.empty(slots, np.float64)
-        arguments = (asked, wide, lengths, count, np.int32(slots), width)
-        self._widen((-(-slots * HALF_WARP // THREADS),), (THREADS,), arguments)
-        found = self._cupy.empty((len(asked), rows), np.float64)
+        to_widen = (queries, wide, lengths, count, np.int32(slots), width)
+        self._widen((-(-slots * HALF_WARP // THREADS),), (THREADS,), to_widen)
+        found = self._cupy.empty((len(queries), rows), np.float64)
         blocks = -(-rows // (ROWS * THREADS // HALF_WARP))
-        told = (self._table, wide, lengths, excluded, found, np.uint64(rows), count, width)
-        self._score((blocks, groups), (THREADS,), told)
+        arguments = (self._table, wide, lengths, excluded, found, np.uint64(rows), count, width)
+        self._score((blocks, groups), (THREADS,), arguments)
         return found, lengths
 
     def leading(self, k: int, scores: Float64, ids: Int32 | None = None) -> tuple[Int32, Float64]:
-        """Return the ids and scores of the k best; ``ids``: whose the scores are, their places when None."""
+        """Return the ids and scores of the k best; ``ids``: rows of the scores, their places when None."""
         return self._best(k, scores, ids) if k <= LARGEST_K else self._sorted(k, scores, ids)
 
     def _best(self, k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
-        """Leave the k best of every segment, until one segment is left."""
+        """Reduce every segment to its k best, until one segment is left."""
         numbered = ids is None
         ids = self._cupy.empty((len(scores), 1), np.int32) if ids is None else ids
         while numbered or scores.shape[1] > k:

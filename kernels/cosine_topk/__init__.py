@@ -1,19 +1,19 @@
 """The k rows of highest cosine, exactly.
 
-    rows     (V, d)  float16, float32 or float64; finite
-    queries  (Q, d)  the same type, or None: every row asks, and is not its own answer
-    itself   (Q,)    int64: the row that a query is, left out of its answer; −1: none; or None
-    likely   (Q, m)  int32: rows that may be near, −1 padded, such as another run's lists; or None
-    progress         told of every part of the work that is done
-    →        ids    (Q, k)  int32    best first, −1 padded
-             scores (Q, k)  float64  their cosines, NaN padded
+    rows        (V, d)  float16, float32 or float64; finite
+    queries     (Q, d)  the same type, or None: every row is a query, and excluded from its own list
+    itself      (Q,)    int64: the query's own row, excluded from its list; −1: none; or None
+    warm_start  (Q, m)  int32: rows that may be near, −1 padded, such as another run's lists; or None
+    progress            reports the blocks done
+    →           ids    (Q, k)  int32    best first, −1 padded
+                scores (Q, k)  float64  their cosines, NaN padded
 
 The score is defined bit for bit: products in float64 (fused multiply-add), sixteen partial sums by
 column mod 16, added by halves (16 → 8 → 4 → 2 → 1); squared norms by the same sum;
-``score = dot / (√κ_i · √κ_j)``. Higher scores first, equal scores smaller row first. A row without
-length has no cosine: it is in nobody's list and its own list is empty. ``likely`` rows only start the
-filter's thresholds higher: the answer does not depend on them. On a GPU ``rows`` and ``queries`` may both
-be of the host, memory maps for instance, and larger than its memory. Source: Definitions §3.
+``score = dot / (√κ_i · √κ_j)``. Higher scores first, equal scores smaller row first. A row of length 0 has
+no cosine: it is in no list and its own list is empty. ``warm_start`` rows only raise the filter's first
+thresholds: the answer does not depend on them. On a GPU ``rows`` and ``queries`` may both be on the host,
+memory maps for instance, and larger than its memory. Source: Definitions §3.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ VELTKAMP = 134_217_729.0  # 2^27 + 1 splits a float64 into two halves of 26 bits
 
 @dataclass(frozen=True)
 class TopK:
-    """The lists of the module's contract, and how many were proved in which way.
+    """The lists of the module's contract, and the number proved in each way.
 
     Attributes:
         ids: as in the contract.
         scores: as in the contract.
         certified: lists whose other candidates the bound of an int8 or float16 filter excludes.
         refined: lists whose other candidates the bound of a float32 filter excludes.
-        recomputed: lists for which every candidate was scored in float64. Rows without length are in none.
+        recomputed: lists with every candidate scored in float64. Rows of length 0 are in none.
     """
 
     ids: Int32
@@ -56,7 +56,7 @@ def cosine_topk(
     k: int,
     queries: FloatMatrix | None = None,
     itself: Int64 | None = None,
-    likely: Int32 | None = None,
+    warm_start: Int32 | None = None,
     progress: Progress = SILENT,
 ) -> TopK:
     """Find the ``k`` nearest rows of every query.
@@ -77,8 +77,8 @@ def cosine_topk(
         cosines = _dots(rows[candidates], query) / (length * np.sqrt(squared[candidates]))
         best = np.lexsort((candidates, -cosines))[:k]
         ids[q, : len(best)], scores[q, : len(best)] = candidates[best], cosines[best]
-    asking = int(np.sum(np.any(queries != 0, axis=1)))
-    return TopK(ids, scores, recomputed=asking)
+    nonzero = int(np.sum(np.any(queries != 0, axis=1)))
+    return TopK(ids, scores, recomputed=nonzero)
 
 
 def _dots(rows: FloatMatrix, query: FloatMatrix) -> Float64:

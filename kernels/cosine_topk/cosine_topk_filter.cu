@@ -1,37 +1,37 @@
-// cosine_topk_filter.cu: which pairs of rows may be among the k best, by their products in float16.
+// cosine_topk_filter.cu: pairs of rows that may be among the k best, by their products in float16.
 //
 //   left_n, right_m  (n, padded), (m, padded)  float16 unit rows, eight numbers at once
-//   need_n           (n)        float32  what a product must reach to wait with a row; +inf: none does
-//   waiting_nw       (n, room)  int32    positions that wait; beyond the room they are counted and lost
-//   count_n          (n)        int32
+//   threshold_n      (n)            float32  least product of a candidate; +inf: none
+//   candidates_nw    (n, capacity)  int32    positions; those beyond the capacity are counted and lost
+//   count_n          (n)            int32
 //
 // Plan      `products`: a block multiplies 128 rows with 128 on tensor cores (mma.sync, 8 warps of 64 x 32, float32
 //           sums in registers), 32 columns at a time through two stages of shared memory. The sums are compared in
-//           registers, a bit each; only positions that pass leave. With BOTH, rows ask each other: a tile is computed
-//           once, for blocks I <= J, and compared with the needs of its rows and of its columns.
+//           registers, a bit each; only passing positions are written. SYMMETRIC: every row is a query, a tile is
+//           computed once, for blocks I <= J, and compared with the thresholds of its rows and of its columns.
 //           `passing`: the same comparison for a tile that cuBLAS has written.
-// Phases    BOTH: block I meets (s - I) mod n for s = first ... : each s gives every block one partner. Else the blocks
-//           first ... of the right table meet all of the left. Tiles that run together share their panels: 16 blocks
-//           of rows go through the whole phase before the next 16.
-// Bound by  mma.sync, 2*V*V*d operations, half of them with BOTH; or by the L2 cache: a tile reads 512*d bytes for
+// Rounds    SYMMETRIC: block I is paired with (s - I) mod n for s = first ... : each s gives every block one partner.
+//           Else the blocks first ... of the right table are paired with all of the left. Tiles that run at the same
+//           time share their panels: 16 blocks of rows go through the whole round before the next 16.
+// Bound by  mma.sync, 2*V*V*d operations, half of them if SYMMETRIC; or by the L2 cache: a tile reads 512*d bytes for
 //           32 768*d operations, 64 a byte. Not measured yet (kernels/README.md).
-// Limits    d <= 65 536 (the bound on the sums, halves.py).
-// Contract  each pair (i, j) whose float32 sum reaches need_n[i] waits with i, once; with BOTH also j with i, never a
-//           row with itself. The order is of no matter (cosine_topk.cu).
+// Limits    d <= 65 536 (the bound on the sums, float16_rows.py).
+// Contract  each pair (i, j) whose float32 sum reaches threshold_n[i] is a candidate of i, once; SYMMETRIC: also of j,
+//           never a row of itself. The order is of no matter (cosine_topk.cu).
 // Rejected  Until a GPU says otherwise: cp.async and ldmatrix (stages go through registers: 16 of 128); tiles of
 //           128 x 256 (85 operations a byte, but one block a multiprocessor: nothing hides its comparison); wgmma.
 #include "common.cuh"
 
 constexpr int SIDE = 128, DEPTH = 32, THREADS = 256;  // rows of a tile, columns of a stage
-constexpr int GROUP = 16;                             // blocks of rows that go through a phase together
+constexpr int GROUP = 16;                             // blocks of rows that go through a round at the same time
 constexpr int PARTS = DEPTH / 8;                      // of a row in a stage
 
 struct __align__(16) Eight {  // numbers of float16
     uint32_t pairs[4];
 };
 
-// A stage of both panels. Part p of row r lies at p ^ (r / 2 % 4): what eight lanes store at once, and what the 32
-// lanes of a fragment load at once, is in 32 different banks.
+// A stage of both panels. Part p of row r is at p ^ (r / 2 % 4): eight lanes that store at once, and the 32 lanes of
+// a fragment that load at once, use 32 different banks.
 struct Panels {
     Eight left[SIDE][PARTS], right[SIDE][PARTS];
 };
@@ -101,41 +101,44 @@ __device__ void multiply(Sums& sums, const Panels& panels, int warp_row, int war
     }
 }
 
-// Lets a candidate wait with a row.
-__device__ void let_wait(int32_t* waiting_nw, int32_t* count_n, size_t row, size_t candidate, int room) {
+// Adds a candidate to a row's buffer.
+__device__ void push_candidate(int32_t* candidates_nw, int32_t* count_n, size_t row, size_t candidate, int capacity) {
     int place = atomicAdd(count_n + row, 1);
-    if (place < room) waiting_nw[row * room + place] = static_cast<int32_t>(candidate);
+    if (place < capacity) candidates_nw[row * capacity + place] = static_cast<int32_t>(candidate);
 }
 
-__device__ float need_of(const float* need_n, size_t row, size_t rows) {
-    return row < rows ? need_n[row] : __int_as_float(0x7f800000);
+__device__ float threshold_of(const float* threshold_n, size_t row, size_t rows) {
+    return row < rows ? threshold_n[row] : __int_as_float(0x7f800000);
 }
 
 // Row and column of bit `bit` of this lane's comparisons.
 __device__ int row_of(int bit) { return 16 * (bit / 16) + 8 * (bit / 2 % 2) + threadIdx.x % WARP / 4; }
 __device__ int column_of(int bit) { return 8 * (bit / 4 % 4) + 2 * (threadIdx.x % 4) + bit % 2; }
 
-// Compares a warp's sums with the needs of its rows and, with BOTH, of its columns.
-template <bool BOTH>
-__device__ void offer(const Sums& sums, const float* need_n, int32_t* waiting_nw, int32_t* count_n, size_t first_row,
-                      size_t first_column, size_t rows, size_t columns, int room) {
+// Compares a warp's sums with the thresholds of its rows and, if SYMMETRIC, of its columns.
+template <bool SYMMETRIC>
+__device__ void push_passing(const Sums& sums, const float* threshold_n, int32_t* candidates_nw, int32_t* count_n,
+                             size_t first_row, size_t first_column, size_t rows, size_t columns, int capacity) {
     uint64_t by_row = 0, by_column = 0;
-    float column_need[4][2];
+    float column_threshold[4][2];
 #pragma unroll
     for (int j = 0; j < 8; ++j)
-        if (BOTH) column_need[j / 2][j % 2] = need_of(need_n, first_column + column_of(4 * (j / 2) + j % 2), columns);
+        if (SYMMETRIC)
+            column_threshold[j / 2][j % 2] =
+                threshold_of(threshold_n, first_column + column_of(4 * (j / 2) + j % 2), columns);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-        float row_need[2];
+        float row_threshold[2];
 #pragma unroll
-        for (int e = 0; e < 2; ++e) row_need[e] = need_of(need_n, first_row + row_of(16 * i + 2 * e), rows);
+        for (int e = 0; e < 2; ++e)
+            row_threshold[e] = threshold_of(threshold_n, first_row + row_of(16 * i + 2 * e), rows);
 #pragma unroll
         for (int j = 0; j < 4; ++j)
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
                 uint64_t bit = uint64_t{1} << (16 * i + 4 * j + e);
-                if (sums.at[i][j][e] >= row_need[e / 2]) by_row |= bit;
-                if (BOTH && sums.at[i][j][e] >= column_need[j][e % 2]) by_column |= bit;
+                if (sums.at[i][j][e] >= row_threshold[e / 2]) by_row |= bit;
+                if (SYMMETRIC && sums.at[i][j][e] >= column_threshold[j][e % 2]) by_column |= bit;
             }
     }
     for (; by_row | by_column; by_row &= by_row - 1, by_column &= by_column - 1) {
@@ -144,22 +147,22 @@ __device__ void offer(const Sums& sums, const float* need_n, int32_t* waiting_nw
             if (!bits) continue;
             int bit = __ffsll(static_cast<long long>(bits)) - 1;
             size_t row = first_row + row_of(bit), column = first_column + column_of(bit);
-            if (column >= columns || (BOTH && row >= column)) continue;
-            if (side) let_wait(waiting_nw, count_n, column, row, room);
-            else let_wait(waiting_nw, count_n, row, column, room);
+            if (column >= columns || (SYMMETRIC && row >= column)) continue;
+            if (side) push_candidate(candidates_nw, count_n, column, row, capacity);
+            else push_candidate(candidates_nw, count_n, row, column, capacity);
         }
     }
 }
 
 // The tile of this block: blocks I and J of rows; false where there is none.
-template <bool BOTH>
+template <bool SYMMETRIC>
 __device__ bool tile_of(uint32_t blocks, uint32_t first, uint32_t length, uint32_t& row, uint32_t& column) {
-    uint32_t together = GROUP * length;
-    uint32_t slot = blockIdx.x / together * GROUP + blockIdx.x % GROUP;
-    uint32_t s = first + blockIdx.x % together / GROUP;
+    uint32_t per_group = GROUP * length;
+    uint32_t slot = blockIdx.x / per_group * GROUP + blockIdx.x % GROUP;
+    uint32_t s = first + blockIdx.x % per_group / GROUP;
     row = slot;
     column = s;
-    if (!BOTH) return row < blocks;
+    if (!SYMMETRIC) return row < blocks;
     uint32_t low = s / 2;  // I + J = s for I up to s / 2; then I + J = s + blocks, from I = s + 1 on
     if (slot > low) {
         row = slot + s - low;
@@ -169,18 +172,19 @@ __device__ bool tile_of(uint32_t blocks, uint32_t first, uint32_t length, uint32
     return row <= column && column < blocks;
 }
 
-template <bool BOTH>
+template <bool SYMMETRIC>
 __global__ void __launch_bounds__(THREADS, 2)
-    products(const Eight* left_n, const Eight* right_m, const float* need_n, int32_t* waiting_nw, int32_t* count_n,
-             uint64_t rows, uint64_t columns, int parts, int room, uint32_t first, uint32_t length) {
+    products(const Eight* left_n, const Eight* right_m, const float* threshold_n, int32_t* candidates_nw,
+             int32_t* count_n, uint64_t rows, uint64_t columns, int parts, int capacity, uint32_t first,
+             uint32_t length) {
     __shared__ Panels panels[2];
     uint32_t block_row, block_column;
     uint32_t blocks = static_cast<uint32_t>((rows + SIDE - 1) / SIDE);
-    if (!tile_of<BOTH>(blocks, first, length, block_row, block_column)) return;
+    if (!tile_of<SYMMETRIC>(blocks, first, length, block_row, block_column)) return;
     size_t first_row = static_cast<size_t>(block_row) * SIDE, first_column = static_cast<size_t>(block_column) * SIDE;
     int warp = threadIdx.x / WARP, warp_row = warp / 4 * 64, warp_column = warp % 4 * 32;
     bool busy = first_row + warp_row < rows && first_column + warp_column < columns;
-    if (BOTH) busy = busy && first_row + warp_row < first_column + warp_column + 31;  // else no pair i < j
+    if (SYMMETRIC) busy = busy && first_row + warp_row < first_column + warp_column + 31;  // else no pair i < j
 
     Sums sums = {};
     int stages = (parts + PARTS - 1) / PARTS;
@@ -195,26 +199,27 @@ __global__ void __launch_bounds__(THREADS, 2)
         __syncthreads();
     }
     if (busy)
-        offer<BOTH>(sums, need_n, waiting_nw, count_n, first_row + warp_row, first_column + warp_column, rows, columns,
-                    room);
+        push_passing<SYMMETRIC>(sums, threshold_n, candidates_nw, count_n, first_row + warp_row,
+                                first_column + warp_column, rows, columns, capacity);
 }
 
 // A warp a row of a tile (rows, columns) whose first row and column are `first_row`, `first_column` of the tables.
-__global__ void passing(const float* tile_rc, const float* need_n, int32_t* waiting_nw, int32_t* count_n,
-                        uint64_t first_row, uint64_t first_column, uint32_t rows, uint32_t columns, int room) {
+__global__ void passing(const float* tile_rc, const float* threshold_n, int32_t* candidates_nw, int32_t* count_n,
+                        uint64_t first_row, uint64_t first_column, uint32_t rows, uint32_t columns, int capacity) {
     uint32_t row = (blockIdx.x * blockDim.x + threadIdx.x) / WARP;
     if (row >= rows) return;
     uint32_t lane = threadIdx.x % WARP;
     size_t place = first_row + row;
-    float need = need_n[place];
+    float threshold = threshold_n[place];
     for (uint32_t start = 0; start < columns; start += WARP) {
         uint32_t column = start + lane;
-        bool passes = column < columns && __ldg(tile_rc + static_cast<size_t>(row) * columns + column) >= need;
+        bool passes = column < columns && __ldg(tile_rc + static_cast<size_t>(row) * columns + column) >= threshold;
         uint32_t votes = __ballot_sync(EVERY_LANE, passes);
         if (!votes) continue;
         int taken = 0;
         if (lane == 0) taken = atomicAdd(count_n + place, __popc(votes));
         taken = __shfl_sync(EVERY_LANE, taken, 0) + __popc(votes & ((1u << lane) - 1));
-        if (passes && taken < room) waiting_nw[place * room + taken] = static_cast<int32_t>(first_column + column);
+        if (passes && taken < capacity)
+            candidates_nw[place * capacity + taken] = static_cast<int32_t>(first_column + column);
     }
 }

@@ -24,13 +24,13 @@ from gpuemb.kernels.format_vectors import LEAST_LARGE, LEAST_POSITIONAL, Bytes
 from gpuemb.kernels.intrinsics import leading_zeros, store_eight
 
 LONGEST = 20  # bytes of a number and its space: "-1234567800000000.0 "
-SLACK = 16  # bytes that a store of eight may reach behind the text
+SLACK = 16  # bytes written behind the text by a store of eight
 
 SPACE, MINUS, PLUS, DOT, ZERO, NEWLINE, EXPONENT = b" -+.0\ne"
 ZEROS = np.uint64(int.from_bytes(b"0" * 8))
 ZERO_POINT = np.uint64(int.from_bytes(b"0.000000", "little"))
 FRACTION_BITS, FRACTION = np.uint64(23), np.uint64((1 << 23) - 1)
-IRREGULAR = 256  # where the exponents of powers of two begin in the tables: their lower neighbor is nearer
+IRREGULAR = 256  # first index in the tables of powers of two, whose lower neighbor is nearer
 U0, U1, U2, U3, U4, U8, U16, U32 = (np.uint64(n) for n in (0, 1, 2, 3, 4, 8, 16, 32))
 LOW_HALF = np.uint64((1 << 32) - 1)
 TEN, FORTY, HUNDRED = np.uint64(10), np.uint64(40), np.uint64(100)
@@ -38,7 +38,7 @@ TEN_TO_FOUR, TEN_TO_EIGHT = np.uint64(10**4), np.uint64(10**8)
 HUNDREDTHS, TENTHS = np.uint64(5243), np.uint64(103)  # over 2¹⁹ and 2¹⁰: exact below 10⁴ and below 100
 HUNDREDTHS_SHIFT, TENTHS_SHIFT = np.uint64(19), np.uint64(10)
 LANES_32, LANES_16 = np.uint64(0x0000007F_0000007F), np.uint64(0x000F_000F_000F_000F)
-# The one float32 whose shortest decimal, 7.038531e-26, comes back as its neighbor when read through float64.
+# The one float32 whose shortest decimal, 7.038531e-26, is read through float64 as its neighbor.
 BETWEEN, BETWEEN_DIGITS, BETWEEN_EXPONENT = np.uint64(0x15AE43FD), np.uint64(70385307), -33
 POWERS = np.array([10**e for e in range(11)], np.uint64)
 
@@ -145,7 +145,7 @@ def _shortest(pattern: Any, powers: Any, shifts: Any, exponents: Any) -> tuple[A
 
 @njit_inline
 def _scaled(power: Any, integer: Any) -> Any:
-    """``power·integer / 2⁶⁴`` rounded to odd: the last bit says whether anything was cut off."""
+    """``power·integer / 2⁶⁴`` rounded to odd: the last bit is set if anything was cut off."""
     high = (power >> U32) * integer + (((power & LOW_HALF) * integer) >> U32)
     return (high >> U32) | np.uint64((high & LOW_HALF) > U1)
 
@@ -163,7 +163,7 @@ def _eight_digits(number: Any) -> Any:
 
 @njit
 def _write(text: Bytes, at: int, digits: Any, exponent: Any, size: float) -> Any:
-    """Write ``digits·10^exponent``, a number of that ``size``; return where it ends."""
+    """Write ``digits·10^exponent``, a number of that ``size``; return its end."""
     bits: Any = np.int64(64) - np.int64(leading_zeros(digits))
     length = (bits * 1233) >> 12  # log₁₀ 2 = 1233 / 4096: the number of digits, or one less
     length += digits >= POWERS[length]
@@ -191,7 +191,7 @@ def _write(text: Bytes, at: int, digits: Any, exponent: Any, size: float) -> Any
 
 @njit
 def _shift_point(text: Bytes, at: int, places: int, kept: int) -> Any:
-    """Move the point at ``at`` to the right, over ``kept`` digits and as many zeros as are missing."""
+    """Move the point at ``at`` to the right, over ``kept`` digits and the missing zeros."""
     for step in range(places):
         text[at] = text[at + 1] if step < kept else ZERO
         at += 1

@@ -7,7 +7,7 @@
     parameters             updated in place, float32; the vectors' columns beyond d are zero and stay so
 
 Blocks of one round share no row and no column, so they may run at once: the result is that of running
-them one after another. Rounds follow each other. Source: Pennington (2014); the strata: Gemulla et al.
+them one after another. Rounds are sequential. Source: Pennington (2014); the strata: Gemulla et al.
 (2011), "Large-scale matrix factorization with distributed stochastic gradient descent".
 """
 
@@ -25,7 +25,7 @@ LANES = 16  # vectors are padded to a multiple of this: no scalar remainder in t
 
 @dataclass(frozen=True)
 class Strata:
-    """Nonzeros in the order in which they are visited."""
+    """Nonzeros in the order of the pass."""
 
     rows: Int32
     columns: Int32
@@ -46,7 +46,7 @@ class GloVeParameters:
 
 @kernel
 def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: float) -> float:
-    """Visit every nonzero once; return the loss ``Σ f(X)·error²`` met on the way.
+    """Visit every nonzero once; return the loss ``Σ f(X)·error²`` along the way.
 
     One step is ``θ −= a/√G``, then ``G += a²``, with ``a = learning_rate · f(X) · error · ∂``.
 

@@ -23,16 +23,16 @@ def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: floa
     rate = np.float32(learning_rate)
     losses = np.zeros(strata.bounds.shape[:2])
 
-    for bounds, met in zip(strata.bounds, losses, strict=True):
+    for bounds, totals in zip(strata.bounds, losses, strict=True):
 
-        def visit(part: tuple[int, int], bounds: Int64 = bounds, met: Float64 = met) -> None:
+        def visit(part: tuple[int, int], bounds: Int64 = bounds, totals: Float64 = totals) -> None:
             _visit(
                 strata.rows,
                 strata.columns,
                 strata.logs,
                 strata.weights,
                 bounds[part[0] : part[1]],
-                met[part[0] : part[1]],
+                totals[part[0] : part[1]],
                 parameters.vectors,
                 parameters.biases,
                 parameters.vector_squares,

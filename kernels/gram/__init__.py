@@ -1,31 +1,31 @@
-"""Every product of table pairs that geometry needs, in one pass over the rows.
+"""Gram matrices and moments of all table pairs, in one pass over the rows.
 
     tables       S matrices (V, d_s), float16, float32 or float64, in any order in memory
-    preparation  "raw", or "unit": rows scaled to length 1; a row without length in one table is left out of
-                 all: it counts as zeros in every sum but ``zeros`` and ``left_out``
+    preparation  "raw", or "unit": rows scaled to length 1; a row of length 0 in one table is left out of
+                 all: it counts as a zero row in every sum but ``zeros`` and ``left_out``
     precision    of the products: "float64"; or "float32", rows rounded to float32 and multiplied
                  ``CHUNK_ROWS`` at a time or fewer, chunks added in float64. Every other sum is float64
-    pairs        tables (s, t), s ≤ t, whose products are wanted; None: all. The others may hold anything
-    origins      S vectors (d_s), float64, taken from every row before anything else; None: rows as they are
+    pairs        tables (s, t), s ≤ t, whose products are computed; None: all. The others are undefined
+    origins      S vectors (d_s), float64, subtracted from every row first; None: nothing
     →            float64 sums over the V rows, D = Σ d_s columns in all, z_i = row i of Z = [E_1 … E_S]:
                  products (D, D)   ZᵀZ; block (s, t) is E_sᵀ E_t
                  sums     (D,)     column sums Zᵀ1
                  lengths  (S,)     Σ_i κ_i^s, κ_i^s = ‖row i of E_s‖², 1 for unit rows
                  norms    (S, S)   Σ_i κ_i^s κ_i^t
                  weighted (S, D)   Σ_i κ_i^s z_i
-                 zeros    (S,)     rows without length, int64
-                 left_out ()       rows without length in at least one table, int64
+                 zeros    (S,)     rows of length 0, int64
+                 left_out ()       rows of length 0 in at least one table, int64
                  images   (D, S·k) k = ``PROBES``, where the products are float32: block (s, t), s ≤ t, is
-                                   E_sᵀ(E_t W_t), all in float64, W_t = ``probes(d_t)``ᵀ, the others may
-                                   hold anything; (D, 0) where the products are float64
+                                   E_sᵀ(E_t W_t), all in float64, W_t = ``probes(d_t)``ᵀ, the others
+                                   undefined; (D, 0) where the products are float64
 
-``images`` tell how far float32 products are off: ``E_sᵀE_t W_t`` less the product found, times ``W_t``, is
-its error seen through k Gaussian vectors.
+``images`` estimate the error of float32 products: ``E_sᵀE_t W_t`` less the product found, times ``W_t``, is
+the error applied to k Gaussian vectors.
 
 The sum over rows is a binary tree over blocks of ``BLOCK_ROWS``: a tree of n blocks adds the tree of its
 first 2^⌊log₂(n−1)⌋ to that of the rest, and one block's product is one thread's (float32: its chunks
 added in order). That *is* the definition of the sum, so it does not depend on threads or tiles; and
-2^m blocks that begin at a multiple of 2^m blocks may be summed apart: the sums, added, have the same bits.
+2^m blocks that begin at a multiple of 2^m blocks may be summed separately: the sum of sums has the same bits.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class GramSums:
     def __add__(self, other: GramSums) -> GramSums:
         """Return the sums over the rows of both."""
         return GramSums(*(mine + theirs for mine, theirs in zip(self.fields, other.fields, strict=True)))
+
+    def __sub__(self, other: GramSums) -> GramSums:
+        """Return the sums over the rows of the one that are not rows of the other."""
+        return GramSums(*(mine - theirs for mine, theirs in zip(self.fields, other.fields, strict=True)))
 
     @property
     def fields(self) -> tuple[Array, ...]:

@@ -1,7 +1,7 @@
-// hardware.cuh: what only a GPU has: each PTX instruction in a function of its own, and dynamic shared memory.
+// hardware.cuh: GPU-only operations: each PTX instruction in a function of its own, and dynamic shared memory.
 //
 // No other file holds inline assembly, so tests/cuda_on_host can run the same text on a CPU: its folder has a file
-// of this name, which the compiler finds first.
+// of this name, first in the compiler's search path.
 #pragma once
 
 using int8_t = signed char;
@@ -35,7 +35,7 @@ __device__ __forceinline__ void mma_m16n8k32_s8(int32_t (&c)[4], const uint32_t 
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-// float32 to float64 without loss. The compiler's own conversion takes numbers below 1.2e-38 for zero: CuPy compiles
+// float32 to float64 without loss. The compiler's own conversion flushes numbers below 1.2e-38 to zero: CuPy compiles
 // with -ftz=true.
 __device__ __forceinline__ double widened(float x) {
     double wide;

@@ -1,12 +1,12 @@
-"""How many of a word's k neighbors two runs share.
+"""Size of the intersection of a word's k neighbors in two runs.
 
 ids     (S, V, k)  int32   score order, −1 padded; a list names no word twice
 →       shared (P, V)  uint16  |N_s ∩ N_t| for the P = S(S−1)/2 pairs of itertools.combinations
         common (V,)    uint16  |∩_s N_s|, the words in every run's list
         filled (S, V)  uint16  list lengths without the padding
 
-At most ``LARGEST_RUNS`` runs and ``LARGEST_K`` neighbors: a word's lists are to fit the fast memory that a
-group of GPU threads shares. More is refused, on every device alike.
+At most ``LARGEST_RUNS`` runs and ``LARGEST_K`` neighbors: a word's lists have to fit the shared memory of a
+GPU's thread block. More is refused, on every device alike.
 """
 
 from __future__ import annotations

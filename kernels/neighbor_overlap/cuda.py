@@ -13,16 +13,16 @@ from gpuemb.kernels.neighbor_overlap import SharedNeighbors
 
 THREADS, WARP = 256, 32
 WARPS_A_BLOCK = THREADS // WARP
-INSTANCES = ("overlap<1>", "overlap<8>")  # how many warps share a word
-LONGEST_OF_A_WARP = 512  # ids of a word, over all runs; until a GPU has measured it, a guess
-MOST_PLACES = 1024  # of a word's table; what does not fit is taken in parts
+INSTANCES = ("overlap<1>", "overlap<8>")  # warps a word
+LONGEST_OF_A_WARP = 512  # ids of a word, over all runs; a guess until measured
+MOST_PLACES = 1024  # of a word's hash table; more ids are taken in parts
 SHARED_BYTES = 72 << 10  # three blocks a multiprocessor of sm_90; sm_120 gives a block 99 KB at most
-FREE_SHARED_BYTES = 48 << 10  # more must be asked for
+FREE_SHARED_BYTES = 48 << 10  # more needs the kernel's attribute
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a launch is cut.
+    """Sizes of a launch.
 
     Attributes:
         warps: threads a word, in warps.
@@ -51,7 +51,7 @@ def plan(runs: int, k: int) -> Plan:
 
 
 def _shared_bytes(runs: int, warps: int, places: int, tile: int) -> int:
-    """As ``overlap`` lays it out."""
+    """Bytes of the arrays of ``overlap``."""
     pairs = runs * (runs - 1) // 2
     teams = WARPS_A_BLOCK // warps
     return (

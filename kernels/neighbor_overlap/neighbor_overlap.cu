@@ -1,4 +1,4 @@
-// neighbor_overlap.cu: how many of a word's k neighbors two runs share.
+// neighbor_overlap.cu: size of the intersection of a word's k neighbors in two runs.
 //
 //   ids_svk    (S, V, k)  int32   -1 padded anywhere, no word twice in a list
 //   shared_pv  (P, V)     uint16  P = S(S-1)/2 pairs, in the order of itertools.combinations
@@ -11,7 +11,7 @@
 //           A block takes `tile` adjacent words and writes their counts in rows of `tile`.
 // Bound by  reading ids once, S*k*4 bytes a word, and writing P*2; for short lists by the instructions of inserting.
 //           Not measured yet (kernels/README.md).
-// Limits    k <= 256 and S <= 100, so P*tile counts fit the shared memory that cuda.py plans; any k*S fits the table.
+// Limits    k <= 256 and S <= 100, so P*tile counts fit the shared memory planned by cuda.py; any k*S fits the table.
 // Contract  kernels/neighbor_overlap/__init__.py, exactly: integers, so the order of insertions does not matter.
 // Rejected  Merging sorted lists: 2k steps a pair, where a pair costs one popcount for 32 places; 100 lists of 256 ids
 //           would also fill a block's 99 KB on sm_120. A bit set over V words does not fit beside anything.
@@ -20,14 +20,14 @@
 constexpr int32_t EMPTY = -1;  // a free place of the table; padding is the same number and is never inserted
 constexpr int PROBES = 64;     // a part with at most so many ids always fits, so cutting parts in halves ends
 
-// What the launcher planned, and what follows from it.
+// Sizes planned by the launcher, and derived ones.
 struct Shape {
     int runs, k, places, tile;  // places: of a team's table, a power of two from 32; tile: words a block
     size_t words;
 
     __device__ int pairs() const { return runs * (runs - 1) / 2; }
     __device__ int rows() const { return pairs() + runs; }  // counts of a word: shared, then filled
-    __device__ int pitch() const { return tile + 2; }       // cells between two rows: no two lanes' banks meet
+    __device__ int pitch() const { return tile + 2; }       // cells between two rows: no bank conflicts
     __device__ int sets() const { return places / WARP; }   // 32-bit words of a run's bit set
     __device__ int team_cells() const { return places + sets() * runs; }
 };
@@ -40,7 +40,7 @@ template <int WARPS> struct Team {
         if constexpr (WARPS == 1) __syncwarp();
         else __syncthreads();
     }
-    // Whether any of them says so; all have met, and their memory is ordered.
+    // Whether any vote is true; a barrier that orders memory.
     __device__ static bool any(bool vote) {
         if constexpr (WARPS > 1) return __syncthreads_or(vote);
         __syncwarp();
@@ -55,13 +55,13 @@ __device__ bool in_part(int32_t id, int depth, uint32_t part, uint32_t& rest) {
     return static_cast<uint32_t>(hash >> 32) == part;
 }
 
-// Puts an id into the table and into the bit set of its run; false when its neighborhood is full.
+// Inserts an id into the table and into the bit set of its run; false after PROBES occupied places.
 __device__ bool insert(const Shape& shape, int32_t* table, uint32_t* bits_gs, int32_t id, uint32_t rest, int run) {
     uint32_t last = shape.places - 1;
     uint32_t place = static_cast<uint64_t>(rest) * shape.places >> 32;
     for (int probe = 0; probe < PROBES; ++probe) {
-        int32_t there = atomicCAS(table + place, EMPTY, id);
-        if (there == EMPTY || there == id) {
+        int32_t found = atomicCAS(table + place, EMPTY, id);
+        if (found == EMPTY || found == id) {
             atomicOr(bits_gs + place / WARP * shape.runs + run, 1u << place % WARP);
             return true;
         }
@@ -70,36 +70,36 @@ __device__ bool insert(const Shape& shape, int32_t* table, uint32_t* bits_gs, in
     return false;
 }
 
-// Inserts a part of a word's ids. False when they did not fit; the table is then of no use.
+// Inserts a part of a word's ids. False when they do not fit; the table is then incomplete.
 template <int WARPS>
 __device__ bool fill(const Shape& shape, const int32_t* ids_svk, size_t word, int depth, uint32_t part,
                      int32_t* table, uint32_t* bits_gs) {
-    using Us = Team<WARPS>;
-    for (int i = Us::rank(); i < shape.places; i += Us::SIZE) table[i] = EMPTY;
-    for (int i = Us::rank(); i < shape.sets() * shape.runs; i += Us::SIZE) bits_gs[i] = 0;
-    Us::sync();
+    using Threads = Team<WARPS>;
+    for (int i = Threads::rank(); i < shape.places; i += Threads::SIZE) table[i] = EMPTY;
+    for (int i = Threads::rank(); i < shape.sets() * shape.runs; i += Threads::SIZE) bits_gs[i] = 0;
+    Threads::sync();
     bool fits = true;
-    int run = Us::rank() / shape.k, place = Us::rank() % shape.k;
+    int run = Threads::rank() / shape.k, place = Threads::rank() % shape.k;
     while (run < shape.runs && fits) {
         int32_t id = __ldg(ids_svk + (run * shape.words + word) * shape.k + place);
         uint32_t rest;
         if (id >= 0 && in_part(id, depth, part, rest)) fits = insert(shape, table, bits_gs, id, rest, run);
-        place += Us::SIZE % shape.k;
-        run += Us::SIZE / shape.k;
+        place += Threads::SIZE % shape.k;
+        run += Threads::SIZE / shape.k;
         if (place >= shape.k) {
             place -= shape.k;
             ++run;
         }
     }
-    return !Us::any(!fits);
+    return !Threads::any(!fits);
 }
 
 // Adds the counts of the table to the word's column of the tile.
 template <int WARPS>
 __device__ void count(const Shape& shape, const uint32_t* bits_gs, const uint16_t* pair_ab, uint16_t* column,
                       unsigned* common) {
-    using Us = Team<WARPS>;
-    for (int row = Us::rank(); row < shape.rows(); row += Us::SIZE) {
+    using Threads = Team<WARPS>;
+    for (int row = Threads::rank(); row < shape.rows(); row += Threads::SIZE) {
         int a = row - shape.pairs(), b = a;  // a run and itself: the length of its list
         if (row < shape.pairs()) {
             a = pair_ab[row] >> 8;
@@ -110,7 +110,7 @@ __device__ void count(const Shape& shape, const uint32_t* bits_gs, const uint16_
             found += __popc(bits_gs[g * shape.runs + a] & bits_gs[g * shape.runs + b]);
         column[row * shape.pitch()] += found;
     }
-    for (int g = Us::rank(); g < shape.sets(); g += Us::SIZE) {
+    for (int g = Threads::rank(); g < shape.sets(); g += Threads::SIZE) {
         uint32_t in_all = ~0u;
         for (int run = 0; run < shape.runs; ++run) in_all &= bits_gs[g * shape.runs + run];
         if (in_all) atomicAdd(common, static_cast<unsigned>(__popc(in_all)));
@@ -144,9 +144,9 @@ template <int WARPS>
 __global__ void __launch_bounds__(256, 5)  // five blocks a multiprocessor: with six, registers spill
     overlap(const int32_t* ids_svk, uint16_t* shared_pv, uint16_t* common_v, uint16_t* filled_sv, uint64_t words,
             int runs, int k, int places, int tile) {
-    using Us = Team<WARPS>;
+    using Threads = Team<WARPS>;
     Shape shape = {runs, k, places, tile, words};
-    int teams = blockDim.x / Us::SIZE, team = threadIdx.x / Us::SIZE;
+    int teams = blockDim.x / Threads::SIZE, team = threadIdx.x / Threads::SIZE;
     int32_t* tables = dynamic_shared<int32_t>();
     int32_t* table = tables + team * shape.team_cells();
     uint32_t* bits_gs = reinterpret_cast<uint32_t*>(table + places);
@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(256, 5)  // five blocks a multiprocessor: with
 
     size_t first = static_cast<size_t>(blockIdx.x) * tile;
     for (int column = team; column < tile && first + column < words; column += teams) {
-        int depth = 0;  // parts are halved where the ids do not fit, and doubled again after each that did
+        int depth = 0;  // parts are halved where the ids do not fit, and doubled again after each that fits
         for (uint32_t part = 0; part >> depth == 0;) {
             if (fill<WARPS>(shape, ids_svk, first + column, depth, part, table, bits_gs)) {
                 count<WARPS>(shape, bits_gs, pair_ab, counts + column, commons + column);
@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(256, 5)  // five blocks a multiprocessor: with
             } else {
                 ++depth, part *= 2;
             }
-            Us::sync();
+            Threads::sync();
         }
     }
     __syncthreads();

@@ -4,18 +4,18 @@ r"""Lines of text to words and float32 rows; a number is read as NumPy reads it.
     →       vectors (R, d) float32   a row for every good line, in order
             words   (B,)   uint8     the good lines' words, a ``\n`` after each
             hashes  (R,)   uint64    FNV-1a of each of these words: equal words, equal hashes
-            starts  (L,)   int64     where each line begins
+            starts  (L,)   int64     begin of each line
             status  (L,)   uint8     GOOD, BLANK, RAGGED or NONFINITE
 
 A line is ``word SEP number SEP … number``: the last ``d`` tokens are the numbers, one separator (space or
-tab) stands before them, and all before that is the word as it stands: empty, a number, or with separators
+tab) comes before them, and the word is all before that, unchanged: empty, a number, or with separators
 inside. Numbers may have several separators between and behind them, and one ``\r`` may end the line. A word
 with separators whose own last token is a number makes the line ragged: it has too many numbers.
 
 A number is what ``numpy.loadtxt`` takes: ASCII decimals, ``inf``, ``infinity`` and ``nan`` in any case, a
 sign; no ``_``, no hexadecimal. Its value is ``numpy.float32(token)`` bit for bit: the nearest float64,
-rounded to float32. Where a token lies closer to the middle of two float32 than float64 can tell, that may be
-the neighbor of the nearest float32; NumPy's readers all do so.
+rounded to float32. Where float64 cannot separate a token from the middle of two float32, that may be the
+neighbor of the nearest float32, as in all of NumPy's readers.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def parse_line(line: bytes, dim: int) -> tuple[int, bytes, Float32]:
 
 
 def last_tokens(line: bytes, count: int) -> tuple[list[bytes], int]:
-    """Return the last ``count`` tokens, or as many as there are, and where the first of them begins."""
+    """Return the last ``count`` tokens, or as many as there are, and the begin of the first."""
     tokens: list[bytes] = []
     begin = stop = len(line)
     while len(tokens) < count and stop:
@@ -97,7 +97,7 @@ def last_tokens(line: bytes, count: int) -> tuple[list[bytes], int]:
 
 
 def ends_in_a_number(word: bytes) -> bool:
-    """Whether a word has separators and its last token is a number: no reader could tell it from a value."""
+    """Whether a word has separators and its last token is a number, so that it may be a value."""
     tokens = word.replace(b"\t", b" ").split(b" ")
     last = next((token for token in reversed(tokens) if token), b"")
     return len(tokens) > 1 and number_of(last) is not None

@@ -3,10 +3,10 @@
 Plan      The caller gives each worker its own lines; one pass counts line ends, the next reads. The common
           token, ``[-]d.ffffff``, costs one 8-byte load, one bit count and three multiplications for its
           fraction, without a branch on its sign or length. Every other token is read digit by digit, and a
-          line whose word has separators is entered again from behind.
+          line with separators in its word is read again from its end.
 Rounding  ``m·10^e`` with m ≤ 2⁵³ and |e| ≤ 22 is one correctly rounded operation on exact float64
           (Clinger 1990). Otherwise the same operation errs below 2⁻⁵¹; where both ends of ±2⁻⁵⁰ round to one
-          float32 that is the answer, and a line with a token that falls between is left to the reference.
+          float32 that is the answer, and a line with a token in between is read by the reference.
 Bound by  the chain from one token's length to the next one's place: about 20 cycles a token.
 Source    eight digits at once: Lemire (2021), Software: Practice and Experience 51, 1700-1727.
 """
@@ -34,26 +34,26 @@ from gpuemb.kernels.parse_vectors import (
 )
 
 TAB, NEWLINE, RETURN, SPACE, PLUS, MINUS, DOT, ZERO = b"\t\n\r +-.0"
-UNDECIDED = 4  # between GOOD and NONFINITE, until the reference has read the line
+UNDECIDED = 4  # GOOD or NONFINITE: decided by the reference
 FINITE, DOUBTFUL, INFINITE, NO_NUMBER = range(4)
 
 EXACT_INTEGER, EXACT_POWER = np.uint64(1 << 53), 22  # integers and powers of ten that are float64 numbers
 MOST_DIGITS, LARGEST_POWER = 19, 300  # 10¹⁹ < 2⁶⁴; beyond 10^±300 every float32 is infinite or 0
-LARGEST_EXPONENT = 10**9  # where an exponent stops growing: no line has so many digits to outweigh it
+LARGEST_EXPONENT = 10**9  # bound of an exponent: no line has enough digits to compensate
 POWERS = np.array([float(f"1e{e}") for e in range(LARGEST_POWER + 1)])
 INTEGER_POWERS = np.array([10**e for e in range(MOST_DIGITS + 1)], np.uint64)
-SIGNED_POWERS = np.array([POWERS[:9], -POWERS[:9]])  # a number over it has its sign, 0 too
+SIGNED_POWERS = np.array([POWERS[:9], -POWERS[:9]])  # dividing by it sets the sign, of 0 too
 ABOVE, BELOW = 1 + 2.0**-50, 1 - 2.0**-50
 
 EIGHT_ZEROS = np.uint64(int.from_bytes(b"0" * 8))
-PAST_NINE = np.uint64(int.from_bytes(bytes([0x80 - 10] * 8)))  # lifts whatever is above 9 to the top bit
+PAST_NINE = np.uint64(int.from_bytes(bytes([0x80 - 10] * 8)))  # sets the top bit of bytes above 9
 TOP_BITS = np.uint64(int.from_bytes(b"\x80" * 8))
 PAIRS = np.uint64(0x000000FF_000000FF)
 FIRST_PAIRS = np.uint64(100 + (1_000_000 << 32))
 LAST_PAIRS = np.uint64(1 + (10_000 << 32))
 B3, B8, B16, B32, B64 = (np.uint64(bits) for bits in (3, 8, 16, 32, 64))
 TEN, TEN_TO_EIGHT = np.uint64(10), np.uint64(10**8)
-REACH = 32  # bytes that the quick road may look ahead
+REACH = 32  # bytes read ahead on the fast path
 
 
 def parse_vectors(text: Bytes, dim: int) -> ParsedLines:
@@ -68,11 +68,11 @@ def parse_vectors(text: Bytes, dim: int) -> ParsedLines:
     hashes = np.empty(most, np.uint64)
     rows, spelled, doubtful = _parse(text, vectors, words, hashes, starts, status)
     found = ParsedLines(vectors[:rows], words[:spelled], hashes[:rows], starts, status)
-    return _decide(text, found) if doubtful else found
+    return _read_undecided(text, found) if doubtful else found
 
 
-def _decide(text: Bytes, found: ParsedLines) -> ParsedLines:
-    """Read the lines again whose numbers lie too close to the middle of two float32."""
+def _read_undecided(text: Bytes, found: ParsedLines) -> ParsedLines:
+    """Read lines again with numbers too close to the middle of two float32."""
     stops = np.append(found.starts, text.size)
     kept = np.ones(len(found.vectors), bool)
     row_of_line = np.cumsum((found.status == GOOD) | (found.status == UNDECIDED)) - 1
@@ -94,12 +94,12 @@ def _decide(text: Bytes, found: ParsedLines) -> ParsedLines:
 def _parse(
     text: Bytes, vectors: Float32, words: Bytes, hashes: Hashes, starts: Int64, status: Bytes
 ) -> tuple[int, int, int]:
-    """Fill the outputs; return rows, bytes of the words, and how many lines are undecided."""
+    """Fill the outputs; return the numbers of rows, bytes of the words, and undecided lines."""
     at, rows, spelled, doubtful = 0, 0, 0, 0
     for line in range(starts.size):
         starts[line] = at
         row = vectors[rows]
-        word, after = _quick_line(text, at, row)
+        word, after = _plain_line(text, at, row)
         outcome = GOOD
         if after < 0:
             stop = at
@@ -124,8 +124,8 @@ def _parse(
 
 
 @njit
-def _quick_line(text: Bytes, at: Any, row: Float32) -> tuple[int, int]:
-    """Read a plain line; return where its word ends and the next line begins, or -1 if it is not plain."""
+def _plain_line(text: Bytes, at: Any, row: Float32) -> tuple[int, int]:
+    """Read a plain line; return the end of its word and the next line's begin, or -1 if it is not plain."""
     last = text.size - REACH
     while at < last and text[at] > SPACE:
         at += 1
@@ -180,14 +180,14 @@ def _quick_line(text: Bytes, at: Any, row: Float32) -> tuple[int, int]:
 
 @njit_inline
 def _eight_digits(digits: Any) -> Any:
-    """The number that eight bytes 0…9 spell, the first digit in the lowest byte."""
+    """Number of eight digits 0…9, the first in the lowest byte."""
     digits = digits * TEN + (digits >> B8)
     return (((digits & PAIRS) * FIRST_PAIRS) + (((digits >> B16) & PAIRS) * LAST_PAIRS)) >> B32
 
 
 @njit
 def _any_line(text: Bytes, begin: int, stop: int, row: Float32) -> tuple[int, int]:
-    """Read any line ``text[begin:stop]``; return its status and where its word ends."""
+    """Read any line ``text[begin:stop]``; return its status and the end of its word."""
     if stop > begin and text[stop - 1] == RETURN:
         stop -= 1
     stop = _before_separators(text, begin, stop)
@@ -239,7 +239,7 @@ def _before_separators(text: Bytes, begin: int, stop: int) -> int:
 
 @njit
 def _number(text: Bytes, at: int, stop: int) -> tuple[int, float, int]:
-    """Read one token that ends at ``stop`` or before a separator or line end: where it ends, value, kind."""
+    """Read one token that ends at ``stop``, a separator or line end; return its end, value and kind."""
     minus = at < stop and text[at] == MINUS
     if at < stop and (minus or text[at] == PLUS):
         at += 1
@@ -275,7 +275,7 @@ def _number(text: Bytes, at: int, stop: int) -> tuple[int, float, int]:
 
 @njit
 def _exponent(text: Bytes, at: int, stop: int) -> tuple[int, int]:
-    """Read ``[+-]digits``; the place is -1 where no digit stands."""
+    """Read ``[+-]digits``; the place is -1 without a digit."""
     minus = at < stop and text[at] == MINUS
     if at < stop and (minus or text[at] == PLUS):
         at += 1
@@ -289,7 +289,7 @@ def _exponent(text: Bytes, at: int, stop: int) -> tuple[int, int]:
 
 @njit
 def _name(text: Bytes, at: int, stop: int) -> int:
-    """Where ``inf``, ``infinity`` or ``nan`` ends, -1 if none stands at ``at``."""
+    """End of ``inf``, ``infinity`` or ``nan`` at ``at``, -1 for anything else."""
     length = 0
     while not _ends_token(text, at + length, stop):
         length += 1
@@ -312,7 +312,7 @@ def _ends_token(text: Bytes, at: int, stop: int) -> bool:
 
 @njit
 def _rounded(whole: Any, exponent: Any, cut: bool) -> tuple[Any, int]:
-    """``whole·10^exponent`` through float64 to float32; ``cut``: nonzero digits were left out behind it."""
+    """``whole·10^exponent`` through float64 to float32; ``cut``: nonzero digits follow."""
     if whole == 0 or exponent < -LARGEST_POWER:
         return np.float32(0.0), FINITE
     if exponent > LARGEST_POWER:

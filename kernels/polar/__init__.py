@@ -4,9 +4,9 @@
     →         rotation (P, d, e)  U Wᵀ over the min(d, e) singular pairs: maximizes tr(QᵀC)
               singular (P, min(d, e))  Σ, descending
               rank     (P,)       int64, singular values above max(d, e)·eps·Σ_1
-              taken    (P,)       int64, matrix products that made the rotation; 0: an SVD did
+              taken    (P,)       int64, matrix products of the iteration; 0: computed by SVD
 
-Where the rank is short, the rotation is one of many: ``rank < min(d, e)`` says so. A matrix of zeros
+Where the rank is short, the rotation is one of many: there ``rank < min(d, e)``. A matrix of zeros
 has rank 0 and some orthogonal rotation. Source: Schönemann (1966); Definitions §2.
 """
 
@@ -40,7 +40,7 @@ def numerical_rank(singular: Float64, shape: tuple[int, int]) -> Int64:
 
 
 def check_finite(products: Float64) -> None:
-    """Refuse numbers that no iteration converges on.
+    """Refuse NaN and infinity.
 
     Raises:
         NonFiniteError: NaN or infinity; the first matrix is named.

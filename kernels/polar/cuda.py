@@ -4,26 +4,26 @@
 
 Plan      Every singular value σ goes to β s(ασ), s(x) = (3x − x³)/2: of all odd cubics the one that takes
           [low, high] closest to 1. ``high`` is proved by the Frobenius norm of XᵀX. ``low`` is proved too as
-          soon as XᵀX is within 1 of a multiple of I; before, it is a hope, ``WIDEST`` of ``high``, which
-          the same norm refutes where it is wrong, and which is then taken up again. A σ below ``low`` still
-          grows, by 2.5 a step at first. A matrix leaves the batch when it has converged; its numbers never
-          touch another's. Singular values: the eigenvalues of QᵀC.
+          soon as XᵀX is within 1 of a multiple of I; before, it is a guess, ``WIDEST`` of ``high``,
+          which the same norm refutes where it is wrong, and which is then renewed. A σ below ``low`` still
+          grows, by 2.5 a step at first. A matrix leaves the batch when it has converged; no number
+          depends on another matrix. Singular values: the eigenvalues of QᵀC.
 Bound by  the products. Counted with NumPy at d = 300 for geometric σ (d = 50 differs by 4 at most):
               condition   1   1e1   1e2   1e4   1e6   1e8  1e10  1e12
               products    2    20    24    34    48    56    70    78
           At 34 products that is 68·d³ flops. What cuSOLVER's eigenvalues (syevjBatched) add, and every
-          second of this file, waits for a GPU.
+          second of this file, is not measured on a GPU yet.
 Error     in units of eps·σ₁/(σ_min + σ_next), NumPy, conditions 1 to 1e12: at most that of LAPACK's SVD
           where several σ are small; where one is, 50 against 16 (d = 300), 27 against 10 (d = 50),
           11 against 2 (d = 2). A wider interval would take fewer steps and lose digits: its cubic
           takes the largest σ down to the smallest.
-Falls     to an SVD, one by one: matrices of short rank, and those that ``LIMIT`` steps leave (condition
+Fallback  SVDs, one by one: matrices of short rank, and those not converged after ``LIMIT`` steps (condition
           above 1e13). ``taken`` is 0 there.
 Limits    A matrix has the same bits in any batch as far as ``matmul`` keeps them: NumPy does, cuBLAS may
           choose another kernel for another number of matrices.
 Rejected  CuPy's SVD of a stack: a loop above 32 × 32. Newton's and Halley's iterations: they need inverses
           or QR. Degree 5: 3 products a step, no more gain a product. A table of guesses for the
-          condition: not fewer products than hoping for ``WIDEST`` each time.
+          condition: not fewer products than guessing ``WIDEST`` each time.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def factors_by_products(products: Float64, xp: Any) -> PolarFactors:
 
 
 def _factors(tall: Float64, xp: Any) -> tuple[Float64, Float64, Int64]:
-    """Rotation, singular values and products taken; an SVD where the products did not lead there."""
+    """Rotation, singular values and products taken; an SVD where the iteration did not converge."""
     exponent = xp.frexp(xp.max(xp.abs(tall), axis=(1, 2)))[1]
     scaled = xp.ldexp(tall, -exponent[:, None, None])
     rotation, taken = orthogonalize(scaled, xp)
@@ -86,7 +86,7 @@ def _singular(rotation: Float64, scaled: Float64, xp: Any) -> Float64:
 def _trusted(singular: Float64, taken: Int64, scaled: Float64, xp: Any) -> Any:
     """Converged, of full rank, and the eigenvalues have the norm of the matrix.
 
-    CuPy does not ask cuSOLVER whether it failed; the norm tells.
+    CuPy does not check cuSOLVER's status; the norm does.
     """
     full = numerical_rank(singular, scaled.shape[1:]) == singular.shape[1]
     squared = xp.sum(scaled**2, axis=(1, 2))
@@ -126,11 +126,11 @@ def orthogonalize(scaled: Float64, xp: Any) -> tuple[Float64, Int64]:
 def _interval(
     squared: Float64, low: Float64, high: Float64, identity: Float64, xp: Any
 ) -> tuple[Float64, Float64, Any]:
-    """Where the singular values are, as far as ``squared = XᵀX`` and the steps so far tell.
+    """Bound the singular values from ``squared = XᵀX`` and the steps so far.
 
     With ``m`` eigenvalues λ, mean square over mean ``g`` and ``r = ‖XᵀX/g − I‖``: every λ is within
     ``g·r`` of g, and below ``‖XᵀX‖``. If all σ are in ``[low, high]``, r is at most
-    ``√m·max|λ/g − 1|``: where it is more, ``low`` was hoped too large.
+    ``√m·max|λ/g − 1|``: where it is more, the guess of ``low`` was too large.
 
     Returns:
         low, high, and whether the next step converges.
@@ -148,7 +148,7 @@ def _interval(
 
 
 def _best_cubic(low: Float64, high: Float64, xp: Any) -> tuple[Float64, Float64, Float64, Float64]:
-    """Coefficients of ``p(x) = linear·x − cubic·x³``, and the interval that p takes ``[low, high]`` to.
+    """Coefficients of ``p(x) = linear·x − cubic·x³``, and the image of ``[low, high]`` under p.
 
     ``p = β s(αx)`` with ``s(α·low) = s(α·high)`` and its range centered at 1 (Chen and Chow 2014).
     """

@@ -1,4 +1,4 @@
-"""How far two runs agree on a word's neighbors and on their order.
+"""Agreement of two runs on a word's neighbors and their order.
 
 ids          (S, V, k)  int32    score order, −1 padded; a list names no word twice
 persistence             float    p of rank-biased overlap, 0 < p < 1
@@ -9,7 +9,7 @@ persistence             float    p of rank-biased overlap, 0 < p < 1
 
 for the P = S(S−1)/2 pairs of itertools.combinations. ``A_d = |N_{1..d} ∩ N'_{1..d}|/d``, ``r`` counts from 1,
 ``m = |N ∩ N'|``, ``H_m = Σ_{i≤m} 1/i``; ``n`` is k, or the longer of the two lists where both are shorter.
-A list that ends before ``d`` gives all it has. NaN where one of the two lists is empty. Swapping two runs
+A list that ends before ``d`` counts whole. NaN where one of the two lists is empty. Swapping two runs
 changes no bit. At most as many runs and neighbors as :mod:`gpuemb.kernels.neighbor_overlap` takes.
 Source: Webber (2010), Wang (2022, ReSi); Definitions §3.
 """
@@ -37,7 +37,7 @@ class RankedOverlap:
 
 
 def depth_weights(k: int, persistence: float) -> Float64:
-    """Return ``(3, k + 1)``: 1/d, p^d/d and H_d at place d; place 0 is not asked for."""
+    """Return ``(3, k + 1)``: 1/d, p^d/d and H_d at place d; place 0 is not used."""
     rank = np.arange(k + 1.0)
     depth = 1 / np.maximum(rank, 1)
     return np.stack([depth, persistence**rank * depth, np.concatenate([[0.0], np.cumsum(depth[1:])])])

@@ -12,20 +12,20 @@ from gpuemb.core.arrays import Int32
 from gpuemb.kernels.ranked_overlap import RankedOverlap, depth_weights
 
 THREADS = 256
-INSTANCES = ("walk",)
-TILES = (32, 16, 8, 4, 2, 1)  # words of a block; four doubles are what memory writes at least
+INSTANCES = ("compare_runs",)
+TILES = (32, 16, 8, 4, 2, 1)  # words of a block; memory writes four doubles at least
 SHARED_BYTES = 72 << 10  # three blocks a multiprocessor of sm_90; sm_120 gives a block 99 KB at most
-FREE_SHARED_BYTES = 48 << 10  # more must be asked for
+FREE_SHARED_BYTES = 48 << 10  # more needs the kernel's attribute
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a launch is cut.
+    """Sizes of a launch.
 
     Attributes:
         places: of a list's hash table, a power of two, at least twice k.
         tile: words a block.
-        group: runs whose lists are in shared memory at once; of two groups, where they are not all.
+        group: runs with lists in shared memory at once; two groups of so many, where they are not all.
         shared_bytes: of a block's shared memory.
     """
 
@@ -48,7 +48,7 @@ def plan(runs: int, k: int) -> Plan:
 
 
 def _shared_bytes(runs: int, k: int, places: int, tile: int, group: int) -> int:
-    """As ``Store`` lays it out."""
+    """Bytes of the arrays of ``Store``."""
     lists = (1 if group == runs else 2) * group * tile
     return lists * (4 * k + 4 + 2 * places) + 4 * tile * (runs * -(-k // 32) + 1)
 
@@ -61,7 +61,9 @@ def ranked_overlap(ids: Int32, persistence: float) -> RankedOverlap:
     distinct = cupy.zeros(words, np.int32)
     if ids.size:
         cut = plan(runs, k)
-        kernel = cuda.load(Path(__file__).with_name("ranked_overlap.cu"), INSTANCES).get_function("walk")
+        kernel = cuda.load(Path(__file__).with_name("ranked_overlap.cu"), INSTANCES).get_function(
+            "compare_runs"
+        )
         if cut.shared_bytes > FREE_SHARED_BYTES:
             kernel.max_dynamic_shared_size_bytes = cut.shared_bytes
         arguments = (

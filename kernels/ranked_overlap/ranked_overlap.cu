@@ -1,4 +1,4 @@
-// ranked_overlap.cu: how far two runs agree on a word's neighbors and on their order.
+// ranked_overlap.cu: agreement of two runs on a word's neighbors and their order.
 //
 //   ids_svk       (S, V, k)     int32    -1 padded anywhere, no word twice in a list
 //   weights_3d    (3, k + 1)    float64  1/d, p^d/d, H_d
@@ -7,21 +7,21 @@
 //
 // Plan      A block takes `tile` adjacent words. A thread copies a run's list to shared memory without its padding and
 //           enters the ranks into a hash table of the list's own, at most half full. A thread then takes a pair of
-//           runs of a word: down both lists at once, each id asks the other list's table for its rank; all three
-//           measures come from this one walk, and are written for adjacent words by adjacent threads.
-//           Runs that do not fit the shared memory together are compared group by group of them.
+//           runs of a word: down both lists at once, the rank of each id is looked up in the other list's table; all
+//           three measures come from this pass, and are written for adjacent words by adjacent threads. Runs that do
+//           not fit the shared memory at once are compared group by group.
 // Bound by  instructions of the lookups, 2·P·k a word of about a dozen each, where lists are short; the floor is
 //           writing P·24 bytes and reading S·k·4 a word. Long lists leave few threads a block (one a pair and
 //           word that fit): then by the latency of shared memory. Not measured yet (kernels/README.md).
-// Limits    k <= 256 and S <= 100: two runs' lists with their tables fit the shared memory that cuda.py plans.
+// Limits    k <= 256 and S <= 100: two runs' lists with their tables fit the shared memory planned by cuda.py.
 // Contract  kernels/ranked_overlap/__init__.py; beyond it the sums have the order of cpu.py, so the bits are the same.
 // Rejected  Numbering a word's ids for all runs (neighbor_overlap.cu): ranks of all numbers in all runs are
-//           S·k·S cells, which fit for short lists only. Taking ids in parts: a walk needs all of them in order.
+//           S·k·S cells, which fit for short lists only. Taking ids in parts: a pass needs all of them in order.
 #include "common.cuh"
 
 constexpr uint16_t NO_RANK = 0;
 
-// What the launcher planned.
+// Sizes planned by the launcher.
 struct Shape {
     int runs, k, places, tile, group;  // places: of a list's table, a power of two; tile: words; group: runs at once
     size_t words;
@@ -87,7 +87,7 @@ __device__ void enter(const Store& store, const int32_t* ids_k, int number) {
     store.lengths[number] = length;
 }
 
-// Reads the lists of a group of runs; all threads of the block come here.
+// Reads the lists of a group of runs; called by all threads of the block.
 __device__ void read(const Store& store, const int32_t* ids_svk, size_t first_word, int first_run, int side) {
     const Shape& shape = store.shape;
     uint16_t* tables = store.ranks + store.number(side, 0, 0) * shape.places;
@@ -119,7 +119,7 @@ struct Measures {
     double biased, average, near;
 };
 
-// Goes down two lists together; `seen` collects which ids of the second the first has.
+// Goes down two lists at once; `seen` collects the ids of the second that are in the first.
 __device__ Measures compare(const Shape& shape, const List& a, const List& b, const double* weights_3d, double rest,
                             uint32_t* seen) {
     const double *each = weights_3d, *biased_d = each + shape.k + 1, *harmonic = biased_d + shape.k + 1;
@@ -146,7 +146,7 @@ __device__ Measures compare(const Shape& shape, const List& a, const List& b, co
     return sums;
 }
 
-// Compares the runs from `first` on, which side 0 holds, with those from `second` on.
+// Compares the runs from `first` on, in side 0, with those from `second` on.
 __device__ void compare_groups(const Store& store, int first, int second, size_t first_word, const double* weights_3d,
                                double rest, double* measures_3pv) {
     const Shape& shape = store.shape;
@@ -174,8 +174,8 @@ __device__ void add_lengths(const Store& store, int first, size_t first_word) {
 }
 
 __global__ void __launch_bounds__(256, 4)  // with five blocks a multiprocessor registers spill
-    walk(const int32_t* ids_svk, const double* weights_3d, double* measures_3pv, int32_t* distinct_v, double rest,
-         uint64_t words, int runs, int k, int places, int tile, int group) {
+    compare_runs(const int32_t* ids_svk, const double* weights_3d, double* measures_3pv, int32_t* distinct_v,
+                 double rest, uint64_t words, int runs, int k, int places, int tile, int group) {
     Store store(Shape{runs, k, places, tile, group, words});
     size_t first_word = static_cast<size_t>(blockIdx.x) * tile;
     int cells = store.shape.seen_cells();

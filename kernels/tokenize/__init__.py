@@ -1,16 +1,16 @@
 r"""Text to numbered tokens, exactly as its characters say.
 
-    text     (n,)     uint8  UTF-8, whole tokens: the caller cuts where no token can be
-    members  (136 Ki,) uint8  a bit a code point, lowest first: whether tokens are made of it
-    inner    (m,)     int32  code points that stay in a token between two members
-    spellings               Spellings  those that other texts had; new ones are added and all are counted
-    →        ids      (T,)   int32  each token's number in ``spellings``, in the order of first sight
+    text     (n,)      uint8  UTF-8, whole tokens: the caller cuts outside tokens
+    members  (136 Ki,) uint8  a bit a code point, lowest first: whether it belongs to tokens
+    inner    (m,)      int32  code points that belong to a token between two members
+    strings            StringTable  of earlier texts; new tokens are added, all are counted
+    →        ids      (T,)   int32  each token's number in ``strings``, in the order of first occurrence
              ends     (L,)   int64  tokens before each ``\n``
-             blank    (L,)   bool   whether that line holds nothing but ASCII white space
+             blank    (L,)   bool   whether that line is ASCII white space only
 
 A token is a maximal run of members, with single ``inner`` characters between two of them. ``\n`` is never a
-member. Equal bytes are one spelling: keys are compared, no hash is trusted. Text that cannot be read is not
-guessed at: ``problem`` says why and ``place`` where, and nothing else is promised then.
+member. Equal bytes are one string: keys are compared, no hash is trusted. Unreadable text is an error, not a
+guess: ``problem`` has the kind and ``place`` the byte; the other results are then undefined.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.dispatch import kernel
 
 if TYPE_CHECKING:
-    from gpuemb.kernels.tokenize.spellings import Spellings
+    from gpuemb.kernels.tokenize.string_table import StringTable
 
 Bytes = NDArray[np.uint8]
 Whole: TypeAlias = int | np.int64  # compiled code knows the latter alone
@@ -40,8 +40,8 @@ class FoundTokens:
     """The arrays of the module's contract.
 
     Attributes:
-        problem: NONE, or the first of ZERO_BYTE, NOT_UTF8 and TOO_LONG that was met.
-        place: byte at which it was, the token's first for TOO_LONG; the text's size when there is none.
+        problem: NONE, or the first of ZERO_BYTE, NOT_UTF8 and TOO_LONG found.
+        place: its byte, the token's first for TOO_LONG; the text's size for NONE.
     """
 
     ids: Int32
@@ -52,15 +52,15 @@ class FoundTokens:
 
 
 def bits_of(members: NDArray[np.bool_]) -> Bytes:
-    """Pack one truth value a code point as the contract wants them."""
+    """Pack one truth value a code point, as in the contract."""
     return np.packbits(members, bitorder="little")
 
 
 @kernel
-def tokenize(text: Bytes, members: Bytes, inner: Int32, spellings: Spellings) -> FoundTokens:
+def tokenize(text: Bytes, members: Bytes, inner: Int32, strings: StringTable) -> FoundTokens:
     """Find and number the tokens of a text.
 
-    Cost: reads ``n`` bytes, one look into a hash table a token.
+    Cost: reads ``n`` bytes, one hash lookup a token.
     """
     whole = text.tobytes()
     problem, place = _problem(whole)
@@ -77,10 +77,10 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32, spellings: Spellings) ->
 
     places, ends, blank, token, line, at, begun = [], [], [], b"", b"", 0, 0
     for i, character in enumerate(characters + "\n"):
-        spelled = character.encode()
+        encoded = character.encode()
         if i < len(characters) and (belongs(i) or joins(i)):
             begun = begun if token else at
-            token += spelled
+            token += encoded
         elif token:
             if len(token) > LONGEST:
                 problem, place = TOO_LONG, begun
@@ -90,10 +90,10 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32, spellings: Spellings) ->
         if i < len(characters) and character == "\n":
             ends.append(len(places) // 2)
             blank.append(WHITE.issuperset(line))
-        line = b"" if character == "\n" else line + spelled
-        at += len(spelled)
-    ids = spellings.number(text, np.array(places, np.int64))
-    np.add.at(spellings.counts, ids, 1)
+        line = b"" if character == "\n" else line + encoded
+        at += len(encoded)
+    ids = strings.number(text, np.array(places, np.int64))
+    np.add.at(strings.counts, ids, 1)
     return FoundTokens(ids, np.array(ends, np.int64), np.array(blank, bool), problem, place)
 
 

@@ -75,14 +75,14 @@ def weights_of(window: int, weighting: Weighting) -> tuple[Int64, int]:
 
 
 FREQUENT = 512  # the first words, whose pairs are counted in a table; they should be the most frequent
-RANGE_CELLS = 1 << 17  # 1.5 MB of cells a range: they are still in the cache when they are copied
+RANGE_CELLS = 1 << 17  # 1.5 MB of cells a range: still in the cache when copied
 CELL_BYTES = 12
 
 
 def plan_window_counts(
     tokens: int, words: int, reach: int, *, resampled: bool = False, workers: int | None = None
 ) -> MemoryPlan:
-    """State the most that counting holds beside the tokens, its result included.
+    """Return the largest memory of counting beside the tokens, its result included.
 
     Args:
         tokens: ``T``.
@@ -92,14 +92,14 @@ def plan_window_counts(
         workers: threads; default those of the context.
     """
     cells = tokens * min(reach, words)
-    rooms = 3 * (workers or threads.count()) + 1  # ranges: two a worker are counted, one is copied
+    ranges = 3 * (workers or threads.count()) + 1  # two a worker are counted, one is copied
     return MemoryPlan(
         f"counting {tokens} tokens, {words} words",
         {
             "counts, at most": CELL_BYTES * cells + 8 * (words + 1),
-            "positions": (14 if resampled else 6) * tokens + 8 * rooms * words,
-            "pairs of frequent words": 8 * min(FREQUENT, words) * (min(FREQUENT, words) + 1) * rooms,
-            "rows of workers": rooms * (13 * words + CELL_BYTES * min(max(RANGE_CELLS, words), cells)),
+            "positions": (14 if resampled else 6) * tokens + 8 * ranges * words,
+            "pairs of frequent words": 8 * min(FREQUENT, words) * (min(FREQUENT, words) + 1) * ranges,
+            "rows of workers": ranges * (13 * words + CELL_BYTES * min(max(RANGE_CELLS, words), cells)),
         },
     )
 
@@ -113,7 +113,7 @@ def window_counts(
     weights: Int64,
     side: Side = "both",
 ) -> CountedRows:
-    """Count pairs ``(i, j)``: ``j`` stands within ``len(weights) − 1`` tokens of ``i``.
+    """Count pairs ``(i, j)`` of tokens at most ``len(weights) − 1`` apart.
 
     Args:
         ids: as in the module's contract; every id is below ``words``.

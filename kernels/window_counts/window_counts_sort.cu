@@ -1,20 +1,20 @@
-// window_counts_sort.cu: numbers in ascending order, equal ones in the order they had, with what belongs to them.
+// window_counts_sort.cu: stable radix sort of numbers with values.
 //
 //   keys_n    (n)       uint32 or uint64
 //   values_n  (n)       the same width
-//   table_bd  (B, 256)  uint64  how often a digit stands in each block's share; after `scan` in the shares before
-//   totals_d  (256)     uint64  how often a digit stands in all
+//   table_bd  (B, 256)  uint64  count of a digit in each block's share; after `scan` in the shares before
+//   totals_d  (256)     uint64  count of a digit in all
 //
-// Plan      A pass sorts by eight bits, the lowest first: `tally` counts the digits of each block's share, `scan` adds
-//           up what stands before, `scatter` writes. There a warp takes 256 neighbors, 32 at a time: lanes of one
-//           digit find each other by a match, so their order stays. A share is many tiles, so the table is small and
-//           no block waits for another.
+// Plan      A pass sorts by eight bits, the lowest first: `tally` counts the digits of each block's share, `scan`
+//           computes exclusive sums, `scatter` writes. There a warp takes 256 neighbors, 32 at a time: a match finds
+//           the lanes of one digit, so their order stays. A share is many tiles, so the table is small and no block
+//           depends on another.
 // Bound by  memory, two reads and a write a pass: 20 or 40 bytes an entry. Not measured yet (kernels/README.md).
 // Contract  Stable; so positions of a word stay in the order of the text.
-// Rejected  Gathering a tile in shared memory first: neighbors of one digit lie close in L2 as it is, since all
+// Rejected  Gathering a tile in shared memory first: neighbors of one digit are close in L2 anyway, since all
 //           blocks write at 256 places each. One pass for counting all digits: the order changes between passes.
 #include "common.cuh"
-#include "together.cuh"
+#include "collectives.cuh"
 
 constexpr int DIGITS = 256, ROUNDS = 8;  // of 32 neighbors, a warp and tile
 constexpr int TILE = DIGITS * ROUNDS;
@@ -53,9 +53,9 @@ __global__ void scan(uint64_t* table_bd, uint64_t* totals_d, int blocks) {
     totals_d[digit] = before;
 }
 
-// Which of its digit a lane's entry is in its warp's part of the tile; counts them.
+// Rank of a lane's entry among those of its digit in the warp's part of the tile; counts them.
 __device__ __forceinline__ uint32_t place_in_warp(uint32_t digit, uint32_t* count_d) {
-    uint32_t alike = __match_any_sync(EVERY_LANE, digit), before = alike & lanes_before();
+    uint32_t alike = __match_any_sync(EVERY_LANE, digit), before = alike & lower_lanes();
     uint32_t counted = digit == NO_DIGIT ? 0 : count_d[digit];
     __syncwarp();
     if (before == 0 && digit != NO_DIGIT) count_d[digit] = counted + __popc(alike);
@@ -63,7 +63,7 @@ __device__ __forceinline__ uint32_t place_in_warp(uint32_t digit, uint32_t* coun
     return counted + __popc(before);
 }
 
-// Turns the counts of the warps into counts of the warps before; the thread's digit in the whole tile.
+// Exclusive sums over the warps, in place; returns the count of the thread's digit in the whole tile.
 __device__ __forceinline__ uint32_t add_warps(uint32_t (&count_wd)[WARPS][DIGITS]) {
     uint32_t before = 0;
     for (int warp = 0; warp < WARPS; ++warp) {
@@ -78,10 +78,10 @@ template <class Key, class Value>
 __global__ void __launch_bounds__(256)
     scatter(const Key* keys_n, const Value* values_n, Key* sorted_n, Value* carried_n, const uint64_t* table_bd,
             const uint64_t* totals_d, uint64_t n, uint64_t share, int shift) {
-    __shared__ uint64_t next_d[DIGITS];  // where the tile's first of each digit goes
+    __shared__ uint64_t next_d[DIGITS];  // place of the tile's first entry of each digit
     __shared__ uint32_t count_wd[WARPS][DIGITS];
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    uint64_t total, smaller = sum_before(totals_d[threadIdx.x], total);
+    uint64_t total, smaller = exclusive_sum(totals_d[threadIdx.x], total);
     next_d[threadIdx.x] = smaller + table_bd[static_cast<size_t>(blockIdx.x) * DIGITS + threadIdx.x];
     uint64_t first = blockIdx.x * share, last = min(first + share, n);
     for (uint64_t tile = first; tile < last; tile += TILE) {

@@ -76,7 +76,8 @@ def test_the_wheel_holds_every_kernel_template_and_type_marker(built: Path) -> N
     assert expected() - names == set()
     assert {
         "gpuemb/py.typed",
-        "gpuemb/kernels/gram/cpu.py",
+        "gpuemb/kernels/gram/cpu/__init__.py",
+        "gpuemb/kernels/window_counts/window_counts.cu",
         "gpuemb/report/templates/report.html.j2",
     } <= names
 

@@ -23,7 +23,7 @@ from gpuemb.bench.workloads.work import Work
 from gpuemb.core.arrays import to_device
 from gpuemb.core.device import Device
 from gpuemb.kernels.cosine_topk import cosine_topk
-from gpuemb.kernels.cosine_topk.cuda import ROADS
+from gpuemb.kernels.cosine_topk.cuda import STRATEGIES
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKED = "# Title\n<!-- benchmarks:begin -->\nold\n<!-- benchmarks:end -->\nend\n"
@@ -195,18 +195,18 @@ def test_every_kernel_is_checked_or_says_why_not() -> None:
 
 @pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 def test_every_road_of_a_gpu_is_verified_and_has_a_goal() -> None:
-    from benchmarks import gpu_roads
+    from benchmarks import gpu_strategies
 
     rows = awkward_rows("gaussian", "float32", 30, 9, seed=1)
     with stand_in.installed(Run("random")):
         there = to_device(rows, Device("cuda"))
-        calls = gpu_roads.searches(there, 3)
-        assert set(calls) == set(gpu_roads.GOALS)
-        for call in (calls | gpu_roads.from_the_host(rows, 3)).values():
-            assert gpu_roads.verify(rows, call()).startswith("the reference on 8 queries, bit for bit")
-        seconds = gpu_roads.filter_seconds(there, 3)
-    assert set(seconds) == {f"{road}, {part}" for road in ROADS for part in ("filter", "whole")}
-    assert all(0 < seconds[f"{road}, filter"] < seconds[f"{road}, whole"] for road in ROADS)
+        calls = gpu_strategies.searches(there, 3)
+        assert set(calls) == set(gpu_strategies.GOALS)
+        for call in (calls | gpu_strategies.from_the_host(rows, 3)).values():
+            assert gpu_strategies.verify(rows, call()).startswith("the reference on 8 queries, bit for bit")
+        seconds = gpu_strategies.filter_seconds(there, 3)
+    assert set(seconds) == {f"{strategy}, {part}" for strategy in STRATEGIES for part in ("filter", "whole")}
+    assert all(0 < seconds[f"{strategy}, filter"] < seconds[f"{strategy}, whole"] for strategy in STRATEGIES)
 
 
 class FakeBenchmark:

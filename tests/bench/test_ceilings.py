@@ -17,18 +17,6 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.kernels.panels import wide_registers
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "COPY_BYTES": 1 << 20,
-        "SIDE": 64,
-        "INT8_ROWS": 64,
-        "ADDS": 1 << 10,
-        "REPEATS": 2,
-    }.items():
-        monkeypatch.setattr(ceilings, name, value)
-
-
 @pytest.mark.usefixtures("quick")
 def test_every_ceiling_is_a_positive_rate_or_says_why_it_is_missing() -> None:
     measured = ceilings.measure_ceilings(CPU)
@@ -72,8 +60,9 @@ def test_the_products_of_a_gpu_go_through_cublas_or_are_missing_with_a_reason(
     fake_cupy.install_cublas(monkeypatch, cublas)
     monkeypatch.setattr(fake, "random", SimpleNamespace(default_rng=Integers), raising=False)
     monkeypatch.setattr(fake, "empty", lambda shape, dtype: table(np.empty(shape, dtype)))
-    monkeypatch.setattr(ceilings_cuda, "SIDE", 16)
-    monkeypatch.setattr(ceilings_cuda, "REPEATS", 2)
+    small = {"COPY_BYTES": 1 << 20, "TRANSFER_BYTES": 1 << 20, "SIDE": 16, "REPEATS": 2}
+    for size, value in small.items():
+        monkeypatch.setattr(ceilings_cuda, size, value)
     found = ceilings_cuda.measure_cuda(Device("cuda")).found[name]
     assert found.rate > 0
     assert found.unit == ("OP/s" if name == "int8" else "FLOP/s")

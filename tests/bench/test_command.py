@@ -37,6 +37,7 @@ def test_one_small_workload_as_json(tmp_path: Path) -> None:
     assert [r.name for r in read_records(out)] == ["neighbor_overlap-small"]
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_table_says_in_one_line_why_there_is_no_gpu_part() -> None:
     from gpuemb.bench.runner import gpu_line
 

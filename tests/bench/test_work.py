@@ -13,11 +13,11 @@ from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
 
 
-@pytest.mark.parametrize(("road", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
+@pytest.mark.parametrize(("strategy", "ceiling"), [("int8", "int8"), ("float32", "sgemm")])
 def test_neighbors_of_ten_words_in_four_dimensions(
-    road: str, ceiling: str, monkeypatch: pytest.MonkeyPatch
+    strategy: str, ceiling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbor_work, "choose_road", lambda dim, queries, k: road)
+    monkeypatch.setattr(neighbor_work, "choose_strategy", lambda dim, queries, k: strategy)
     monkeypatch.setattr(neighbor_work, "BLOCK", 2)
     counted = neighbor_work.cosine_topk({"words": 10, "dim": 4, "k": 2})
     blocks = sum(2 * 2 for i in range(5) for j in range(5) if i <= j)  # the diagonal's and those above it
@@ -61,12 +61,12 @@ def test_lists_are_read_twice_and_five_numbers_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("road", "pairs"), [("fused", sum(2 * 2 for i in range(5) for j in range(i, 5))), ("cublas", 100)]
+    ("strategy", "pairs"), [("fused", sum(2 * 2 for i in range(5) for j in range(i, 5))), ("cublas", 100)]
 )
 def test_a_gpu_multiplies_padded_rows_and_each_pair_once_where_it_stores_none(
-    road: str, pairs: int, monkeypatch: pytest.MonkeyPatch
+    strategy: str, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbor_work, "ROAD", road)
+    monkeypatch.setattr(neighbor_work, "STRATEGY", strategy)
     monkeypatch.setattr(neighbor_work, "SIDE", 2)
     (workload,) = selected(["cosine_topk"])
     counted = workload.work_on(Device("cuda"), {"words": 10, "dim": 17, "k": 2})

@@ -42,7 +42,7 @@ IMPLEMENTATION = """def {name}(x, *, more=0):
 
 @pytest.fixture
 def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel[..., Any]]:
-    """Return the maker of kernel folders with the given files, where CuPy seems to be installed."""
+    """Return the maker of kernel folders with given files, or folders; CuPy seems to be installed."""
     monkeypatch.syspath_prepend(tmp_path)
     fake_cupy.install(monkeypatch)
 
@@ -51,7 +51,9 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ke
         folder.mkdir()
         (folder / "__init__.py").write_text(CONTRACT.format(name=name))
         for kind in kinds:
-            (folder / f"{kind}.py").write_text(IMPLEMENTATION.format(name=name, kind=kind))
+            file = folder / kind / "__init__.py" if kind.endswith("/") else folder / f"{kind}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(IMPLEMENTATION.format(name=name, kind=kind.removesuffix("/")))
         made: Kernel[..., Any] = getattr(__import__(name), name)
         return made
 
@@ -66,6 +68,24 @@ def test_a_kernel_runs_the_file_of_its_device(made_up: Callable[..., Kernel[...,
     assert kernel.reference(1) == ("reference", 1, 0)
     assert kernel.runs_on("cpu")
     assert kernel.runs_on("cuda")
+
+
+@pytest.mark.parametrize(("kind", "place"), [("cpu", "cpu.py"), ("cpu/", "cpu/")])
+def test_an_implementation_is_a_file_or_a_folder(
+    made_up: Callable[..., Kernel[..., Any]], kind: str, place: str
+) -> None:
+    kernel = made_up(f"made_up_{len(kind)}", kind)
+    assert kernel.place("cpu") == place
+    assert kernel.place("cuda") == ""
+    assert kernel.on(CPU)(1) == ("cpu", 1, 0)
+
+
+def test_a_folder_without_code_is_no_implementation(
+    made_up: Callable[..., Kernel[..., Any]], tmp_path: Path
+) -> None:
+    kernel = made_up("made_up_with_a_stale_cache", "cpu")
+    (tmp_path / "made_up_with_a_stale_cache" / "cuda" / "__pycache__").mkdir(parents=True)
+    assert not kernel.runs_on("cuda")
 
 
 def test_what_is_beyond_the_limits_reaches_no_implementation(

@@ -42,7 +42,10 @@ TOKENIZERS: dict[str, tuple[Tokenizer, Split]] = {
 AWKWARD = st.text(
     st.sampled_from("abAΣσİßé中\u0301'’-. \n\n\n\r\t\v\x1c\x85\u00a0\u2003\ufeff😀"), max_size=80
 )
-TEXTS = st.lists(st.one_of(AWKWARD, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)), max_size=3)
+TEXTS = st.lists(
+    st.one_of(AWKWARD, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)),
+    max_size=3,
+)
 
 
 def read(
@@ -131,6 +134,7 @@ def test_bytes_that_are_no_text_are_replaced_or_ignored_as_python_does(
     assert spelled(found) == words_of_documents(documents_of(content, "line", errors), split, 1)
 
 
+@pytest.mark.slow
 def test_lower_case_of_all_words_at_once_is_that_of_each() -> None:
     characters = [chr(point) for point in range(sys.maxunicode + 1) if not 0xD800 <= point < 0xE000]
     words = [word for c in characters if c != "\n" for word in (c, f"{c}Σ", f"aΣ{c}")]

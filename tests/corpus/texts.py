@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary
-from gpuemb.kernels.tokenize.spellings import Spellings, places_of
+from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 TOPICS = 4  # groups of co-occurring words: without them there is nothing to learn
 
@@ -56,7 +56,7 @@ def vocabulary_of(
     given: Iterable[str] | None = None,
 ) -> Vocabulary:
     """Build the vocabulary of counted words; check it against the ids."""
-    spellings, text = Spellings(), np.frombuffer("".join(f"{word}\n" for word in counts).encode(), np.uint8)
+    spellings, text = StringTable(), np.frombuffer("".join(f"{word}\n" for word in counts).encode(), np.uint8)
     spellings.number(text, places_of(text))
     numbers = np.array(list(counts.values()), np.int64)
     found, ids = build_vocabulary(spellings, numbers, min_count=min_count, max_words=max_words, given=given)

@@ -27,8 +27,8 @@ def test_a_gpu_counts_what_the_cpu_counts(side: str, device: str, monkeypatch: p
     repeats = bootstrap_repeats(tokens, 3)
     expected = count_cooccurrences(tokens, 5, side=side, repeats=repeats, device="cpu")
     launched = []
-    stretch = cuda.count_stretch
-    monkeypatch.setattr(cuda, "count_stretch", lambda *given: (launched.append(1), stretch(*given)))
+    chunk = cuda.count_chunk
+    monkeypatch.setattr(cuda, "count_chunk", lambda *given: (launched.append(1), chunk(*given)))
     with stand_in.installed(Run("random")):
         found = count_cooccurrences(tokens, 5, side=side, repeats=repeats, device=device)
     assert launched

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def sources() -> list[Path]:
 
 
 def instances(source: Path) -> tuple[str, ...]:
-    """Every kernel of a text that its launcher asks for; a launcher of several texts lists them by text."""
+    """Every kernel of a text used by its launcher; a launcher of several texts lists them by text."""
     launcher = importlib.import_module(f"gpuemb.kernels.{source.parent.name}.cuda")
     found: tuple[str, ...] | dict[str, tuple[str, ...]] = launcher.INSTANCES
     return found[source.stem] if isinstance(found, dict) else found
@@ -80,19 +81,19 @@ def resources(source: Path, names: Sequence[str], architecture: str) -> dict[str
     """Compile a ``.cu`` file as :func:`gpuemb.core.cuda.load` does, and read what each kernel takes.
 
     Raises:
-        NvrtcError: it does not compile, or NVRTC's log does not tell a kernel's resources.
+        NvrtcError: it does not compile, or NVRTC's log lacks a kernel's resources.
     """
-    log, lowered, _ = _compile(source, names, architecture)
-    told = _read(log)
-    absent = [name for name in names if lowered[name] not in told]
+    log, lowered, _ = _compile(source, tuple(names), architecture)
+    found = _read(log)
+    absent = [name for name in names if lowered[name] not in found]
     if absent:
         raise NvrtcError(f"{source.name}: no resources of {absent} in NVRTC's log:\n{log}")
-    return {name: told[lowered[name]] for name in names}
+    return {name: found[lowered[name]] for name in names}
 
 
 def ptx(source: Path, names: Sequence[str]) -> str:
     """Return what NVRTC makes of a ``.cu`` file before a device's own assembler sees it."""
-    return _compile(source, names, "compute_80")[2]
+    return _compile(source, tuple(names), ARCHITECTURES[0])[2]
 
 
 def _read(log: str) -> dict[str, Resources]:
@@ -106,7 +107,8 @@ def _read(log: str) -> dict[str, Resources]:
     return found
 
 
-def _compile(source: Path, names: Sequence[str], architecture: str) -> tuple[str, dict[str, str], str]:
+@cache
+def _compile(source: Path, names: tuple[str, ...], architecture: str) -> tuple[str, dict[str, str], str]:
     """Return the log, each name as the compiler spells it, and the PTX."""
     from cuda.bindings import nvrtc
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from cuda_compile import nvrtc
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "cuda_on_host" / "samples"
 CASES = [
-    (source, name, architecture)
+    pytest.param(source, name, one, marks=() if one == nvrtc.ARCHITECTURES[0] else pytest.mark.slow)
     for source in nvrtc.sources()
     for name in nvrtc.instances(source)
-    for architecture in nvrtc.ARCHITECTURES
+    for one in nvrtc.ARCHITECTURES
 ]
 needs_nvrtc = pytest.mark.skipif(bool(nvrtc.missing()), reason=nvrtc.missing())
 
@@ -27,15 +26,10 @@ def limits() -> dict[str, Any]:
     return tomllib.loads((ROOT / "kernels" / "limits.toml").read_text("utf-8"))
 
 
-@cache
-def compiled(source: Path, architecture: str) -> dict[str, nvrtc.Resources]:
-    return nvrtc.resources(source, nvrtc.instances(source), architecture)
-
-
 @pytest.mark.parametrize(("source", "name", "architecture"), CASES, ids=lambda x: getattr(x, "stem", x))
 @needs_nvrtc
 def test_a_kernel_takes_no_more_than_its_limits(source: Path, name: str, architecture: str) -> None:
-    taken = asdict(compiled(source, architecture)[name])
+    taken = asdict(nvrtc.resources(source, nvrtc.instances(source), architecture)[name])
     allowed = limits()[source.stem][name]
     over = {key: f"{taken[key]}, limit {allowed[key]}" for key in taken if taken[key] > allowed[key]}
     assert not over, f"{name} on {architecture}: {over}"

@@ -20,13 +20,12 @@ from gpuemb.kernels.window_counts import (
     Side,
     Weighting,
     cuda,
-    sorting,
-    stretch,
     weights_of,
     window_counts,
 )
-from gpuemb.kernels.window_counts.cells import Cells
-from gpuemb.kernels.window_counts.sorting import TILE
+from gpuemb.kernels.window_counts.cuda import chunk, sort
+from gpuemb.kernels.window_counts.cuda.coo_buffer import COOBuffer
+from gpuemb.kernels.window_counts.cuda.sort import TILE
 
 CUDA = Device("cuda")
 SMALL = {"COUNT_THREADS": 32, "PAIRS_A_BLOCK": 256, "SHORT_WORDS": 3, "PLACES": 128, "ROUNDS": 1}
@@ -34,20 +33,20 @@ SMALL = {"COUNT_THREADS": 32, "PAIRS_A_BLOCK": 256, "SHORT_WORDS": 3, "PLACES": 
 
 @contextmanager
 def small(**other: int) -> Iterator[None]:
-    """Let few positions fill a block and few cells a table: every road is walked by little text."""
+    """Let few positions fill a block and few cells a table, so that a short text takes every path."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**SMALL, **other}.items():
-            patch.setattr(stretch, name, value)
+            patch.setattr(chunk, name, value)
         yield
 
 
 @contextmanager
-def planned(length: int, room: int = 0) -> Iterator[None]:
-    """Let stretches be so long, and lists of cells so small if a room is given."""
+def planned(length: int, capacity: int = 0) -> Iterator[None]:
+    """Set the length of chunks, and the capacity of the COO buffer if given."""
 
     def plan(tokens: int, words: int, documents: int, window: int, free: int, **_: Any) -> cuda.Plan:
         cut = min(length, tokens)
-        return cuda.Plan(cut, max(2 * words, room or tokens * window, cut * window))
+        return cuda.Plan(cut, max(2 * words, capacity or tokens * window, cut * window))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "plan", plan)
@@ -55,17 +54,17 @@ def planned(length: int, room: int = 0) -> Iterator[None]:
 
 
 @contextmanager
-def running_out(stretches: int) -> Iterator[None]:
-    """Let the device's memory run out with each stretch of more tokens."""
-    count = cuda.count_stretch
+def running_out(chunks: int) -> Iterator[None]:
+    """Let the device's memory run out with each chunk of more tokens."""
+    count = cuda.count_chunk
 
     def sparing(corpus: Any, ids: Any, base: int, begin: int, *rest: Any) -> None:
-        if len(ids) - begin > stretches:
+        if len(ids) - begin > chunks:
             raise OutOfMemoryError("out of memory")
         count(corpus, ids, base, begin, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "count_stretch", sparing)
+        patch.setattr(cuda, "count_chunk", sparing)
         yield
 
 
@@ -88,11 +87,11 @@ class Case:
         """The reference's counts."""
         return window_counts.reference(*self.given())
 
-    def found(self, *, home: bool = False) -> CountedRows:
-        """Count on the installed emulator, arrays at ``home`` or on the device; bring the counts home."""
-        given = [
-            to_device(one, CUDA) if isinstance(one, np.ndarray) and not home else one for one in self.given()
-        ]
+    def found(self, *, on_host: bool = False) -> CountedRows:
+        """Count on the installed emulator, arrays on the host or on the device; return NumPy's."""
+        given = list(self.given())
+        if not on_host:
+            given = [to_device(one, CUDA) if isinstance(one, np.ndarray) else one for one in given]
         rows = window_counts.on(CUDA)(*given)
         assert type(rows.data) is type(given[0])
         return CountedRows(*(np.array(to_host(one)) for one in (rows.indptr, rows.indices, rows.data)))
@@ -143,17 +142,17 @@ def assert_sorted(size: int, bits: int, width: int) -> None:
     given = numbers.integers(0, 2**bits - 1, size, dtype, endpoint=True)
     given[numbers.integers(0, size, size // 2)] = given[:1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sorting, "MOST_BLOCKS", 2)
+        patch.setattr(sort, "MOST_BLOCKS", 2)
         keys = to_device(given, CUDA), to_device(np.zeros_like(given), CUDA)
         places = to_device(np.arange(size, dtype=dtype), CUDA), to_device(np.zeros_like(given), CUDA)
-        at = sorting.Sorter().sort(keys, places, size, bits)
+        at = sort.Sorter().sort(keys, places, size, bits)
     order = np.argsort(given, kind="stable")
     assert_same_bits(np.array(keys[at]), given[order])
     assert_same_bits(np.array(places[at]), order.astype(dtype))
 
 
-def drawn_cells(cells: Cells, size: int, words: int, *, lower: bool = False) -> Int64:
-    """Put cells of any order into a list; return the matrix that they add up to."""
+def drawn_cells(cells: COOBuffer, size: int, words: int, *, lower: bool = False) -> Int64:
+    """Append entries in any order; return the matrix of their sums."""
     numbers = np.random.default_rng(size + words)
     rows, columns = numbers.integers(0, words, (2, size))
     if lower:
@@ -168,8 +167,8 @@ def drawn_cells(cells: Cells, size: int, words: int, *, lower: bool = False) -> 
 
 
 def assert_merged(size: int, words: int) -> None:
-    """Cells become one each, in order."""
-    cells = Cells(words, max(2 * words, size), sorting.Sorter())
+    """Entries of equal cells become one, in order."""
+    cells = COOBuffer(words, max(2 * words, size), sort.Sorter())
     whole = drawn_cells(cells, size, words).reshape(-1)
     cells.merge()
     there = np.flatnonzero(whole)
@@ -178,14 +177,14 @@ def assert_merged(size: int, words: int) -> None:
     assert_same_bits(np.array(cells.sums[cells.side, : cells.most]).view(np.int64), whole[there])
 
 
-def assert_rows(words: int, room: int, *, mirrored: bool) -> None:
+def assert_rows(words: int, capacity: int, *, mirrored: bool) -> None:
     """Rows are those of the words that the ranks name, and images are added."""
-    cells = Cells(words, room, sorting.Sorter())
-    ranked = drawn_cells(cells, room, words, lower=mirrored)
+    cells = COOBuffer(words, capacity, sort.Sorter())
+    ranked = drawn_cells(cells, capacity, words, lower=mirrored)
     order = np.random.default_rng(words).permutation(words)
     whole = np.zeros_like(ranked)
     whole[np.ix_(order, order)] = ranked + ranked.T if mirrored else ranked
-    found = cells.rows(to_device(order.astype(np.int32), CUDA), mirrored=mirrored, home=True)
+    found = cells.rows(to_device(order.astype(np.int32), CUDA), mirrored=mirrored, on_host=True)
     rows, columns = np.nonzero(whole)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=words))]).astype(np.int64)
     assert_same(found, CountedRows(indptr, columns.astype(np.int32), whole[rows, columns]))

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from cuda_on_host import compiler
 from cuda_on_host.arguments import DeviceMemory, KernelError, Memory, Parameter, mismatch
+from slow import cases
 
 SCHEDULES = ("forward", "reverse", "random", "ahead")
+EACH_SCHEDULE = cases("random", slow=("forward", "reverse", "ahead"))
 FREE_SHARED_BYTES = 48 << 10  # more must be asked for
 MOST_SHARED_BYTES = 99 << 10  # a block's on sm_120, the least of the architectures we compile for
 MOST_THREADS = 1024

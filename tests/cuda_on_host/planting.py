@@ -13,7 +13,7 @@ from cuda_on_host.launch import SCHEDULES, Run
 
 from gpuemb import kernels
 
-HEADERS = ("defined.cuh", "together.cuh")
+HEADERS = ("exact_score.cuh", "collectives.cuh")
 FOLDER = Path(__file__).parent / "mutants"
 
 
@@ -23,8 +23,8 @@ class Mutant:
 
     Attributes:
         name: what is planted.
-        right: what stands in the kernel's text, once.
-        wrong: what stands there instead.
+        right: a passage of the kernel's text, once.
+        wrong: its replacement.
     """
 
     name: str

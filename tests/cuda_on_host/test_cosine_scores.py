@@ -11,7 +11,7 @@ import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.arguments import DeviceArray
 from cuda_on_host.cosines import PAIRS, Pairs
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.planting import UNCHANGED, Mutant, betrayals, mutants
 from tolerances import assert_same_bits
 
@@ -28,7 +28,7 @@ def expected(case: str) -> Float64:
     return PAIRS[case].expected()
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", EACH_SCHEDULE)
 @pytest.mark.parametrize("case", PAIRS)
 def test_scores_are_the_reference_s_at_the_borders(case: str, schedule: str) -> None:
     with stand_in.installed(Run(schedule, seed=3)):
@@ -78,10 +78,12 @@ def check_of(case: str) -> Callable[[], None]:
 CHECKS = {case: check_of(case) for case in PAIRS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", mutants("cosine_scores"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
     assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
 
 
+@pytest.mark.slow
 def test_without_a_mistake_nothing_is_caught() -> None:
     assert list(betrayals(UNCHANGED, CHECKS, ["random"])) == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.cosines import QUESTIONS, asked, assert_same_lists
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.planting import UNCHANGED, Mutant, betrayals, mutants
 
 from gpuemb.kernels.cosine_search import cuda as launcher
@@ -23,7 +23,7 @@ def expected(case: str) -> TopK:
     return QUESTIONS[case].expected()
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", EACH_SCHEDULE)
 @pytest.mark.parametrize("case", QUESTIONS)
 def test_lists_are_the_reference_s_at_the_borders(case: str, schedule: str) -> None:
     with stand_in.installed(Run(schedule, seed=3)):
@@ -60,10 +60,12 @@ def check_of(case: str) -> Callable[[], None]:
 CHECKS = {case: check_of(case) for case in QUESTIONS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", mutants("cosine_search"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
     assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
 
 
+@pytest.mark.slow
 def test_without_a_mistake_nothing_is_caught() -> None:
     assert list(betrayals(UNCHANGED, CHECKS, ["random"])) == []

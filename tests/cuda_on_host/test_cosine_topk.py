@@ -1,4 +1,4 @@
-"""cosine_topk's kernels one by one: what rounding takes, what passes, what is lost, every order."""
+"""cosine_topk's kernels one by one: rounding, passing, overflow, any order."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.searches import (
     assert_far,
     assert_passing,
     assert_same,
     begun,
+    candidate_sets,
     crowded,
     cut,
     device,
     search,
     separated,
-    waiting_sets,
 )
 from strategies import FLOATS, awkward_rows
 from tolerances import assert_same_bits
@@ -31,17 +31,17 @@ from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.errors import MemoryBudgetError, ShapeError
 from gpuemb.core.progress import Progress, Task
 from gpuemb.kernels.cosine_topk import cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.halves import shuffled
-from gpuemb.kernels.cosine_topk.phases import phases
-from gpuemb.kernels.cosine_topk.planning import Sizes, plan, rooms
-from gpuemb.kernels.cosine_topk.search import SIDE
-from gpuemb.kernels.cosine_topk.settling import settle
+from gpuemb.kernels.cosine_topk.cuda.float16_rows import shuffled
+from gpuemb.kernels.cosine_topk.cuda.memory_plan import Sizes, buffer_capacity, plan
+from gpuemb.kernels.cosine_topk.cuda.rescore import rescore_candidates
+from gpuemb.kernels.cosine_topk.cuda.rounds import rounds
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
-ROADS = sorted(cuda.ROADS)
+STRATEGIES = sorted(cuda.STRATEGIES)
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=3)):
         yield request.param
@@ -72,31 +72,31 @@ def asked_how(rows: FloatMatrix) -> dict[str, tuple[Any, Any]]:
 
 
 @pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("road", ROADS)
-def test_each_road_gives_the_reference_s_bits_under_every_schedule(road: str) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_each_strategy_gives_the_reference_s_bits_under_every_schedule(strategy: str) -> None:
     rows = separated(SIDE + 9, 21)
     for queries, itself in asked_how(rows).values():
-        with cut(road):
+        with cut(strategy):
             found = search(rows, 4, queries, itself)
         assert_same(found, cosine_topk.reference(rows, 4, queries, itself))
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("dim", [1, 16, 33, 65, 300])
-def test_each_road_takes_any_number_of_dimensions(road: str, dtype: str, dim: int) -> None:
+def test_each_strategy_takes_any_number_of_dimensions(strategy: str, dtype: str, dim: int) -> None:
     rows = awkward_rows("gaussian", dtype, 18, dim, seed=dim)
-    with cut(road):
+    with cut(strategy):
         assert_same(search(rows, 3), cosine_topk.reference(rows, 3))
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("road", ROADS)
-def test_a_table_of_many_blocks_is_met_once_by_every_row(road: str) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_table_of_many_blocks_is_met_once_by_every_row(strategy: str) -> None:
     rows = separated(3 * SIDE + 9, 10)
     sample = np.arange(0, len(rows), 23)
-    with cut(road):
+    with cut(strategy):
         found = search(rows, 6)
     expected = cosine_topk.reference(rows, 6, rows[sample], sample)
     assert_same_bits(found.ids[sample], expected.ids)
@@ -106,13 +106,13 @@ def test_a_table_of_many_blocks_is_met_once_by_every_row(road: str) -> None:
 
 
 @pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("road", ROADS)
-def test_rows_whose_room_is_full_are_recomputed(road: str) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_rows_whose_buffer_overflows_are_recomputed(strategy: str) -> None:
     rows, asked = crowded()
-    with cut(road, room=SIDE):
+    with cut(strategy, capacity=SIDE):
         found = search(rows, 3, rows[asked], asked)
     assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
-    assert (found.certified, found.recomputed) == (1, 2)  # the third phase offers some 256 equal rows
+    assert (found.certified, found.recomputed) == (1, 2)  # the third round passes some 256 equal rows
 
 
 @pytest.mark.usefixtures("emulator")
@@ -122,11 +122,11 @@ def test_lists_longer_than_a_warp_or_a_block_are_kept_in_order(k: int) -> None:
     assert_same(search(rows, k), cosine_topk.reference(rows, k))
 
 
-# Likely rows, progress, limits.
+# Warm start, progress, limits.
 
 
 @pytest.mark.usefixtures("schedule")
-def test_likely_rows_change_no_bit() -> None:
+def test_warm_start_rows_change_no_bit() -> None:
     rows = separated(60, 12)
     expected = cosine_topk.reference(rows, 4)
     numbers = np.random.default_rng(0)
@@ -136,22 +136,22 @@ def test_likely_rows_change_no_bit() -> None:
         "anything, itself and rows without length too": numbers.integers(-1, 60, (60, 9)),
         "none": np.empty((60, 0)),
     }
-    for likely in rivals.values():
-        assert_same(search(rows, 4, likely=likely.astype(np.int32)), expected)
+    for warm_start in rivals.values():
+        assert_same(search(rows, 4, warm_start=warm_start.astype(np.int32)), expected)
 
 
 @pytest.mark.usefixtures("emulator")
-def test_likely_rows_let_fewer_pairs_wait() -> None:
+def test_warm_start_rows_leave_fewer_candidates() -> None:
     rows = separated(2 * SIDE, 12)
     plain, warm = begun(rows, 3, 2 * SIDE), begun(rows, 3, 2 * SIDE)
-    settle(warm, "likely", device(cosine_topk.reference(rows, 3).ids))
+    rescore_candidates(warm, "warm_start", device(cosine_topk.reference(rows, 3).ids))
     for one in (plain, warm):
-        cuda.ROADS["fused"](one, 0, 1)
+        cuda.STRATEGIES["fused"](one, 0, 1)
     assert int(warm.count.sum()) < int(plain.count.sum()) // 4
 
 
-class Told:
-    """Notes every phase and what is done of it."""
+class Recorder:
+    """Records phases and their progress."""
 
     def __init__(self) -> None:
         self.phases: list[tuple[str, int | None]] = []
@@ -170,14 +170,14 @@ class Told:
 
 
 @pytest.mark.usefixtures("emulator")
-def test_progress_is_told_of_every_block() -> None:
-    told = Told()
-    listening: Progress = told
+def test_progress_counts_every_block() -> None:
+    recorder = Recorder()
+    progress: Progress = recorder
     rows = separated(4 * SIDE, 3)  # of which 502 have a length
-    search(rows, 2, rows[:2], progress=listening)
-    ((name, total),) = told.phases
+    search(rows, 2, rows[:2], progress=progress)
+    ((name, total),) = recorder.phases
     assert name == "neighbors"
-    assert told.done == total == 4
+    assert recorder.done == total == 4
 
 
 @pytest.mark.usefixtures("emulator")
@@ -204,7 +204,7 @@ def test_a_search_that_does_not_fit_is_refused_beforehand(monkeypatch: pytest.Mo
         search(np.ones((40, 30), np.float32), 3)
 
 
-def test_memory_that_runs_out_halves_the_room_and_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_halves_the_capacity_and_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, tried = separated(180, 9), []
     with stand_in.installed(Run()):
         import cupy
@@ -225,7 +225,7 @@ def test_memory_that_runs_out_halves_the_room_and_changes_no_bit(monkeypatch: py
 
 
 def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
-    assert plan(Sizes(400_000, 300, 10), rooms(400_000, 10)).bytes < 1e9
+    assert plan(Sizes(400_000, 300, 10), buffer_capacity(400_000, 10)).bytes < 1e9
 
 
 def test_places_beyond_32_bits_are_reached() -> None:
@@ -235,61 +235,63 @@ def test_places_beyond_32_bits_are_reached() -> None:
         pytest.skip("needs 9 GB of address space")
 
 
-# Phases: every block once, and never more unsure rows than there is room for.
+# Rounds: every block once, and never more uncertain rows than capacity.
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 7, 64, 3125])
 @pytest.mark.parametrize(
-    ("room", "k"), [(128, 10), (256, 10), (128, 1000), (4096, 1000), (512, 127), (512, 128)]
+    ("capacity", "k"), [(128, 10), (256, 10), (128, 1000), (4096, 1000), (512, 127), (512, 128)]
 )
-def test_phases_take_every_block_once_and_double(blocks: int, room: int, k: int) -> None:
-    cuts = phases(blocks, room, k)
+def test_rounds_take_every_block_once_and_double(blocks: int, capacity: int, k: int) -> None:
+    cuts = rounds(blocks, capacity, k)
     assert [first for first, _ in cuts] == [0, *(last for _, last in cuts[:-1])]
     assert cuts[-1][1] == blocks
     for first, last in cuts:
-        unsure = first * SIDE < k + 1
-        assert last - first <= (max(1, room // SIDE) if unsure else first)
-    assert len(cuts) <= 12 + k // room + 2
-    assert all(last - first <= 5 for first, last in phases(blocks, room, k, most=5))
+        uncertain = first * SIDE < k + 1
+        assert last - first <= (max(1, capacity // SIDE) if uncertain else first)
+    assert len(cuts) <= 12 + k // capacity + 2
+    assert all(last - first <= 5 for first, last in rounds(blocks, capacity, k, most=5))
 
 
 # The filter alone.
 
 
 @pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("asking", [None, 5, SIDE + 3])
-def test_what_passes_is_what_numpy_lets_pass(road: str, asking: int | None) -> None:
+def test_the_filter_passes_what_numpy_passes(strategy: str, asking: int | None) -> None:
     rows = awkward_rows("tied", "float32", 2 * SIDE + 37, 23, seed=1)
     queries = None if asking is None else awkward_rows("tied", "float32", asking, 23, seed=2)
-    assert_passing(begun(rows, 3, 3 * SIDE, queries), road)
+    assert_passing(begun(rows, 3, 3 * SIDE, queries), strategy)
 
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5, 18])
-def test_phases_of_the_symmetric_filter_meet_every_pair_once(blocks: int) -> None:
+def test_rounds_of_the_symmetric_filter_take_every_pair_once(blocks: int) -> None:
     words = (blocks - 1) * SIDE + 2
     one = begun(np.ones((words, 1), np.float32), 1, SIDE * blocks)
-    one.need[:] = np.where(np.arange(words) % 61 == 0, -np.inf, np.inf)  # few ask: the emulator is slow
-    met: list[set[int]] = [set() for _ in range(words)]
-    for first, last in phases(blocks, SIDE, 1):
+    one.threshold[:] = np.where(
+        np.arange(words) % 61 == 0, -np.inf, np.inf
+    )  # few queries: the emulator is slow
+    paired: list[set[int]] = [set() for _ in range(words)]
+    for first, last in rounds(blocks, SIDE, 1):
         one.count[:] = 0
-        cuda.ROADS["fused"](one, first, last)
-        for row, found in enumerate(waiting_sets(one)):
-            assert not met[row] & found
-            met[row] |= found
+        cuda.STRATEGIES["fused"](one, first, last)
+        for row, found in enumerate(candidate_sets(one)):
+            assert not paired[row] & found
+            paired[row] |= found
     for row in range(words):
-        assert met[row] == (set(range(words)) - {row} if row % 61 == 0 else set())
+        assert paired[row] == (set(range(words)) - {row} if row % 61 == 0 else set())
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("road", ROADS)
-def test_what_has_no_room_is_counted_and_written_nowhere(road: str) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_candidates_beyond_the_capacity_are_counted_and_not_written(strategy: str) -> None:
     one = begun(np.ones((SIDE + 30, 2), np.float32), 1, SIDE)
-    cuda.ROADS[road](one, 0, 2)
-    itself = 1 if road == "fused" else 0
+    cuda.STRATEGIES[strategy](one, 0, 2)
+    itself = 1 if strategy == "fused" else 0
     assert (np.asarray(one.count) == SIDE + 30 - itself).all()
-    assert all(len(set(row.tolist())) == SIDE for row in np.asarray(one.waiting))
+    assert all(len(set(row.tolist())) == SIDE for row in np.asarray(one.candidates))
 
 
 def test_hashes_mix_the_rows() -> None:
@@ -300,6 +302,6 @@ def test_hashes_mix_the_rows() -> None:
 
 
 def test_the_launcher_and_the_text_agree_on_their_sizes() -> None:
-    text = Path(cuda.__file__).with_name("cosine_topk_filter.cu").read_text("utf-8")
+    text = (Path(cuda.__file__).parents[1] / "cosine_topk_filter.cu").read_text("utf-8")
     sizes = dict(re.findall(r"\b(SIDE|THREADS|GROUP) = (\d+)", text))
     assert sizes == {"SIDE": str(SIDE), "THREADS": str(cuda.THREADS), "GROUP": str(cuda.GROUP)}

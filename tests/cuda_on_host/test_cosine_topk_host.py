@@ -1,4 +1,4 @@
-"""cosine_topk on a GPU of tables of the host: what is brought there, and that no bit depends on it."""
+"""cosine_topk on a GPU for tables of the host: which rows are uploaded, and that no bit depends on it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.arguments import DeviceArray
-from cuda_on_host.launch import SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, Run
 from cuda_on_host.searches import (
     assert_same,
     crowded,
     cut,
-    held,
+    resident,
     search,
     search_from_the_host,
     separated,
 )
+from slow import cases
 from strategies import FLOATS, KINDS, awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.core.memory import RESERVE
-from gpuemb.kernels.cosine_topk import cosine_topk, cuda, halves, settling
-from gpuemb.kernels.cosine_topk.planning import Sizes, fitting_host, plan, rooms
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk import cosine_topk, cuda
+from gpuemb.kernels.cosine_topk.cuda import float16_rows, rescore
+from gpuemb.kernels.cosine_topk.cuda.memory_plan import Sizes, buffer_capacity, fitting_host, plan
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
-ROADS = sorted(cuda.ROADS)
-LEAST = SIDE + 1  # rows that must be held: one that asks, and all that may wait with it
+STRATEGIES = sorted(cuda.STRATEGIES)
+LEAST = SIDE + 1  # least number of resident rows: a query and its candidates
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=6)):
         yield request.param
@@ -60,7 +62,7 @@ def brought(monkeypatch: pytest.MonkeyPatch, here: list[int]) -> list[Any]:
     """The numbers of the rows of each gathering, in order; ``here`` is what then was there."""
     gathered: list[Any] = []
     alive: list[Any] = []
-    real = settling.copied
+    real = rescore.copied
 
     def copied(table: Any, dtype: Any, rows: Any, numbers: Any) -> Any:
         assert type(numbers) is np.ndarray
@@ -70,7 +72,7 @@ def brought(monkeypatch: pytest.MonkeyPatch, here: list[int]) -> list[Any]:
         here.append(sum(len(array) for array in (one() for one in alive) if array is not None))
         return found
 
-    monkeypatch.setattr(settling, "copied", copied)
+    monkeypatch.setattr(rescore, "copied", copied)
     return gathered
 
 
@@ -87,13 +89,13 @@ def mapped(rows: FloatMatrix, folder: Path) -> FloatMatrix:
 
 
 @pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_table_that_does_not_fit_gives_the_reference_s_bits_under_every_schedule(
-    road: str, tmp_path: Path
+    strategy: str, tmp_path: Path
 ) -> None:
     rows = separated(SIDE + 60, 21)
     expected = cosine_topk.reference(rows, 4)
-    with cut(road), held(LEAST):
+    with cut(strategy), resident(LEAST):
         found = search_from_the_host(mapped(rows, tmp_path), 4)
     assert_same(found, expected)
     assert (found.certified, found.recomputed) == (int(rows.any(axis=1).sum()), 0)
@@ -106,65 +108,67 @@ def test_every_kind_of_table_gives_the_reference_s_bits(kind: str, dtype: str, t
     rows = awkward_rows(kind, dtype, SIDE + 30, 9, seed=2)
     asked = np.arange(0, len(rows), 9)
     expected = cosine_topk.reference(rows, 3, rows[asked], asked)
-    with held(LEAST + 20, block_bytes=900):
+    with resident(LEAST + 20, block_bytes=900):
         found = search_from_the_host(mapped(rows, tmp_path), 3, rows[asked], asked)
     assert_same(found, expected)
 
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("fits", [True, False])
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
 def test_queries_may_lie_in_a_memory_map_of_their_own(dtype: str, fits: bool, tmp_path: Path) -> None:
     rows, strangers = separated(SIDE + 20, 40).astype(dtype), separated(SIDE + 30, 40, seed=1).astype(dtype)
     (tmp_path / "others").mkdir()
     table, others = mapped(rows, tmp_path), mapped(strangers, tmp_path / "others")
-    with held(10**6 if fits else LEAST):
+    with resident(10**6 if fits else LEAST):
         found = search_from_the_host(table, 3, others)
     assert_same(found, cosine_topk.reference(rows, 3, strangers))
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("rows_held", [10**6, LEAST])
-def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, rows_held: int) -> None:
+@pytest.mark.parametrize("dtype", cases("float32", slow=("float16", "float64")))
+@pytest.mark.parametrize("resident_rows", [10**6, LEAST])
+def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, resident_rows: int) -> None:
     rows = awkward_rows("gaussian", dtype, SIDE + 9, 21, seed=1)
     expected = cosine_topk.reference(rows, 4)
     gaps = np.zeros((2 * len(rows), 42), dtype)
     gaps[::2, ::2] = rows
     for table in (np.asfortranarray(rows), gaps[::2, ::2], rows.astype(rows.dtype.newbyteorder())):
-        with held(rows_held):
+        with resident(resident_rows):
             assert_same(search_from_the_host(table, 4), expected)
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("rows_held", [LEAST, LEAST + 1, 200, 299, 300])
-def test_what_is_held_changes_no_bit_and_no_proof(rows_held: int) -> None:
+@pytest.mark.parametrize("resident_rows", cases(LEAST, slow=(LEAST + 1, 200, 299, 300)))
+def test_the_number_of_resident_rows_changes_no_bit_and_no_proof(resident_rows: int) -> None:
     rows = separated(300, 10)
-    with cut("fused", room=SIDE):
+    with cut("fused", capacity=SIDE):
         expected = search(rows, 6)
     for block_bytes in (1, 5000):
-        with held(rows_held, block_bytes=block_bytes):
+        with resident(resident_rows, block_bytes=block_bytes):
             found = search_from_the_host(rows, 6)
         assert_same(found, expected)
         assert (found.certified, found.recomputed) == (expected.certified, expected.recomputed)
 
 
 @pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("road", ROADS)
-def test_lost_lists_meet_every_block_of_the_table(road: str) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_overflowed_lists_are_compared_with_every_block_of_the_table(strategy: str) -> None:
     rows, asked = crowded()
     rows, asked = rows[::-1], len(rows) - 1 - asked  # the equal rows come last: they are in no first block
-    with cut(road), held(LEAST, block_bytes=15 * 32):
+    with cut(strategy), resident(LEAST, block_bytes=15 * 32):
         found = search_from_the_host(rows, 3, rows[asked], asked)
     assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
     assert (found.certified, found.recomputed) == (1, 2)
 
 
 @pytest.mark.usefixtures("emulator")
-def test_more_lost_lists_than_are_held_go_through_in_tiles(brought: list[Any], here: list[int]) -> None:
+def test_more_overflowed_lists_than_resident_rows_go_through_in_tiles(
+    brought: list[Any], here: list[int]
+) -> None:
     rows = np.tile(awkward_rows("gaussian", "float32", 1, 3, seed=0), (4 * SIDE, 1))
     asked = np.arange(LEAST + 9)
-    with held(LEAST, block_bytes=SIDE * 32):
+    with resident(LEAST, block_bytes=SIDE * 32):
         found = search_from_the_host(rows, 2, rows[asked], asked)
     assert found.recomputed == len(asked)
     assert (found.ids == np.where(asked[:, None] > [0, 1], [0, 1], [1, 2])).all()
@@ -173,44 +177,44 @@ def test_more_lost_lists_than_are_held_go_through_in_tiles(brought: list[Any], h
 
 
 @pytest.mark.usefixtures("schedule")
-def test_likely_rows_change_no_bit() -> None:
+def test_warm_start_rows_change_no_bit() -> None:
     rows = separated(SIDE + 30, 12)
     expected, numbers = cosine_topk.reference(rows, 4), np.random.default_rng(0)
     rivals = {
         "another run's lists": np.where(numbers.random((len(rows), 4)) < 0.2, -1, expected.ids),
-        "more than may wait": numbers.integers(-1, len(rows), (len(rows), 2 * SIDE + 3)),
+        "more than the capacity": numbers.integers(-1, len(rows), (len(rows), 2 * SIDE + 3)),
         "none": np.full((len(rows), 2), -1),
     }
-    for likely in rivals.values():
-        with held(LEAST + 60):
-            assert_same(search_from_the_host(rows, 4, likely=likely.astype(np.int32)), expected)
+    for warm_start in rivals.values():
+        with resident(LEAST + 60):
+            assert_same(search_from_the_host(rows, 4, warm_start=warm_start.astype(np.int32)), expected)
 
 
-# What is brought.
+# Uploads.
 
 
 @pytest.mark.usefixtures("emulator")
 def test_only_rows_that_are_scored_are_gathered_each_once_and_in_their_order(brought: list[Any]) -> None:
     rows = separated(4 * SIDE, 12)
     asked = np.array([400, 7, 90])
-    with held(3 * SIDE):
+    with resident(3 * SIDE):
         found = search_from_the_host(rows, 2, rows[asked], asked)
     assert_same(found, cosine_topk.reference(rows, 2, rows[asked], asked))
     assert all((np.diff(numbers) > 0).all() for numbers in brought)
     asking, candidates = brought[::2], brought[1::2]
     assert all(numbers.tolist() == [0, 1, 2] for numbers in asking)
-    assert len(candidates[0]) == SIDE  # the first phase scores its whole block, the others what passes
+    assert len(candidates[0]) == SIDE  # the first round scores its whole block, the others what passes
     assert all(len(numbers) < SIDE // 2 for numbers in candidates[1:])
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("rows_held", [LEAST, 2 * LEAST])
+@pytest.mark.parametrize("resident_rows", [LEAST, 2 * LEAST])
 def test_no_more_rows_are_here_at_once_than_may_be(
-    rows_held: int, brought: list[Any], here: list[int]
+    resident_rows: int, brought: list[Any], here: list[int]
 ) -> None:
-    with held(rows_held):
+    with resident(resident_rows):
         search_from_the_host(separated(300, 10), 6)
-    assert max(here) <= rows_held
+    assert max(here) <= resident_rows
     assert len(brought) == len(here) > 16
 
 
@@ -227,7 +231,9 @@ def test_a_table_that_fits_is_brought_once(monkeypatch: pytest.MonkeyPatch, brou
 # Memory.
 
 
-def test_memory_that_runs_out_halves_what_is_held_and_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_halves_the_resident_rows_and_changes_no_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rows, tried = separated(4 * LEAST, 9), []
     with stand_in.installed(Run()):
         import cupy
@@ -242,18 +248,18 @@ def test_memory_that_runs_out_halves_what_is_held_and_changes_no_bit(monkeypatch
             return real(shape, dtype)
 
         monkeypatch.setattr(cupy, "empty", empty, raising=False)
-        with held(len(rows)):
+        with resident(len(rows)):
             found = search_from_the_host(rows, 2)
     assert_same(found, search_on_the_cpu(rows, 2))
     assert tried[0] == len(rows)
-    assert max(tried[1:]) <= 2 * LEAST  # half the table is two times what must be held
+    assert max(tried[1:]) <= 2 * LEAST  # half the table is two times the least number of resident rows
 
 
 def search_on_the_cpu(rows: FloatMatrix, k: int) -> Any:
     return cosine_topk.on(CPU)(rows, k)
 
 
-def test_memory_that_never_suffices_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_never_suffices_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with stand_in.installed(Run()):
         import cupy
 
@@ -261,7 +267,7 @@ def test_memory_that_never_suffices_is_told(monkeypatch: pytest.MonkeyPatch) -> 
             raise stand_in.OutOfMemoryError("out of memory allocating 1 byte")
 
         monkeypatch.setattr(cupy, "empty", empty, raising=False)
-        with held(4 * LEAST), pytest.raises(MemoryBudgetError, match="tiles of 516, 258, 129 rows"):
+        with resident(4 * LEAST), pytest.raises(MemoryBudgetError, match="tiles of 516, 258, 129 rows"):
             search_from_the_host(separated(4 * LEAST, 3), 2)
 
 
@@ -269,26 +275,26 @@ def test_memory_that_never_suffices_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("asked", [None, 1, 50_000])
 def test_the_plan_holds_as_much_of_the_tables_as_fits(asked: int | None, itemsize: int) -> None:
     sizes = Sizes(3_000_000, 300, 10, asked, itemsize)
-    least, most = plan(Sizes(3_000_000, 300, 10, asked), 0).bytes, rooms(sizes.words, sizes.k)
+    least, most = plan(Sizes(3_000_000, 300, 10, asked), 0).bytes, buffer_capacity(sizes.words, sizes.k)
     for free in (least + (n << 30) for n in (3, 4, 6, 8)):
-        room, rows = fitting_host(sizes, free, most)
-        left = free - plan(Sizes(3_000_000, 300, 10, asked), room).bytes
-        bytes_held = min(rows, sizes.rows) * 300 * max(itemsize, 4)
-        assert room < rows
-        assert left // 3 < bytes_held <= left or rows >= sizes.rows
+        capacity, rows = fitting_host(sizes, free, most)
+        left = free - plan(Sizes(3_000_000, 300, 10, asked), capacity).bytes
+        resident_bytes = min(rows, sizes.rows) * 300 * max(itemsize, 4)
+        assert capacity < rows
+        assert left // 3 < resident_bytes <= left or rows >= sizes.rows
     assert fitting_host(sizes, 1 << 35, most) == (most, -(-sizes.rows // (most + 1)) * (most + 1))
 
 
-def test_a_table_whose_halves_fit_is_searched_where_the_table_does_not() -> None:
+def test_a_table_whose_float16_rows_fit_is_searched_where_the_table_does_not() -> None:
     """GoogleNews, 3,000,000 x 300: 3.6 GB in float32, 7.2 in float64, on a GPU with 6 GB free."""
     for itemsize in (4, 8):
         sizes, free = Sizes(3_000_000, 300, 10, None, itemsize), 6_000_000_000
-        room, rows = fitting_host(sizes, free, rooms(sizes.words, 10))
-        assert room == SIDE
+        capacity, rows = fitting_host(sizes, free, buffer_capacity(sizes.words, 10))
+        assert capacity == SIDE
         assert sizes.rows // 5 < rows < sizes.rows
 
 
-def test_halves_that_do_not_fit_are_refused_beforehand() -> None:
+def test_float16_rows_that_do_not_fit_are_refused_beforehand() -> None:
     sizes = Sizes(3_000_000, 300, 10)
     with pytest.raises(MemoryBudgetError, match=r"The largest parts are float16 rows 1\.8 GB"):
         fitting_host(sizes, 1_900_000_000, 256)
@@ -297,7 +303,7 @@ def test_halves_that_do_not_fit_are_refused_beforehand() -> None:
 def test_what_the_device_has_free_decides(monkeypatch: pytest.MonkeyPatch, brought: list[Any]) -> None:
     """The planner itself, with the least that it takes."""
     rows = separated(SIDE + 70, 900)
-    monkeypatch.setattr(halves, "BLOCK_BYTES", 1 << 15)
+    monkeypatch.setattr(float16_rows, "BLOCK_BYTES", 1 << 15)
     least = next(free for free in count(0, 20_000) if fits(Sizes(*rows.shape, 3), free))
     monkeypatch.setattr(stand_in, "FREE_BYTES", int(least / RESERVE) + 1)
     with stand_in.installed(Run()):
@@ -309,14 +315,14 @@ def test_what_the_device_has_free_decides(monkeypatch: pytest.MonkeyPatch, broug
 
 def fits(sizes: Sizes, free: int) -> bool:
     try:
-        fitting_host(sizes, free, rooms(sizes.words, sizes.k))
+        fitting_host(sizes, free, buffer_capacity(sizes.words, sizes.k))
     except MemoryBudgetError:
         return False
     return True
 
 
 def test_arrays_of_the_device_are_never_gathered(brought: list[Any]) -> None:
-    with stand_in.installed(Run()), held(LEAST):
+    with stand_in.installed(Run()), resident(LEAST):
         found = search(separated(SIDE + 9, 5), 2)
     assert brought == []
     assert not isinstance(found.ids, DeviceArray)

@@ -1,4 +1,4 @@
-"""What is planted into cosine_topk's texts is found: by the emulator's watch, or by a wrong answer."""
+"""Mutants of cosine_topk's CUDA texts are caught: by the emulator's checks, or by a wrong answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cuda_on_host.searches import (
     begun,
     crowded,
     cut,
-    held,
+    resident,
     search,
     search_from_the_host,
     separated,
@@ -30,11 +30,14 @@ from strategies import awkward_rows
 
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk, cuda
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
-pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
+]
 
-TEXTS = [path.read_text("utf-8") for path in sorted(Path(cuda.__file__).parent.glob("*.cu"))]
+TEXTS = [path.read_text("utf-8") for path in sorted(Path(cuda.__file__).parents[1].glob("*.cu"))]
 
 
 def tied(words: int = 40) -> FloatMatrix:
@@ -55,9 +58,9 @@ def every_row() -> None:
     assert_same(search(tied(), 5), expected("every row", 40, 5))
 
 
-def words(road: str) -> None:
+def words(strategy: str) -> None:
     rows = tied(2 * SIDE + 9)
-    with cut(road):
+    with cut(strategy):
         found = search(rows, 4, rows[::7], np.arange(0, len(rows), 7))
     assert_same(found, expected("words", len(rows), 4))
 
@@ -67,10 +70,10 @@ def few_more_than_a_block() -> None:
     assert_same(search(rows, 4), expected("every row", len(rows), 4))
 
 
-def likely() -> None:
+def warm_start() -> None:
     rows = tied()
     ids = np.concatenate([expected("every row", 40, 5).ids, np.full((40, 4), 3), np.full((40, 2), 8)], axis=1)
-    assert_same(search(rows, 5, likely=ids.astype(np.int32)), expected("every row", 40, 5))
+    assert_same(search(rows, 5, warm_start=ids.astype(np.int32)), expected("every row", 40, 5))
 
 
 def deep() -> None:
@@ -81,16 +84,16 @@ def deep() -> None:
     np.testing.assert_array_equal(found.ids[asked], right.ids)
 
 
-def full(road: str) -> None:
+def full(strategy: str) -> None:
     rows, asked = crowded()
-    with cut(road, room=SIDE):
+    with cut(strategy, capacity=SIDE):
         found = search(rows, 3, rows[asked], asked)
     assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
 
 
 def from_the_host() -> None:
     rows = tied(SIDE + 9)
-    with held(SIDE + 20):
+    with resident(SIDE + 20):
         found = search_from_the_host(rows, 4, rows[::7], np.arange(0, len(rows), 7))
     assert_same(found, expected("words", len(rows), 4))
 
@@ -98,7 +101,7 @@ def from_the_host() -> None:
 def full_from_the_host() -> None:
     rows, asked = crowded()
     rows, asked = rows[::-1], len(rows) - 1 - asked  # the equal rows come last: they are in no first block
-    with held(SIDE + 20, block_bytes=15 * 32):
+    with resident(SIDE + 20, block_bytes=15 * 32):
         found = search_from_the_host(rows, 3, rows[asked], asked)
     assert_same(found, cosine_topk.reference(rows, 3, rows[asked], asked))
 
@@ -109,8 +112,8 @@ def proved() -> None:
     assert (found.certified, found.recomputed) == (4, 0)
 
 
-def passing(road: str) -> None:
-    assert_passing(begun(tied(2 * SIDE + 9), 2, 3 * SIDE), road)
+def passing(strategy: str) -> None:
+    assert_passing(begun(tied(2 * SIDE + 9), 2, 3 * SIDE), strategy)
 
 
 TRIALS: Mapping[str, Callable[[], Any]] = {
@@ -118,7 +121,7 @@ TRIALS: Mapping[str, Callable[[], Any]] = {
     "every row": every_row,
     "words, cublas": lambda: words("cublas"),
     "words, fused": lambda: words("fused"),
-    "likely": likely,
+    "warm_start": warm_start,
     "from the host": from_the_host,
     "full, from the host": full_from_the_host,
     "deep": deep,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.arguments import DeviceArray, KernelError
-from cuda_on_host.launch import SCHEDULES, RawModule, Run, running
+from cuda_on_host.launch import EACH_SCHEDULE, RawModule, Run, running
 from numpy.typing import NDArray
 
 from gpuemb.core import cuda
@@ -62,7 +62,7 @@ def device(values: Any, dtype: Any = np.int32) -> DeviceArray:
     return np.array(values, dtype).view(DeviceArray)
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=7)):
         yield request.param

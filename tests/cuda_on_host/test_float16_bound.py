@@ -13,8 +13,8 @@ from strategies import FLOATS, KINDS, awkward_rows
 
 from gpuemb.core.arrays import Float64
 from gpuemb.kernels.cosine_topk import cosine_topk
-from gpuemb.kernels.cosine_topk.halves import exact_kernels, halve, sum_error
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk.cuda.float16_rows import exact_kernels, sum_error, to_float16
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 pytestmark = [
     pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
@@ -33,7 +33,7 @@ def emulator() -> Iterator[None]:
 def test_no_score_is_farther_from_its_float16_product_than_stated(kind: str, dtype: str) -> None:
     rows = awkward_rows(kind, dtype, 25, 37, seed=3)
     one = begun(rows, 1, SIDE)
-    numbers = np.asarray(one.asked.numbers)
+    numbers = np.asarray(one.queries.numbers)
     found = cosine_topk.reference(rows, len(rows), rows, np.full(len(rows), -1))
     scores = np.full((len(rows), len(rows)), np.nan)
     for row, (ids, values) in enumerate(zip(found.ids, found.scores, strict=True)):
@@ -71,7 +71,7 @@ def test_sums_that_cut_off_stay_within_their_bound(kind: str, at_once: int) -> N
         rows = np.abs(rows)  # no two cuts of opposite sign
     elif kind == "one large":
         rows[:, 0] = 40  # the sum is near 1 from the first product on
-    side = halve(device(rows), exact_kernels())
+    side = to_float16(device(rows), exact_kernels())
     half = np.asarray(side.half).view(np.float16).astype(np.float64)
     products = half[:, None, :] * half[None, :, :]
     lost = np.abs(tensor_core_sums(products, at_once) - products.sum(axis=-1)).max()

@@ -14,7 +14,10 @@ from cuda_on_host.planting import Mutant, mutants
 
 from gpuemb.kernels.neighbor_overlap import SharedNeighbors, neighbor_overlap
 
-pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
+]
 
 
 @cache

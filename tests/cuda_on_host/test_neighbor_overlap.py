@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from cuda_on_host import adversaries, compiler, stand_in
-from cuda_on_host.launch import MOST_SHARED_BYTES, SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, MOST_SHARED_BYTES, Run
 from cuda_on_host.overlaps import assert_same, far_overlap, overlap
 
 from gpuemb.kernels.neighbor_overlap import cuda, neighbor_overlap
@@ -15,7 +15,7 @@ from gpuemb.kernels.neighbor_overlap import cuda, neighbor_overlap
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=3)):
         yield request.param

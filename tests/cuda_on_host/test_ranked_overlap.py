@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from cuda_on_host import adversaries, compiler, stand_in
-from cuda_on_host.launch import MOST_SHARED_BYTES, SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, MOST_SHARED_BYTES, Run
 from cuda_on_host.planting import UNCHANGED, Mutant, betrayals, mutants
 from cuda_on_host.ranks import CASES, assert_as_on_the_cpu, walked
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host:
 FEW_BYTES = 3000  # of shared memory: runs of ordinary lists go through it in groups
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=3)):
         yield request.param
@@ -69,10 +69,12 @@ CHECKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", mutants("ranked_overlap"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
     assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
 
 
+@pytest.mark.slow
 def test_without_a_mistake_nothing_is_caught() -> None:
     assert list(betrayals(UNCHANGED, CHECKS, ["random"])) == []

@@ -1,4 +1,4 @@
-"""window_counts' three texts: order, merging, counting; stretches, full tables and lists, little memory."""
+"""window_counts' three texts: order, merging, counting; chunks, full tables and lists, little memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cuda_on_host import compiler, counts, stand_in
 from cuda_on_host.counts import CASES, CUDA, Case, assert_same, planned, running_out, small, zipf
-from cuda_on_host.launch import MOST_SHARED_BYTES, SCHEDULES, Run
+from cuda_on_host.launch import EACH_SCHEDULE, MOST_SHARED_BYTES, Run
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Corpus
@@ -18,14 +18,15 @@ from tolerances import assert_same_bits
 
 from gpuemb.core.arrays import to_device
 from gpuemb.core.errors import MemoryBudgetError
-from gpuemb.kernels.window_counts import cuda, sorting, stretch, weights_of
-from gpuemb.kernels.window_counts.cells import Cells, row_blocks
-from gpuemb.kernels.window_counts.sorting import TILE, Sorter, shares
+from gpuemb.kernels.window_counts import cuda, weights_of
+from gpuemb.kernels.window_counts.cuda import chunk, sort
+from gpuemb.kernels.window_counts.cuda.coo_buffer import COOBuffer, row_blocks
+from gpuemb.kernels.window_counts.cuda.sort import TILE, Sorter, shares
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=EACH_SCHEDULE)
 def schedule(request: pytest.FixtureRequest) -> Iterator[str]:
     with stand_in.installed(Run(request.param, seed=3)):
         yield request.param
@@ -50,7 +51,7 @@ def test_nothing_and_numbers_without_bits_are_in_order_already() -> None:
 @given(size=st.integers(1, 2**33))
 def test_shares_are_whole_tiles_and_cover_all_entries(size: int) -> None:
     blocks, share = shares(size)
-    assert blocks <= sorting.MOST_BLOCKS
+    assert blocks <= sort.MOST_BLOCKS
     assert share % TILE == 0
     assert (blocks - 1) * share < size <= blocks * share
 
@@ -66,22 +67,22 @@ def test_equal_cells_become_one(size: int, words: int) -> None:
 
 @pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize("mirrored", [True, False])
-@pytest.mark.parametrize(("words", "room"), [(1, 2), (7, 400), (7, 60), (30, 900)])
-def test_cells_in_ranks_become_rows_of_words(words: int, room: int, mirrored: bool) -> None:
-    counts.assert_rows(words, room, mirrored=mirrored)
+@pytest.mark.parametrize(("words", "capacity"), [(1, 2), (7, 400), (7, 60), (30, 900)])
+def test_cells_in_ranks_become_rows_of_words(words: int, capacity: int, mirrored: bool) -> None:
+    counts.assert_rows(words, capacity, mirrored=mirrored)
 
 
-def test_a_list_is_merged_when_it_is_full_and_no_sooner() -> None:
+def test_a_buffer_is_merged_when_it_is_full_and_no_sooner() -> None:
     with stand_in.installed(Run()):
-        cells = Cells(2, 10, Sorter())
+        cells = COOBuffer(2, 10, Sorter())
         for number in range(8):
             cells.keys[0, number], cells.sums[0, number] = number % 4, 1
         cells.filled[:], cells.most = 8, 10
-        assert cells.makes_room(2)  # eight there are, whatever there could be
+        assert cells.fits(2)  # eight are in use, whatever the bound
         assert cells.most == 8
-        assert cells.makes_room(6)
+        assert cells.fits(6)
         assert cells.most == 4
-        assert not cells.makes_room(7)
+        assert not cells.fits(7)
         assert np.asarray(cells.sums[cells.side, :4]).tolist() == [2, 2, 2, 2]
 
 
@@ -97,11 +98,11 @@ def test_blocks_of_rows_hold_no_more_than_they_may(sizes: list[int], most: int) 
 
 
 @pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("home", [True, False], ids=["home", "device"])
+@pytest.mark.parametrize("on_host", [True, False], ids=["host", "device"])
 @pytest.mark.parametrize("case", CASES)
-def test_counts_are_the_reference_s_bits(case: str, home: bool) -> None:
+def test_counts_are_the_reference_s_bits(case: str, on_host: bool) -> None:
     with small():
-        assert_same(CASES[case].found(home=home), CASES[case].expected())
+        assert_same(CASES[case].found(on_host=on_host), CASES[case].expected())
 
 
 @pytest.mark.parametrize("case", ["zipf", "repeated, left", "wide", "beyond 32 bits"])
@@ -118,9 +119,9 @@ def test_blocks_of_their_real_size_count_the_same(case: str) -> None:
         *((length, case) for length in (11, 64) for case in CASES),
     ],
 )
-def test_any_stretches_count_every_pair_once(length: int, case: str) -> None:
+def test_any_chunks_count_every_pair_once(length: int, case: str) -> None:
     with small(), planned(length):
-        assert_same(CASES[case].found(home=True), CASES[case].expected())
+        assert_same(CASES[case].found(on_host=True), CASES[case].expected())
 
 
 @pytest.mark.usefixtures("schedule")
@@ -132,41 +133,41 @@ def test_any_share_of_words_with_short_rows_counts_the_same(side: counts.Side, s
         assert_same(case.found(), case.expected())
 
 
-@pytest.mark.parametrize("home", [True, False], ids=["home", "device"])
-@pytest.mark.parametrize("room", [180, 600])
+@pytest.mark.parametrize("on_host", [True, False], ids=["host", "device"])
+@pytest.mark.parametrize("capacity", [180, 600])
 @pytest.mark.parametrize("case", ["zipf", "zipf, right"])
 @pytest.mark.usefixtures("schedule")
-def test_what_no_list_holds_waits_at_home(case: str, room: int, home: bool) -> None:
-    with small(), planned(50, room):
-        assert_same(CASES[case].found(home=home), CASES[case].expected())
+def test_counts_beyond_the_buffer_are_moved_to_the_host(case: str, capacity: int, on_host: bool) -> None:
+    with small(), planned(50, capacity):
+        assert_same(CASES[case].found(on_host=on_host), CASES[case].expected())
 
 
-def test_lists_that_are_too_small_are_emptied_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffers_that_are_too_small_are_moved_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would show nothing."""
-    added, sums = Cells.added, []
+    added, sums = COOBuffer.added, []
 
     def adding(*given: Any, **flags: Any) -> object:
         sums.append(flags)
         return added(*given, **flags)
 
-    monkeypatch.setattr(Cells, "added", adding)
+    monkeypatch.setattr(COOBuffer, "added", adding)
     with stand_in.installed(Run()), small(), planned(50, 180):
         CASES["zipf"].found()
     assert len(sums) >= 2
-    assert [flags["home"] for flags in sums] == [True] * (len(sums) - 1) + [False]
+    assert [flags["on_host"] for flags in sums] == [True] * (len(sums) - 1) + [False]
 
 
 def list_length(case: Case, **sizes: int) -> int:
-    """Cells that blocks append, equal ones of several blocks as several."""
+    """Entries appended by blocks, those of one cell by several blocks counted separately."""
     lengths = []
     with stand_in.installed(Run()), small(**sizes), pytest.MonkeyPatch.context() as patch:
-        rows = Cells.rows
+        rows = COOBuffer.rows
 
-        def looking(cells: Cells, *given: Any, **flags: Any) -> object:
+        def looking(cells: COOBuffer, *given: Any, **flags: Any) -> object:
             lengths.append(int(cells.filled[0]))
             return rows(cells, *given, **flags)
 
-        patch.setattr(Cells, "rows", looking)
+        patch.setattr(COOBuffer, "rows", looking)
         assert_same(case.found(), case.expected())
     (length,) = lengths
     return length
@@ -187,14 +188,14 @@ def test_the_rarer_word_owns_a_pair() -> None:
     case = Case(Corpus([[word for other in others for word in (0, other)]], 201), 1, "flat")
     with stand_in.installed(Run()):
         sorter = Sorter()
-        cells = Cells(201, 1000, sorter)
+        cells = COOBuffer(201, 1000, sorter)
         ids = to_device(case.corpus.ids, CUDA)
         word_of_rank, rank = cuda.ranks(ids, 201)
         assert word_of_rank[0] == 0
         given = (to_device(case.corpus.starts, CUDA), to_device(np.zeros(1, np.int64), CUDA), False)
-        corpus = stretch.Corpus(*given, to_device(weights_of(1, "flat")[0], CUDA), "both", 201, rank)
+        corpus = chunk.Corpus(*given, to_device(weights_of(1, "flat")[0], CUDA), "both", 201, rank)
         with small(SHORT_WORDS=1):
-            stretch.count_stretch(corpus, ids, 0, 0, cells, sorter)
+            chunk.count_chunk(corpus, ids, 0, 0, cells, sorter)
         keys = np.asarray(cells.keys[0][: int(cells.filled[0])])
     assert set((keys // 201).tolist()) == set(range(1, 201))
     assert set((keys % 201).tolist()) == {0}
@@ -219,7 +220,7 @@ def test_any_numbering_of_words_gives_the_same_counts(monkeypatch: pytest.Monkey
 def test_counts_do_not_change_when_the_memory_runs_out() -> None:
     case = CASES["repeated"]
     with stand_in.installed(Run()), small(), running_out(31):
-        assert_same(case.found(home=True), case.expected())
+        assert_same(case.found(on_host=True), case.expected())
 
 
 def test_a_device_without_any_memory_is_told_so() -> None:
@@ -245,11 +246,11 @@ def test_a_plan_fits_what_is_free(size: tuple[int, int, int, int], free: int, re
         return
     held = (8 + 8 * resampled) * documents + cuda.WORD_BYTES * words + cuda.TABLE_BYTES
     a_token = cuda.TOKEN_BYTES + 8 * resampled
-    assert held + a_token * cut.stretch + cuda.LISTED_BYTES * cut.room <= free
-    assert 1 <= cut.stretch <= min(tokens, cuda.LONGEST_STRETCH)
-    assert cut.room >= max(2 * words, cut.stretch * window)
-    if cut.stretch < tokens:
-        assert cut.room >= min(tokens, 2 * cut.stretch) * window
+    assert held + a_token * cut.chunk + cuda.ENTRY_BYTES * cut.capacity <= free
+    assert 1 <= cut.chunk <= min(tokens, cuda.LARGEST_CHUNK)
+    assert cut.capacity >= max(2 * words, cut.chunk * window)
+    if cut.chunk < tokens:
+        assert cut.capacity >= min(tokens, 2 * cut.chunk) * window
 
 
 def test_a_plan_takes_a_small_corpus_whole_and_refuses_a_device_that_holds_no_words() -> None:
@@ -259,9 +260,9 @@ def test_a_plan_takes_a_small_corpus_whole_and_refuses_a_device_that_holds_no_wo
 
 
 def test_blocks_fit_the_least_shared_memory() -> None:
-    assert 16 * stretch.PLACES + 4 <= MOST_SHARED_BYTES
-    assert 16 * stretch.SHORT_WORDS <= MOST_SHARED_BYTES
-    assert stretch.PLACES * 3 // 4 > 2 * stretch.ROUNDS * stretch.COUNT_THREADS
+    assert 16 * chunk.PLACES + 4 <= MOST_SHARED_BYTES
+    assert 16 * chunk.SHORT_WORDS <= MOST_SHARED_BYTES
+    assert chunk.PLACES * 3 // 4 > 2 * chunk.ROUNDS * chunk.COUNT_THREADS
 
 
 def test_cells_of_more_words_than_32_bits_can_pair_are_told_apart() -> None:

@@ -1,4 +1,4 @@
-"""What is planted into window_counts' texts is found: by the emulator's watch, or by a wrong count."""
+"""Mutants of window_counts' CUDA texts are caught: by the emulator's checks, or by a wrong count."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from cuda_on_host.planting import Mutant, mutants, with_definitions
 
 from gpuemb.kernels.window_counts import CountedRows, cuda
 
-pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
+]
 
-FOLDER = Path(cuda.__file__).parent
+FOLDER = Path(cuda.__file__).parents[1]
 TEXTS = [path.read_text("utf-8") for path in sorted(FOLDER.glob("*.cu"))]
-HEADER = (FOLDER.parent / "include" / "together.cuh").read_text("utf-8")
+HEADER = (FOLDER.parent / "include" / "collectives.cuh").read_text("utf-8")
 
 
 @cache
@@ -32,17 +35,17 @@ def counted(case: str, **sizes: int) -> None:
         assert_same(CASES[case].found(), expected(case))
 
 
-def in_stretches(case: str, length: int) -> None:
+def in_chunks(case: str, length: int) -> None:
     with small(), planned(length):
-        assert_same(CASES[case].found(home=True), expected(case))
+        assert_same(CASES[case].found(on_host=True), expected(case))
 
 
 TRIALS: Mapping[str, Callable[[], None]] = {
     **{case: partial(counted, case) for case in CASES},
     "many short rows": partial(counted, "zipf, right", SHORT_WORDS=90),
     "a crowded table": partial(counted, "wide", SHORT_WORDS=1, PLACES=64),
-    "stretches": partial(in_stretches, "zipf", 64),
-    "stretches of documents": partial(in_stretches, "repeated", 31),
+    "chunks": partial(in_chunks, "zipf", 64),
+    "chunks of documents": partial(in_chunks, "repeated", 31),
     "sorted": partial(counts.assert_sorted, 3 * counts.TILE - 1, 3, 4),
     "sorted wide": partial(counts.assert_sorted, 700, 20, 8),
     "merged": partial(counts.assert_merged, 5000, 60),

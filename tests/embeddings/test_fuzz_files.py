@@ -1,4 +1,4 @@
-"""Spoiled files by the ten thousand: each is a table or one of our errors, soon, in little memory."""
+"""Spoiled files, ten thousands if slow: each is a table or one of our errors, soon, in little memory."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from embeddings.tables import ENDINGS, FRUIT, archive, npy, numbers, table
+from slow import cases
 
 from gpuemb.core.errors import DroppedWarning, GpuembError
 from gpuemb.core.memory import peak_bytes
@@ -93,8 +94,9 @@ def whole(ending: str, folder: Path) -> list[bytes]:
     return found
 
 
+@pytest.mark.parametrize("share", cases(1 / 20, slow=(1,)))
 @pytest.mark.parametrize("ending", INPUTS)
-def test_a_spoiled_file_is_a_table_or_an_error_of_ours(ending: str, tmp_path: Path) -> None:
+def test_a_spoiled_file_is_a_table_or_an_error_of_ours(ending: str, share: float, tmp_path: Path) -> None:
     random = np.random.default_rng([SEED, *ending.encode()])
     originals = whole(ending, tmp_path)
     (tmp_path / "spoiled.words.txt").write_text("\n".join(FRUIT) + "\n")
@@ -106,7 +108,7 @@ def test_a_spoiled_file_is_a_table_or_an_error_of_ours(ending: str, tmp_path: Pa
     before, slowest, outcomes = peak_bytes(), 0.0, Counter[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DroppedWarning)
-        for _ in range(INPUTS[ending]):
+        for _ in range(round(share * INPUTS[ending])):
             data = spoil(originals[int(random.integers(len(originals)))], random)
             path.write_bytes(data)
             options = dict(OPTIONS[int(random.integers(len(OPTIONS)))])

@@ -48,6 +48,7 @@ def run(path: Path, code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: sparse files, and a limit on memory")
 @pytest.mark.parametrize(
     ("options", "expected"), [("limit=3", "3 0.0"), (f"words=['w{WORDS - 1}', 'w7']", "2 0.5")]

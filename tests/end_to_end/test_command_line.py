@@ -84,6 +84,7 @@ def test_json_is_the_summary_and_nothing_else(desk: Path) -> None:
     assert done.out == (desk / "runs" / "json" / "summary.json").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_result(desk: Path) -> None:
     done = gpuemb(desk, "study", "text.txt", *SMALL, "--out", "runs/threads", "--threads", "2")
     assert done.code == 0, done.err
@@ -102,6 +103,7 @@ def test_standard_input_is_a_text(desk: Path) -> None:
     assert gpuemb(desk, *resume_line(done.out, "Resume: ")).code == 0
 
 
+@pytest.mark.slow
 def test_folders_and_packed_files_are_texts(desk: Path) -> None:
     lines = (desk / "text.txt").read_text().splitlines(keepends=True)
     (desk / "texts").mkdir()
@@ -112,6 +114,7 @@ def test_folders_and_packed_files_are_texts(desk: Path) -> None:
     assert (desk / "runs/texts/words.parquet").read_bytes() == (desk / "runs/mine/words.parquet").read_bytes()
 
 
+@pytest.mark.slow
 def test_records_from_standard_input_are_cut_by_a_regular_expression(tmp_path: Path) -> None:
     lines = [json.dumps({"body": line.replace(" ", "_")}) for line in random_text(120, 30).splitlines()]
     asked = ("--field", "body", "--tokenizer", "regex:[^_]+", *SMALL)
@@ -123,6 +126,7 @@ def test_records_from_standard_input_are_cut_by_a_regular_expression(tmp_path: P
     assert resumed.code == 0, resumed.err
 
 
+@pytest.mark.slow
 def test_short_lines_are_noted_and_are_no_warning(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(random_text(1100, 30))
     done = gpuemb(tmp_path, "study", "text.txt", *SMALL, "--out", "lines")
@@ -165,6 +169,7 @@ def test_another_configuration_needs_to_be_told_to_extend(desk: Path) -> None:
     assert before.items() <= work_of(desk / "runs/extended").items()
 
 
+@pytest.mark.slow
 def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
     (tmp_path / "my.txt").write_text(random_text(60, 12))
     outcomes = [gpuemb(tmp_path, "study", "my.txt", *SMALL) for _ in range(2)]
@@ -254,11 +259,13 @@ def test_a_missing_text_names_what_is_there(tmp_path: Path) -> None:
     assert "novels.txt" in done.err
 
 
+@pytest.mark.slow
 def test_a_failed_study_leaves_its_name_free(desk: Path, tmp_path: Path) -> None:
     assert gpuemb(tmp_path, "study", "none.txt", "--out", "study").code == FAILED
     assert gpuemb(tmp_path, "study", desk / "text.txt", *SMALL, "--out", "study").code == 0
 
 
+@pytest.mark.slow
 def test_invalid_bytes_can_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes(random_text(60, 12).encode() + b"caf\xe9 w01 w02\n")
     done = gpuemb(tmp_path, "study", "text.txt", *SMALL, "--encoding-errors", "replace", "--out", "study")
@@ -337,6 +344,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_resumes(tmp_p
     assert_resumes(tmp_path, out, resume_line(ended.err, "Resume with: "))
 
 
+@pytest.mark.slow
 def test_a_kill_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path) -> None:
     arguments, ended = stop_in_the_middle(tmp_path, tmp_path / "long", signal.SIGKILL)
     assert ended.code == -signal.SIGKILL
@@ -379,7 +387,7 @@ def test_info_says_what_this_machine_would_use(tmp_path: Path) -> None:
     done = gpuemb(tmp_path, "info")
     assert done.code == 0
     assert (done.err, list(tmp_path.iterdir())) == ("", [])
-    for word in ("auto means", "CPU", "CUDA", "threads", "numpy", "cosine_topk", "cpu.py"):
+    for word in ("auto means", "CPU", "CUDA", "threads", "numpy", "cosine_topk", "cpu/"):
         assert word in done.out
     if missing_for_cuda():
         assert missing_for_cuda() in done.out
@@ -388,7 +396,7 @@ def test_info_says_what_this_machine_would_use(tmp_path: Path) -> None:
 def test_info_for_programs_is_json(tmp_path: Path) -> None:
     done = gpuemb(tmp_path, "info", "--json")
     assert (done.code, done.err) == (0, "")
-    assert json.loads(done.out)["kernels"]["cosine_topk"]["cpu"]["file"] == "cpu.py"
+    assert json.loads(done.out)["kernels"]["cosine_topk"]["cpu"]["file"] == "cpu/"
 
 
 def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:

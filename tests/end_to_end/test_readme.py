@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_both_commands_share_one_environment() -> None:
     assert all("\n" not in command for command in commands)
 
 
+def test_what_the_fast_tests_leave_out_is_run_by_ci() -> None:
+    project, ci = ((README.parent / path).read_text("utf-8") for path in ("pyproject.toml", ".ci/run"))
+    assert tomllib.loads(project)["tool"]["pytest"]["ini_options"]["addopts"][-2:] == ["-m", "not slow"]
+    assert '.venv/bin/pytest -n 2 -m "slow or hypothesis"' in ci
+    assert "| `.venv/bin/pytest -m '' -n 2` |" in README.read_text("utf-8")
+
+
 def test_the_picture_and_the_files_it_names_exist() -> None:
     for path in re.findall(r"\]\(([^)#]+)\)", README.read_text("utf-8")):
         assert (README.parent / path).exists(), path
@@ -36,6 +44,7 @@ def test_the_floor_plan_names_every_room() -> None:
     assert "kernels/  " in plan
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("chitchat_dataset") is None, reason="the demo's data set is not installed"
 )

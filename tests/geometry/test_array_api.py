@@ -15,15 +15,15 @@ from gpuemb.embeddings.stack import stack
 from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.consensus import consensus
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+from gpuemb.geometry.per_word import aligned_cosines, pip_per_word, second_order_cosine
 from gpuemb.geometry.pip import pip_loss
-from gpuemb.geometry.procrustes import aligned_cosines, procrustes
+from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.rsa import rsa
-from gpuemb.geometry.shape import angular, bures
+from gpuemb.geometry.shape_distances import angular, bures
 from gpuemb.geometry.spectrum import spectrum
-from gpuemb.geometry.words import pip_per_word, second_order_cosine
 from gpuemb.neighbors.exact import nearest_neighbors
 
 WORDS = [f"w{i}" for i in range(40)]

@@ -15,10 +15,11 @@ from tolerances import EPS64, assert_within, orthogonality_error
 
 from gpuemb.core.errors import DTypeError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding
-from gpuemb.geometry.crossgrams import cross_grams
-from gpuemb.geometry.distances import pair_distances
+from gpuemb.geometry.cross_grams import cross_grams
+from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.pip import pip_loss
-from gpuemb.geometry.procrustes import aligned_cosines, procrustes
+from gpuemb.geometry.procrustes import procrustes
+from gpuemb.geometry.rotations.pair_distances import pair_distances
 
 SHAPES = {"words": st.integers(8, 60), "dim": st.integers(1, 6), "seed": st.integers(0, 999)}
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import GpuembError, ShapeError
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.rsa import rsa
 
 TABLES = {

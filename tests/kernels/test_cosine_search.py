@@ -15,7 +15,7 @@ from gpuemb.core.device import CPU, Device
 from gpuemb.kernels import vnni
 from gpuemb.kernels.cosine_search import cosine_search, unit_rows
 from gpuemb.kernels.cosine_search import cpu as cpu_kernel
-from gpuemb.kernels.cosine_search.int8 import quantized
+from gpuemb.kernels.cosine_search.cpu.int8 import quantized
 from gpuemb.kernels.cosine_topk import TopK
 
 KERNEL = cosine_search
@@ -23,12 +23,12 @@ WIDE = ("float32", "float64")
 
 
 MISSING = vnni.missing()
-ROADS = {"nothing": lambda rows: None, "float32": unit_rows, "int8": quantized}
+FILTERS = {"nothing": lambda rows: None, "float32": unit_rows, "int8": quantized}
 PREPARED = [
     pytest.param(
         name, marks=pytest.mark.skipif(name == "int8" and bool(MISSING), reason=MISSING or "present")
     )
-    for name in ROADS
+    for name in FILTERS
 ]
 
 
@@ -37,7 +37,7 @@ def search(
 ) -> TopK:
     """Run the kernel on the device, on the CPU with what was prepared; bring the lists home."""
     arrays = [to_device(x, device) for x in (rows, queries, itself)]
-    filtering = ROADS[prepared](rows) if device == CPU else None
+    filtering = FILTERS[prepared](rows) if device == CPU else None
     found = cosine_search.on(device)(arrays[0], filtering, k, arrays[1], arrays[2])
     return TopK(to_host(found.ids), to_host(found.scores), found.certified, found.refined)
 

@@ -24,10 +24,11 @@ from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64, to_device, to
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.kernels import vnni
-from gpuemb.kernels.cosine_topk import TopK, cosine_topk, float32, int8
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 from gpuemb.kernels.cosine_topk import cpu as cpu_kernel
 from gpuemb.kernels.cosine_topk import cuda as cuda_kernel
-from gpuemb.kernels.cosine_topk.arrange import Arranged, arrange
+from gpuemb.kernels.cosine_topk.cpu import float32, int8
+from gpuemb.kernels.cosine_topk.cpu.row_order import OrderedRows, reorder
 
 KERNEL = cosine_topk
 EMULATED = ("random",)  # tests/cuda_on_host/test_cosine_topk.py has the other schedules
@@ -71,30 +72,30 @@ def search(
     k: int,
     queries: FloatMatrix | None = None,
     itself: Int64 | None = None,
-    likely: Int32 | None = None,
+    warm_start: Int32 | None = None,
 ) -> TopK:
     """Run the kernel on the device; bring the answer home."""
-    there = [None if x is None else to_device(x, device) for x in (rows, queries, itself, likely)]
+    there = [None if x is None else to_device(x, device) for x in (rows, queries, itself, warm_start)]
     found = cosine_topk.on(device)(there[0], k, *there[1:])
     return TopK(to_host(found.ids), to_host(found.scores))
 
 
-class Told:
-    """A progress that adds up what it is told, and by whom; it may be interrupted."""
+class Recorder:
+    """Adds up progress and records the reporting threads; may interrupt."""
 
     def __init__(self, breaks_at: int | None = None) -> None:
         self.done, self.breaks_at = 0, breaks_at
         self.total: int | None = None
-        self.tellers: set[int] = set()
+        self.callers: set[int] = set()
 
     @contextmanager
-    def phase(self, name: str, total: int | None = None) -> Iterator[Told]:
+    def phase(self, name: str, total: int | None = None) -> Iterator[Recorder]:
         self.total = total
         yield self
 
     def advance(self, amount: int = 1) -> None:
         self.done += amount
-        self.tellers.add(threading.get_ident())
+        self.callers.add(threading.get_ident())
         if self.breaks_at is not None and self.done >= self.breaks_at:
             raise KeyboardInterrupt
 
@@ -238,12 +239,12 @@ def test_columns_of_zeros_change_no_bit(device: Device, case: Asked, dimensions:
     assert_same_answer(padded, found)
 
 
-# Likely rows may save time and never change a bit.
+# A warm start may save time and never changes a bit.
 
 GUESSES = ("right", "some of them", "the farthest", "any", "one row again and again", "itself", "nothing")
 
 
-def likely_rows(guess: str, case: Asked, expected: TopK, seed: int) -> Int32:
+def warm_start_rows(guess: str, case: Asked, expected: TopK, seed: int) -> Int32:
     """Guess ``(Q, m)`` rows that may be near: rightly, or in every way wrongly."""
     numbers, words = np.random.default_rng(seed), case.table.words
     queries, shape = len(expected.ids), (len(expected.ids), case.k + 2)
@@ -267,11 +268,11 @@ def likely_rows(guess: str, case: Asked, expected: TopK, seed: int) -> Int32:
 
 @pytest.mark.parametrize("guess", GUESSES)
 @given(case=asked(), seed=st.integers(0, 99))
-def test_likely_rows_change_no_bit(device: Device, guess: str, case: Asked, seed: int) -> None:
+def test_warm_start_rows_change_no_bit(device: Device, guess: str, case: Asked, seed: int) -> None:
     arguments = case.table.rows, case.k, case.queries, case.itself
     expected = cosine_topk.reference(*arguments)
-    likely = likely_rows(guess, case, expected, seed)
-    assert_same_answer(search(device, *arguments, likely), expected)
+    warm_start = warm_start_rows(guess, case, expected, seed)
+    assert_same_answer(search(device, *arguments, warm_start), expected)
 
 
 # The large table: more rows than a tile, so that lists are filled from several.
@@ -333,41 +334,41 @@ def test_scores_that_only_ascend_give_the_reference_s_bits(device: Device) -> No
     assert_same_answer(search(device, *arguments), cosine_topk.reference(*arguments))
 
 
-# How the CPU cuts the work, and its two roads: both are exact, so both give the reference's bits.
+# How the CPU cuts the work, and its two strategies: both are exact, so both give the reference's bits.
 
-ROADS = [
+STRATEGIES = [
     pytest.param("int8", marks=pytest.mark.skipif(bool(vnni.missing()), reason=vnni.missing() or "present")),
     "float32",
 ]
 
 
 @contextmanager
-def road(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
-    """Force one of the roads, with blocks of at most ``block`` rows."""
+def strategy(name: str, block: int = cpu_kernel.BLOCK) -> Iterator[None]:
+    """Force one of the strategies, with blocks of at most ``block`` rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_kernel, "choose_road", lambda dim, queries, k: name)
+        patch.setattr(cpu_kernel, "choose_strategy", lambda dim, queries, k: name)
         patch.setattr(cpu_kernel, "BLOCK", block)
         yield
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 @given(case=asked(max_words=60), blocks=st.sampled_from([32, 64, 1024]), workers=st.integers(1, 3))
-def test_each_road_gives_the_reference_s_bits_for_any_block_and_workers(
+def test_each_strategy_gives_the_reference_s_bits_for_any_block_and_workers(
     name: str, case: Asked, blocks: int, workers: int
 ) -> None:
     arguments = case.table.rows, case.k, case.queries, case.itself
-    with road(name, blocks), threads.limit(workers):
+    with strategy(name, blocks), threads.limit(workers):
         assert_same_answer(search(CPU, *arguments), cosine_topk.reference(*arguments))
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("block", [256, 1024])
-def test_each_road_agrees_on_a_table_of_many_blocks(
+def test_each_strategy_agrees_on_a_table_of_many_blocks(
     name: str, workers: int, block: int, large: FloatMatrix
 ) -> None:
     expected = search(CPU, large, 10)
-    with road(name, block), threads.limit(workers):
+    with strategy(name, block), threads.limit(workers):
         assert_same_answer(search(CPU, large, 10), expected)
         strangers = large[::-1][:999] + np.float32(0.125)
         assert_same_answer(search(CPU, large, 40, strangers), _searched_alone(large, 40, strangers))
@@ -379,30 +380,30 @@ def _searched_alone(rows: FloatMatrix, k: int, queries: FloatMatrix) -> TopK:
     return TopK(np.concatenate([p.ids for p in parts]), np.concatenate([p.scores for p in parts]))
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("dim", [1, 3, 15, 17, 50, 63, 65, 127, 300, 1000, 1024])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_each_road_takes_any_number_of_dimensions(name: str, dim: int, dtype: str) -> None:
+def test_each_strategy_takes_any_number_of_dimensions(name: str, dim: int, dtype: str) -> None:
     rows = awkward_rows("gaussian", dtype, 90, dim, seed=dim)
-    with road(name):
+    with strategy(name):
         assert_same_answer(search(CPU, rows, 7), cosine_topk.reference(rows, 7))
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_road_finds_a_sample_of_a_large_awkward_table(name: str, kind: str) -> None:
+def test_each_strategy_finds_a_sample_of_a_large_awkward_table(name: str, kind: str) -> None:
     rows = awkward_rows(kind, "float32", 700, 33, seed=11)
     sample = np.arange(0, 700, 41)
-    with road(name, 64):
+    with strategy(name, 64):
         found = search(CPU, rows, 20)
     expected = cosine_topk.reference(rows, 20, rows[sample], sample)
     assert_same_answer(TopK(found.ids[sample], found.scores[sample]), expected)
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 def test_a_table_of_equal_rows_is_all_ties(name: str) -> None:
     rows = np.tile(awkward_rows("gaussian", "float32", 1, 30, seed=3), (500, 1))
-    with road(name, 64):
+    with strategy(name, 64):
         found = cosine_topk.on(CPU)(rows, 3)
     assert found.ids[0].tolist() == [1, 2, 3]
     assert (found.ids[3:] == [0, 1, 2]).all()
@@ -410,7 +411,7 @@ def test_a_table_of_equal_rows_is_all_ties(name: str) -> None:
 
 
 @given(blocks=st.integers(0, 40))
-def test_every_pair_of_blocks_meets_once_and_no_two_of_a_round_share_a_block(blocks: int) -> None:
+def test_every_pair_of_blocks_comes_once_and_no_two_of_a_round_share_a_block(blocks: int) -> None:
     rounds = [pairs.tolist() for pairs in cpu_kernel._rounds(blocks)]
     met = sorted(tuple(pair) for pairs in rounds for pair in pairs)
     assert met == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
@@ -424,7 +425,7 @@ ASK = """
 import sys
 import numpy as np
 from gpuemb.kernels.cosine_topk import cosine_topk, cpu
-assert cpu.choose_road(37, 700, 9) == sys.argv[1], cpu.choose_road(37, 700, 9)
+assert cpu.choose_strategy(37, 700, 9) == sys.argv[1], cpu.choose_strategy(37, 700, 9)
 rows = np.random.default_rng(0).standard_normal((700, 37)).astype(np.float32)
 rows[::7] = rows[3]
 sample = np.arange(0, 700, 23)
@@ -454,7 +455,7 @@ def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
     for name in ("certified", "refined"):
         if name == "certified" and vnni.missing():
             continue
-        with road("int8" if name == "certified" else "float32"):
+        with strategy("int8" if name == "certified" else "float32"):
             found = cosine_topk.on(CPU)(large, 5)
         assert getattr(found, name) + found.recomputed == asking
         assert getattr(found, name) > asking // 2
@@ -462,12 +463,12 @@ def test_every_list_says_how_it_was_proved(large: FloatMatrix) -> None:
     assert few.recomputed == int(np.any(large[:30] != 0, axis=1).sum())
 
 
-def test_few_queries_do_not_pay_for_arranging_the_table() -> None:
+def test_few_queries_do_not_pay_for_reordering_the_table() -> None:
     many = "float32" if vnni.missing() else "int8"
-    assert cpu_kernel.choose_road(50, 1, 10) == "search"
-    assert cpu_kernel.choose_road(50, 100_000, 10) == many
-    assert cpu_kernel.choose_road(50, 1, 100_000) == many  # long lists are not grown one by one
-    assert cpu_kernel.choose_road(2**17, 100_000, 10) == "float32"  # sums of products leave int32
+    assert cpu_kernel.choose_strategy(50, 1, 10) == "search"
+    assert cpu_kernel.choose_strategy(50, 100_000, 10) == many
+    assert cpu_kernel.choose_strategy(50, 1, 100_000) == many  # long lists are not grown one by one
+    assert cpu_kernel.choose_strategy(2**17, 100_000, 10) == "float32"  # sums of products leave int32
 
 
 @pytest.mark.parametrize("queries", [1, 300])
@@ -477,7 +478,7 @@ def test_few_and_many_queries_get_the_same_bits(large: FloatMatrix, queries: int
     itself = np.linspace(0, LARGE - 1, queries).astype(np.int64)
     itself[queries // 2] = -1
     few = search(CPU, rows, 20, rows[itself], itself)
-    with road("float32"):
+    with strategy("float32"):
         assert_same_answer(few, search(CPU, rows, 20, rows[itself], itself))
 
 
@@ -492,7 +493,7 @@ def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
     assert cpu_kernel.plan(400_000, 300, 10, 400_000).bytes < table + 1e9
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_lists_of_another_run_change_no_bit_and_save_scores(
     name: str, workers: int, large: FloatMatrix, monkeypatch: pytest.MonkeyPatch
@@ -502,51 +503,51 @@ def test_lists_of_another_run_change_no_bit_and_save_scores(
     )
     scored: list[int] = []
 
-    def noted(search: cpu_kernel.Search, road: str) -> TopK:
+    def noted(search: cpu_kernel.Search, strategy: str) -> TopK:
         scored.append(int(search.lists.scored.sum()))
-        return answer(search, road)
+        return answer(search, strategy)
 
-    answer = cpu_kernel._answer
-    with road(name, 256), threads.limit(workers):
-        likely = search(CPU, earlier, 10).ids
-        monkeypatch.setattr(cpu_kernel, "_answer", noted)
-        cold, warm = search(CPU, large, 10), search(CPU, large, 10, likely=likely)
-        asked = search(CPU, large, 10, large[::3], np.arange(0, LARGE, 3), likely[::3])
+    answer = cpu_kernel._result
+    with strategy(name, 256), threads.limit(workers):
+        warm_start = search(CPU, earlier, 10).ids
+        monkeypatch.setattr(cpu_kernel, "_result", noted)
+        cold, warm = search(CPU, large, 10), search(CPU, large, 10, warm_start=warm_start)
+        asked = search(CPU, large, 10, large[::3], np.arange(0, LARGE, 3), warm_start[::3])
     assert_same_answer(warm, cold)
     assert_same_answer(asked, TopK(cold.ids[::3], cold.scores[::3]))
     assert scored[1] < scored[0]
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("queries", [None, 3, 700])
-def test_progress_is_told_of_every_pair_of_blocks_by_the_caller(
+def test_progress_counts_every_pair_of_blocks_from_the_caller(
     name: str, queries: int | None, large: FloatMatrix
 ) -> None:
-    told = Told()
-    with road(name, 256), threads.limit(3):
-        cosine_topk.on(CPU)(large, 2, None if queries is None else large[:queries], progress=told)
-    assert told.total is not None
-    assert told.done == told.total > 1
-    assert told.tellers == {threading.get_ident()}
+    recorder = Recorder()
+    with strategy(name, 256), threads.limit(3):
+        cosine_topk.on(CPU)(large, 2, None if queries is None else large[:queries], progress=recorder)
+    assert recorder.total is not None
+    assert recorder.done == recorder.total > 1
+    assert recorder.callers == {threading.get_ident()}
 
 
 def test_an_interrupted_search_ends_and_leaves_the_workers_free(large: FloatMatrix) -> None:
-    with road("float32", 256), pytest.raises(KeyboardInterrupt):
-        cosine_topk.on(CPU)(large, 2, progress=Told(breaks_at=30))
+    with strategy("float32", 256), pytest.raises(KeyboardInterrupt):
+        cosine_topk.on(CPU)(large, 2, progress=Recorder(breaks_at=30))
     assert_same_answer(search(CPU, large[:300], 2), cosine_topk.reference(large[:300], 2))
 
 
 # The proofs behind the filters.
 
 
-def arranged(rows: FloatMatrix) -> Arranged:
+def ordered(rows: FloatMatrix) -> OrderedRows:
     table = np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize == 8 else np.float32)
-    return arrange(table, np.flatnonzero(rows.any(axis=1)), None)
+    return reorder(table, np.flatnonzero(rows.any(axis=1)), None)
 
 
 @given(table=tables())
 def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -> None:
-    side = arranged(table.rows)
+    side = ordered(table.rows)
     packed = float32.unit_rows(side, table.dim)
     unit = packed.panels.transpose(0, 2, 1, 3).reshape(-1, table.dim)[: len(side.rows)]
     margin = float32.rounding(table.dim)
@@ -556,7 +557,7 @@ def test_no_score_is_farther_from_its_float32_filter_than_stated(table: Table) -
 
 @given(table=tables())
 def test_no_score_is_farther_from_its_int8_filter_than_stated(table: Table) -> None:
-    side = arranged(table.rows)
+    side = ordered(table.rows)
     numbers = int8.quantize(side, table.dim)
     rows = len(side.rows)
     integers = numbers.panels.transpose(0, 2, 1, 3).reshape(-1, numbers.panels.shape[1] * 4)[:rows]

@@ -17,7 +17,8 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import FloatMatrix, to_device, to_host
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.memory import tiles
-from gpuemb.kernels.gram import BLOCK_ROWS, CHUNK_ROWS, PROBES, GramSums, RowScaling, blas, cpu, gram, panels
+from gpuemb.kernels.gram import BLOCK_ROWS, CHUNK_ROWS, PROBES, GramSums, RowScaling, cpu, gram
+from gpuemb.kernels.gram.cpu import blas, panels
 
 KERNEL = gram
 PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")
@@ -228,12 +229,12 @@ def test_the_order_of_numbers_in_memory_changes_no_bit(tall: list[FloatMatrix]) 
     assert_same_sums(sums(CPU, turned), sums(CPU, tall))
 
 
-# The roads of the CPU: panels where registers have 512 bits, BLAS elsewhere. Both run everywhere.
+# The strategies of the CPU: panels where registers have 512 bits, BLAS elsewhere. Both run everywhere.
 
 
 @pytest.fixture(params=[blas, panels], ids=["blas", "panels"])
-def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(cpu, "ROAD", request.param)
+def strategy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(cpu, "STRATEGY", request.param)
     taken: ModuleType = request.param
     return taken
 
@@ -241,7 +242,7 @@ def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mod
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 def test_each_road_sums_within_rounding_for_any_number_of_threads(
-    road: ModuleType, preparation: RowScaling, workers: int, tall: list[FloatMatrix]
+    strategy: ModuleType, preparation: RowScaling, workers: int, tall: list[FloatMatrix]
 ) -> None:
     with threads.limit(1):
         expected = sums(CPU, tall, preparation)
@@ -253,7 +254,7 @@ def test_each_road_sums_within_rounding_for_any_number_of_threads(
 
 @pytest.mark.parametrize("dim", [1, 8, 15, 16, 17, 33, 130])
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_each_road_multiplies_tables_of_any_width(road: ModuleType, precision: str, dim: int) -> None:
+def test_each_strategy_multiplies_tables_of_any_width(strategy: ModuleType, precision: str, dim: int) -> None:
     words = CHUNK_ROWS + 3
     tables = [awkward_rows("gaussian", "float32", words, width, width) for width in (dim, 5)]
     found = sums(CPU, tables, "raw", precision)
@@ -265,7 +266,7 @@ def test_each_road_multiplies_tables_of_any_width(road: ModuleType, precision: s
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_each_road_leaves_rows_without_length_out_of_all_tables(road: ModuleType, precision: str) -> None:
+def test_each_strategy_leaves_zero_rows_out_of_all_tables(strategy: ModuleType, precision: str) -> None:
     tables = [awkward_rows("zero rows", "float32", 300, dim, dim) for dim in (20, 9)]
     kept = np.all([table.any(axis=1) for table in tables], axis=0)
     assert 0 < kept.sum() < len(kept)

@@ -1,4 +1,4 @@
-"""The GPU's road to cross-Grams, walked with NumPy: the launcher itself, what it makes on the device."""
+"""The GPU's cross-Grams, executed with NumPy: the launcher itself, and its arrays on the device."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tolerances import assert_same_bits
 from gpuemb.core.arrays import FloatMatrix, to_device
 from gpuemb.core.device import Device
 from gpuemb.core.memory import tiles
-from gpuemb.geometry.crossgrams import cross_grams
+from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.kernels.gram import GramSums, RowScaling, gram
-from gpuemb.kernels.gram import cuda as road
+from gpuemb.kernels.gram import cuda as launcher
 
 CUDA = Device("cuda")
 PREPARATIONS: tuple[RowScaling, ...] = ("raw", "unit")
@@ -48,7 +48,7 @@ def by_products(tables: Sequence[FloatMatrix], preparation: RowScaling = "raw") 
 
 @pytest.fixture(scope="module")
 def tall() -> list[FloatMatrix]:
-    words = 2 * road.BLOCK_ROWS + 123
+    words = 2 * launcher.BLOCK_ROWS + 123
     made = zip(("gaussian", "zero rows", "clusters"), FLOATS, (9, 5, 14), strict=True)
     return [awkward_rows(kind, dtype, words, dim, seed=dim) for kind, dtype, dim in made]
 
@@ -84,7 +84,7 @@ def test_sums_of_blocks_computed_apart_add_up_to_the_same_bits(
     assert_close_sums(whole, tall, preparation)
     parts = [
         by_products([table[a:b] for table in tall], preparation)
-        for a, b in tiles(len(tall[0]), road.BLOCK_ROWS)
+        for a, b in tiles(len(tall[0]), launcher.BLOCK_ROWS)
     ]
     assert len(parts) == 3
     assert_same_sums((parts[0] + parts[1]) + parts[2], whole)
@@ -106,7 +106,7 @@ def test_small_float32_numbers_are_widened_without_loss(seed: int, kind: str) ->
     flushing = rows.view(Flushing)
     assert flushing.astype(np.float64)[0, 1] == 0
     with stand_in.installed(Run()):
-        assert_same_bits(np.array(road.widened(flushing, road.cuda.cupy())), rows.astype(np.float64))
+        assert_same_bits(np.array(launcher.widened(flushing, launcher.cuda.cupy())), rows.astype(np.float64))
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
@@ -122,7 +122,7 @@ def test_tables_of_the_host_stream_through_the_device(
             slot[: stop - start] = table[start:stop]  # the block before is gone
             yield start, slot[: stop - start].view(DeviceArray)
 
-    monkeypatch.setattr(road, "uploaded", uploaded)
+    monkeypatch.setattr(launcher, "uploaded", uploaded)
     maps = []
     for number, table in enumerate(tall):
         table.tofile(tmp_path / str(number))
@@ -131,7 +131,9 @@ def test_tables_of_the_host_stream_through_the_device(
         found = gram.on(CUDA)(maps, preparation)
     expected = by_products(tall, preparation)
     assert_same_sums(GramSums(*map(np.array, found.fields)), expected)
-    assert taken == [(np.memmap, start) for start, _ in tiles(len(tall[0]), road.BLOCK_ROWS) for _ in tall]
+    assert taken == [
+        (np.memmap, start) for start, _ in tiles(len(tall[0]), launcher.BLOCK_ROWS) for _ in tall
+    ]
 
 
 def test_cross_grams_of_a_gpu_stay_there() -> None:

@@ -111,7 +111,7 @@ def drawn(runs: int, words: int, k: int, seed: int = 0) -> Int32:
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("words_a_task", [1, 7, 64, 100, 4096])
 @pytest.mark.parametrize("largest_compared", [-1, 1000])
-def test_any_ranges_threads_and_roads_give_the_same_bits(
+def test_any_ranges_threads_and_strategies_give_the_same_bits(
     words_a_task: int, workers: int, largest_compared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = drawn(4, 150, 10)
@@ -124,7 +124,9 @@ def test_any_ranges_threads_and_roads_give_the_same_bits(
 
 @pytest.mark.parametrize("largest_compared", [-1, 10**6])
 @given(ids=neighbor_lists(), seed=st.integers(0, 99))
-def test_both_roads_count_what_the_reference_counts(largest_compared: int, ids: Int32, seed: int) -> None:
+def test_both_strategies_count_what_the_reference_counts(
+    largest_compared: int, ids: Int32, seed: int
+) -> None:
     shuffled = np.random.default_rng(seed).permuted(ids, axis=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cpu_kernel, "LARGEST_COMPARED", largest_compared)

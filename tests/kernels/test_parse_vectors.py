@@ -22,7 +22,7 @@ from gpuemb.kernels.parse_vectors import cpu as cpu_kernel
 
 KERNEL = parse_vectors
 FIELDS = ("vectors", "words", "hashes", "starts", "status")
-PAST_THE_QUICK_ROAD = b"filler " + b"0.5 " * 40 + b"\n"  # so that the lines before it are not the text's last
+PAST_THE_FAST_PATH = b"filler " + b"0.5 " * 40 + b"\n"  # so that the lines before it are not the text's last
 
 ADVERSARIAL = [
     *("0", "-0", "+0", "-0.0", "0.0", "00", "000.000", "0e5", "0e-400", "0e999999999999999999999"),
@@ -63,9 +63,9 @@ def assert_same_lines(found: ParsedLines, expected: ParsedLines) -> None:
 
 
 def check(device: Device, text: bytes, dim: int) -> ParsedLines:
-    """Parse, and compare with the reference, on the quick road and at the text's end."""
+    """Parse, and compare with the reference, on the fast path and at the text's end."""
     whole = text if text.endswith(b"\n") else text + b"\n"
-    for lines in (text, whole + PAST_THE_QUICK_ROAD):
+    for lines in (text, whole + PAST_THE_FAST_PATH):
         expected = parse_vectors.reference(np.frombuffer(lines, np.uint8), dim)
         assert_same_lines(parse(device, lines, dim), expected)
     return parse(device, text, dim)

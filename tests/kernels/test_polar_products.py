@@ -1,4 +1,4 @@
-"""The GPU's road to a polar factor, walked with NumPy: the very lines of cuda.py."""
+"""The GPU's iteration to a polar factor, executed with NumPy: the lines of cuda.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tolerances import assert_same_bits, assert_within, rotation_error, singular
 
 from gpuemb.core.arrays import Float64
 from gpuemb.kernels.polar import PolarFactors, polar
-from gpuemb.kernels.polar import cuda as road
+from gpuemb.kernels.polar import cuda as launcher
 
 CONDITIONS = [1.0, 1e1, 1e2, 1e4, 1e6, 1e8, 1e10, 1e12]
 PRODUCTS = [2, 20, 24, 34, 48, 56, 70, 78]  # of the docstring, geometric σ at d = 300
@@ -45,7 +45,7 @@ def made(shape: tuple[int, int], singular: Float64, seed: int) -> Float64:
 
 
 def by_products(products: Float64, xp: Any = np) -> PolarFactors:
-    return road.factors_by_products(products, xp)
+    return launcher.factors_by_products(products, xp)
 
 
 def assert_as_good_as_an_svd(found: PolarFactors, products: Float64) -> None:
@@ -71,18 +71,19 @@ def test_products_lead_where_an_svd_leads_whatever_the_condition(
     assert (found.taken > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(SPECTRA))
 def test_products_lead_where_an_svd_leads_at_full_size(kind: str) -> None:
     products = np.stack([made((300, 300), SPECTRA[kind](300, condition), 7) for condition in CONDITIONS])
     found = by_products(products)
     assert_as_good_as_an_svd(found, products)
     assert (found.taken > 0).all()
-    assert (found.taken <= 2 * road.LIMIT).all()
+    assert (found.taken <= 2 * launcher.LIMIT).all()
 
 
 def test_the_number_of_products_is_the_documented_one() -> None:
     products = np.stack([made((300, 300), SPECTRA["geometric"](300, c), 0) for c in CONDITIONS])
-    _, taken = road.orthogonalize(products, np)
+    _, taken = launcher.orthogonalize(products, np)
     assert (np.abs(taken - PRODUCTS) <= 2).all()  # rounding may cost or save a step
 
 
@@ -100,7 +101,7 @@ def test_batch_mates_do_not_touch_each_other(shape: tuple[int, int], seed: int, 
     spectra = [SPECTRA["geometric"](min(shape), condition) for condition in (1e12, 1.0, 1e3, 1e3)]
     products = np.stack([*(made(shape, s, seed + i) for i, s in enumerate(spectra)), np.zeros(shape)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(road, "BYTES_AT_ONCE", bytes_at_once)
+        patch.setattr(launcher, "BYTES_AT_ONCE", bytes_at_once)
         together = by_products(products)
     for index in range(len(products)):
         alone = by_products(products[[index]])
@@ -125,7 +126,7 @@ def test_short_rank_is_reported_and_goes_through_an_svd(
 
 def test_what_does_not_converge_in_time_goes_through_an_svd(monkeypatch: pytest.MonkeyPatch) -> None:
     products = np.stack([made((9, 6), SPECTRA["geometric"](6, condition), 0) for condition in (1.0, 1e6)])
-    monkeypatch.setattr(road, "LIMIT", 5)
+    monkeypatch.setattr(launcher, "LIMIT", 5)
     found = by_products(products)
     assert found.taken.tolist() == [2, 0]
     assert_as_good_as_an_svd(found, products)

@@ -26,7 +26,7 @@ from gpuemb.kernels.tokenize import (
 )
 from gpuemb.kernels.tokenize.cpu import BLOCK
 from gpuemb.kernels.tokenize.cpu import tokenize as fast
-from gpuemb.kernels.tokenize.spellings import FIRST_BITS, Spellings, arranged, places_of, renumbered
+from gpuemb.kernels.tokenize.string_table import FIRST_BITS, StringTable, places_of, renumbered, selected
 
 
 def points(belongs: object) -> Bytes:
@@ -49,13 +49,13 @@ def bytes_of(text: str | bytes) -> Bytes:
     return np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8)
 
 
-def words_of(spellings: Spellings) -> list[str]:
+def words_of(spellings: StringTable) -> list[str]:
     return spellings.joined().tobytes().decode().split("\n")[:-1]
 
 
 def assert_same(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
     """Equal arrays of equal types where the text is sound; the same complaint where it is not."""
-    ours, theirs = Spellings(), Spellings()
+    ours, theirs = StringTable(), StringTable()
     found, expected = fast(text, members, inner, ours), tokenize.reference(text, members, inner, theirs)
     assert (found.problem, found.place) == (expected.problem, expected.place)
     if expected.problem == NONE:
@@ -128,7 +128,7 @@ def test_a_token_longer_than_a_page_is_refused(rule: str, length: int, letter: s
 @RULE
 def test_more_spellings_than_slots(rule: str) -> None:
     words = [f"w{number:x}" for number in range(3 << FIRST_BITS)] * 2
-    spellings = Spellings()
+    spellings = StringTable()
     found = fast(bytes_of(" ".join(words)), *RULES[rule], spellings)
     assert found.ids.tolist() == [*range(3 << FIRST_BITS)] * 2
     assert words_of(spellings) == words[: 3 << FIRST_BITS]
@@ -157,7 +157,7 @@ def test_texts_of_almost_nothing(rule: str, text: str) -> None:
 
 
 def test_blank_lines_are_those_of_white_space_alone() -> None:
-    found = fast(bytes_of("word\n\n \t\r\n...\n"), *RULES["default"], Spellings())
+    found = fast(bytes_of("word\n\n \t\r\n...\n"), *RULES["default"], StringTable())
     assert found.blank.tolist() == [False, True, True, False]
     assert found.ends.tolist() == [1, 1, 1, 1]
 
@@ -165,7 +165,7 @@ def test_blank_lines_are_those_of_white_space_alone() -> None:
 @settings(deadline=None)
 @given(texts=st.lists(st.text("abé ", max_size=60), max_size=8))
 def test_spellings_of_many_texts_have_one_number_each(texts: list[str]) -> None:
-    spellings, expected, counts = Spellings(), dict[str, int](), Counter[str]()
+    spellings, expected, counts = StringTable(), dict[str, int](), Counter[str]()
     for text in texts:
         found = fast(bytes_of(text), *RULES["default"], spellings)
         counts.update(text.split())
@@ -183,11 +183,11 @@ def test_spellings_of_many_texts_have_one_number_each(texts: list[str]) -> None:
 @settings(deadline=None)
 @given(words=st.lists(st.text("abé", min_size=1, max_size=20), unique=True, max_size=20), data=st.data())
 def test_spellings_are_arranged_in_any_order(words: list[str], data: st.DataObject) -> None:
-    spellings, text = Spellings(), bytes_of("".join(f"{word}\n" for word in words))
+    spellings, text = StringTable(), bytes_of("".join(f"{word}\n" for word in words))
     spellings.number(text, places_of(text))
     rows = data.draw(st.lists(st.integers(0, len(words) - 1))) if words else []
     with threads.limit(data.draw(st.integers(1, 3))):
-        found = arranged(spellings.joined(), spellings.starts, np.array(rows, np.int64))
+        found = selected(spellings.joined(), spellings.starts, np.array(rows, np.int64))
     assert found.tobytes().decode() == "".join(f"{words[row]}\n" for row in rows)
 
 
@@ -206,7 +206,7 @@ def test_tokens_get_other_numbers_or_are_left_out(
 
 
 def test_spellings_beyond_the_first_room_keep_their_numbers() -> None:
-    spellings = Spellings()
+    spellings = StringTable()
     for turn in range(3):
         text = bytes_of("".join(f"{turn}-{number:012d}\n" for number in range(2 << FIRST_BITS)))
         before = len(spellings)

@@ -237,7 +237,7 @@ def test_a_corpus_larger_than_its_memory_has_the_same_counts(device: Device, sid
     """A GPU takes it in stretches, and brings cells home between them; a CPU has no such border."""
     corpus, weights = zipf(300, 90, seed=6), weights_of(7, "harmonic")[0]
     expected = window_counts.reference(corpus.ids, corpus.starts, None, corpus.words, weights, side)
-    with planned(50, room=180):
+    with planned(50, capacity=180):
         assert_same_counts(count(device, corpus, weights, side), expected)
 
 

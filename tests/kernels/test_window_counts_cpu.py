@@ -21,13 +21,13 @@ from gpuemb.kernels.window_counts import (
     CountedRows,
     Side,
     Weighting,
-    result,
     weights_of,
     window_counts,
 )
 from gpuemb.kernels.window_counts import cpu as cpu_kernel
-from gpuemb.kernels.window_counts.grouping import stretches_of
-from gpuemb.kernels.window_counts.result import cut_ranges
+from gpuemb.kernels.window_counts.cpu import row_ranges
+from gpuemb.kernels.window_counts.cpu.row_ranges import cut_ranges
+from gpuemb.kernels.window_counts.cpu.word_positions import token_ranges
 
 SIDES: tuple[Side, ...] = ("both", "left", "right")
 cell_limits = st.sampled_from([1, 30, 1 << 19])
@@ -98,9 +98,9 @@ def test_any_border_of_frequent_words_gives_the_reference_s_bits(
 )
 def test_stretches_cover_every_token_once_and_name_its_documents(sizes: list[int], parts: int) -> None:
     starts = np.cumsum([0, *sizes])
-    stretches = stretches_of(starts, parts)
-    assert [token for part in stretches for token in range(part.low, part.high)] == list(range(starts[-1]))
-    for part in stretches:
+    parts = token_ranges(starts, parts)
+    assert [token for part in parts for token in range(part.low, part.high)] == list(range(starts[-1]))
+    for part in parts:
         assert starts[part.first] <= part.low
         assert starts[part.last] >= part.high
 
@@ -123,7 +123,7 @@ def test_ranges_cover_every_rarer_word_once_and_hold_their_cells(
 
 
 def test_counts_that_the_free_memory_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result, "available_host_bytes", lambda: 3 * CELL_BYTES)
+    monkeypatch.setattr(row_ranges, "available_host_bytes", lambda: 3 * CELL_BYTES)
     weights, _ = weights_of(1, "flat")
     assert len(count(Corpus([[0, 1, 1]], 2), weights).data) == 3
     with pytest.raises(MemoryBudgetError, match="36 B of counts"):

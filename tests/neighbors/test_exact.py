@@ -112,29 +112,29 @@ def test_lists_of_another_run_change_nothing() -> None:
     expected = nearest_neighbors(rows, 10)
     earlier = nearest_neighbors(rows + 0.1 * other, 10)
     guesses: list[Any] = [earlier, earlier.ids, earlier.ids.astype(np.int64), np.full((700, 0), -1)]
-    for likely in guesses:
-        found = nearest_neighbors(rows, 10, likely=likely)
+    for warm_start in guesses:
+        found = nearest_neighbors(rows, 10, warm_start=warm_start)
         assert_same_bits(found.ids, expected.ids)
         assert_same_bits(found.scores, expected.scores)
-    asked = nearest_neighbors(rows, 10, queries=[3, 5], likely=earlier.ids[[3, 5]])
+    asked = nearest_neighbors(rows, 10, queries=[3, 5], warm_start=earlier.ids[[3, 5]])
     assert_same_bits(asked.ids, expected.ids[[3, 5]])
 
 
 @pytest.mark.parametrize(
-    ("likely", "error", "message"),
+    ("warm_start", "error", "message"),
     [
-        (np.zeros((8, 2), np.int32), ShapeError, r"likely is ndarray \(8, 2\)"),
-        ([[1]] * 8, ShapeError, "likely is list"),
-        (np.zeros((9, 2)), DTypeError, "likely holds float64"),
-        (np.zeros((9, 2), np.uint8), DTypeError, "likely holds uint8"),
-        (np.full((9, 2), 9), ShapeError, "likely rows run from 9 to 9"),
-        (np.full((9, 2), -2), ShapeError, "likely rows run from -2 to -2"),
-        (np.full((9, 2), 2**32), ShapeError, "likely rows run from 4294967296"),
+        (np.zeros((8, 2), np.int32), ShapeError, r"warm_start is ndarray \(8, 2\)"),
+        ([[1]] * 8, ShapeError, "warm_start is list"),
+        (np.zeros((9, 2)), DTypeError, "warm_start holds float64"),
+        (np.zeros((9, 2), np.uint8), DTypeError, "warm_start holds uint8"),
+        (np.full((9, 2), 9), ShapeError, "warm_start rows run from 9 to 9"),
+        (np.full((9, 2), -2), ShapeError, "warm_start rows run from -2 to -2"),
+        (np.full((9, 2), 2**32), ShapeError, "warm_start rows run from 4294967296"),
     ],
 )
-def test_likely_rows_that_are_no_rows_are_refused(likely: Any, error: Any, message: str) -> None:
+def test_warm_start_rows_that_are_no_rows_are_refused(warm_start: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        nearest_neighbors(table(), 2, likely=likely)
+        nearest_neighbors(table(), 2, warm_start=warm_start)
 
 
 def test_rows_without_length_have_no_neighbors_and_are_nobodys() -> None:

@@ -60,7 +60,7 @@ def test_large_tables_full_of_ties_are_answered_in_row_order(k: int) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("few", [0, 10**9])
-def test_both_roads_and_any_threads_give_the_same_bits(
+def test_both_filters_and_any_threads_give_the_same_bits(
     workers: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, asked = table(700, 20), table(30, 20, seed=1)

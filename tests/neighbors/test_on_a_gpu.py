@@ -201,7 +201,7 @@ def test_a_memory_map_is_searched_on_the_gpu_and_answered_on_the_host(
 def test_lists_of_another_run_may_be_given_with_a_table_of_the_host(moved: list[str]) -> None:
     rows = table()
     expected = nearest_neighbors(rows, 5)
-    found = nearest_neighbors(rows, 5, likely=nearest_neighbors(table(seed=1), 5), device="cuda:0")
+    found = nearest_neighbors(rows, 5, warm_start=nearest_neighbors(table(seed=1), 5), device="cuda:0")
     assert_same_bits(found.ids, expected.ids)
     assert_same_bits(found.scores, expected.scores)
 
@@ -257,8 +257,8 @@ def test_a_table_of_the_gpu_is_computed_on_where_it_is(moved: list[str]) -> None
             door(rows, device="gpu")
     with pytest.raises(DeviceError, match="the table is on cpu but queries is on cuda:0"):
         nearest_neighbors(rows, 3, queries=gpu(rows), device="cuda")
-    with pytest.raises(DeviceError, match="the table is on cpu but likely is on cuda:0"):
-        nearest_neighbors(rows, 3, likely=gpu(expected.ids), device="cuda")
+    with pytest.raises(DeviceError, match="the table is on cpu but warm_start is on cuda:0"):
+        nearest_neighbors(rows, 3, warm_start=gpu(expected.ids), device="cuda")
     assert moved == []
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ import pytest
 from gpuemb.core.arrays import Float64, Int32
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.report import figures, heatmaps
+from gpuemb.report.style import Plot
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs
@@ -21,16 +26,39 @@ Build = Callable[..., StudyResult]
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Return the maker of studies, each in the test's own folder."""
+    """Return the maker of studies, each in the test's own folder; equal ones share their models."""
 
-    def made(*models: ModelConfig, **options: object) -> StudyResult:
-        return study(tmp_path / "study", *models, **options)  # type: ignore[arg-type]
+    def made(*models: ModelConfig, **options: Any) -> StudyResult:
+        return replace(study(*models, **options), folder=tmp_path / "study")
 
     return made
 
 
+def once(draw: Callable[..., tuple[Plot, ...]]) -> Callable[..., tuple[Plot, ...]]:
+    """Draw what is the very same objects once."""
+    kept: dict[tuple[int, ...], tuple[object, tuple[Plot, ...]]] = {}  # with the objects: an id is theirs
+
+    def drawn(*given: object) -> tuple[Plot, ...]:
+        key = tuple(map(id, given))
+        if key not in kept:
+            kept[key] = given, draw(*given)
+        return kept[key][1]
+
+    return drawn
+
+
+DRAWN_ONCE = once(figures.figures), once(heatmaps.heat_maps)
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a model's figures for the first page that shows it, and take them again for others."""
+    monkeypatch.setattr(figures, "figures", DRAWN_ONCE[0])
+    monkeypatch.setattr(heatmaps, "heat_maps", DRAWN_ONCE[1])
+
+
+@cache
 def study(
-    folder: Path,
     *models: ModelConfig,
     words: int | Sequence[str] = 300,
     dim: int = 12,
@@ -42,7 +70,6 @@ def study(
     """Make up a study whose words are the less stable the rarer they are.
 
     Args:
-        folder: where it is kept.
         models: what was trained.
         words: how many, or which.
         dim: dimensions.
@@ -64,7 +91,7 @@ def study(
         "machine": {"cpu": "a processor", "cores": 8, "memory_bytes": 16_000_000_000},
         "versions": {"gpuemb": "0.1", "numpy": np.__version__},
     }
-    return StudyResult(folder, config, vocabulary, int(counts.sum()), 38_692, results, record)
+    return StudyResult(Path(), config, vocabulary, int(counts.sum()), 38_692, results, record)
 
 
 def vectors(config: ModelConfig, words: int, dim: int, noise: float, zero_rows: Sequence[int]) -> Float64:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from slow import cases
 
 from gpuemb.report.figures import figures
 from gpuemb.report.heatmaps import heat_maps
@@ -25,11 +26,12 @@ CASES = {
     "two runs": ((replace(GLOVE, seeds=(0, 1)),), {}),
     "identical runs": ((ModelConfig(PPMISVD(dim=12)),), {"noise": 0.0}),
     "words without a vector": ((GLOVE,), {"zero_rows": (0, 7)}),
-    "one neighbor": ((GLOVE,), {"k": 1}),
-    "three dimensions": ((GLOVE,), {"dim": 3}),
     "few words": ((GLOVE,), {"words": 12}),
     "many runs": ((replace(GLOVE, seeds=tuple(range(14))),), {"words": 60}),
+    "one neighbor": ((GLOVE,), {"k": 1}),
+    "three dimensions": ((GLOVE,), {"dim": 3}),
 }
+SLOW = ("two runs", "few words", "one neighbor", "three dimensions")  # test_page.py has pages of such too
 
 
 def drawn(result: StudyResult) -> tuple[Plot, ...]:
@@ -37,7 +39,7 @@ def drawn(result: StudyResult) -> tuple[Plot, ...]:
     return (*figures(model, result.vocabulary.counts), *heat_maps(model))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", cases(*(case for case in CASES if case not in SLOW), slow=SLOW))
 def test_every_figure_is_one_svg_element_of_any_width(build: Build, case: str) -> None:
     models, options = CASES[case]
     for plot in drawn(build(*models, **options)):

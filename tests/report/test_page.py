@@ -21,6 +21,8 @@ from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import StudyResult, WordMeasures
 from gpuemb.training.recipes import PPMISVD, GloVe
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 Build = Callable[..., StudyResult]
 GLOVE = ModelConfig(GloVe(dim=12))
 SVD = ModelConfig(PPMISVD(dim=12), vary="bootstrap")

@@ -25,7 +25,10 @@ class Known:
         self.name, self.kinds = name, kinds
 
     def runs_on(self, kind: str) -> bool:
-        return kind in self.kinds
+        return self.place(kind) != ""
+
+    def place(self, kind: str) -> str:
+        return f"{kind}.py" if kind in self.kinds else ""
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, lack: Lack, *kernels: Known) -> None:
@@ -54,7 +57,7 @@ def test_one_missing_file_is_the_reason_for_the_cpu(monkeypatch: pytest.MonkeyPa
     pretend(monkeypatch, Lack("", ""), BOTH, ONE)
     found = info()
     assert (found.chosen, found.why) == ("cpu", "1 of a study's 2 kernels have no CUDA file")
-    assert found.kernels["polar_factors"]["cuda"].reason == "polar_factors has no cuda.py"
+    assert found.kernels["polar_factors"]["cuda"].reason == "polar_factors has no cuda.py or cuda/"
 
 
 def test_without_cuda_it_is_said_what_is_missing_and_where_it_comes_from(
@@ -85,7 +88,7 @@ def test_programs_get_all_of_it() -> None:
     found = json.loads(json.dumps(info().as_mapping()))
     assert list(found["kernels"]) == NAMES
     for kernel in found["kernels"].values():
-        assert kernel["cpu"] == {"file": "cpu.py", "reason": ""}
+        assert kernel["cpu"] in ({"file": "cpu.py", "reason": ""}, {"file": "cpu/", "reason": ""})
         assert set(kernel["cuda"]) == {"file", "reason"}
     assert found["chosen"] == info().chosen
     assert set(found["versions"]) >= {"gpuemb", "numpy"}

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from corpus.texts import random_documents, random_text
+from gpuemb.stability.measures import LIST_MEASURES, MEASURES
 from tolerances import EPS64
 
 from gpuemb.core.errors import ConfigError, StorageError
@@ -25,15 +26,15 @@ from gpuemb.corpus.tokens import read_corpus
 from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.files import load
 from gpuemb.geometry.cka import cka
+from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.pip import pip_loss
-from gpuemb.geometry.procrustes import aligned_cosines, procrustes
+from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.spectrum import spectrum_distance
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 from gpuemb.stability import study as study_module
 from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
-from gpuemb.stability.measures import LIST_MEASURES, MEASURES
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.study import study
@@ -316,9 +317,9 @@ def test_lists_have_the_same_bits_whether_or_not_the_run_before_has_its_own(
         shutil.rmtree(units[ids[run].tobytes()])
     starts: list[Any] = []
 
-    def noted(table: Any, k: int, *, likely: Any = None) -> Any:
-        starts.append(likely)
-        return nearest_neighbors(table, k, likely=likely)
+    def noted(table: Any, k: int, *, warm_start: Any = None) -> Any:
+        starts.append(warm_start)
+        return nearest_neighbors(table, k, warm_start=warm_start)
 
     monkeypatch.setattr(study_module, "nearest_neighbors", noted)
     study(config, out=folder, threads=1)

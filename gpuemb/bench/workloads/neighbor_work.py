@@ -9,10 +9,10 @@ import numpy as np
 from gpuemb.bench.workloads.work import Work
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.kernels.cosine_search import FEW_QUERIES, by_int8
-from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_road, plan
-from gpuemb.kernels.cosine_topk.cuda import ROAD
-from gpuemb.kernels.cosine_topk.halves import COLUMNS
-from gpuemb.kernels.cosine_topk.search import SIDE
+from gpuemb.kernels.cosine_topk.cpu import BLOCK, choose_strategy, plan
+from gpuemb.kernels.cosine_topk.cuda import STRATEGY
+from gpuemb.kernels.cosine_topk.cuda.float16_rows import COLUMNS
+from gpuemb.kernels.cosine_topk.cuda.state import SIDE
 
 MEMORY_BOUND_QUERIES = 4  # up to this many, reading a table takes longer than multiplying with it
 
@@ -24,7 +24,7 @@ def cosine_topk(shape: Mapping[str, int]) -> Work:
     """
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     queries = shape.get("queries", words)
-    int8 = choose_road(dim, queries, k) == "int8"
+    int8 = choose_strategy(dim, queries, k) == "int8"
     pairs = queries * words if "queries" in shape else words * (words + min(BLOCK, words)) // 2
     return Work(
         2 * pairs * dim,
@@ -86,7 +86,7 @@ def cosine_topk_cuda(shape: Mapping[str, int]) -> Work:
     """Products of the filter on a GPU: each pair of words once unless they are stored."""
     words, dim, k = shape["words"], shape["dim"], shape["k"]
     padded = -(-dim // COLUMNS) * COLUMNS
-    once = ROAD == "fused"
+    once = STRATEGY == "fused"
     return Work(
         2 * padded * (words * (words + SIDE) // 2 if once else words**2),
         4 * words * dim + 12 * words * k,

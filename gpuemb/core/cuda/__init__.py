@@ -1,6 +1,6 @@
 """CuPy for launchers: its import, compilation of ``.cu`` files, retries with less memory.
 
-A launcher, ``kernels/<name>/cuda.py``, reads like this::
+A launcher, ``kernels/<name>/cuda.py`` or ``kernels/<name>/cuda/``, reads like this::
 
     module = cuda.load(Path(__file__).with_name("overlap.cu"), ["overlap<16>"])
     module.get_function("overlap<16>")((blocks,), (threads,), (ids, shared), shared_mem=bytes)

@@ -154,6 +154,12 @@ def load(
         ConfigError: an option with an invalid value, or one that this format does not use.
 
     Cost: one pass over the file, the table and one tile in memory.
+
+    Example:
+        >>> ge.save(ge.Embedding(x, words), "table.vec.gz")
+        >>> table = ge.load("table.vec.gz", limit=10)
+        >>> len(table), table.vectors.dtype
+        (10, dtype('float32'))
     """
     if format is not None:
         check_choice("load", "format", format, list(FORMATS))
@@ -237,6 +243,11 @@ def save(x: Any, path: str | Path, *, words: Sequence[str] | None = None, format
         NonFiniteError: a number beyond float32, where the format holds float32.
         ConfigError: an unknown ending.
         StorageError: the folder cannot be written, or another table of that name has other words.
+
+    Example:
+        >>> ge.save(ge.Embedding(x, words), "table.npy")
+        >>> np.array_equal(ge.load("table.npy").vectors, x)
+        True
     """
     if isinstance(x, Embedding) and words is not None:
         raise DTypeError(

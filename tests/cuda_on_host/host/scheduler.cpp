@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -22,7 +23,7 @@ namespace {
 
 constexpr size_t STACK = 64 << 10;
 constexpr uint64_t MOST_TURNS = 4'000'000;  // of a block's threads
-std::vector<unsigned char> stacks;
+std::unique_ptr<unsigned char[]> stacks;  // of one launch: each text is a library, and none is ever unloaded
 std::jmp_buf scheduler, failure;
 std::mt19937_64 numbers;
 int votes;
@@ -39,7 +40,7 @@ void first_frame() {
 void start(Thread& thread) {
     ucontext_t frame;
     getcontext(&frame);
-    frame.uc_stack.ss_sp = stacks.data() + STACK * thread.number;
+    frame.uc_stack.ss_sp = stacks.get() + STACK * thread.number;
     frame.uc_stack.ss_size = STACK;
     frame.uc_link = nullptr;
     makecontext(&frame, first_frame, 0);
@@ -158,6 +159,12 @@ void run_blocks() {
     for (uint64_t block : order) run_block(block);
 }
 
+int finished(int failed) {
+    end_launch();
+    stacks.reset();
+    return failed;
+}
+
 }  // namespace
 
 void wait(State state) {
@@ -180,7 +187,7 @@ void before_atomic(const void* address, size_t bytes, const void* code) {
 }
 
 bool on_a_stack(const unsigned char* address, const Thread& thread) {
-    const unsigned char* start = stacks.data() + STACK * thread.number;
+    const unsigned char* start = stacks.get() + STACK * thread.number;
     return address >= start && address < start + STACK;
 }
 
@@ -210,15 +217,11 @@ extern "C" int on_host_run(const on_host::Launch* asked) {
     grid_size = dim3(asked->grid[0], asked->grid[1], asked->grid[2]);
     block_size = dim3(asked->block[0], asked->block[1], asked->block[2]);
     threads.resize(static_cast<size_t>(block_size.x) * block_size.y * block_size.z);
-    stacks.resize(STACK * threads.size());
+    stacks.reset(new unsigned char[STACK * threads.size()]);
     numbers.seed(asked->seed);
     current = nullptr;
-    if (_setjmp(failure)) {
-        end_launch();
-        return 1;
-    }
+    if (_setjmp(failure)) return finished(1);
     begin_launch();
     run_blocks();
-    end_launch();
-    return 0;
+    return finished(0);
 }

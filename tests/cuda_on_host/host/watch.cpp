@@ -164,7 +164,6 @@ void begin_launch() {
     Memory shared = {};
     first_shared = 0;
     dl_iterate_phdr(find_segments, &shared);
-    regions.clear();
     for (int i = 0; i < launch->array_count; ++i) add_region(launch->arrays[i]);
     add_region(shared);
     dynamic_store.resize(launch->shared_bytes + ALIGNMENT + RED_ZONE);
@@ -175,7 +174,10 @@ void begin_launch() {
     watching = true;
 }
 
-void end_launch() { watching = false; }
+void end_launch() {
+    watching = false;
+    regions.clear();  // eighty bytes for each byte of the arrays
+}
 
 void begin_block() {
     ++block_number;

@@ -1,0 +1,158 @@
+"""Measures of two tables with one number for each word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
+from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.geometry.grams.build import pair_grams
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.thin_qr import over_tiles, triangles
+
+T = TypeVar("T")
+
+
+def pip_per_word(x: Any, y: Any) -> Array:
+    """Return ``(V,)`` float64 ``‖(XXᵀ − YYᵀ)_i‖``: how far each word's inner products differ.
+
+    Their squares add up to the squared :func:`pip_loss`. Rotation and the order of words change nothing,
+    scale and translation do. Where a word's number has too few digits left of its squares, all are taken
+    from the triangle of the thin QR of ``[X Y]``, right to about ``eps·σ_1·‖x_i‖``.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
+    Source: Yin and Shen (2018); Definitions §4.
+
+    Example:
+        >>> each = ge.pip_per_word(x, y)
+        >>> each.shape, bool(np.isclose(np.sum(each**2), ge.pip_loss(x, y).value ** 2))
+        ((50,), True)
+    """
+    return pip_of_words(pair_grams("pip_per_word", [x, y], "raw", "float64"), 0, 1)
+
+
+def pip_of_words(grams: Grams, s: int, t: int) -> Array:
+    """Return :func:`pip_per_word` of two runs from their raw products and rows."""
+    sums, tables = grams.pair(s, t), grams.source_rows().of((s, t)).tables()
+    xp = namespace_of(*tables)
+
+    def squares(left: Array, right: Array) -> tuple[Array, bool]:
+        size = xp.sum((left @ sums.gram_x) * left, axis=1) + xp.sum((right @ sums.gram_y) * right, axis=1)
+        squared = size - 2 * xp.sum((left @ sums.cross) * right, axis=1)
+        return squared, bool(xp.any((squared < NEARLY_EQUAL * size) & (size > 0)))
+
+    pieces, lost = zip(*_of_rows(squares, tables), strict=True)
+    if any(lost):
+        return _pip_from_triangle(tables)
+    squared = xp.concat(list(pieces))
+    return xp.sqrt(xp.where(squared > 0, squared, xp.zeros_like(squared)))
+
+
+def _pip_from_triangle(tables: list[FloatMatrix]) -> Array:
+    """``‖R_x x_i − R_y y_i‖``, R the triangle of ``[X Y]``: no square is subtracted."""
+    xp = namespace_of(*tables)
+    first, second = (xp.matrix_transpose(part) for part in triangles(tables, centered=False))
+
+    def gap(left: Array, right: Array) -> Array:
+        return xp.sqrt(xp.sum((left @ first - right @ second) ** 2, axis=1))
+
+    return xp.concat(list(_of_rows(gap, tables)))
+
+
+def second_order_cosine(x: Any, y: Any) -> Array:
+    """Return ``(V,)`` float64: each word's cosines to the whole vocabulary in X, compared with those in Y.
+
+    The cosine of row ``i`` of the two ``V×V`` cosine matrices, the word itself included; between −1 and 1.
+    Rotation, reflection and the length of any row change nothing. NaN for a word that has no length in
+    either table; such words are compared with none.
+
+    Args:
+        x: an Embedding or a float array ``(V, d)``.
+        y: another, ``(V, d')``; row ``i`` is the same word.
+
+    Raises:
+        ShapeError, DTypeError, NonFiniteError: as the tables require.
+        VocabularyError: the tables list other words; the first is named.
+
+    Cost: ``V·(d + d')²`` flops and one more pass of twice as many.
+    Source: Eger and Mehler (2016); Definitions §4.
+
+    Example:
+        >>> each = ge.second_order_cosine(x, y)
+        >>> each.shape, round(float(each.min()), 2) > 0.9
+        ((50,), True)
+    """
+    return second_order_of_words(pair_grams("second_order_cosine", [x, y], "unit", "float64"), 0, 1)
+
+
+def second_order_of_words(grams: Grams, s: int, t: int) -> Array:
+    """Return :func:`second_order_cosine` of two runs from the products of unit rows, and the rows."""
+    own = grams.of_pair(s, t)
+    sums = grams.pair(s, t) if own is grams else own.pair(0, 1)
+    tables = grams.source_rows().of((s, t)).tables()
+    xp = namespace_of(*tables)
+
+    def cosines(left: Array, right: Array) -> Array:
+        left, known = _unit(left)
+        right, other = _unit(right)
+        known = known & other
+        size = xp.sum((left @ sums.gram_x) * left, axis=1) * xp.sum((right @ sums.gram_y) * right, axis=1)
+        scale = xp.sqrt(xp.where(known, size, xp.ones_like(size)))
+        cosine = xp.sum((left @ sums.cross) * right, axis=1) / scale
+        return xp.where(known, cosine, xp.full_like(cosine, math.nan))
+
+    return xp.concat(list(_of_rows(cosines, tables)))
+
+
+@threads.single_threaded_blas()
+def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
+    """Return ``(V,)`` float64 ``cos(x_i Q, y_i)``; NaN for a row without length; ``Q = 1`` when None.
+
+    The narrower table is padded with zeros, so that no rotation shortens a row: the same in both orders.
+
+    Cost: ``2·V·d²`` flops, one pass in tiles. Source: Hamilton (2016, ACL); Definitions §2.
+    """
+    xp = namespace_of(x, y)
+    if rotation is not None and x.shape[1] > y.shape[1]:
+        x, y, rotation = y, x, xp.matrix_transpose(rotation)
+    pieces = []
+    for start, stop in tiles(x.shape[0], rows_per_tile(24 * x.shape[1])):
+        left, right = (xp.astype(t[start:stop, :], xp.float64) for t in (x, y))
+        if rotation is not None:
+            left = left @ rotation
+        lengths = xp.sqrt(xp.sum(left**2, axis=1)) * xp.sqrt(xp.sum(right**2, axis=1))
+        known = lengths > 0
+        cosine = xp.sum(left * right, axis=1) / xp.where(known, lengths, xp.ones_like(lengths))
+        pieces.append(xp.where(known, cosine, xp.full_like(cosine, math.nan)))
+    return xp.concat(pieces)
+
+
+def _unit(rows: Array) -> tuple[Array, Array]:
+    xp = namespace_of(rows)
+    lengths = xp.sqrt(xp.sum(rows**2, axis=1))
+    known = lengths > 0
+    return rows / xp.where(known, lengths, xp.ones_like(lengths))[:, None], known
+
+
+def _of_rows(function: Callable[[Array, Array], T], tables: list[FloatMatrix]) -> Iterator[T]:
+    """``function`` of both tables' rows, widened, a tile after the other."""
+    xp = namespace_of(*tables)
+
+    def widened(rows: tuple[int, int]) -> T:
+        left, right = (xp.astype(table[rows[0] : rows[1], :], xp.float64) for table in tables)
+        return function(left, right)
+
+    step = rows_per_tile(24 * (tables[0].shape[1] + tables[1].shape[1]))
+    return over_tiles(widened, tables[0], step)

@@ -1,0 +1,1 @@
+"""Correlations of the entries of two cosine matrices, ranks among them."""

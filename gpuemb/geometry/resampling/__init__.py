@@ -1,0 +1,1 @@
+"""Permutations and bootstrap over words."""

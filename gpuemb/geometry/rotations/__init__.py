@@ -1,0 +1,1 @@
+"""Best orthogonal maps between tables and the distances they leave."""

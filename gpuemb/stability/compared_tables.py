@@ -1,0 +1,163 @@
+"""Tables over the same words, with what several measures of them share, computed when first needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, device_of, to_host
+from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.progress import SILENT, Progress
+from gpuemb.geometry.cross_grams import CrossGrams
+from gpuemb.geometry.grams.build import summed
+from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.geometry.per_word import aligned_cosines
+from gpuemb.geometry.rotations.polar_factors import polar_factors
+from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.stability.statistics import mean_of_known
+
+LIST_MEASURES = {  # name of the measure: attribute of NeighborOverlap, (P, V)
+    "overlap": "per_word",
+    "jaccard": "jaccard",
+    "rank_biased_overlap": "rank_biased",
+    "average_overlap": "average_overlap",
+    "rank_similarity": "rank_similarity",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ListAgreement:
+    """How far the neighbor lists of all runs agree.
+
+    Attributes:
+        pairs: ``(S, S)`` mean over words of each list measure.
+        stability: ``(V,)`` mean overlap over pairs.
+        lowest: ``(V,)`` overlap of the pair of runs that agrees least.
+        in_all_runs: ``(V,)`` neighbors in the lists of all runs.
+        joint_reliability: ``(V,)`` the same as a share of the neighbors in any list.
+        chance: the mean overlap of independent lists.
+    """
+
+    pairs: dict[str, Float64]
+    stability: Float64
+    lowest: Float64
+    in_all_runs: Int32
+    joint_reliability: Float64
+    chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class WordValues:
+    """A measure of words in two tables.
+
+    Attributes:
+        pairs: ``(S, S)`` means over the words; 1 on the diagonal.
+        words: ``(V,)`` means over the pairs of runs in which a word has the measure.
+    """
+
+    pairs: Float64
+    words: Float64
+
+
+class ComparedTables:
+    """Tables over the same words; each shared quantity is computed once.
+
+    Args:
+        given: the checked tables.
+        k: neighbors of a word.
+        ids: ``(S, V, k)`` the neighbors, where they are known already.
+        progress: of the neighbor search.
+    """
+
+    def __init__(
+        self, given: NamedTables, k: int, ids: Int32 | None = None, progress: Progress = SILENT
+    ) -> None:
+        self.given, self.k, self.progress = given, k, progress
+        self.tables: list[FloatMatrix] = given.tables
+        self._ids = ids
+        self.pairs = list(combinations(range(len(self.tables)), 2))
+
+    @cached_property
+    def grams(self) -> CrossGrams:
+        """The products of all pairs, of every preparation; float64, since most measures need that."""
+        return summed(CrossGrams, self.given, "raw", "float64")
+
+    @property
+    def one_width(self) -> bool:
+        """Whether all tables have the same number of dimensions."""
+        return len({table.shape[1] for table in self.tables}) == 1
+
+    @property
+    def ids(self) -> Int32:
+        """``(S, V, k)`` rows of the nearest neighbors."""
+        if self._ids is None:
+            found: list[Array] = []
+            with self.progress.phase("neighbors", len(self.tables)) as task:
+                for table in self.tables:
+                    found.append(to_host(cosine_topk.on(device_of(table))(table, self.k).ids))
+                    task.advance()
+            self._ids = np.stack(found)
+        return self._ids
+
+    @cached_property
+    def lists(self) -> ListAgreement:
+        """Agreement of the neighbor lists, a tile of words at a time: never ``P × V`` numbers at once."""
+        words = self.ids.shape[1]
+        pairs = len(self.pairs)
+        sums, known = np.zeros((len(LIST_MEASURES), pairs)), np.zeros(pairs)
+        parts = []
+        for start, stop in tiles(words, rows_per_tile(len(LIST_MEASURES) * 8 * pairs)):
+            part = neighbor_overlap(self.ids[:, start:stop])
+            parts.append((part.stability, part.lowest, part.in_all_runs, part.joint_reliability))
+            sums += [np.nansum(getattr(part, name), axis=1) for name in LIST_MEASURES.values()]
+            known += np.isfinite(part.per_word).sum(axis=1)
+        means = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
+        tables = {name: self.square(mean, 1.0) for name, mean in zip(LIST_MEASURES, means, strict=True)}
+        stability, lowest, in_all, joint = (np.concatenate(column) for column in zip(*parts, strict=True))
+        chance = self.k / (words - 1) if words > 1 else math.nan
+        return ListAgreement(tables, stability, lowest, in_all, joint, chance)
+
+    @cached_property
+    def unaligned_cosines(self) -> WordValues:
+        """Cosines of the tables as they are; NaN for pairs of different dimensions."""
+
+        def cosines(s: int, t: int) -> Array:
+            x, y = self.tables[s], self.tables[t]
+            return aligned_cosines(x, y) if x.shape[1] == y.shape[1] else np.full(x.shape[0], np.nan)
+
+        return self.per_word(cosines)
+
+    @cached_property
+    def aligned_cosines(self) -> WordValues:
+        """Cosines after the rotation that is best for rows of length 1."""
+        unit = self.grams.prepared("unit")
+        factors = dict(zip(self.pairs, polar_factors([unit.cross(s, t) for s, t in self.pairs]), strict=True))
+        return self.per_word(
+            lambda s, t: aligned_cosines(self.tables[s], self.tables[t], factors[s, t].rotation)
+        )
+
+    def per_word(self, measure: Callable[[int, int], Array]) -> WordValues:
+        """Take a measure ``(V,)`` of every pair; a word counts in the pairs in which it has one."""
+        words = int(self.tables[0].shape[0])
+        total, known, means = np.zeros(words), np.zeros(words, np.int64), []
+        for found in threads.stream(lambda pair: to_host(measure(*pair)), self.pairs):
+            exists = np.isfinite(found)
+            total += np.where(exists, found, 0.0)
+            known += exists
+            means.append(mean_of_known(found))
+        mean = np.divide(total, known, out=np.full(words, np.nan), where=known > 0)
+        return WordValues(self.square(means, 1.0), mean)
+
+    def square(self, values: Sequence[float] | Float64, diagonal: float) -> Float64:
+        """Spread the values of pairs over a symmetric ``(S, S)`` table."""
+        table = np.full((len(self.tables),) * 2, diagonal)
+        for value, (s, t) in zip(values, self.pairs, strict=True):
+            table[s, t] = table[t, s] = value
+        return table

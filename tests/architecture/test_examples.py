@@ -1,0 +1,64 @@
+"""Every public name has an example in its docstring, and it runs."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import gpuemb
+
+PAGE = Path(__file__).parents[2] / ".docs" / "pages" / "reference" / "index.md"
+TO_BE_WRITTEN = {
+    *(name for room, names in gpuemb._ROOMS.items() if room.startswith("geometry.") for name in names),
+}
+
+
+def documented(name: str) -> Iterator[tuple[str, str]]:
+    """A public name and its docstring; of a class or module, those of its own functions too."""
+    value = getattr(gpuemb, name)
+    yield name, inspect.getdoc(value) or ""
+    if inspect.isclass(value) or isinstance(value, ModuleType):
+        for own, member in vars(value).items():
+            function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+            function = function.fget if isinstance(function, property) else function
+            local = not isinstance(value, ModuleType) or getattr(function, "__module__", "") == value.__name__
+            if not own.startswith("_") and callable(function) and local:
+                yield f"{name}.{own}", inspect.getdoc(function) or ""
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the reference's first page defines, in a folder of its own."""
+    (beginning,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, Any] = {}
+    exec(beginning, space)
+    return space
+
+
+@pytest.mark.parametrize("name", gpuemb.__all__)
+def test_the_examples_of_a_name_run_and_print_what_they_show(name: str, tables: dict[str, Any]) -> None:
+    parser = doctest.DocTestParser()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    said: list[str] = []
+    for place, text in documented(name):
+        runner.run(parser.get_doctest(text, dict(tables), place, None, 0), out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+@pytest.mark.parametrize("name", sorted({*gpuemb.__all__} - {*gpuemb._MODULES}))
+def test_every_public_name_has_an_example(name: str) -> None:
+    text = inspect.getdoc(getattr(gpuemb, name)) or ""
+    section = re.search(r"^Example:\n+    >>> ", text, re.MULTILINE)
+    assert (section is None) == (name in TO_BE_WRITTEN), text
+
+
+def test_the_list_of_examples_to_be_written_names_public_names() -> None:
+    assert set(gpuemb.__all__) >= TO_BE_WRITTEN
