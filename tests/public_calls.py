@@ -210,6 +210,7 @@ def calls() -> dict[str, Call]:
         "plan": (ge.plan, {"config": CONFIG, "words": 10, "nonzeros": 20}),
         "study": (ge.study, {"config": {**CONFIG, "models": [MODEL]}, "out": "study", "device": "cpu",
                   "threads": 1, "extend": False, **silent}),
+        "ModelResult.pair": (result.models[0].pair, {"measure": "overlap"}),
         "write_report": (ge.write_report, {"result": result, "path": "page.html"}),
         "benjamini_hochberg": (ge.benjamini_hochberg, {"p_values": [0.1, 0.2], "family": "two", "rate": 0.1}),
         "info": (ge.info, {}),

@@ -21,8 +21,7 @@ WHITE = b" \t\n\r\v\f"
 BLANK_LINE = re.compile(rb"\n[ \t\r\v\f]*\n")
 
 Documents: TypeAlias = Literal["line", "file", "blank line"]
-DOCUMENTS = ("line", "file", "blank line")
-ENCODING_ERRORS = ("strict", "replace", "ignore")
+EncodingErrors: TypeAlias = Literal["strict", "replace", "ignore"]
 Cut: TypeAlias = Callable[[bytes], int]  # length of the longest prefix that may be a chunk; 0 for none
 
 

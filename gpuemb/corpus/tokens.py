@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import one_line, shown
 from gpuemb.corpus.chunks import (
     Documents,
+    EncodingErrors,
     Reading,
     after_document,
     after_white_space,
@@ -98,7 +99,7 @@ def read_corpus(
     vocabulary: Vocabulary | Sequence[str] | str | Path | None = None,
     subsample: float | None = None,
     seed: int = 0,
-    encoding_errors: Literal["strict", "replace", "ignore"] = "strict",
+    encoding_errors: EncodingErrors = "strict",
     progress: Progress = SILENT,
 ) -> Tokens:
     """Read text, from files or from memory, into token ids.

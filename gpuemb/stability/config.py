@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import enter, enter_fields
 from gpuemb.core.errors import ConfigError
-from gpuemb.corpus.chunks import Documents
+from gpuemb.corpus.chunks import Documents, EncodingErrors
 from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
-from gpuemb.kernels.window_counts import check_window
+from gpuemb.kernels.window_counts import Weighting, check_window
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
 
@@ -41,7 +40,7 @@ class TextConfig:
 
     min_count: int = 10
     max_words: int = 0
-    encoding_errors: Literal["strict", "replace", "ignore"] = "strict"
+    encoding_errors: EncodingErrors = "strict"
     tokenizer: str = DEFAULT
     documents: Documents = "line"
     field: str = ""
@@ -63,7 +62,7 @@ class CountsConfig:
     """
 
     window: int = 10
-    weighting: Literal["harmonic", "linear", "flat"] = "harmonic"
+    weighting: Weighting = "harmonic"
 
     def __post_init__(self) -> None:
         enter_fields(self)
@@ -151,12 +150,9 @@ class StudyConfig:
     measures: tuple[str, ...] = STUDY
 
     def __post_init__(self) -> None:
-        corpus = enter("StudyConfig", "corpus", self.corpus, str | Path | Sequence)
-        corpus = [corpus] if isinstance(corpus, (str, PathLike)) else corpus
-        paths = tuple(os.fspath(enter("StudyConfig", "corpus", path, str | Path)) for path in corpus)
-        object.__setattr__(self, "corpus", paths)
-        models = enter("StudyConfig", "models", self.models, Sequence)
-        models = tuple(enter("StudyConfig", "models", model, ModelConfig) for model in models)
+        object.__setattr__(self, "corpus", _paths(self.corpus))
+        models = enter("StudyConfig", "models", self.models, Sequence[ModelConfig])
+        models = tuple(enter("StudyConfig", "a model", model, ModelConfig) for model in models)
         object.__setattr__(self, "models", models)
         enter_fields(self)
         object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
@@ -181,6 +177,13 @@ class StudyConfig:
         """Hexadecimal digest of everything that can change a result: all but the title."""
         asked = {name: value for name, value in asdict(self).items() if name != "title"}
         return digest_of(asked, [model.recipe.kind for model in self.models])
+
+
+def _paths(corpus: object) -> tuple[str, ...]:
+    """Return one path or several as strings."""
+    given = enter("StudyConfig", "corpus", corpus, str | Path | Sequence[Path])
+    several = [given] if isinstance(given, (str, PathLike)) else given
+    return tuple(os.fspath(enter("StudyConfig", "corpus", path, str | Path)) for path in several)
 
 
 def digest_of(*parts: object) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int32
+from gpuemb.core.checks import check_choice
 from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
@@ -169,11 +170,14 @@ class ModelResult:
     recomputed_pairs: int
 
     def pair(self, measure: str) -> PairMeasure:
-        """Return one measure by name; KeyError when the study did not take it."""
-        for candidate in self.pairs:
-            if candidate.measure == measure:
-                return candidate
-        raise KeyError(measure)
+        """Return one measure by name.
+
+        Raises:
+            ConfigError: the study did not take it; those that it took are named.
+        """
+        taken = tuple(one.measure for one in self.pairs)
+        check_choice(f"model {self.config.name}", "measure", measure, taken)
+        return self.pairs[taken.index(measure)]
 
 
 @result

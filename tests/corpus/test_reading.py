@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -41,7 +42,10 @@ TOKENIZERS: dict[str, tuple[Tokenizer, Split]] = {
 AWKWARD = st.text(
     st.sampled_from("abAΣσİßé中\u0301'’-. \n\n\n\r\t\v\x1c\x85\u00a0\u2003\ufeff😀"), max_size=80
 )
-TEXTS = st.lists(st.one_of(AWKWARD, st.text(st.characters(exclude_characters="\0"), max_size=40)), max_size=3)
+TEXTS = st.lists(
+    st.one_of(AWKWARD, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)),
+    max_size=3,
+)
 
 
 def read(
@@ -64,7 +68,7 @@ def read(
     texts=TEXTS.filter(bool),
     block=st.integers(1, 40),
     workers=st.integers(1, 3),
-    documents=st.sampled_from(chunks.DOCUMENTS),
+    documents=st.sampled_from(get_args(chunks.Documents)),
     min_count=st.integers(1, 2),
 )
 @example(
