@@ -48,7 +48,7 @@ def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
 
     Example:
         >>> round(ge.cca(x, y).value, 3), round(ge.cca(x, x @ (q + 1)).value, 6)
-        (0.994, 1.0)
+        (0.995, 1.0)
     """
     return measured(CCA, x, y, Draws("cca", **resampling))
 
@@ -78,7 +78,7 @@ def svcca(x: Any, y: Any, *, share: float = KEPT_SHARE, **resampling: Unpack[Res
 
     Example:
         >>> round(ge.svcca(x, y, share=0.9).value, 3)
-        0.994
+        0.995
     """
     return measured(svcca_measure(share), x, y, Draws("svcca", **resampling))
 
@@ -112,7 +112,7 @@ def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarit
     Example:
         >>> found = ge.pwcca(x, y)
         >>> round(found.value, 3), round(found.reverse, 3)
-        (0.994, 0.994)
+        (0.995, 0.996)
     """
     found = measured(PWCCA, x, y, Draws("pwcca", **resampling))
     assert isinstance(found, DirectedSimilarity)

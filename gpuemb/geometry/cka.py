@@ -51,7 +51,7 @@ def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampli
 
     Example:
         >>> round(ge.cka(x, y).value, 3), round(ge.cka(x, 3 * x @ q).value, 3)
-        (0.989, 1.0)
+        (0.992, 1.0)
         >>> unrelated = np.random.default_rng(1).standard_normal((50, 8))
         >>> abs(ge.cka(x, unrelated, debiased=True).value) < 0.05 < ge.cka(x, unrelated).value
         True

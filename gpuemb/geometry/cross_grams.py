@@ -165,9 +165,9 @@ def cross_grams(
     Example:
         >>> grams = ge.cross_grams([x, y, 2 * x])
         >>> grams.rsa().round(2)
-        array([[1.  , 0.98, 1.  ],
-               [0.98, 1.  , 0.98],
-               [1.  , 0.98, 1.  ]])
+        array([[1.  , 0.99, 1.  ],
+               [0.99, 1.  , 0.99],
+               [1.  , 0.99, 1.  ]])
         >>> grams.procrustes().distance.shape
         (3, 3)
     """

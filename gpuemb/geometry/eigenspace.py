@@ -52,7 +52,7 @@ def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Simi
 
     Example:
         >>> round(ge.eigenspace_overlap(x, y).value, 3), round(ge.eigenspace_overlap(x, 2 * x @ q).value, 6)
-        (0.988, 1.0)
+        (0.99, 1.0)
     """
     return measured(EIGENSPACE_OVERLAP, x, y, Draws("eigenspace_overlap", **resampling))
 
@@ -94,7 +94,7 @@ def eigenspace_instability(
 
     Example:
         >>> round(ge.eigenspace_instability(x, y).value, 4)
-        0.0116
+        0.0058
     """
     two = _two(anchors)
     measure = instability_measure(alpha, anchored=bool(two))

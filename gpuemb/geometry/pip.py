@@ -37,7 +37,7 @@ def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
 
     Example:
         >>> round(ge.pip_loss(x, y).value, 1), round(ge.pip_loss(x, x @ q).value, 6)
-        (21.7, 0.0)
+        (18.7, 0.0)
     """
     return measured(PIP_LOSS, x, y, Draws("pip_loss", **resampling))
 

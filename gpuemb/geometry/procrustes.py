@@ -97,7 +97,7 @@ def procrustes(
     Example:
         >>> found = ge.procrustes(x, y)
         >>> round(found.distance, 2), bool(np.allclose(found.rotation, q, atol=0.1))
-        (1.9, True)
+        (1.85, True)
         >>> found.transform(x).shape
         (50, 8)
     """

@@ -68,7 +68,7 @@ def rsa(
     Example:
         >>> found = ge.rsa(x, y, permutations=99)
         >>> round(found.value, 2), found.p_value
-        (0.98, 0.01)
+        (0.99, 0.01)
         >>> low, high = found.interval
         >>> low < found.value < high
         True

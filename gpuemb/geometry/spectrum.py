@@ -78,7 +78,7 @@ def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
     Example:
         >>> found = ge.spectrum(x)
         >>> round(found.participation_ratio, 2), round(found.effective_rank, 2)
-        (7.28, 7.9)
+        (6.72, 7.81)
     """
     grams = pair_grams("spectrum", [x], "centered", "float64", ("X",))
     gram = grams.block(0, 0)
@@ -184,7 +184,7 @@ def spectrum_distance(
 
     Example:
         >>> round(ge.spectrum_distance(x, y).value, 3), round(ge.spectrum_distance(x, 2 * x @ q).value, 6)
-        (0.005, 0.0)
+        (0.009, 0.0)
     """
     draws = Draws("spectrum_distance", **resampling)
     measure = spectrum_measure(correlation=correlation)
