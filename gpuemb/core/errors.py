@@ -50,7 +50,7 @@ class DTypeError(GpuembError, TypeError):
     Example:
         >>> ge.rsa(x.astype(str), y)
         Traceback (most recent call last):
-        gpuemb.core.errors.DTypeError: rsa: X holds ...
+        gpuemb.core.errors.DTypeError: rsa: expected numbers, but got ndarray holding ...
     """
 
 

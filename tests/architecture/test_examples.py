@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 import gpuemb
+from gpuemb.core.results import is_result
 
 PAGE = Path(__file__).parents[2] / ".docs" / "pages" / "reference" / "index.md"
-TO_BE_WRITTEN: set[str] = set()
+RETURNED = {  # nobody makes them: the functions that return or take them have the examples
+    *(name for name in gpuemb.__all__ if is_result(getattr(gpuemb, name))),
+    *("CrossGrams", "Estimate", "Implementation", "Provenance", "Resampling"),
+}
 
 
 def documented(name: str) -> Iterator[tuple[str, str]]:
@@ -51,12 +55,7 @@ def test_the_examples_of_a_name_run_and_print_what_they_show(name: str, tables: 
     assert runner.failures == 0, "".join(said)
 
 
-@pytest.mark.parametrize("name", sorted({*gpuemb.__all__} - {*gpuemb._MODULES}))
+@pytest.mark.parametrize("name", sorted({*gpuemb.__all__} - {*gpuemb._MODULES} - RETURNED))
 def test_every_public_name_has_an_example(name: str) -> None:
     text = inspect.getdoc(getattr(gpuemb, name)) or ""
-    section = re.search(r"^Example:\n+    >>> ", text, re.MULTILINE)
-    assert (section is None) == (name in TO_BE_WRITTEN), text
-
-
-def test_the_list_of_examples_to_be_written_names_public_names() -> None:
-    assert set(gpuemb.__all__) >= TO_BE_WRITTEN
+    assert re.search(r"^Example:\n+    >>> ", text, re.MULTILINE), text
