@@ -25,28 +25,19 @@ from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.geometry.grams.named_tables import NamedTables
-from gpuemb.geometry.measure import PairTable
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, settle_sources, write_results
-from gpuemb.stability.measure_table import PAIR_MEASURES, Taken, take
-from gpuemb.stability.result import ModelResult, RunSpectra, StudyResult, WordMeasures, pair_measures
+from gpuemb.stability.measure_table import take
+from gpuemb.stability.model_measures import arrays_of, model_result
+from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
-
-SHOWN = (
-    "overlap",
-    "lowest_overlap",
-    "neighbors_in_all",
-    "joint_reliability",
-    "aligned_cosine",
-    "unaligned_cosine",
-)
 
 
 @door
@@ -184,7 +175,7 @@ class _Study:
             kept = self._measure(model, keys, tables, ids, tokens.vocabulary)
         vocabulary = tokens.vocabulary
         stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
-        return _result(model, stack, ids, scores, kept, self.config)
+        return model_result(model, stack, ids, scores, kept, self.config)
 
     def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
         counts_keys = [self._counts_key(model, tokens_key, seed) for seed in model.seeds]
@@ -261,34 +252,12 @@ class _Study:
             def compute() -> Arrays:
                 given = NamedTables(f"study: {model.name}", model.runs, list(tables), vocabulary.words)
                 compared = ComparedTables(given, self.config.neighbors, np.asarray(ids))
-                return _kept(compared, take(compared, asked, task))
+                return arrays_of(compared, take(compared, asked, task))
 
             digest = digest_of(list(keys), self.config.neighbors, list(asked))
             if self.store.has("measures", digest):
                 task.advance(len(asked))
             return self.store.unit("measures", digest, compute)
-
-
-def _kept(compared: ComparedTables, taken: Taken) -> Arrays:
-    """Name the arrays of what was taken, with what every study shows of words and spectra."""
-    lists = compared.lists
-    spectra = compared.grams.spectra()
-    shapes = [[one.participation_ratio, one.effective_rank, one.iso_score] for one in spectra]
-    names = list(taken.pairs)
-    none = np.zeros((0, len(compared.tables), len(compared.tables)))
-    kept = {
-        "pairs": np.stack([taken.pairs[name].values for name in names]) if names else none,
-        "recomputed": np.stack([taken.pairs[name].recomputed for name in names]) if names else none,
-        "overlap": lists.stability,
-        "overlap_low": lists.lowest,
-        "in_all_runs": lists.in_all_runs,
-        "joint_reliability": lists.joint_reliability,
-        "aligned_cosine": compared.aligned_cosines.words,
-        "unaligned_cosine": compared.unaligned_cosines.words,
-        "eigenvalues": np.stack([one.eigenvalues for one in spectra]),
-        "shape_numbers": np.array(shapes),
-    }
-    return kept | {f"word.{name}": values for name, values in taken.words.items() if name not in SHOWN}
 
 
 def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
@@ -306,39 +275,3 @@ def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
 def _one_by_one(function: Callable[[int], Float32], tasks: Iterable[int]) -> list[Float32]:
     """GloVe uses every worker itself, so its runs follow each other."""
     return [function(task) for task in tasks]
-
-
-def _result(
-    model: ModelConfig,
-    stack: EmbeddingStack,
-    ids: Int32,
-    scores: Float64,
-    kept: Arrays,
-    config: StudyConfig,
-) -> ModelResult:
-    names = [name for name in config.measures if name in PAIR_MEASURES]
-    chance = config.neighbors / (len(stack.index_to_key) - 1)
-    tables = {
-        name: PairTable(values, recomputed, chance if name == "overlap" else None)
-        for name, values, recomputed in zip(names, kept["pairs"], kept["recomputed"], strict=True)
-    }
-    numbers, again = kept["shape_numbers"], np.triu(kept["recomputed"].any(axis=0), 1)
-    return ModelResult(
-        config=model,
-        runs=model.runs,
-        stack=stack,
-        neighbor_ids=ids,
-        neighbor_scores=scores,
-        pairs=pair_measures(Taken(tables, {}), model.runs),
-        words=WordMeasures(
-            kept["overlap"],
-            kept["overlap_low"],
-            kept["aligned_cosine"],
-            kept["unaligned_cosine"],
-            kept["in_all_runs"],
-            kept["joint_reliability"],
-            {name.removeprefix("word."): kept[name] for name in kept if name.startswith("word.")},
-        ),
-        spectra=RunSpectra(kept["eigenvalues"], numbers[:, 0], numbers[:, 1], numbers[:, 2]),
-        recomputed_pairs=int(again.sum()),
-    )

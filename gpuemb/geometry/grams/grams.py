@@ -164,8 +164,7 @@ class Grams:
     def of_pair(self, s: int, t: int) -> Self:
         """Return products in which every word counts that has a length in both runs.
 
-        These are the products themselves where each word has a length in every run, or all rows count;
-        else those of the two runs alone, which are then runs 0 and 1.
+        Those of the two runs alone, as runs 0 and 1, where ``unit`` left out a word of some run; else these.
         """
         if self.preparation != "unit" or self.zeros == 0 or self.runs == 2 or s == t:
             return self
