@@ -138,7 +138,12 @@ class ComparedTables:
     def aligned_cosines(self) -> WordValues:
         """Cosines after the rotation that is best for rows of length 1."""
         unit = self.grams.prepared("unit")
-        factors = dict(zip(self.pairs, polar_factors([unit.cross(s, t) for s, t in self.pairs]), strict=True))
+
+        def cross(s: int, t: int) -> Array:
+            own = unit.of_pair(s, t)
+            return unit.block(s, t) if own is unit else own.block(0, 1)
+
+        factors = dict(zip(self.pairs, polar_factors([cross(s, t) for s, t in self.pairs]), strict=True))
         return self.per_word(
             lambda s, t: aligned_cosines(self.tables[s], self.tables[t], factors[s, t].rotation)
         )

@@ -174,11 +174,6 @@ class Grams:
             self._pairs[s, t] = self.of(sums, rows, "unit", forced=self.forced)
         return self._pairs[s, t]
 
-    def cross(self, s: int, t: int) -> Array:
-        """Return ``E_sᵀ E_t`` over the words of :meth:`of_pair`, of float64 accuracy."""
-        own = self.of_pair(s, t)
-        return self.block(s, t) if own is self else own.block(0, 1)
-
     @cached_property
     def _pairs(self) -> dict[tuple[int, int], Self]:
         return {}
