@@ -78,6 +78,7 @@ def compare(
         say(f"{len(stack.index_to_key):,} words are in all {len(opened)}.")
         say()
         _say(found)
+        _say_least_alike(found)
         if out is not None:
             say()
             say(f"Written: {shown(out / 'pairs.parquet')}, {shown(out / 'words.parquet')}")
@@ -90,6 +91,20 @@ def _check_several(tables: list[str]) -> None:
             needed="At least two tables are compared.",
             remedy=f"gpuemb compare {tables[0]} another.npy; gpuemb info {tables[0]} tells what one holds.",
         )
+
+
+def _say_least_alike(found: Comparison) -> None:
+    """Name the table that agrees least; few tables cannot show rare bad ones."""
+    from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_RUNS
+
+    for one in found.measures[:1]:
+        run = one.least_alike_run
+        if run is None or len(found.runs) < LEAST_RUNS:
+            return
+        say()
+        say(f"Least alike by {one.measure}: {found.runs[run]}.")
+        if len(found.runs) < ENOUGH_RUNS:
+            say(f"Among {len(found.runs)} tables, rare bad ones cannot be seen; take {ENOUGH_RUNS} or more.")
 
 
 def _say(found: Comparison) -> None:

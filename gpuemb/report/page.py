@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from gpuemb.report.style import Plot
 from gpuemb.report.tables import word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
+from gpuemb.stability.statistics import ENOUGH_RUNS
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED_SOURCES = 3  # in the line under the title; the configuration has all of them
@@ -38,6 +40,7 @@ class MeasureRow:
     chance: str
     lowest: str
     highest: str
+    least_alike: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def render(result: StudyResult) -> str:
         data=Markup(embedded(table.data)),
         sources=_sources(result),
         definitions=_definitions(result),
+        enough_runs=ENOUGH_RUNS,
         recipes=[_recipe(model.config) for model in result.models],
         recomputed=sum(model.recomputed_pairs for model in result.models),
         seconds=list(_mapping(result.record, "seconds").items()),
@@ -134,13 +138,13 @@ def _section(result: StudyResult, model: ModelResult, told: tuple[Claim, ...]) -
         claims=tuple(c for c in claims(result) if c.model == name and c not in told),
         plots=figures(model, result.vocabulary.counts),
         heat_maps=heat_maps(model),
-        measures=tuple(_measure_row(measure) for measure in model.pairs),
+        measures=tuple(_measure_row(measure, model.runs) for measure in model.pairs),
         runs=len(model.runs),
         wordless=int(np.count_nonzero(~np.isfinite(model.words.overlap))),
     )
 
 
-def _measure_row(measure: PairMeasure) -> MeasureRow:
+def _measure_row(measure: PairMeasure, runs: Sequence[str]) -> MeasureRow:
     pairs = measure.values[np.triu_indices(len(measure.values), 1)]
     known, estimate = pairs[np.isfinite(pairs)], measure.estimate
     return MeasureRow(
@@ -152,6 +156,7 @@ def _measure_row(measure: PairMeasure) -> MeasureRow:
         chance=numbers.number(measure.chance),
         lowest=numbers.number(float(known.min()) if len(known) else None),
         highest=numbers.number(float(known.max()) if len(known) else None),
+        least_alike=", ".join(runs[run].rpartition(" ")[2] for run in measure.least_alike or ()),
     )
 
 
