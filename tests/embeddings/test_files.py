@@ -228,7 +228,7 @@ def test_two_tables_do_not_share_a_list_of_different_words(tmp_path: Path) -> No
     save(table(["b", "a"]), tmp_path / "run.npy")
     assert list(load(tmp_path / "run.npy").index_to_key) == ["b", "a"]
     (tmp_path / "model.safetensors").touch()  # its words are elsewhere, in vocab.txt or tokenizer.json
-    with pytest.raises(StorageError, match=r"would be read for model\.safetensors too"):
+    with pytest.raises(StorageError, match=r"also belongs to model\.safetensors"):
         save(table(), tmp_path / "model.npy")
 
 
@@ -263,7 +263,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"none\.npy cannot be read"):
         load(tmp_path / "none.npy")
     np.save(tmp_path / "alone.npy", np.ones((2, 2)))
-    with pytest.raises(StorageError, match=r"alone\.words\.txt or words\.txt is needed"):
+    with pytest.raises(StorageError, match=r"Its words are in alone\.words\.txt or words\.txt"):
         load(tmp_path / "alone.npy")
     with pytest.raises(StorageError, match="is a folder") as refusal:
         load(tmp_path)
