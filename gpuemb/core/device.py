@@ -31,7 +31,7 @@ class Device:
         index: number of the device among its kind.
 
     Raises:
-        ConfigError: another kind, or an index that is no whole number from 0.
+        ConfigError: a kind that is no name, or an index that is no integer from 0.
 
     Example:
         >>> print(ge.Device("cpu"), ge.Device("cuda", 1))
@@ -43,10 +43,10 @@ class Device:
 
     def __post_init__(self) -> None:
         whole = isinstance(self.index, int) and not isinstance(self.index, bool) and self.index >= 0
-        if not whole or not isinstance(self.kind, str) or self.kind not in ("cpu", "cuda"):
+        if not whole or not isinstance(self.kind, str) or not self.kind.isidentifier():
             raise ConfigError(
                 f"Device: kind = {self.kind!r}, index = {self.index!r}",
-                needed="The kind is 'cpu' or 'cuda', the index a whole number from 0.",
+                needed="The kind is 'cpu' or 'cuda', the index an integer from 0.",
                 remedy="Device('cuda', 1) is what device='cuda:1' means.",
             )
 
