@@ -48,31 +48,25 @@ loss of digits                           when the rows are read, and how
 =======================================  ==============================================================
 distances of nearly equal tables; angle  a squared distance is less than 1e6 times the error of its
 and Bures distance of such shapes        sums: from the difference of the rows
+
 CKA, angle, Bures distance, spectrum of  the mean is beyond about 700 times the spread: rows are moved
 columns with far larger means            to their means and summed again
+
 CCA family, eigenspaces: a Gram errs by  the condition, with the mean's length in it, is past 1e5: by
 ``c·eps·condition²``                     thin QR, which errs by ``c·eps·condition``
+
 instability of nearly equal spaces, PIP  the value is less than 1e6 times the error of its sums: by
 of a word of nearly equal tables         thin QR
 =======================================  ==============================================================
 
-``permutations=`` compare a number with chance, ``bootstrap=`` with other words. A permutation sums ``XᵀY``
-again, a resample all three products:
+Every measure of two tables has an ``interval``: what other samples of as many words would give on average. The
+words are dealt to blocks, one block at a time is left out, and its sums are subtracted from those of all words;
+no word is used twice, so maps, subspaces and spectra are not biased. ``permutations=`` of the words of one table
+compare a number with chance. ``bootstrap=`` resamples words with copies, for RSA, CKA and PIP, which are sums over
+pairs of words: two copies of a word make no pair. It is refused for all other measures, whose percentiles it moves
+by about ``d/V``.
 
-=======================================  ==============================================================
-measure                                  a word that is drawn several times
-=======================================  ==============================================================
-rsa (Pearson), cka, pip_loss             makes no pair with its copies
-rsa of a list, or by ranks that fit in   makes no pair with its copies; a draw moves entries of the
-memory                                   matrices instead
-procrustes, angular, bures,              counts as often as it is drawn, as in the formula of rows that
-semantic_displacement (``d ≤ e``)        occur so often
-cca, svcca, pwcca,                       the same; of orthonormal rows, so that a draw errs by
-eigenspace_overlap and instability       ``c·eps·condition``, or of the drawn rows where too few are
-spectrum_distance                        the same; no permutation: a spectrum has no order of words
-=======================================  ==============================================================
-
-Not resampled: streamed ranks (they must fit in memory), weighted procrustes (a draw sets the weights),
+Without an interval: streamed ranks (they must fit in memory), weighted procrustes, subspaces past condition 1e5,
 numbers of one table or of each word. Tables of pairs leave out one run at a time
 (:mod:`gpuemb.stability.statistics`).
 """
