@@ -59,14 +59,14 @@ instability of nearly equal spaces, PIP  the value is less than 1e6 times the er
 of a word of nearly equal tables         thin QR
 =======================================  ==============================================================
 
-Every measure of two tables has an ``interval``: what other samples of as many words would give on average. The
-words are dealt to blocks, one block at a time is left out, and its sums are subtracted from those of all words;
-no word is used twice, so maps, subspaces and spectra are not biased. ``permutations=`` of the words of one table
-compare a number with chance. ``bootstrap=`` resamples words with copies, for RSA, CKA and PIP, which are sums over
-pairs of words: two copies of a word make no pair. It is refused for all other measures, whose percentiles it moves
-by about ``d/V``.
+Every measure of two tables has an ``interval``: what other samples of as many words would give on average.
+The words are dealt to blocks, one block at a time is left out, and its sums are subtracted from those of
+all words; no word is used twice, so maps, subspaces and spectra are not biased. ``permutations=`` of the
+words of one table compare a number with chance. ``bootstrap=`` resamples words with copies, for RSA, CKA
+and PIP, which are sums over pairs of words: two copies of a word make no pair. It is refused for all other
+measures, whose percentiles it moves by about ``d/V``.
 
-Without an interval: streamed ranks (they must fit in memory), weighted procrustes, subspaces past condition 1e5,
-numbers of one table or of each word. Tables of pairs leave out one run at a time
+Without an interval: streamed ranks (they must fit in memory), weighted procrustes, subspaces past condition
+1e5, numbers of one table or of each word. Tables of pairs leave out one run at a time
 (:mod:`gpuemb.stability.statistics`).
 """
