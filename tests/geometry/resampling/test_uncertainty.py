@@ -113,9 +113,7 @@ def test_nothing_but_an_interval_is_said_unless_asked(measure: Any) -> None:
 
 @pytest.mark.parametrize("measure", [*(one for one in DRAWN if one not in COPIED), spectrum_distance])
 def test_copies_of_words_are_refused_where_they_bias_and_the_jackknife_is_named(measure: Any) -> None:
-    with pytest.raises(
-        ConfigError, match=r"bootstrap = 5[^$]*\.interval is a jackknife over blocks"
-    ):
+    with pytest.raises(ConfigError, match=r"bootstrap = 5[^$]*\.interval is a jackknife over blocks"):
         measure(random_table(), random_table(seed=1), bootstrap=5)
 
 

@@ -1,4 +1,4 @@
-"""The jackknife over words: each value, and so the interval, is that of the tables without a block of rows."""
+"""The jackknife over words has the values, and so the interval, of the tables without blocks of rows."""
 
 from __future__ import annotations
 
