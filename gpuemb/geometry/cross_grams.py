@@ -86,7 +86,8 @@ class CrossGrams(Grams):
                 remedy=f"Make the parts with preparation={preparation!r}, or leave first_row out.",
             )
         names = [f"run {s}" for s in range(self.runs)]
-        given = NamedTables("cross_grams", names, self.source_rows().tables(), None)
+        tables = self.source_rows().tables()  # which the first pass has checked
+        given = NamedTables("cross_grams", names, tables, None, {"finite", "range"})
         precision: Accumulation = self.precision if self.forced else "auto"
         return summed(CrossGrams, given, preparation, precision)
 

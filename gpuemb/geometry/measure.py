@@ -116,8 +116,13 @@ class Measure(Description, ABC):
         """
 
     @abstractmethod
-    def resampled(self, given: NamedTables) -> tuple[PreparedPair, ValueOfSums]:
-        """Return the rows that permutations and resamples sum, and the measure of such sums."""
+    def resampled(self, given: NamedTables, grams: Grams | None) -> tuple[PreparedPair, ValueOfSums]:
+        """Return the rows that permutations and resamples sum, and the measure of such sums.
+
+        Args:
+            given: the tables.
+            grams: their products, prepared as ``preparation`` says; None where there were none.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +142,7 @@ class MeasureOfSums(Measure):
         """Return the measure from products alone; see :meth:`Measure.of_products`."""
         return self.value((grams.centered() if self.preparation == "centered" else grams).pair(0, 1))
 
-    def resampled(self, given: NamedTables) -> tuple[PreparedPair, ValueOfSums]:
+    def resampled(self, given: NamedTables, grams: Grams | None) -> tuple[PreparedPair, ValueOfSums]:
         """Return the prepared rows, and the measure of their sums."""
         return prepare_pair(given.where, given.tables[0], given.tables[1], self.preparation), self.value
 

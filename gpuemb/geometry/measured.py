@@ -50,11 +50,18 @@ def measured(measure: Measure, x: Any, y: Any, draws: Draws, anchors: Sequence[A
     result = Similarity(value, measure.name, measure.preparation, grams.zeros, reason, recomputed)
     if not measure.symmetric:
         result = DirectedSimilarity(**vars(result), reverse=float(found.values[1, 0]))
-    known = uncertainty(measure, given, grams.source_rows(), draws, value)
+    known = uncertainty(measure, given, grams.source_rows(), draws, value, grams)
     return known.onto(result)
 
 
-def uncertainty(measure: Measure, given: NamedTables, rows: Rows, draws: Draws, value: float) -> Uncertainty:
+def uncertainty(
+    measure: Measure,
+    given: NamedTables,
+    rows: Rows,
+    draws: Draws,
+    value: float,
+    grams: Grams | None = None,
+) -> Uncertainty:
     """Return the interval of a measure over words, and its null where that is asked for.
 
     Args:
@@ -63,6 +70,7 @@ def uncertainty(measure: Measure, given: NamedTables, rows: Rows, draws: Draws, 
         rows: of the tables; around their means where the measure needs them centered.
         draws: what is asked.
         value: the measure of the tables as they are.
+        grams: what it was taken from, where permutations can use it again.
 
     Returns:
         The same bits for any number of threads; a draw is the same whatever else is drawn.
@@ -78,7 +86,7 @@ def uncertainty(measure: Measure, given: NamedTables, rows: Rows, draws: Draws, 
     if math.isnan(value):
         return found
     if draws.permutations or draws.bootstrap:
-        found = _from_draws(measure, given, draws, value)
+        found = _from_draws(measure, given, draws, value, grams)
     if draws.bootstrap:
         return found
     blocks = block_count(rows.count) if draws.blocks is None else min(draws.blocks, rows.count)
@@ -95,8 +103,10 @@ def _with_jackknife(
     return with_jackknife(found, draws, value, left, measure.possible)
 
 
-def _from_draws(measure: Measure, given: NamedTables, draws: Draws, value: float) -> Uncertainty:
-    pair, value_of = measure.resampled(given)
+def _from_draws(
+    measure: Measure, given: NamedTables, draws: Draws, value: float, grams: Grams | None
+) -> Uncertainty:
+    pair, value_of = measure.resampled(given, grams)
     with threads.single_threaded_blas():  # as the draws, so that equal sums have equal bits
         base, own = pair.resampled(np.ones(pair.words, np.int64))
         observed = value_of(base, own)

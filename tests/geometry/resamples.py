@@ -76,10 +76,3 @@ def plain_debiased_cka(x: Any, y: Any) -> float:
     np.fill_diagonal(k, 0)
     np.fill_diagonal(other, 0)
     return hsic(k, other) / float(np.sqrt(hsic(k, k) * hsic(other, other)))
-
-
-def procrustes(x: Any, y: Any, weights: Int64) -> float:
-    from geometry.definitions import procrustes as plain
-
-    rows = repeated(weights)
-    return plain(np.float64(x)[rows], np.float64(y)[rows]).distance

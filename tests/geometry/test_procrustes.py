@@ -11,15 +11,15 @@ from geometry import definitions, rounding
 from geometry.definitions import random_rotation, random_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import EPS64, assert_within, orthogonality_error
+from tolerances import EPS64, assert_same_bits, assert_within, orthogonality_error
 
 from gpuemb.core.errors import DTypeError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding
 from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.per_word import aligned_cosines
-from gpuemb.geometry.pip import pip_loss
-from gpuemb.geometry.procrustes import procrustes
-from gpuemb.geometry.rotations.pair_distances import pair_distances
+from gpuemb.geometry.pip import PIP_LOSS, pip_loss
+from gpuemb.geometry.procrustes import PROCRUSTES_DISTANCE, procrustes
+from gpuemb.geometry.rotations.pair_distances import DIRECT_DISTANCE
 
 SHAPES = {"words": st.integers(8, 60), "dim": st.integers(1, 6), "seed": st.integers(0, 999)}
 
@@ -66,7 +66,7 @@ def test_identical_tables_are_at_distance_zero(words: int, dim: int, seed: int) 
     x = random_table(words, dim, seed)
     assert procrustes(x, x).distance <= rounding.vanished_distance(x)
     assert pip_loss(x, x).value <= rounding.vanished_pip(x)
-    assert pair_distances([x, x], cross_grams([x, x])).direct[0, 1] == 0
+    assert cross_grams([x, x]).direct()[0, 1] == 0
 
 
 @settings(deadline=None, max_examples=150)
@@ -88,13 +88,19 @@ def test_distances_hold_six_digits_however_near_the_tables_are(
         "procrustes": aligned.distance,
         "pip": definitions.pip_of_difference(base, y - base),
     }
-    found = pair_distances([x, y], cross_grams([x, y]))
+    grams = cross_grams([x, y])
+    found = {
+        "direct": grams.direct(),
+        "procrustes": grams.procrustes().distance,
+        "pip": grams.pip_loss(),
+    }
     for name, expected in truth.items():
-        value = getattr(found, name)
+        value = found[name]
         assert value[0, 1] == value[1, 0]
         assert abs(value[0, 1] - expected) <= rounding.PROMISED * expected, name
     assert abs(procrustes(x, y).distance - truth["procrustes"]) <= rounding.PROMISED * truth["procrustes"]
-    assert pip_loss(x, y).value == found.pip[0, 1]
+    assert pip_loss(x, y).value == found["pip"][0, 1]
+    assert_same_bits(grams.procrustes_distance(), found["procrustes"])
 
 
 @pytest.mark.parametrize(("size", "recomputed"), [(1e-7, True), (1e-5, True), (1e-2, False), (1.0, False)])
@@ -106,15 +112,20 @@ def test_only_nearly_equal_pairs_are_recomputed(size: float, recomputed: bool) -
 def test_recomputed_pairs_are_counted() -> None:
     x = random_table()
     tables = [x, x + noise(x, 1e-6), random_table(seed=1), x @ random_rotation(5)]
-    found = pair_distances(tables, cross_grams(tables))
-    assert found.recomputed == 3  # the pairs of tables 0, 1 and 3
-    assert not found.direct.diagonal().any()
+    grams = cross_grams(tables)
+    near = [(0, 1), (0, 3), (1, 3)]
+    assert grams.procrustes().recomputed == 3
+    for measure, expected in ((PROCRUSTES_DISTANCE, near), (PIP_LOSS, near), (DIRECT_DISTANCE, near[:1])):
+        found = grams.take(measure)
+        assert list(zip(*np.nonzero(np.triu(found.recomputed)), strict=True)) == expected
+        assert (found.recomputed == found.recomputed.T).all()
+        assert not found.values.diagonal().any()
 
 
 def test_one_table_has_no_pairs() -> None:
-    found = pair_distances([random_table()], cross_grams([random_table()]))
-    assert found.procrustes.tolist() == [[0.0]]
-    assert found.recomputed == 0
+    found = cross_grams([random_table()]).procrustes()
+    assert found.distance.tolist() == [[0.0]]
+    assert (found.recomputed, found.rotation.shape) == (0, (0, 5, 5))
 
 
 def test_a_short_rank_says_that_the_rotation_is_one_of_many() -> None:

@@ -2,11 +2,13 @@
 
 python tests/golden/values.py write FILE.npz      every value, to the last bit
 python tests/golden/values.py compare A.npz B.npz names the values whose bits differ
+python tests/golden/values.py small               writes few.json, which test_values.py compares with
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ import numpy as np
 
 import gpuemb as ge
 
+SMALL = Path(__file__).parent / "few.json"
+FEW = 25  # numbers of a result: a table of all pairs of five runs
 WORDS = [f"word{i}" for i in range(300)]
 DRAWN = ("rsa", "cka", "cca", "svcca", "pwcca", "pip_loss", "procrustes", "angular", "bures")
 DRAWN += ("semantic_displacement", "eigenspace_overlap", "eigenspace_instability")
@@ -130,10 +134,7 @@ def words_and_text() -> Iterator[tuple[str, Any]]:
     draw = np.random.default_rng(7)
     chances = 1 / np.arange(1, 61) / np.sum(1 / np.arange(1, 61))
     lines = [" ".join(f"w{i}" for i in draw.choice(60, 12, p=chances)) for _ in range(400)]
-    text = Path(sys.argv[-1] + ".text.txt")
-    text.write_text("\n".join(lines))
-    tokens = ge.read_corpus(text, min_count=1)
-    text.unlink()
+    tokens = ge.read_corpus([line.split() for line in lines], min_count=1)
     counts = ge.count_cooccurrences(tokens, window=5)
     yield "counts", [counts.matrix.data, counts.matrix.indices, counts.matrix.indptr]
     yield "ppmi", ge.ppmi(counts).data
@@ -151,6 +152,16 @@ def all_values() -> dict[str, np.ndarray]:
     return found
 
 
+def small_values() -> dict[str, Any]:
+    """Return the numbers of every result that has few of them, to twelve digits."""
+    kept = {name: array for name, array in all_values().items() if array.size <= FEW}
+    return {
+        name: np.vectorize(lambda number: float(f"{number:.12g}"), otypes=[float])(array).tolist()
+        for name, array in kept.items()
+        if array.size
+    }
+
+
 def differences(first: Path, second: Path) -> list[str]:
     """Return the names of values that one file lacks, or whose bits differ, with how far."""
     a, b = np.load(first), np.load(second)
@@ -166,6 +177,9 @@ def differences(first: Path, second: Path) -> list[str]:
 if __name__ == "__main__":
     if sys.argv[1] == "write":
         np.savez(sys.argv[2], **all_values())
+    elif sys.argv[1] == "small":
+        lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in small_values().items()]
+        SMALL.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     else:
         said = differences(Path(sys.argv[2]), Path(sys.argv[3]))
         sys.stdout.write(("\n".join(said) or "All bits are equal.") + "\n")

@@ -189,7 +189,16 @@ def measured(unit: Float64, tables: Float64, ids: Int32) -> tuple[WordMeasures, 
             known = found[source][np.isfinite(found[source])]
             values[a, b] = values[b, a] = known.mean() if known.size else np.nan
         pairs.append(
-            PairMeasure(measure, title, preparation, values, mean_over_pairs(values), chance, closer)
+            PairMeasure(
+                measure,
+                title,
+                f"{title}, in one sentence.",
+                preparation,
+                values,
+                mean_over_pairs(values),
+                chance=chance,
+                higher_is_closer=closer,
+            )
         )
     return words, tuple(pairs)
 

@@ -29,7 +29,9 @@ def with_overlap(result: StudyResult, overlap: PairMeasure, model: int = 0) -> S
 
 def overlap(estimate: Estimate, chance: float | None = 0.01, measure: str = "overlap") -> PairMeasure:
     values = np.full((5, 5), estimate.value)
-    return PairMeasure(measure, "Overlap", "unit", values, estimate, chance, True)
+    return PairMeasure(
+        measure, "Overlap", "Shared neighbors.", "unit", values, estimate, chance, higher_is_closer=True
+    )
 
 
 def with_words(result: StudyResult, **measures: np.ndarray) -> StudyResult:

@@ -108,7 +108,8 @@ def test_a_map_with_unknown_cells_is_drawn(build: Build) -> None:
     model = build(GLOVE).models[0]
     values = model.pairs[0].values.copy()
     np.fill_diagonal(values, np.nan)
-    unknown = PairMeasure("overlap", "Overlap", "unit", values, mean_over_pairs(values), None, True)
+    mean = mean_over_pairs(values)
+    unknown = PairMeasure("overlap", "Overlap", "", "unit", values, mean, None, higher_is_closer=True)
     assert "–</text>" in heat_maps(replace(model, pairs=(unknown,)))[0].svg
 
 

@@ -164,7 +164,7 @@ def test_the_page_says_how_it_was_measured(build: Build) -> None:
         "learning rate 0.05",
         "seeds 0, 1, 2, 3 and 4",
         "Jackknife over runs",
-        "Linear centered kernel alignment",
+        "Linear CKA, in one sentence.",
     )
     assert [text for text in said if text not in page] == []
 

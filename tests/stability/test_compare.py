@@ -13,7 +13,8 @@ from tolerances import SAFETY
 import gpuemb as ge
 from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError, VocabularyError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
-from gpuemb.stability.compare import MEASURES, PAIR_MEASURES, WORD_MEASURES, compare
+from gpuemb.stability.compare import compare
+from gpuemb.stability.measure_table import MEASURES, PAIR_MEASURES, WORD_MEASURES
 
 WORDS = [f"w{i}" for i in range(60)]
 CLOSE = 1e-6  # what every measure promises, relative
@@ -157,7 +158,7 @@ def test_a_table_that_does_not_vary_gives_reasons_and_no_numbers() -> None:
             "run 0 and run 1: the rows of one table are all equal",
         ),
         "cka_debiased": "run 0 and run 1: the rows of one table are all equal, or all equally far apart, or "
-        "fewer than 4",
+        "there are fewer than 4",
         "rsa": "run 0 and run 1: all cosines of one table are equal",
     }
     assert {one.measure: one.reason for one in found.measures if one.reason} == expected

@@ -12,6 +12,8 @@ from tolerances import EPS64
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ShapeError
+from gpuemb.geometry.resampling.intervals import ANGLE, CORRELATION, DISTANCE, SHARE, Range
+from gpuemb.stability.result import PairMeasure
 from gpuemb.stability.statistics import mean_over_pairs
 
 
@@ -91,9 +93,73 @@ def test_more_confidence_is_a_wider_interval_around_the_same_mean(pairs: list[in
     assert wide.low <= narrow.low <= narrow.value <= narrow.high <= wide.high
 
 
-def test_a_pair_without_a_value_leaves_no_mean() -> None:
-    found = mean_over_pairs(table(0.5, math.nan, 0.5))
+def test_a_pair_without_a_value_is_left_out_and_counted() -> None:
+    found = mean_over_pairs(table(0.5, math.nan, 0.25, 0.75, 0.5, 1.0))
+    known = mean_over_pairs(table(0.5, 0.25, 0.75))
+    assert (found.value, found.undefined, found.reason) == (0.6, 1, "")
+    # runs (0,1) (0,2)=none (0,3) (1,2) (1,3) (2,3): without run 0: 0.75, without 1: 0.625, …
+    left_out = [(0.75 + 0.5 + 1) / 3, (0.25 + 1) / 2, (0.5 + 0.25 + 0.5) / 3, (0.5 + 0.75) / 2]
+    mean = sum(left_out) / 4
+    half = student_975(3) * math.sqrt(3 / 4 * sum((value - mean) ** 2 for value in left_out))
+    assert abs(found.high - found.value - half) <= 32 * EPS64 * half
+    assert abs(found.value - found.low - half) <= 32 * EPS64 * half
+    assert known.undefined == 0
+
+
+def test_too_few_known_pairs_have_a_mean_and_no_interval() -> None:
+    found = mean_over_pairs(table(0.5, math.nan, 0.75))
+    assert (found.value, found.undefined) == (0.625, 1)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert found.reason == "1 of 3 pairs have no value: too few are left without some run"
+
+
+def test_no_known_pair_has_no_mean_and_says_so() -> None:
+    found = mean_over_pairs(table(math.nan, math.nan, math.nan))
     assert math.isnan(found.value)
+    assert (found.undefined, found.reason) == (3, "no pair of runs has a value")
+
+
+@given(
+    shares=st.lists(st.floats(0, 1), min_size=6, max_size=6),
+    possible=st.sampled_from([SHARE, CORRELATION, DISTANCE, ANGLE]),
+)
+def test_an_interval_over_runs_holds_the_mean_and_stays_in_the_range(
+    shares: list[float], possible: Range
+) -> None:
+    high = possible.high if math.isfinite(possible.high) else 1e6
+    values = table(*(min(possible.low + share * (high - possible.low), high) for share in shares))
+    found = mean_over_pairs(values, possible)
+    assert possible.low <= found.low <= possible.clipped(found.value) <= found.high <= possible.high
+
+
+def measure(values: Float64, *, higher_is_closer: bool = True) -> PairMeasure:
+    return PairMeasure(
+        "rsa", "RSA", "", "unit", values, mean_over_pairs(values), None, higher_is_closer=higher_is_closer
+    )
+
+
+def test_the_pair_and_the_run_that_agree_least_are_named() -> None:
+    values = table(0.9, 0.2, 0.8, 0.7, 0.95, 0.6)  # (0,1) (0,2) (0,3) (1,2) (1,3) (2,3)
+    assert measure(values).least_alike == (0, 2)
+    assert measure(values, higher_is_closer=False).least_alike == (1, 3)
+    assert measure(values).least_alike_run == 2
+    assert measure(values, higher_is_closer=False).least_alike_run == 1
+
+
+def test_pairs_without_a_value_are_not_the_least_alike() -> None:
+    values = table(0.9, math.nan, 0.8, 0.7, 0.95, 0.6)
+    assert measure(values).least_alike == (2, 3)
+    assert measure(values).least_alike_run == 2
+    nothing = table(math.nan, math.nan, math.nan)
+    assert measure(nothing).least_alike is None
+    assert measure(nothing).least_alike_run is None
+
+
+def test_a_directed_measure_counts_both_ways_for_its_least_alike_run() -> None:
+    values = table(0.5, 0.6, 0.7)
+    values[2, 0] = values[2, 1] = 0.1  # run 2 agrees with the others, they do not with it
+    assert measure(values).least_alike_run == 2
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (0, 0)])

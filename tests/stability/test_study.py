@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from corpus.texts import random_documents, random_text
-from gpuemb.stability.measures import LIST_MEASURES, MEASURES
 from tolerances import EPS64
 
 from gpuemb.core.errors import ConfigError, StorageError
@@ -34,7 +33,9 @@ from gpuemb.geometry.spectrum import spectrum_distance
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 from gpuemb.stability import study as study_module
+from gpuemb.stability.compared_tables import LIST_MEASURES
 from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.study import study
@@ -125,7 +126,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         monkeypatch.setattr(study_module, name, forbidden)
 
 
-WORK = ("train_run", "count_for_run", "read_corpus", "nearest_neighbors", "measure_model")
+WORK = ("train_run", "count_for_run", "read_corpus", "nearest_neighbors", "ComparedTables")
 
 
 def test_every_promised_file_is_there(finished: StudyResult) -> None:
@@ -187,7 +188,7 @@ def test_aligned_cosines_use_the_rotation_of_unit_rows(finished: StudyResult) ->
 def test_a_run_agrees_with_itself(finished: StudyResult) -> None:
     alike = {"unaligned_cosine", "aligned_cosine", "rsa", "cka", *LIST_MEASURES}
     for model in finished.models:
-        for name in MEASURES:
+        for name in STUDY:
             diagonal = model.pair(name).values.diagonal()
             np.testing.assert_allclose(diagonal, 1.0 if name in alike else 0.0, rtol=0, atol=1024 * EPS64)
 
@@ -210,12 +211,12 @@ def test_words_have_a_row_a_model_with_rank_and_count(finished: StudyResult) -> 
 
 def test_pairs_have_a_row_a_model_a_pair_and_a_measure(finished: StudyResult) -> None:
     rows = finished.pairs.to_pylist()
-    assert len(rows) == 2 * 3 * len(MEASURES)
+    assert len(rows) == 2 * 3 * len(STUDY)
     for row in rows:
         model = finished.models[["glove", "ppmi-svd"].index(row["model"])]
         a, b = (model.runs.index(row[run]) for run in ("run_a", "run_b"))
         assert row["value"] == model.pair(row["measure"]).values[a, b]
-        assert row["preparation"] == MEASURES[row["measure"]].preparation
+        assert row["preparation"] == PAIR_MEASURES[row["measure"]].about.preparation
     assert pyarrow.parquet.read_table(finished.folder / "pairs.parquet").equals(finished.pairs)
 
 
@@ -229,7 +230,7 @@ def test_the_summary_is_strict_json_with_every_measure(finished: StudyResult) ->
     assert summary["tokens"] == finished.tokens
     assert summary["documents"] == finished.documents
     for entry, model in zip(summary["models"], finished.models, strict=True):
-        assert list(entry["measures"]) == list(MEASURES)
+        assert list(entry["measures"]) == list(STUDY)
         assert entry["runs"] == list(model.runs)
         for name, values in entry["measures"].items():
             estimate = model.pair(name).estimate
@@ -400,9 +401,16 @@ def test_a_word_that_vanished_from_every_sample_has_no_numbers(tmp_path: Path, r
     assert summary["models"][0]["words_without_neighbors"] == 1
     assert np.isfinite(result.models[0].pair("overlap").estimate.value)
 
-    sometimes, _ = row_of_rare([absent[0], *present[:2]])
-    assert np.isnan(sometimes["aligned_cosine"])  # it has no length in one run
-    assert 0 <= sometimes["overlap_at_3"] <= 1  # over the one pair that knows it
+    sometimes, result = row_of_rare([absent[0], *present[:2]])
+    kept = [np.float64(result.models[0].stack[run].vectors) for run in (1, 2)]  # the one pair that knows it
+    lengths = [np.linalg.norm(table, axis=1, keepdims=True) for table in kept]
+    both = (np.hstack(lengths) > 0).all(axis=1)
+    unit = [
+        (table / np.where(length > 0, length, 1))[both] for table, length in zip(kept, lengths, strict=True)
+    ]
+    expected = aligned_cosines(*kept, procrustes(*unit).rotation)[result.vocabulary.words.index("rare")]
+    assert abs(sometimes["aligned_cosine"] - expected) <= 1024 * EPS64
+    assert 0 <= sometimes["overlap_at_3"] <= 1
     assert sometimes["neighbors_in_all_runs"] == 0
 
 

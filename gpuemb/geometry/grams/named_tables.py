@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from gpuemb.core.arrays import Array, FloatMatrix
@@ -30,12 +30,14 @@ class NamedTables:
         names: what messages call each table.
         tables: as they were given.
         words: the ``V`` words, if any table has them.
+        passed: checks of the numbers that were made already: ``finite``, ``range``.
     """
 
     where: str
     names: Sequence[str]
     tables: list[FloatMatrix]
     words: Sequence[str] | None
+    passed: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(cls, where: str, runs: Any, names: Sequence[str] | None = None) -> Self:
@@ -74,22 +76,26 @@ class NamedTables:
         return found
 
     def check_finite(self) -> None:
-        """Read every number.
+        """Read every number once.
 
         Raises:
             NonFiniteError: NaN or infinity; the first table and word are named.
         """
-        for name, table in zip(self.names, self.tables, strict=True):
-            check_finite(self.where, name, table, self.words)
+        if "finite" not in self.passed:
+            for name, table in zip(self.names, self.tables, strict=True):
+                check_finite(self.where, name, table, self.words)
+            self.passed.add("finite")
 
     def check_range(self) -> None:
-        """Read float64 numbers for such as leave float64 when they are multiplied.
+        """Read float64 numbers once for such as leave float64 when they are multiplied.
 
         Raises:
             NonFiniteError: the first table and row are named.
         """
-        for name, table in zip(self.names, self.tables, strict=True):
-            check_range(self.where, name, table, LARGEST_FOURTH_POWER)
+        if "range" not in self.passed:
+            for name, table in zip(self.names, self.tables, strict=True):
+                check_range(self.where, name, table, LARGEST_FOURTH_POWER)
+            self.passed.add("range")
 
 
 def check_same_dimensions(where: str, tables: Sequence[Array], names: Sequence[str] = ("X", "Y")) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.geometry.grams.digits import CANCELED
 from gpuemb.geometry.resampling.draws import draw_values
 from gpuemb.geometry.resampling.intervals import CORRELATION
 from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
@@ -144,11 +143,6 @@ def matrix_pair(cosines_x: Float64, cosines_y: Float64, dim: int) -> MatrixPair:
     """Return the entries above the diagonals of two matrices of cosines in up to ``dim`` columns."""
     upper = np.triu_indices(len(cosines_x), 1)
     return MatrixPair(cosines_x[upper], cosines_y[upper], len(cosines_x), (dim / 8 + ROUNDINGS) * 2.0**-52)
-
-
-def varies(variance: float, square: float, subtracted: float) -> bool:
-    """Whether a variance is above the rounding of its sums."""
-    return variance > CANCELED * (abs(square) + subtracted)
 
 
 def bytes_of_matrices(words: int) -> int:

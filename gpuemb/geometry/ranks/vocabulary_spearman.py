@@ -12,6 +12,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, readable
 from gpuemb.core.progress import Progress
 from gpuemb.geometry.grams.build import pair_sums
+from gpuemb.geometry.grams.digits import varies
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.ranks.binned_spearman import BinnedSpearman, Moments, binned_spearman
 from gpuemb.geometry.ranks.matrix_correlation import (
@@ -21,7 +22,6 @@ from gpuemb.geometry.ranks.matrix_correlation import (
     matrix_pair,
     plan_matrices,
     uncertainty_of_matrices,
-    varies,
 )
 from gpuemb.geometry.ranks.word_list import LEAST_WORDS
 from gpuemb.geometry.resampling.uncertainty import Draws

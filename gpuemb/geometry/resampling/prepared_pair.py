@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of, native
-from gpuemb.core.checks import check_matrix
 from gpuemb.core.errors import DeviceError
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.random import stream
-from gpuemb.embeddings.model import vectors_of, words_of
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.resampling.own_terms import OwnTerms
@@ -115,24 +112,20 @@ class PreparedPair:
         return OwnTerms(powers.sum(axis=1), measured, products.reshape(LARGEST_POWER, 2, 2))
 
 
-def prepare_pair(where: str, x: Any, y: Any, preparation: Preparation) -> PreparedPair:
+def prepare_pair(where: str, x: FloatMatrix, y: FloatMatrix, preparation: Preparation) -> PreparedPair:
     """Widen and prepare both tables once, for any number of draws.
 
     Args:
         where: the function that was called, for messages.
-        x: an Embedding or a float array ``(V, d)`` that a measure has checked.
+        x: a float array ``(V, d)`` that a measure has checked.
         y: another, ``(V, d')``; row ``i`` is the same word.
         preparation: of the rows.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
         DeviceError: a table is not on the CPU.
         MemoryBudgetError: both do not fit in float64.
     """
-    tables = [
-        on_cpu(where, check_matrix(where, name, vectors_of(table), words_of(table)))
-        for name, table in (("X", x), ("Y", y))
-    ]
+    tables = [on_cpu(where, table) for table in (x, y)]
     words, columns = len(tables[0]), sum(table.shape[1] + BORDER for table in tables)
     blocks = 2 * threads.count() * buffer((2, DRAW_ROWS, columns), np.float64)
     sizes = {"rows in float64": 2 * buffer((words, columns), np.float64), "blocks of the workers": blocks}

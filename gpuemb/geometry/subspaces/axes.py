@@ -9,10 +9,7 @@ from itertools import combinations_with_replacement
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
-from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import NamedTables
-from gpuemb.geometry.grams.pair_sums import Preparation
 from gpuemb.geometry.grams.thin_qr import triangles
 
 # A Gram has the square of its table's condition: its axes err by c·eps·cond², by 7e-9 at condition 1e6 and by
@@ -157,15 +154,13 @@ def subspaces_of_rows(
     return Subspaces(axes, cosines, True)
 
 
-def subspaces_of_tables(given: NamedTables, preparation: Preparation, share: float | None) -> Subspaces:
-    """Return the subspaces of tables from Grams, or past condition 1e5 from a thin QR.
+def subspaces_of_all(grams: Grams, share: float | None) -> Subspaces:
+    """Return the subspaces of all runs from float64 products, or past condition 1e5 from a thin QR.
 
     Args:
-        given: tables over the same words.
-        preparation: of their rows.
+        grams: the products.
         share: of ``Σλ`` that the axes kept must hold; all axes when None.
     """
-    grams = summed(Grams, given, preparation, "float64")
     axes = [leading(run, share) for run in axes_of_runs(grams)]
     if all(run.condition <= CONDITION for run in axes):
         return subspaces_of_grams(grams, axes, range(grams.runs))

@@ -10,6 +10,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from gpuemb.core import threads
+from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.measure import Measure, PairTable
@@ -86,7 +87,8 @@ class SubspaceMeasure(Measure):
         lost = self.doubtful is not None and self.doubtful(spaces, value)
         return math.nan if lost else value
 
-    def resampled(self, given: NamedTables) -> tuple[PreparedPair, ValueOfSums]:
+    def resampled(self, given: NamedTables, grams: Grams | None) -> tuple[PreparedPair, ValueOfSums]:
         """Return orthonormal rows, and the measure of sums of them."""
-        pair, subspaces = orthonormal_pair(given, self.preparation, self.share)
+        known = summed(Grams, given, self.preparation, "float64") if grams is None else grams
+        pair, subspaces = orthonormal_pair(given, known, self.share)
         return pair, lambda sums, own: self.of_subspaces(subspaces(sums))

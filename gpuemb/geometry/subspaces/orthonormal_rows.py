@@ -10,35 +10,41 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
+from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import NamedTables
-from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
+from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.resampling.prepared_pair import PreparedPair, on_cpu, prepare_pair
-from gpuemb.geometry.subspaces.axes import Subspaces, subspaces_of_tables
+from gpuemb.geometry.subspaces.axes import Subspaces, subspaces_of_all
 from gpuemb.kernels.gram import BLOCK_ROWS
 
 Y = 1  # the table whose words are permuted; all others stay
 
 
 def orthonormal_pair(
-    given: NamedTables, preparation: Preparation, share: float | None
+    given: NamedTables, grams: Grams, share: float | None
 ) -> tuple[PreparedPair, Callable[[PairSums], Subspaces]]:
     """Return ``U`` of every table, ready to be summed, and the subspaces that such sums belong to.
 
     The condition of the tables does not enter: ``U`` is nearly orthonormal, and permuting the words of one
     table changes its products with the others only.
 
+    Args:
+        given: tables over the same words.
+        grams: their float64 products.
+        share: of ``Σλ`` that the axes kept must hold; all axes when None.
+
     Cost: ``2·V·d·r`` flops a table; all tables in float64.
     """
     checked = [on_cpu(given.where, table) for table in given.tables]
-    spaces = subspaces_of_tables(given, preparation, share)
+    spaces = subspaces_of_all(grams, share)
     ranks = [axes.rank for axes in spaces.axes]
     words = len(checked[0])
     MemoryPlan(
         f"{given.where}: permutations", {"orthonormal rows": 2 * buffer((words, sum(ranks)), np.float64)}
     ).require()
     rows = [
-        _rotated(table, axes.directions / axes.singular, centered=preparation == "centered")
+        _rotated(table, axes.directions / axes.singular, centered=grams.preparation == "centered")
         for table, axes in zip(checked, spaces.axes, strict=True)
     ]
     others = [s for s in range(len(rows)) if s != Y]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 from geometry import definitions, resamples, rounding
 from geometry.definitions import random_table
-from gpuemb.geometry.resampling.measure import Measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -18,14 +18,14 @@ from gpuemb.core.arrays import Int64
 from gpuemb.geometry.cka import CKA, DEBIASED_CKA, cka
 from gpuemb.geometry.grams.build import pair_sums
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
+from gpuemb.geometry.measure import MeasureOfSums
+from gpuemb.geometry.measured import measured
 from gpuemb.geometry.pip import PIP_LOSS
-from gpuemb.geometry.resampling.draws import uncertainty
+from gpuemb.geometry.procrustes import PROCRUSTES_DISTANCE
 from gpuemb.geometry.resampling.prepared_pair import order_of, prepare_pair, weights_of
 from gpuemb.geometry.resampling.uncertainty import Draws
-from gpuemb.geometry.rotations.from_sums import procrustes_measure
 from gpuemb.geometry.rsa import RSA, rsa
 
-PROCRUSTES = procrustes_measure()
 CASES = {
     "words": st.integers(6, 40),
     "dim": st.integers(2, 6),
@@ -33,14 +33,18 @@ CASES = {
     "seed": st.integers(0, 999),
 }
 Plain: TypeAlias = Callable[..., float]
-MEASURES: dict[str, tuple[Measure, Plain, Plain, Plain]] = {
+MEASURES: dict[str, tuple[MeasureOfSums, Plain, Plain, Plain]] = {
     "rsa": (RSA, resamples.rsa, definitions.rsa, rounding.rsa_error),
     "cka": (CKA, resamples.cka, definitions.cka, rounding.cka_error),
 }
-MORE: dict[str, tuple[Measure, Plain, Plain]] = {
+MORE: dict[str, tuple[MeasureOfSums, Plain, Plain]] = {
     "debiased cka": (DEBIASED_CKA, resamples.debiased_cka, resamples.plain_debiased_cka),
     "pip": (PIP_LOSS, resamples.pip, definitions.pip),
-    "procrustes": (PROCRUSTES, resamples.procrustes, lambda x, y: definitions.procrustes(x, y).distance),
+    "procrustes": (
+        PROCRUSTES_DISTANCE,
+        lambda x, y, weights: math.nan,  # no copies: a map has no resamples
+        lambda x, y: definitions.procrustes(x, y).distance,
+    ),
 }
 ALL = {name: case[:3] for name, case in (MEASURES | MORE).items()}  # type: ignore[operator]
 PREPARATIONS: tuple[Preparation, ...] = ("raw", "unit", "centered")
@@ -70,7 +74,7 @@ def test_weights_give_what_repeated_rows_give_without_their_copies(
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_well_conditioned_bootstrap_is_right_to_twelve_digits(name: str) -> None:
+def test_well_conditioned_draws_are_right_to_twelve_digits(name: str) -> None:
     measure, repeated, plain = ALL[name]
     x = random_table(300, 8, offset=0.1)
     y = x + random_table(300, 8, 1, offset=0.1)
@@ -78,7 +82,8 @@ def test_a_well_conditioned_bootstrap_is_right_to_twelve_digits(name: str) -> No
     base, own = pair.resampled(np.ones(300, np.int64))
     for draw in range(5):
         weights, order = weights_of(draw, 300, 7), order_of(draw, 300, 7)
-        assert_allclose(measure.value(*pair.resampled(weights)), repeated(x, y, weights), rtol=PROMISED)
+        if measure.of_word_pairs:
+            assert_allclose(measure.value(*pair.resampled(weights)), repeated(x, y, weights), rtol=PROMISED)
         assert_allclose(
             measure.value(*pair.permuted(order, base, own)), plain(x, y[order]), rtol=PROMISED, atol=1e-14
         )
@@ -155,7 +160,7 @@ def test_tables_as_they_are_have_no_copies() -> None:
 
 
 @pytest.mark.parametrize(("measure", "front"), [(RSA, rsa), (CKA, cka)])
-def test_the_value_of_all_weights_one_is_the_measure(measure: Measure, front: Any) -> None:
+def test_the_value_of_all_weights_one_is_the_measure(measure: MeasureOfSums, front: Any) -> None:
     x, y = random_table(500, 7), random_table(500, 5, 1)
     pair = prepare_pair("test", x, y, measure.preparation)
     found = measure.value(*pair.resampled(np.ones(500, np.int64)))
@@ -163,7 +168,7 @@ def test_the_value_of_all_weights_one_is_the_measure(measure: Measure, front: An
 
 
 @pytest.mark.parametrize("measure", [RSA, CKA], ids=lambda m: m.name)
-def test_a_resample_of_one_word_has_no_value(measure: Measure) -> None:
+def test_a_resample_of_one_word_has_no_value(measure: MeasureOfSums) -> None:
     weights = np.zeros(40, np.int64)
     weights[7] = 40
     pair = prepare_pair("test", random_table(), random_table(seed=1), measure.preparation)
@@ -180,8 +185,8 @@ def test_draws_are_permutations_and_as_many_words_as_there_are() -> None:
     assert order_of(0, 30, 6).tobytes() != orders[0].tobytes()
 
 
-@pytest.mark.parametrize("measure", [PIP_LOSS, PROCRUSTES], ids=lambda m: m.name)
-def test_a_distance_that_is_lost_in_rounding_has_no_value(measure: Measure) -> None:
+@pytest.mark.parametrize("measure", [PIP_LOSS, PROCRUSTES_DISTANCE], ids=lambda m: m.name)
+def test_a_distance_that_is_lost_in_rounding_has_no_value(measure: MeasureOfSums) -> None:
     x = random_table()
     near = prepare_pair("test", x, x * (1 + 1e-9), measure.preparation)
     assert np.isnan(measure.value(*near.resampled(weights_of(0, 40, 0))))
@@ -190,14 +195,14 @@ def test_a_distance_that_is_lost_in_rounding_has_no_value(measure: Measure) -> N
 def test_unrelated_tables_have_a_debiased_cka_around_zero() -> None:
     """Its mean over permutations is 0 but for chance; the biased one's is not."""
     x, y = random_table(60, 20), random_table(60, 20, 1)
-    found = uncertainty(x, y, DEBIASED_CKA, Draws("test", permutations=200))
+    found = measured(DEBIASED_CKA, x, y, Draws("test", permutations=200))
     assert abs(found.null_mean) < 0.02 < 0.1 < cka(x, y, permutations=200).null_mean
 
 
 def test_the_distance_of_equal_tables_is_closer_than_chance() -> None:
     x = random_table(60, 5)
-    for measure in (PIP_LOSS, PROCRUSTES):
-        found = uncertainty(x, x + 0.1 * random_table(60, 5, 1), measure, Draws("test", 99, 99))
+    for measure, bootstrap in ((PIP_LOSS, 99), (PROCRUSTES_DISTANCE, 0)):
+        found = measured(measure, x, x + 0.1 * random_table(60, 5, 1), Draws("test", 99, bootstrap))
         assert found.p_value == 0.01
         assert 0.5 < found.gated < found.chance_adjusted < 1
         assert 0 < found.interval[0] < found.interval[1] < found.null_mean

@@ -28,6 +28,7 @@ from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rotations.alignment import Alignment
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.shape_distances import angular, bures
+from gpuemb.geometry.spectrum import spectrum_distance
 
 
 def debiased_cka(x: Any, y: Any, **asked: Any) -> Similarity:
@@ -43,6 +44,7 @@ DISTANCES = [pip_loss, procrustes, scaled_rotation, angular, bures]
 SPANS = [cca, svcca, pwcca, eigenspace_overlap]
 CLOSER_WHEN_SMALLER = [*DISTANCES, semantic_displacement, eigenspace_instability]
 DRAWN = [*MEASURES, debiased_cka, *SPANS, *CLOSER_WHEN_SMALLER]
+COPIED = [*MEASURES, debiased_cka, pip_loss]
 NOTHING = np.array([])
 
 
@@ -96,12 +98,23 @@ def test_an_interval_holds_the_middle_of_the_bootstrap_and_counts_what_has_no_va
 
 
 @pytest.mark.parametrize("measure", DRAWN)
-def test_nothing_is_said_that_was_not_asked(measure: Any) -> None:
+def test_nothing_but_an_interval_is_said_unless_asked(measure: Any) -> None:
     found = measure(random_table(), random_table(seed=1))
-    assert (found.permutations, found.bootstrap, found.interval_method) == (0, 0, "")
+    assert (found.permutations, found.bootstrap, found.blocks) == (0, 0, 20)
+    assert found.interval_method == "jackknife over blocks of words"
+    assert found.interval[0] < found.value < found.interval[1]
+    off = measure(random_table(), random_table(seed=1), blocks=0)
+    assert (off.value, off.blocks, off.interval_method) == (found.value, 0, "")
+    assert np.isnan(off.interval).all()
     for name in ("p_value", "null_mean", "chance_adjusted", "gated"):
         assert math.isnan(getattr(found, name))
-    assert np.isnan(found.interval).all()
+        assert math.isnan(getattr(off, name))
+
+
+@pytest.mark.parametrize("measure", [*(one for one in DRAWN if one not in COPIED), spectrum_distance])
+def test_copies_of_words_are_refused_where_they_bias_and_the_jackknife_is_named(measure: Any) -> None:
+    with pytest.raises(ConfigError, match=r"bootstrap = 5[^$]*\.interval is a jackknife over blocks"):
+        measure(random_table(), random_table(seed=1), bootstrap=5)
 
 
 @pytest.mark.parametrize("measure", DRAWN)
@@ -118,16 +131,18 @@ def test_the_null_is_that_of_rows_permuted_by_hand(measure: Any) -> None:
 @pytest.mark.parametrize("measure", DRAWN)
 def test_bits_do_not_depend_on_threads_or_on_how_many_draws_there_are(measure: Any) -> None:
     x, y = random_table(2500, 6), random_table(2500, 6, 1)
+    resamples = [{}, {"bootstrap": 30}] if measure in COPIED else [{}]
 
-    def ask(workers: int | None) -> Uncertainty:
+    def ask(workers: int | None, **options: int) -> Uncertainty:
         with threads.limit(workers):
-            found = measure(x, y, permutations=30, bootstrap=30, seed=3)
+            found = measure(x, y, permutations=30, seed=3, **options)
             return Uncertainty(**{field.name: getattr(found, field.name) for field in fields(Uncertainty)})
 
-    assert ask(1) == ask(2) == ask(5) == ask(None)
-    alone = measure(x, y, bootstrap=30, seed=3)
-    assert alone.interval == ask(2).interval
-    assert measure(x, y, bootstrap=30, seed=4).interval != alone.interval
+    for options in resamples:
+        first = ask(1, **options)
+        assert first == ask(2, **options) == ask(5, **options) == ask(None, **options)
+        assert measure(x, y, seed=3, **options).interval == first.interval
+        assert measure(x, y, seed=4, **options).interval != first.interval
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -156,11 +171,12 @@ def test_p_values_of_unrelated_tables_are_uniform(measure: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
-def test_intervals_cover_the_value_of_the_population(measure: Any) -> None:
+@pytest.mark.parametrize("options", [{}, {"bootstrap": 120}], ids=["jackknife", "percentiles"])
+def test_intervals_cover_the_value_of_the_population(measure: Any, options: dict[str, int]) -> None:
     """Words are drawn from a population of 20,000 whose value is known; 100 samples of 150 words.
 
-    Percentile intervals of a nominal 95 % cover somewhat less at this size: what is asked is that they are
-    not below 85 %, nor so wide that they always cover with room to spare.
+    Intervals of a nominal 95 % cover somewhat less at this size: what is asked is that they are not below
+    85 %, nor so wide that they always cover with room to spare.
     """
     numbers = np.random.default_rng(5)
     shared = numbers.standard_normal((20_000, 4))
@@ -170,7 +186,7 @@ def test_intervals_cover_the_value_of_the_population(measure: Any) -> None:
     with threads.limit(1):
         for sample in range(100):
             rows = numbers.choice(20_000, 150, replace=False)
-            found = measure(x[rows], y[rows], bootstrap=120, seed=sample)
+            found = measure(x[rows], y[rows], seed=sample, **options)
             low, high = found.interval
             covered += low <= truth <= high
             widths.append(high - low)
@@ -182,7 +198,7 @@ def test_intervals_cover_the_value_of_the_population(measure: Any) -> None:
 
 @pytest.mark.parametrize("measure", [*MEASURES, debiased_cka, angular, cca, svcca, pwcca])
 def test_a_measure_without_a_value_has_no_uncertainty_and_keeps_its_reason(measure: Any) -> None:
-    found = measure(np.ones((30, 3)), random_table(30), permutations=20, bootstrap=20)
+    found = measure(np.ones((30, 3)), random_table(30), permutations=20)
     assert math.isnan(found.value)
     assert found.reason
     assert math.isnan(found.p_value)
@@ -206,6 +222,8 @@ def test_three_words_have_a_null_of_six(measure: Any) -> None:
     ("options", "said"),
     [
         ({"permutations": -1}, "permutations = -1"),
+        ({"blocks": -1}, "blocks = -1"),
+        ({"confidence": 0}, "confidence = 0"),
         ({"bootstrap": -5}, "bootstrap = -5"),
         ({"bootstrap": 5, "confidence": 95}, "confidence = 95"),
         ({"permutations": 5, "confidence": math.nan}, "confidence = nan"),
@@ -247,8 +265,12 @@ class Heard:
 def test_every_draw_is_told() -> None:
     heard = Heard()
     cka(random_table(), random_table(seed=1), permutations=20, bootstrap=30, progress=heard)
-    assert heard.phases == [("permutations of CKA", 20), ("bootstrap of CKA", 30)]
+    assert heard.phases == [("permutations of Linear CKA", 20), ("bootstrap of Linear CKA", 30)]
     assert heard.done == 50
+    heard = Heard()
+    cka(random_table(), random_table(seed=1), progress=heard)
+    assert heard.phases == [("jackknife over words", 20)]
+    assert heard.done == 20
 
 
 def test_an_interrupted_bootstrap_stops_and_leaves_the_workers_usable() -> None:
@@ -261,11 +283,12 @@ def test_an_interrupted_bootstrap_stops_and_leaves_the_workers_usable() -> None:
 @pytest.mark.parametrize("measure", DISTANCES)
 def test_a_distance_lost_in_its_sums_is_still_held_against_chance(measure: Any) -> None:
     x = random_table()
-    found = measure(x, x + 1e-7 * random_table(seed=1), permutations=99, bootstrap=20)
+    found = measure(x, x + 1e-7 * random_table(seed=1), permutations=99)
     assert found.recomputed
     assert found.p_value == 0.01
     assert 0.99 < found.gated <= found.chance_adjusted <= 1
-    assert found.undefined == 20
+    assert (found.undefined, found.blocks) == (20, 20)
+    assert np.isnan(found.interval).all()
 
 
 def test_a_permutation_lost_in_its_sums_counts_as_good() -> None:
@@ -276,12 +299,14 @@ def test_a_permutation_lost_in_its_sums_counts_as_good() -> None:
 
 def test_every_pair_of_a_stack_has_the_uncertainty_of_the_pair_alone() -> None:
     x, y, z = (random_table(seed=seed) for seed in range(3))
-    both = procrustes([x, y], [y, z], permutations=20, bootstrap=20, center=True)
+    both = procrustes([x, y], [y, z], permutations=20, center=True)
     for found, pair in zip(both, [(x, y), (y, z)], strict=True):
-        alone = procrustes(*pair, permutations=20, bootstrap=20, center=True)
+        alone = procrustes(*pair, permutations=20, center=True)
         assert (found.p_value, found.interval) == (alone.p_value, alone.interval)
 
 
 def test_weights_and_draws_are_refused_together() -> None:
+    with pytest.raises(ConfigError, match="weighted words"):
+        procrustes(random_table(), random_table(seed=1), weights=np.ones(40), permutations=5)
     with pytest.raises(ConfigError, match="weighted words"):
         procrustes(random_table(), random_table(seed=1), weights=np.ones(40), bootstrap=5)
