@@ -36,7 +36,9 @@ WORDS = [f"w{row}" for row in range(40)]
 WITHOUT_VARIANCE = {
     **dict.fromkeys(("angular", "cca", "cka", "pwcca", "svcca"), "the rows of one table are all equal"),
     **dict.fromkeys(("rsa", "spearman", "streamed spearman"), "all cosines of one table are equal"),
-    "debiased cka": "the rows of one table are all equal, or all equally far apart, or there are fewer than 4",
+    "debiased cka": (
+        "the rows of one table are all equal, or all equally far apart, or there are fewer than 4"
+    ),
     "spectrum_distance": "the rows of one table are all equal",
 }
 
