@@ -48,7 +48,7 @@ def runs_of(vectors: Any) -> Any:
         runs = as_array(vectors, "EmbeddingStack")
         if runs.ndim != 3:
             raise _no_runs(vectors)
-    if not len(runs):
+    if (len(runs) if isinstance(runs, tuple) else runs.shape[0]) == 0:  # standard arrays have no len()
         raise _no_runs(vectors)
     return runs
 

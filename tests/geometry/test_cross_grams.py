@@ -19,6 +19,7 @@ from gpuemb.geometry.cka import cka
 from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.eigenspace import eigenspace_instability
 from gpuemb.geometry.grams.build import plan_cross_grams
+from gpuemb.geometry.measures import MEASURES as ALL
 from gpuemb.geometry.per_word import aligned_cosines, pip_per_word, second_order_cosine
 from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import procrustes
@@ -124,11 +125,21 @@ def test_an_unknown_preparation_names_the_nearest() -> None:
     assert "centered" in str(refusal.value)
 
 
-def test_measures_refuse_products_of_another_preparation() -> None:
-    raw = cross_grams([random_table(), random_table(seed=1)])
-    for measure in (raw.rsa, raw.cka):
-        with pytest.raises(ConfigError, match="preparation = 'raw'"):
-            measure()
+@pytest.mark.parametrize("made", ["raw", "unit", "centered"])
+def test_measures_need_no_knowledge_of_preparations(made: Any) -> None:
+    tables = [random_table(), random_table(seed=1)]
+    grams = cross_grams(tables, made)
+    for measure in ALL:
+        expected = cross_grams(tables, measure.preparation).take(measure).values
+        assert_within(grams.take(measure).values, expected, 1e-12 * np.abs(expected))
+        assert grams.prepared(measure.preparation) is grams.prepared(measure.preparation)
+
+
+def test_parts_refuse_measures_of_another_preparation_and_unit_products_are_not_centered() -> None:
+    part = cross_grams([random_table(), random_table(seed=1)], first_row=0)
+    assert np.isfinite(part.cka()).all()
+    with pytest.raises(ConfigError, match="unit products of a part that was summed as raw"):
+        part.rsa()
     with pytest.raises(ConfigError, match="preparation = 'unit'"):
         cross_grams([random_table()], "unit").centered()
 
