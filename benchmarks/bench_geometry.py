@@ -16,8 +16,8 @@ from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.grams.build import NARROW
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.resampling.prepared_pair import order_of
-from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rsa import rsa
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
 

@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
     from gpuemb.geometry.displacement import Displacement, semantic_displacement
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+    from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
     from gpuemb.geometry.per_word import pip_per_word, second_order_cosine
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.ranks.word_list_rsa import WordListSimilarity
     from gpuemb.geometry.resampling.uncertainty import Resampling
-    from gpuemb.geometry.results import DirectedSimilarity, Similarity
     from gpuemb.geometry.rotations.alignment import Alignment, Alignments
     from gpuemb.geometry.rotations.pair_distances import PairRotations
     from gpuemb.geometry.rsa import rsa
@@ -67,12 +67,11 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
     from gpuemb.report.page import write_report
     from gpuemb.stability.compare import Comparison, compare
-    from gpuemb.stability.comparisons import Discoveries, benjamini_hochberg
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
     from gpuemb.stability.info import Implementation, Info, info
     from gpuemb.stability.planning import StudyPlan, plan
     from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
-    from gpuemb.stability.statistics import Estimate
+    from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
     from gpuemb.stability.study import study
     from gpuemb.stability.toml import load_config
     from gpuemb.training.recipes import PPMISVD, GloVe
@@ -123,7 +122,7 @@ _ROOMS = {
     "geometry.ranks.word_list_rsa": ("WordListSimilarity",),
     "geometry.shape_distances": ("angular", "bures"),
     "geometry.resampling.uncertainty": ("Resampling",),
-    "geometry.results": ("DirectedSimilarity", "Similarity"),
+    "geometry.measure.results": ("DirectedSimilarity", "Similarity"),
     "geometry.spectrum": ("Spectrum", "spectrum", "spectrum_distance"),
     "geometry.per_word": ("pip_per_word", "second_order_cosine"),
     "neighbors.cosines": ("Cosines", "cosine_matrix", "cosine_tiles"),
@@ -133,12 +132,11 @@ _ROOMS = {
     "neighbors.overlap": ("NeighborOverlap", "neighbor_overlap"),
     "report.page": ("write_report",),
     "stability.compare": ("Comparison", "compare"),
-    "stability.comparisons": ("Discoveries", "benjamini_hochberg"),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
     "stability.info": ("Implementation", "Info", "info"),
     "stability.planning": ("StudyPlan", "plan"),
     "stability.result": ("ModelResult", "PairMeasure", "RunSpectra", "StudyResult", "WordMeasures"),
-    "stability.statistics": ("Estimate",),
+    "stability.statistics": ("Discoveries", "Estimate", "benjamini_hochberg"),
     "stability.study": ("study",),
     "stability.toml": ("load_config",),
     "training.recipes": ("GloVe", "PPMISVD"),

@@ -9,10 +9,10 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import door
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
+from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
 from gpuemb.geometry.resampling.intervals import SHARE
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
-from gpuemb.geometry.results import DirectedSimilarity, Similarity
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.measure import SubspaceMeasure
 

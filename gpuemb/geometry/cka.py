@@ -16,11 +16,11 @@ from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
 from gpuemb.geometry.measure import MeasureOfSums, PairTable, SumsMeasure
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.resampling.intervals import CORRELATION, SHARE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
-from gpuemb.geometry.results import Similarity
 
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 

@@ -17,7 +17,7 @@ from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import SumsMeasure
-from gpuemb.geometry.measured import uncertainty
+from gpuemb.geometry.measure.measured import uncertainty
 from gpuemb.geometry.resampling.intervals import Range
 from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, Uncertainty

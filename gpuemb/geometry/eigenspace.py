@@ -12,10 +12,10 @@ from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.resampling.intervals import SHARE
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
-from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.measure import SubspaceMeasure
 

@@ -15,7 +15,7 @@ from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables, check_same_dimensions
 from gpuemb.geometry.grams.row_blocks import Rows
-from gpuemb.geometry.measured import uncertainty
+from gpuemb.geometry.measure.measured import uncertainty
 from gpuemb.geometry.resampling.intervals import DISTANCE
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments

@@ -14,14 +14,14 @@ from gpuemb.geometry.grams.digits import varies
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import SumsMeasure
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.ranks.matrix_correlation import METHODS, NO_VARIANCE
 from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_vocabulary
 from gpuemb.geometry.ranks.word_list_rsa import rsa_of_words
 from gpuemb.geometry.resampling.intervals import CORRELATION
 from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
-from gpuemb.geometry.results import Similarity
 
 Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 

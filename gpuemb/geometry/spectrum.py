@@ -20,11 +20,11 @@ from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import MeasureOfSums, PairTable
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.resampling.intervals import SHARE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
-from gpuemb.geometry.results import Similarity
 
 NO_VARIANCE = "the rows are all equal"
 

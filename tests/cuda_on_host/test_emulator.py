@@ -19,7 +19,7 @@ from gpuemb.core import cuda
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 
 SAMPLES = Path(__file__).parent / "samples"
-KERNELS = Path(cuda.__file__).parents[1] / "kernels"
+KERNELS = Path(cuda.__file__).parents[2] / "kernels"
 OPTIONS = (cuda.STANDARD, f"-I{KERNELS / cuda.HEADERS}")
 MISTAKES = {
     "race_without_barrier": "race|nobody in this block has written",

@@ -14,6 +14,7 @@ from gpuemb.core.progress import Progress
 from gpuemb.geometry.grams.build import pair_sums
 from gpuemb.geometry.grams.digits import varies
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.ranks.binned_spearman import BinnedSpearman, Moments, binned_spearman
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
@@ -25,7 +26,6 @@ from gpuemb.geometry.ranks.matrix_correlation import (
 )
 from gpuemb.geometry.ranks.word_list import LEAST_WORDS
 from gpuemb.geometry.resampling.uncertainty import Draws
-from gpuemb.geometry.results import Similarity
 from gpuemb.kernels.binned_ranks import rank_histogram
 from gpuemb.kernels.cosine_scores import cosine_scores
 

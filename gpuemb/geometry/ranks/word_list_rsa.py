@@ -8,6 +8,7 @@ from typing import Any
 
 from gpuemb.core.arrays import Array, like, native
 from gpuemb.core.results import result
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
     cosines_of,
@@ -17,7 +18,6 @@ from gpuemb.geometry.ranks.matrix_correlation import (
 )
 from gpuemb.geometry.ranks.word_list import MissingWord, word_list
 from gpuemb.geometry.resampling.uncertainty import Draws
-from gpuemb.geometry.results import Similarity
 
 
 @result(kw_only=True)

@@ -13,10 +13,10 @@ from scipy.stats import spearmanr
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.ranks.binned_spearman import STRIPE
 from gpuemb.geometry.ranks.vocabulary_spearman import _moments, _unit
 from gpuemb.geometry.resampling.prepared_pair import order_of
-from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rsa import rsa
 
 EXACT = 1e-12

@@ -19,7 +19,7 @@ from gpuemb.geometry.cka import CKA, DEBIASED_CKA, cka
 from gpuemb.geometry.grams.build import pair_sums
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.measure import MeasureOfSums
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.pip import PIP_LOSS
 from gpuemb.geometry.procrustes import PROCRUSTES_DISTANCE
 from gpuemb.geometry.resampling.prepared_pair import order_of, prepare_pair, weights_of

@@ -20,11 +20,11 @@ from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
+from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
 from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize
-from gpuemb.geometry.results import Similarity
 from gpuemb.geometry.rotations.alignment import Alignment
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.shape_distances import angular, bures

@@ -20,7 +20,7 @@ from gpuemb.core.progress import SILENT
 from gpuemb.geometry.displacement import DISPLACEMENT, semantic_displacement
 from gpuemb.geometry.grams.build import pair_grams, pair_sums
 from gpuemb.geometry.measure import Measure
-from gpuemb.geometry.measured import measured
+from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measures import MEASURES
 from gpuemb.geometry.procrustes import procrustes, procrustes_measure
 from gpuemb.geometry.ranks.matrix_correlation import METHODS

@@ -15,11 +15,11 @@ from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure import Measure
+from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
 from gpuemb.geometry.resampling.draws import draw_values
 from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
 from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize, with_jackknife
 from gpuemb.geometry.resampling.word_blocks import block_count, deal, values_without_blocks
-from gpuemb.geometry.results import DirectedSimilarity, Similarity
 
 NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import ConfigError, NonFiniteError
-from gpuemb.stability.comparisons import benjamini_hochberg
+from gpuemb.stability.statistics import benjamini_hochberg
 
 
 def by_hand(p_values: list[float], rate: float) -> list[bool]:
