@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,8 +117,10 @@ class CrossGrams(Grams):
 
 
 def _method(measure: Measure) -> Callable[..., Float64]:
-    def values(self: CrossGrams, **options: Any) -> Float64:
-        return self.take(measure.with_options(**options)).values
+    names = list(signature(measure.options).parameters) if measure.options is not None else []
+
+    def values(self: CrossGrams, *given: Any, **options: Any) -> Float64:
+        return self.take(measure.with_options(**dict(zip(names, given, strict=False)), **options)).values
 
     values.__name__ = measure.name
     values.__doc__ = f"""Return ``(S, S)`` values: {measure.meaning[0].lower()}{measure.meaning[1:]}"""

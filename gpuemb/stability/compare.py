@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +62,7 @@ class Comparison:
 
 
 @door
-def compare(
-    stack: Any, measures: str | Sequence[str] = "all", *, k: int = 10, progress: Progress = SILENT
-) -> Comparison:
+def compare(stack: Any, measures: Any = "all", *, k: int = 10, progress: Progress = SILENT) -> Comparison:
     """Take every measure of every pair of tables, and of every word.
 
     Args:

@@ -210,9 +210,9 @@ def test_options_are_those_of_the_measure() -> None:
     grams = ge.cross_grams(tables("full"))
     assert_same_bits(grams.svcca(share=0.99), grams.svcca())
     assert (grams.svcca(share=0.5) != grams.svcca()).any()
-    with pytest.raises(ConfigError, match=r"svcca: the options shares[^$]*Options of svcca: share"):
+    with pytest.raises(ConfigError, match=r"svcca: the option shares[^$]*Options of svcca: share"):
         grams.svcca(shares=0.5)
-    with pytest.raises(ConfigError, match=r"rsa: the options method[^$]*Options of rsa: none"):
+    with pytest.raises(ConfigError, match=r"rsa: the option method[^$]*Options of rsa: none"):
         grams.rsa(method="spearman")
 
 

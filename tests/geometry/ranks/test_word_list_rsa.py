@@ -116,9 +116,9 @@ def test_fewer_than_three_words_are_refused_by_name(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "said"),
     [
-        ("cat", ShapeError, "words = 'cat'"),
-        (np.zeros((2, 2), int), ShapeError, "words = "),
-        (7, ShapeError, "words = 7"),
+        ("cat", ConfigError, "words = 'cat'"),
+        (np.zeros((2, 2), int), DTypeError, r"array\(\[0, 0\]\) is neither a word nor a row number"),
+        (7, ConfigError, "words = 7"),
         (["cat", 1, "dog"], ConfigError, "mixed"),
         (["cat", "dog", "cat", "hen"], ConfigError, "'cat' is listed twice"),
         ([1, 2, 1, 3], ConfigError, "1 is listed twice"),

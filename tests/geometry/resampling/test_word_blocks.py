@@ -18,7 +18,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.progress import SILENT
 from gpuemb.geometry.displacement import DISPLACEMENT, semantic_displacement
-from gpuemb.geometry.grams.build import pair_grams, pair_sums
+from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.measure import Measure
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measures import MEASURES
@@ -167,7 +167,7 @@ def test_an_interval_holds_the_value_and_stays_in_the_range(
 def test_own_terms_of_raw_sums_are_those_of_the_centered_rows(shift: float) -> None:
     x, y = random_table(80, 4, offset=shift), random_table(80, 3, 1, offset=shift)
     lengths = [np.sum((table - table.mean(axis=0)) ** 2, axis=1) for table in (x, y)]
-    found = OwnTerms.of_centered(pair_sums("test", x, y, "raw"))
+    found = OwnTerms.of_centered(pair_grams("test", [x, y], "raw", "float64"))
     expected = OwnTerms.of_single_words(*lengths)
     for name in ("counts", "lengths", "products"):
         assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
