@@ -74,6 +74,7 @@ def test_a_second_run_and_the_resume_line_do_nothing_again(desk: Path) -> None:
     assert (folder / "summary.json").read_bytes() == summary
 
 
+@pytest.mark.slow
 def test_json_is_the_summary_and_nothing_else(desk: Path) -> None:
     title = 'A [bold]title[/bold] :smile: \\[x] "&" <b> 中'
     done = gpuemb(desk, "study", "text.txt", *SMALL, "--out", "runs/json", "--title", title, "--json")
@@ -92,6 +93,7 @@ def test_the_number_of_threads_changes_no_result(desk: Path) -> None:
         assert (desk / "runs/threads" / name).read_bytes() == (desk / "runs/mine" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_standard_input_is_a_text(desk: Path) -> None:
     done = gpuemb(
         desk, "study", "-", *SMALL, "--out", "runs/piped text", typed=(desk / "text.txt").read_bytes()
@@ -157,6 +159,7 @@ def test_a_study_can_be_asked_in_a_file_and_changed_by_flags(desk: Path) -> None
     np.testing.assert_array_equal(*same)
 
 
+@pytest.mark.slow
 def test_another_configuration_needs_to_be_told_to_extend(desk: Path) -> None:
     more = (*SMALL[:-3], "4", *SMALL[-2:])  # four seeds
     first = gpuemb(desk, "study", "text.txt", *SMALL, "--out", "runs/extended")

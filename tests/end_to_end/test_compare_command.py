@@ -94,6 +94,7 @@ def test_a_measure_that_does_not_exist_says_why(tmp_path: Path, tables: list[Emb
     assert (said["mean"], said["reason"]) == (None, "a and one: the rows of one table are all equal")
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_writes_nothing_and_runs_again(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     words = [f"w{i}" for i in range(20_000)]

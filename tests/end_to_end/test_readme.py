@@ -28,8 +28,8 @@ def test_both_commands_share_one_environment() -> None:
 def test_what_the_fast_tests_leave_out_is_run_by_ci() -> None:
     project, ci = ((README.parent / path).read_text("utf-8") for path in ("pyproject.toml", ".ci/run"))
     assert tomllib.loads(project)["tool"]["pytest"]["ini_options"]["addopts"][-2:] == ["-m", "not slow"]
-    assert '.venv/bin/pytest -n 2 -m "slow or hypothesis"' in ci
-    assert "| `.venv/bin/pytest -m '' -n 2` |" in README.read_text("utf-8")
+    assert '.venv/bin/pytest -n 2 --dist loadfile -m "slow or hypothesis"' in ci
+    assert "| `.venv/bin/pytest -m '' -n 2 --dist loadfile` |" in README.read_text("utf-8")
 
 
 def test_the_picture_and_the_files_it_names_exist() -> None:

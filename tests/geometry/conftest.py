@@ -1,4 +1,4 @@
-"""Intervals are computed only where a module tests them: in property tests they cost twenty evaluations a call."""
+"""Intervals are computed only where a module tests them: each costs twenty evaluations and more."""
 
 from __future__ import annotations
 

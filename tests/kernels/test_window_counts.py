@@ -240,6 +240,7 @@ def test_a_corpus_larger_than_its_memory_has_the_same_counts(device: Device, sid
         assert_same_counts(count(device, corpus, weights, side), expected)
 
 
+@pytest.mark.slow
 def test_many_words_come_out_in_order(device: Device) -> None:
     numbers = np.random.default_rng(5)
     words = 3 * 64 * 64 + 5

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from geometry.definitions import cosines, random_table
 from scipy.stats import spearmanr
+from slow import cases
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
@@ -59,7 +60,7 @@ def test_equal_cosines_share_their_mean_rank(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.5, 20.0])
-@pytest.mark.parametrize("words", [3, 40, 700, STRIPE + 400])
+@pytest.mark.parametrize("words", cases(3, 40, 700, slow=(STRIPE + 400,)))
 def test_streamed_ranks_are_within_their_bound(words: int, offset: float) -> None:
     x, y = related(words, offset=offset)
     exact, binned = rsa(x, y, method="spearman"), rsa(x, y, **STREAM)
