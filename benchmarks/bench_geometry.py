@@ -49,7 +49,7 @@ def test_rsa_of_the_whole_vocabulary(benchmark: Any, track: Track, words: int, d
         f"RSA of {words:,} × {dim}, every pair of words",
         shape,
         work.gram(shape, "float32" if dim >= NARROW else "float64"),
-        lambda: rsa(x, y),
+        lambda: rsa(x, y, blocks=0),
         verify,
     )
     track.run(benchmark, case, _rsa_rivals(x, y))
@@ -77,7 +77,7 @@ def test_cka_of_real_tables(benchmark: Any, track: Track) -> None:
         f"CKA of GloVe {words:,} × {x.shape[1]} and itself with noise",
         shape,
         work.gram(shape),
-        lambda: cka(x, y),
+        lambda: cka(x, y, blocks=0),
         verify,
     )
     track.run(benchmark, case, [Rival("numpy", "numpy", lambda: directly, lambda _: "float64, BLAS threads")])

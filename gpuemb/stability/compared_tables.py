@@ -12,6 +12,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, device_of, to_host
+from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.geometry.cross_grams import CrossGrams
@@ -152,7 +153,8 @@ class ComparedTables:
         """Take a measure ``(V,)`` of every pair; a word counts in the pairs in which it has one."""
         words = int(self.tables[0].shape[0])
         total, known, means = np.zeros(words), np.zeros(words, np.int64), []
-        for found in threads.stream(lambda pair: to_host(measure(*pair)), self.pairs):
+        on_cpu = device_of(self.tables[0]) == CPU  # else the launches of one thread are in order
+        for found in (threads.stream if on_cpu else map)(lambda pair: to_host(measure(*pair)), self.pairs):
             exists = np.isfinite(found)
             total += np.where(exists, found, 0.0)
             known += exists

@@ -64,11 +64,11 @@ def values_without_blocks(
     def sums_of(block: Int64) -> GramSums:
         return in_library(rows.taken(block).sums("float64"), tables[0])
 
+    each = threads.stream if device_of(tables[0]) == CPU else map  # a GPU takes launches in order
     width = sum(int(table.shape[1]) for table in tables)
     parts: list[GramSums] | None = None
     if len(blocks) * buffer((width, width), np.float64) <= KEPT_BYTES:
-        on_cpu = device_of(tables[0]) == CPU
-        parts = threads.run(sums_of, blocks) if on_cpu else [sums_of(block) for block in blocks]
+        parts = list(each(sums_of, blocks))
     total = functools.reduce(operator.add, parts or map(sums_of, blocks))
 
     def without(place: int) -> float:
@@ -78,7 +78,7 @@ def values_without_blocks(
 
     values = np.empty(len(blocks))
     with progress.phase("jackknife over words", len(blocks)) as task:
-        for place, one in enumerate(threads.stream(without, range(len(blocks)))):
+        for place, one in enumerate(each(without, range(len(blocks)))):
             values[place] = one
             task.advance()
     return values
