@@ -163,6 +163,7 @@ def test_overflowed_lists_are_compared_with_every_block_of_the_table(strategy: s
 
 
 @pytest.mark.usefixtures("emulator")
+@pytest.mark.slow
 def test_more_overflowed_lists_than_resident_rows_go_through_in_tiles(
     brought: list[Any], here: list[int]
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_table_that_fits_is_brought_once(monkeypatch: pytest.MonkeyPatch, brou
 # Memory.
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_the_resident_rows_and_changes_no_bit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,6 +302,7 @@ def test_float16_rows_that_do_not_fit_are_refused_beforehand() -> None:
         fitting_host(sizes, 1_900_000_000, 256)
 
 
+@pytest.mark.slow
 def test_what_the_device_has_free_decides(monkeypatch: pytest.MonkeyPatch, brought: list[Any]) -> None:
     """The planner itself, with the least that it takes."""
     rows = separated(SIDE + 70, 900)

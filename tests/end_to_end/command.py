@@ -32,6 +32,7 @@ def interrupted_at(folder: Path, shown: bytes, *arguments: str | Path) -> Outcom
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=terminal,
+        preexec_fn=listen_to_interrupts,
     )
     os.close(terminal)
     said, pressed = b"", False
@@ -47,6 +48,11 @@ def interrupted_at(folder: Path, shown: bytes, *arguments: str | Path) -> Outcom
         running.wait()
         os.close(screen)
     return Outcome(running.returncode, printed.decode(), said.decode())
+
+
+def listen_to_interrupts() -> None:
+    """Let a child be interrupted where these tests themselves ignore it, as under nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read(screen: int) -> bytes:

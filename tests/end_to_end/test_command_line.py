@@ -15,7 +15,17 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from corpus.texts import random_text
-from end_to_end.command import COMMAND, ENVIRONMENT, FAILED, INTERRUPTED, PATIENCE, USAGE, Outcome, gpuemb
+from end_to_end.command import (
+    COMMAND,
+    ENVIRONMENT,
+    FAILED,
+    INTERRUPTED,
+    PATIENCE,
+    USAGE,
+    Outcome,
+    gpuemb,
+    listen_to_interrupts,
+)
 
 from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
 
@@ -138,6 +148,7 @@ def test_short_lines_are_noted_and_are_no_warning(tmp_path: Path) -> None:
     assert (asked.code, asked.err) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_study_can_be_asked_in_a_file_and_changed_by_flags(desk: Path) -> None:
     asked = 'corpus = ["text.txt"]\nneighbors = 3\n[text]\nmin_count = 1\n'
     asked += '[[models]]\nkind = "glove"\ndim = 4\nepochs = 2\nseeds = 3\n'
@@ -309,8 +320,9 @@ def stop_in_the_middle(folder: Path, out: Path, how: signal.Signals) -> tuple[li
     """Begin a longer study, send it a signal once a run is finished; return its arguments and its end."""
     (folder / "text.txt").write_text(random_text(800, 200, longest=40))
     arguments = ["study", "text.txt", "--dim", "50", "--epochs", "50", "--seeds", "6", "--out", str(out)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     running = subprocess.Popen(
-        [COMMAND, *arguments], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [COMMAND, *arguments], cwd=folder, env=ENVIRONMENT, preexec_fn=listen_to_interrupts, **pipes
     )
     try:
         given_up = time.monotonic() + PATIENCE

@@ -440,6 +440,7 @@ assert found.scores[sample].tobytes() == expected.scores.tobytes()
     ("processor", "features", "name"),
     [("haswell", NARROW, "float32"), ("alderlake", f"{NARROW},+avxvnni", "int8")],
 )
+@pytest.mark.slow
 def test_registers_of_256_bits_give_the_reference_s_bits(processor: str, features: str, name: str) -> None:
     from llvmlite import binding
 
