@@ -132,6 +132,7 @@ def test_configuring_a_study_compiles_and_plots_nothing() -> None:
     assert run(code) == "[]"
 
 
+@pytest.mark.slow
 def test_everything_but_cuda_works_without_cupy() -> None:
     code = """
 import sys

@@ -73,6 +73,7 @@ def test_a_study_ends_with_its_report_and_the_command_that_resumes_it(desk: Path
     )
 
 
+@pytest.mark.slow
 def test_a_second_run_and_the_resume_line_do_nothing_again(desk: Path) -> None:
     folder = desk / "runs" / "mine"
     before, summary = work_of(folder), (folder / "summary.json").read_bytes()
@@ -348,6 +349,7 @@ def assert_resumes(folder: Path, out: Path, arguments: list[str]) -> None:
     assert len(list((out / "embeddings" / "glove").glob("*.npy"))) == 6
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_resumes(tmp_path: Path) -> None:
     out = tmp_path / "my runs" / "long"
     _, ended = stop_in_the_middle(tmp_path, out, signal.SIGINT)
