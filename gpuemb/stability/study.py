@@ -39,6 +39,8 @@ from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
 
+MEASURED = "comparison"  # units of work called "measures" hold the arrays of an earlier version
+
 
 @door
 def study(
@@ -255,9 +257,9 @@ class _Study:
                 return arrays_of(compared, take(compared, asked, task))
 
             digest = digest_of(list(keys), self.config.neighbors, list(asked))
-            if self.store.has("measures", digest):
+            if self.store.has(MEASURED, digest):
                 task.advance(len(asked))
-            return self.store.unit("measures", digest, compute)
+            return self.store.unit(MEASURED, digest, compute)
 
 
 def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:

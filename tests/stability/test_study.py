@@ -494,3 +494,19 @@ def test_a_relative_path_is_the_same_study_the_next_time(
     study(relative, out=tmp_path / "study")
     monkeypatch.chdir(tmp_path)
     study(config, out=tmp_path / "study")
+
+
+def test_measures_of_an_earlier_version_are_taken_again(
+    config: StudyConfig, finished: StudyResult, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished.folder, out)
+    for unit in (out / "work").glob("comparison-*"):
+        earlier = unit.with_name(unit.name.replace("comparison", "measures"))
+        shutil.move(unit, earlier)
+        (earlier / "pairs.npy").rename(earlier / "tables.npy")
+    found = study(config, out=out, threads=1)
+    assert contents(out / "embeddings") == contents(finished.folder / "embeddings")
+    for model, expected in zip(found.models, finished.models, strict=True):
+        for one, other in zip(model.pairs, expected.pairs, strict=True):
+            np.testing.assert_array_equal(one.values, other.values)
