@@ -17,9 +17,9 @@ from gpuemb.core.device import CPU
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.grams.build import NARROW
 from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.prepared_pair import order_of
 from gpuemb.geometry.rsa import rsa
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
+from gpuemb.uncertainty.draws import order_of
 
 PAIRWISE_WORDS = 6_000  # peers hold all V² / 2 distances: beyond it minutes and tens of gigabytes
 SAMPLE_ROWS = 2 * BLOCK_ROWS + 5

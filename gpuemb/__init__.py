@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
     from gpuemb.geometry.ranks.word_list_rsa import WordListSimilarity
-    from gpuemb.geometry.resampling.uncertainty import Resampling
     from gpuemb.geometry.rotations.alignment import Alignment, Alignments
     from gpuemb.geometry.rotations.pair_distances import PairRotations
     from gpuemb.geometry.rsa import rsa
@@ -76,6 +75,7 @@ if TYPE_CHECKING:
     from gpuemb.stability.toml import load_config
     from gpuemb.training.recipes import PPMISVD, GloVe
     from gpuemb.training.seeds import train
+    from gpuemb.uncertainty.draws import Resampling
 
 _ERRORS = (
     "GpuembError",
@@ -121,7 +121,7 @@ _ROOMS = {
     "geometry.rsa": ("rsa",),
     "geometry.ranks.word_list_rsa": ("WordListSimilarity",),
     "geometry.shape_distances": ("angular", "bures"),
-    "geometry.resampling.uncertainty": ("Resampling",),
+    "uncertainty.draws": ("Resampling",),
     "geometry.measure.results": ("DirectedSimilarity", "Similarity"),
     "geometry.spectrum": ("Spectrum", "spectrum", "spectrum_distance"),
     "geometry.per_word": ("pip_per_word", "second_order_cosine"),

@@ -11,10 +11,10 @@ from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import door
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
-from gpuemb.geometry.resampling.intervals import SHARE
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.measure import SubspaceMeasure
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import SHARE
 
 KEPT_SHARE = 0.99  # of the variance, which SVCCA keeps (Raghu 2017)
 NO_VARIANCE = "the rows of one table are all equal"

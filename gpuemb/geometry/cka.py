@@ -18,9 +18,9 @@ from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
 from gpuemb.geometry.measure import MeasureOfSums, PairTable, SumsMeasure
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.intervals import CORRELATION, SHARE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import CORRELATION, SHARE
 
 LEAST_WORDS = 4  # HSIC₁ divides by V − 3
 

@@ -18,11 +18,12 @@ from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import SumsMeasure
 from gpuemb.geometry.measure.measured import uncertainty
-from gpuemb.geometry.resampling.intervals import Range
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling, Uncertainty
 from gpuemb.geometry.rotations.from_sums import nuclear_norm
 from gpuemb.geometry.rotations.polar_factors import polar_factors
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import Range
+from gpuemb.uncertainty.results import Uncertainty
 
 
 @result

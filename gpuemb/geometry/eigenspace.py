@@ -14,10 +14,10 @@ from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.intervals import SHARE
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.measure import SubspaceMeasure
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import SHARE
 
 EMPTY = "one table is zero throughout"
 # An instability taken from Grams errs by about 64·eps·condition² in sums of 1 − cos²; where that is more than

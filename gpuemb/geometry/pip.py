@@ -8,10 +8,10 @@ from gpuemb.core.doors import door
 from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan, squared_norm
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.intervals import DISTANCE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import DISTANCE
 
 
 @door

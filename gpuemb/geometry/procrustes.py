@@ -16,13 +16,13 @@ from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.named_tables import PAIR, NamedTables, check_same_dimensions
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure.measured import uncertainty
-from gpuemb.geometry.resampling.intervals import DISTANCE
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments
 from gpuemb.geometry.rotations.from_sums import procrustes_of_sums
 from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
 from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import DISTANCE
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -19,9 +19,9 @@ from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.ranks.matrix_correlation import METHODS, NO_VARIANCE
 from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_vocabulary
 from gpuemb.geometry.ranks.word_list_rsa import rsa_of_words
-from gpuemb.geometry.resampling.intervals import CORRELATION
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import CORRELATION
 
 Method: TypeAlias = Literal["pearson", "spearman", "kendall"]
 

@@ -20,13 +20,13 @@ from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.measure import MeasureOfSums, PairTable
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.intervals import ANGLE, DISTANCE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
 from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.geometry.rotations.from_sums import nuclear_norm
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import ANGLE, DISTANCE
 
 
 @door

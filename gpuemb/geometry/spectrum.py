@@ -22,9 +22,9 @@ from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import MeasureOfSums, PairTable
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.intervals import SHARE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws, Resampling
+from gpuemb.uncertainty.draws import Draws, Resampling
+from gpuemb.uncertainty.intervals import SHARE
 
 NO_VARIANCE = "the rows are all equal"
 

@@ -16,8 +16,8 @@ from gpuemb.geometry.consensus import consensus_of
 from gpuemb.geometry.measure import Description, Measure, PairTable
 from gpuemb.geometry.measures import MEASURES as GEOMETRY
 from gpuemb.geometry.per_word import pip_of_words, second_order_of_words
-from gpuemb.geometry.resampling.intervals import CORRELATION, SHARE
 from gpuemb.stability.compared_tables import ComparedTables
+from gpuemb.uncertainty.intervals import CORRELATION, SHARE
 
 NO_LENGTH = "no word has a length in both tables"
 NO_NEIGHBORS = "no word has neighbors in both tables"

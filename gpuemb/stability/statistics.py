@@ -12,7 +12,7 @@ from gpuemb.core.arrays import Float64, as_array, to_host
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
 from gpuemb.core.results import result
-from gpuemb.geometry.resampling.intervals import ANY, Range, jackknife_interval
+from gpuemb.uncertainty.intervals import ANY, Range, jackknife_interval
 
 LEAST_RUNS = 3  # below it a jackknife has no degrees of freedom to speak of (Definitions §5)
 ENOUGH_RUNS = 10  # below it rare bad runs cannot be seen (Definitions §5)

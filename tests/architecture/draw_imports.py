@@ -11,7 +11,7 @@ FLOORS = (
     ("stability",),
     ("training", "neighbors", "geometry"),
     ("counts", "embeddings"),
-    ("corpus",),
+    ("corpus", "uncertainty"),
     ("kernels",),
     ("core",),
 )

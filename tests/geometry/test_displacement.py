@@ -18,7 +18,7 @@ from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
 from gpuemb.embeddings.model import Embedding
 from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.procrustes import procrustes
-from gpuemb.geometry.resampling.prepared_pair import order_of
+from gpuemb.uncertainty.draws import order_of
 
 SHAPES = {"words": st.integers(8, 60), "dim": st.integers(2, 6), "seed": st.integers(0, 999)}
 

@@ -16,9 +16,9 @@ from tolerances import EPS64, assert_within
 from gpuemb.core.errors import ConfigError
 from gpuemb.counts.power_law import fit_power_law
 from gpuemb.geometry.cross_grams import cross_grams
-from gpuemb.geometry.resampling.intervals import SHARE, jackknife_interval
-from gpuemb.geometry.resampling.word_blocks import deal
 from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
+from gpuemb.uncertainty.draws import deal
+from gpuemb.uncertainty.intervals import SHARE, jackknife_interval
 
 TABLES = {"words": st.integers(12, 60), "dim": st.integers(1, 6), "seed": st.integers(0, 999)}
 

@@ -12,9 +12,9 @@ from tolerances import EPS64
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ShapeError
-from gpuemb.geometry.resampling.intervals import ANGLE, CORRELATION, DISTANCE, SHARE, Range
 from gpuemb.stability.result import PairMeasure
 from gpuemb.stability.statistics import mean_over_pairs
+from gpuemb.uncertainty.intervals import ANGLE, CORRELATION, DISTANCE, SHARE, Range
 
 
 def student_975(degrees: int) -> float:

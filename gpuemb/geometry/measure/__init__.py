@@ -17,9 +17,9 @@ from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
-from gpuemb.geometry.resampling.intervals import Range
 from gpuemb.geometry.resampling.own_terms import OwnTerms, ValueOfSums
 from gpuemb.geometry.resampling.prepared_pair import PreparedPair, prepare_pair
+from gpuemb.uncertainty.intervals import Range
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,9 @@ from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure import Measure
 from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
-from gpuemb.geometry.resampling.draws import draw_values
-from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
-from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize, with_jackknife
-from gpuemb.geometry.resampling.word_blocks import block_count, deal, values_without_blocks
+from gpuemb.geometry.resampling.word_blocks import values_without_blocks
+from gpuemb.uncertainty.draws import Draws, block_count, deal, draw_values, order_of, weights_of
+from gpuemb.uncertainty.results import Uncertainty, summarize, with_jackknife
 
 NAMES = (*PAIR, "anchor E", "anchor Ẽ")  # of two tables, and of a measure's anchors if it has them
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gpuemb.core.results import result
-from gpuemb.geometry.resampling.uncertainty import Uncertainty
+from gpuemb.uncertainty.results import Uncertainty
 
 
 @result(eq=True)

@@ -11,12 +11,10 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.geometry.resampling.draws import draw_values
-from gpuemb.geometry.resampling.intervals import CORRELATION
-from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
-from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize, with_jackknife
-from gpuemb.geometry.resampling.word_blocks import block_count, deal
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
+from gpuemb.uncertainty.draws import Draws, block_count, deal, draw_values, order_of, weights_of
+from gpuemb.uncertainty.intervals import CORRELATION
+from gpuemb.uncertainty.results import Uncertainty, summarize, with_jackknife
 
 METHODS = ("pearson", "spearman", "kendall")
 NO_VARIANCE = "all cosines of one table are equal"

@@ -25,9 +25,9 @@ from gpuemb.geometry.ranks.matrix_correlation import (
     uncertainty_of_matrices,
 )
 from gpuemb.geometry.ranks.word_list import LEAST_WORDS
-from gpuemb.geometry.resampling.uncertainty import Draws
 from gpuemb.kernels.binned_ranks import rank_histogram
 from gpuemb.kernels.cosine_scores import cosine_scores
+from gpuemb.uncertainty.draws import Draws
 
 MATRIX_BYTES = 1 << 30  # two matrices and the ranks of their entries, up to 4,096 words
 

@@ -17,7 +17,7 @@ from gpuemb.geometry.ranks.matrix_correlation import (
     uncertainty_of_matrices,
 )
 from gpuemb.geometry.ranks.word_list import MissingWord, word_list
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.uncertainty.draws import Draws
 
 
 @result(kw_only=True)

@@ -10,7 +10,6 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of, native
 from gpuemb.core.errors import DeviceError
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
-from gpuemb.core.random import stream
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.resampling.own_terms import OwnTerms
@@ -165,14 +164,3 @@ def _prepared(table: FloatMatrix, preparation: Preparation) -> tuple[Float64, Fl
         body -= body.mean(axis=0)
         body[:, np.einsum("ij,ij->j", body, body) <= ROUNDING * whole] = 0.0
     return rows, np.einsum("ij,ij->i", body, body)
-
-
-def weights_of(draw: int, words: int, seed: int) -> Int64:
-    """How often each word is in resample ``draw``: V words drawn with replacement."""
-    chosen = stream(seed, "bootstrap", "words", draw).integers(0, words, words)
-    return np.bincount(chosen, minlength=words)
-
-
-def order_of(draw: int, words: int, seed: int) -> Int64:
-    """The row of Y that is paired with each row of X in permutation ``draw``."""
-    return stream(seed, "permutation", "words", draw).permutation(words)

@@ -14,25 +14,12 @@ from gpuemb.core.arrays import Float64, Int64, device_of
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import buffer
 from gpuemb.core.progress import Progress
-from gpuemb.core.random import stream
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import Preparation, in_library
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.kernels.gram import GramSums
 
-FEW_WORDS, FEW_BLOCKS, BLOCKS = 500, 20, 50  # Definitions §5
 KEPT_BYTES = 1 << 29  # of sums of blocks; where they take more, each block is summed twice
-
-
-def block_count(words: int) -> int:
-    """Return how many blocks a jackknife over so many words has."""
-    return min(words, FEW_BLOCKS if words < FEW_WORDS else BLOCKS)
-
-
-def deal(words: int, blocks: int, seed: int) -> list[Int64]:
-    """Deal the words to blocks by a named stream; return the rows of each block, ascending."""
-    order = stream(seed, "jackknife", "words").permutation(words)
-    return [np.sort(order[block::blocks]) for block in range(blocks)]
 
 
 def values_without_blocks(

@@ -16,7 +16,7 @@ from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.results import result
 from gpuemb.embeddings.model import vectors_of, words_of
-from gpuemb.geometry.resampling.uncertainty import Uncertainty
+from gpuemb.uncertainty.results import Uncertainty
 
 
 @result

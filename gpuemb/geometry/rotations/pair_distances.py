@@ -17,10 +17,10 @@ from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.named_tables import check_same_dimensions
 from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan
 from gpuemb.geometry.measure import PairTable, SumsMeasure
-from gpuemb.geometry.resampling.intervals import DISTANCE
 from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.geometry.rotations.from_rows import Kind, squares_of_difference
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors
+from gpuemb.uncertainty.intervals import DISTANCE
 
 Pair: TypeAlias = tuple[int, int]
 

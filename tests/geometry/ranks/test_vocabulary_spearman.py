@@ -17,8 +17,8 @@ from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
 from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.ranks.binned_spearman import STRIPE
 from gpuemb.geometry.ranks.vocabulary_spearman import _moments, _unit
-from gpuemb.geometry.resampling.prepared_pair import order_of
 from gpuemb.geometry.rsa import rsa
+from gpuemb.uncertainty.draws import order_of
 
 EXACT = 1e-12
 STREAM: dict[str, Any] = {"method": "spearman", "matrix_bytes": 0}

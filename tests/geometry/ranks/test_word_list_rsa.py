@@ -18,8 +18,8 @@ from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeErr
 from gpuemb.embeddings.model import Embedding
 from gpuemb.geometry.ranks.matrix_correlation import METHODS
 from gpuemb.geometry.ranks.word_list_rsa import WordListSimilarity
-from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
 from gpuemb.geometry.rsa import Method, rsa
+from gpuemb.uncertainty.draws import order_of, weights_of
 
 ANIMALS = ["cat", "dog", "horse", "cow", "sheep", "goat", "pig", "hen", "duck", "goose", "lion", "bear"]
 SCIPY: dict[str, Any] = {"pearson": pearsonr, "spearman": spearmanr, "kendall": kendalltau}

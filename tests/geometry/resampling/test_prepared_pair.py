@@ -22,9 +22,9 @@ from gpuemb.geometry.measure import MeasureOfSums
 from gpuemb.geometry.measure.measured import measured
 from gpuemb.geometry.pip import PIP_LOSS
 from gpuemb.geometry.procrustes import PROCRUSTES_DISTANCE
-from gpuemb.geometry.resampling.prepared_pair import order_of, prepare_pair, weights_of
-from gpuemb.geometry.resampling.uncertainty import Draws
+from gpuemb.geometry.resampling.prepared_pair import prepare_pair
 from gpuemb.geometry.rsa import RSA, rsa
+from gpuemb.uncertainty.draws import Draws, order_of, weights_of
 
 CASES = {
     "words": st.integers(6, 40),

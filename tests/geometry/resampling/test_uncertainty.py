@@ -23,12 +23,12 @@ from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overla
 from gpuemb.geometry.measure.results import Similarity
 from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import procrustes
-from gpuemb.geometry.resampling.prepared_pair import order_of, weights_of
-from gpuemb.geometry.resampling.uncertainty import Draws, Uncertainty, summarize
 from gpuemb.geometry.rotations.alignment import Alignment
 from gpuemb.geometry.rsa import rsa
 from gpuemb.geometry.shape_distances import angular, bures
 from gpuemb.geometry.spectrum import spectrum_distance
+from gpuemb.uncertainty.draws import Draws, order_of, weights_of
+from gpuemb.uncertainty.results import Uncertainty, summarize
 
 
 def debiased_cka(x: Any, y: Any, **asked: Any) -> Similarity:

@@ -25,11 +25,11 @@ from gpuemb.geometry.measures import MEASURES
 from gpuemb.geometry.procrustes import procrustes, procrustes_measure
 from gpuemb.geometry.ranks.matrix_correlation import METHODS
 from gpuemb.geometry.resampling import word_blocks
-from gpuemb.geometry.resampling.intervals import CORRELATION, jackknife_interval
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.resampling.uncertainty import Draws
-from gpuemb.geometry.resampling.word_blocks import block_count, deal, values_without_blocks
+from gpuemb.geometry.resampling.word_blocks import values_without_blocks
 from gpuemb.geometry.rsa import rsa
+from gpuemb.uncertainty.draws import Draws, block_count, deal
+from gpuemb.uncertainty.intervals import CORRELATION, jackknife_interval
 
 OPTIONS = (
     {"center": True},

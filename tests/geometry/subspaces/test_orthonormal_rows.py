@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from gpuemb.core.errors import DeviceError
 from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
-from gpuemb.geometry.resampling.prepared_pair import on_cpu, order_of
+from gpuemb.geometry.resampling.prepared_pair import on_cpu
+from gpuemb.uncertainty.draws import order_of
 
 MEASURES = {
     "cca": cca,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from gpuemb.core.arrays import Float64
-from gpuemb.geometry.resampling.intervals import (
+from gpuemb.uncertainty.intervals import (
     ANGLE,
     ANY,
     CORRELATION,

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
-from gpuemb.core.checks import check_at_least, check_at_most
-from gpuemb.core.errors import ConfigError
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.geometry.resampling.intervals import Range, jackknife_interval
+from gpuemb.uncertainty.draws import Draws
+from gpuemb.uncertainty.intervals import Range, jackknife_interval
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 GATE = 0.95  # the null's quantile below which a gated score is 0 (Definitions §5)
 TIE = 2.0**-40  # of the larger of 1 and the value: permutations that change nothing differ by rounding alone
-MOST_DRAWS = 10**7  # 80 MB of values; a p-value of 1e-7
 PERCENTILE = "percentile bootstrap over words"
 
 
@@ -60,64 +57,6 @@ class Uncertainty:
 
 
 Result = TypeVar("Result", bound="DataclassInstance")
-
-
-class Resampling(TypedDict, total=False):
-    """How the uncertainty of a measure is found: keyword arguments of every measure of two tables.
-
-    Attributes:
-        permutations: of the words of one table, for ``p_value``, ``chance_adjusted``, ``gated``; 0 for none.
-        bootstrap: resamples of the words instead of the jackknife, where the measure is a sum over pairs of
-            words (RSA, CKA, PIP); two copies of a word make no pair. 0 for none.
-        blocks: of words that the jackknife leaves out one at a time, for ``interval``; None for 50, or 20
-            below 500 words; 0 for no interval.
-        seed: of the named streams of random numbers; a draw is the same whatever else is drawn.
-        confidence: of the interval.
-        progress: receives every step.
-    """
-
-    permutations: int
-    bootstrap: int
-    blocks: int | None
-    seed: int
-    confidence: float
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class Draws:
-    """The arguments of :class:`Resampling`, checked.
-
-    Attributes:
-        where: the function that was called, for messages.
-
-    Raises:
-        ConfigError: a negative count, or a confidence that is not between 0 and 1.
-    """
-
-    where: str
-    permutations: int = 0
-    bootstrap: int = 0
-    blocks: int | None = None
-    seed: int = 0
-    confidence: float = 0.95
-    progress: Progress = SILENT
-
-    def __post_init__(self) -> None:
-        for name in ("permutations", "bootstrap", "blocks", "seed"):
-            if name != "blocks" or self.blocks is not None:
-                check_at_least(self.where, name, getattr(self, name), 0)
-        for name in ("permutations", "bootstrap"):
-            check_at_most(self.where, name, getattr(self, name), MOST_DRAWS)
-        if not 0 < self.confidence < 1:
-            raise ConfigError(
-                f"{self.where}: confidence = {self.confidence}",
-                needed="A share between 0 and 1, both left out, is needed.",
-                remedy="confidence=0.95 is 95 %.",
-            )
-
-    def __bool__(self) -> bool:
-        return self.permutations > 0 or self.bootstrap > 0
 
 
 def summarize(
