@@ -16,7 +16,7 @@ from gpuemb.core.arrays import Float32, Float64
 from gpuemb.core.device import CPU
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.grams.build import NARROW
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity
 from gpuemb.geometry.rsa import rsa
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, gram
 from gpuemb.uncertainty.draws import order_of

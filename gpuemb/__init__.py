@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gpuemb.geometry.cross_grams import CrossGrams, cross_grams
     from gpuemb.geometry.displacement import Displacement, semantic_displacement
     from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
-    from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
+    from gpuemb.geometry.measure.measured import DirectedSimilarity, Similarity
     from gpuemb.geometry.per_word import pip_per_word, second_order_cosine
     from gpuemb.geometry.pip import pip_loss
     from gpuemb.geometry.procrustes import procrustes
@@ -122,7 +122,7 @@ _ROOMS = {
     "geometry.ranks.word_list_rsa": ("WordListSimilarity",),
     "geometry.shape_distances": ("angular", "bures"),
     "uncertainty.draws": ("Resampling",),
-    "geometry.measure.results": ("DirectedSimilarity", "Similarity"),
+    "geometry.measure.measured": ("DirectedSimilarity", "Similarity"),
     "geometry.spectrum": ("Spectrum", "spectrum", "spectrum_distance"),
     "geometry.per_word": ("pip_per_word", "second_order_cosine"),
     "neighbors.cosines": ("Cosines", "cosine_matrix", "cosine_tiles"),

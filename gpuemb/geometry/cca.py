@@ -9,8 +9,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import door
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import DirectedSimilarity, Similarity
+from gpuemb.geometry.measure.measured import DirectedSimilarity, Similarity, measured
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.measure import SubspaceMeasure
 from gpuemb.uncertainty.draws import Draws, Resampling
@@ -39,9 +38,7 @@ def cca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         where a table's rows are all equal.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + d')²`` flops, about fourfold from the rows; as many again and ``3·B`` decompositions for
     the interval. Source: Raghu (2017); Definitions §4, §5.
@@ -102,9 +99,7 @@ def pwcca(x: Any, y: Any, **resampling: Unpack[Resampling]) -> DirectedSimilarit
         tables for the other.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: as :func:`cca`. Source: Morcos (2018), whose code gives only the side of smaller rank;
     Definitions §4, §5.

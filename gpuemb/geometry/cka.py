@@ -9,16 +9,14 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gpuemb.core.arrays import namespace_of
 from gpuemb.core.doors import door
 from gpuemb.geometry.grams.digits import ROUNDING
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
+from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import MeasureOfSums, PairTable, SumsMeasure
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.own_terms import OwnTerms
+from gpuemb.geometry.measure.measured import Similarity, measured
+from gpuemb.geometry.resampling.own_terms import OwnTerms, without_copies
 from gpuemb.uncertainty.draws import Draws, Resampling
 from gpuemb.uncertainty.intervals import CORRELATION, SHARE
 
@@ -42,9 +40,7 @@ def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampli
         much larger than their spread that the rows were moved there first.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + d')²`` flops, as many again for the interval.
     Source: Kornblith (2019); Song (2012); Definitions §4, §5.
@@ -61,25 +57,19 @@ def cka(x: Any, y: Any, *, debiased: bool = False, **resampling: Unpack[Resampli
 
 def linear_cka(sums: PairSums, own: OwnTerms | None = None) -> float:
     """Return linear CKA from the sums of centered columns; two copies of a word are no pair."""
-    xp = namespace_of(sums.cross)
-    parts = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.cross, sums.gram_y)]
-    if own is not None:
-        copies = own.copies
-        pairs = zip(parts, (copies[0, 0], copies[0, 1], copies[1, 1]), strict=True)
-        parts = [whole - float(copied) for whole, copied in pairs]
-    scale = math.sqrt(max(0.0, parts[0]) * max(0.0, parts[2]))
-    return parts[1] / scale if scale > 0 else math.nan
+    x, cross, y = without_copies(sums, own)
+    scale = math.sqrt(max(0.0, x) * max(0.0, y))
+    return cross / scale if scale > 0 else math.nan
 
 
 def cka_error(sums: PairSums, errors: PairErrors) -> float:
     """Bound of the error of linear CKA, relative errors of its parts added; NaN where it does not exist."""
-    xp = namespace_of(sums.cross)
-    squares = [float(xp.sum(product**2)) for product in (sums.gram_x, sums.gram_y, sums.cross)]
-    if min(squares[:2]) == 0:
+    norm_x, norm_cross, norm_y = without_copies(sums, None)
+    if min(norm_x, norm_y) == 0:
         return math.nan
     x, y, cross = errors.squares()
-    scale = math.sqrt(squares[0] * squares[1])
-    return cross / scale + squares[2] / scale * (x / squares[0] + y / squares[1])
+    scale = math.sqrt(norm_x * norm_y)
+    return cross / scale + norm_cross / scale * (x / norm_x + y / norm_y)
 
 
 def debiased_cka(sums: PairSums, own: OwnTerms) -> float:
@@ -93,7 +83,7 @@ def debiased_cka(sums: PairSums, own: OwnTerms) -> float:
     """
     if sums.rows < LEAST_WORDS:
         return math.nan
-    norms = [squared_norm(product) for product in (sums.gram_x, sums.cross, sums.gram_y)]
+    norms = without_copies(sums, None)
     places = ((0, 0), (0, 1), (1, 1))
     xx, xy, yy = (_hsic(norm, own, sums.rows, *place) for norm, place in zip(norms, places, strict=True))
     exists = xx > ROUNDING * norms[0] and yy > ROUNDING * norms[2]

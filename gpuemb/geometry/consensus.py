@@ -16,8 +16,8 @@ from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
 from gpuemb.embeddings.model import words_of
+from gpuemb.embeddings.named_tables import NamedTables, check_same_dimensions
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
-from gpuemb.geometry.grams.named_tables import NamedTables, check_same_dimensions
 from gpuemb.geometry.grams.thin_qr import over_tiles
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.gram import BLOCK_ROWS, gram

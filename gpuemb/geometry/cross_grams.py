@@ -1,23 +1,4 @@
-"""All products of table pairs in one pass, and every measure that follows from them.
-
-What each measure takes by default (``precision="auto"``), so that it is right to 1e-6 of its value:
-
-=============================  ==========================================  ===============================
-measure                        float32 or float16 tables, every d ≥ 128    float64 tables, or smaller d
-=============================  ==========================================  ===============================
-direct, Procrustes, PIP        float32; a pair whose error bound is above  float64
-                               1e-6 of its square again in float64
-the same, nearly equal tables  the Gram of ``[XQ, Y − XQ]`` in float64     the same
-RSA, CKA                       float32; a pair whose error bound is above  float64
-                               1e-6 again in float64
-``block, pair, table``, all    float64, rows read again when first asked   float64
-other measures
-``centered``, mean dominates   one more pass, around the means             the same
-=============================  ==========================================  ===============================
-
-The error of float32 products is bounded through Gaussian vectors:
-:mod:`gpuemb.geometry.grams.float32_bounds`.
-"""
+"""All products of table pairs in one pass, and every measure that follows from them."""
 
 from __future__ import annotations
 
@@ -32,10 +13,10 @@ from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
+from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.geometry.cka import CKA, DEBIASED_CKA
 from gpuemb.geometry.grams.build import PREPARATIONS, Accumulation, summed
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.grams.pair_sums import Preparation
 from gpuemb.geometry.measure import Measure, PairTable
 from gpuemb.geometry.measures import MEASURES
@@ -150,7 +131,7 @@ def cross_grams(
         preparation: rows as they are (``raw``), of length 1 (``unit``), or without column means
             (``centered``).
         precision: of the products, ``float32`` or ``float64``; ``auto`` takes float32 where it is enough for
-            the measure that is asked, and reads the rows again where it is not: see the module's table.
+            the measure that is asked, and reads the rows again where it is not.
         first_row: the tables are a part of more rows and begin there, at a multiple of 8,192. The sums of
             parts add up with ``+``. Parts are ``raw`` or ``unit``; ``raw`` sums may be centered once added.
 

@@ -9,18 +9,17 @@ from typing import Any, Unpack
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.doors import door
-from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.results import result
+from gpuemb.embeddings.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import SumsMeasure
 from gpuemb.geometry.measure.measured import uncertainty
+from gpuemb.geometry.per_word import of_rows, unit_rows
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.rotations.from_sums import nuclear_norm
-from gpuemb.geometry.rotations.polar_factors import polar_factors
+from gpuemb.geometry.rotations.polar_factors import nuclear_norm, polar_factors
 from gpuemb.uncertainty.draws import Draws, Resampling
 from gpuemb.uncertainty.intervals import Range
 from gpuemb.uncertainty.results import Uncertainty
@@ -65,9 +64,7 @@ def semantic_displacement(x: Any, y: Any, **resampling: Unpack[Resampling]) -> D
         resampling: see :class:`gpuemb.Resampling`; of the mean.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + e)²`` flops and a second pass in tiles; as many again and ``B`` SVDs for the interval.
     Source: Hamilton (2016, ACL); Definitions §2, §5.
@@ -108,21 +105,14 @@ def displacements(x: Array, y: Array, rotation: Array) -> Array:
     xp = namespace_of(x, y)
     if x.shape[1] > y.shape[1]:
         x, y, rotation = y, x, xp.matrix_transpose(rotation)
-    pieces = []
-    for start, stop in tiles(x.shape[0], rows_per_tile(24 * (x.shape[1] + y.shape[1]))):
-        left, right = (xp.astype(table[start:stop, :], xp.float64) for table in (x, y))
-        directions, lengths = zip(_direction(left @ rotation), _direction(right), strict=True)
-        half = xp.sum((directions[0] - directions[1]) ** 2, axis=1) / 2
-        known = (lengths[0] > 0) & (lengths[1] > 0)
-        pieces.append(xp.where(known, half, xp.full_like(half, math.nan)))
-    return xp.concat(pieces)
 
+    def halves(left: Array, right: Array) -> Array:
+        first, known = unit_rows(left @ rotation)
+        second, other = unit_rows(right)
+        half = xp.sum((first - second) ** 2, axis=1) / 2
+        return xp.where(known & other, half, xp.full_like(half, math.nan))
 
-def _direction(rows: Array) -> tuple[Array, Array]:
-    """Rows of length 1, and the lengths they had; zero rows are unchanged."""
-    xp = namespace_of(rows)
-    lengths = xp.sqrt(xp.sum(rows**2, axis=1))
-    return rows / xp.where(lengths > 0, lengths, xp.ones_like(lengths))[:, None], lengths
+    return xp.concat(list(of_rows(halves, [x, y])))
 
 
 def displacement_of_sums(sums: PairSums, own: OwnTerms | None) -> float:

@@ -12,8 +12,7 @@ from gpuemb.core.arrays import Array, namespace_of
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity, measured
 from gpuemb.geometry.subspaces.axes import Subspaces
 from gpuemb.geometry.subspaces.measure import SubspaceMeasure
 from gpuemb.uncertainty.draws import Draws, Resampling
@@ -43,9 +42,7 @@ def eigenspace_overlap(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Simi
         for a table of zeros.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + d')²`` flops, about fourfold from the rows; as many again and ``2·B`` decompositions for
     the interval. Source: May (2019); Definitions §4, §5.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.doors import door
-from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.core.memory import rows_per_tile
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
@@ -55,7 +55,7 @@ def pip_of_words(grams: Grams, s: int, t: int) -> Array:
         squared = size - 2 * xp.sum((left @ sums.cross) * right, axis=1)
         return squared, bool(xp.any((squared < NEARLY_EQUAL * size) & (size > 0)))
 
-    pieces, lost = zip(*_of_rows(squares, tables), strict=True)
+    pieces, lost = zip(*of_rows(squares, tables), strict=True)
     if any(lost):
         return _pip_from_triangle(tables)
     squared = xp.concat(list(pieces))
@@ -70,7 +70,7 @@ def _pip_from_triangle(tables: list[FloatMatrix]) -> Array:
     def gap(left: Array, right: Array) -> Array:
         return xp.sqrt(xp.sum((left @ first - right @ second) ** 2, axis=1))
 
-    return xp.concat(list(_of_rows(gap, tables)))
+    return xp.concat(list(of_rows(gap, tables)))
 
 
 @door
@@ -108,15 +108,15 @@ def second_order_of_words(grams: Grams, s: int, t: int) -> Array:
     xp = namespace_of(*tables)
 
     def cosines(left: Array, right: Array) -> Array:
-        left, known = _unit(left)
-        right, other = _unit(right)
+        left, known = unit_rows(left)
+        right, other = unit_rows(right)
         known = known & other
         size = xp.sum((left @ sums.gram_x) * left, axis=1) * xp.sum((right @ sums.gram_y) * right, axis=1)
         scale = xp.sqrt(xp.where(known, size, xp.ones_like(size)))
         cosine = xp.sum((left @ sums.cross) * right, axis=1) / scale
         return xp.where(known, cosine, xp.full_like(cosine, math.nan))
 
-    return xp.concat(list(_of_rows(cosines, tables)))
+    return xp.concat(list(of_rows(cosines, tables)))
 
 
 @threads.single_threaded_blas()
@@ -130,26 +130,26 @@ def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
     xp = namespace_of(x, y)
     if rotation is not None and x.shape[1] > y.shape[1]:
         x, y, rotation = y, x, xp.matrix_transpose(rotation)
-    pieces = []
-    for start, stop in tiles(x.shape[0], rows_per_tile(24 * x.shape[1])):
-        left, right = (xp.astype(t[start:stop, :], xp.float64) for t in (x, y))
-        if rotation is not None:
-            left = left @ rotation
+
+    def cosines(left: Array, right: Array) -> Array:
+        left = left if rotation is None else left @ rotation
         lengths = xp.sqrt(xp.sum(left**2, axis=1)) * xp.sqrt(xp.sum(right**2, axis=1))
         known = lengths > 0
         cosine = xp.sum(left * right, axis=1) / xp.where(known, lengths, xp.ones_like(lengths))
-        pieces.append(xp.where(known, cosine, xp.full_like(cosine, math.nan)))
-    return xp.concat(pieces)
+        return xp.where(known, cosine, xp.full_like(cosine, math.nan))
+
+    return xp.concat(list(of_rows(cosines, [x, y])))
 
 
-def _unit(rows: Array) -> tuple[Array, Array]:
+def unit_rows(rows: Array) -> tuple[Array, Array]:
+    """Return rows of length 1, zero rows unchanged, and which rows have a length."""
     xp = namespace_of(rows)
     lengths = xp.sqrt(xp.sum(rows**2, axis=1))
     known = lengths > 0
     return rows / xp.where(known, lengths, xp.ones_like(lengths))[:, None], known
 
 
-def _of_rows(function: Callable[[Array, Array], T], tables: list[FloatMatrix]) -> Iterator[T]:
+def of_rows(function: Callable[[Array, Array], T], tables: list[FloatMatrix]) -> Iterator[T]:
     """``function`` of both tables' rows, widened, a tile after the other."""
     xp = namespace_of(*tables)
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from gpuemb.core.doors import door
-from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan, squared_norm
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
+from gpuemb.geometry.measure.measured import Similarity, measured
+from gpuemb.geometry.rotations.pair_distances import DistanceMeasure, squared_pip
 from gpuemb.uncertainty.draws import Draws, Resampling
 from gpuemb.uncertainty.intervals import DISTANCE
 
@@ -28,9 +25,7 @@ def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         nearly equal that it was taken from their difference.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + d')²`` flops, as many again for the interval.
     Source: Yin and Shen (2018); Definitions §4, §5.
@@ -40,18 +35,6 @@ def pip_loss(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         (18.7, 0.0)
     """
     return measured(PIP_LOSS, x, y, Draws("pip_loss", **resampling))
-
-
-def pip_of_sums(sums: PairSums, own: OwnTerms | None) -> float:
-    """Return the PIP loss from the sums of raw rows; NaN where it is lost in their rounding."""
-    parts = [squared_norm(product) for product in (sums.gram_x, sums.cross, sums.gram_y)]
-    if own is not None:
-        copies = own.copies
-        parts = [
-            part - float(copies[place]) for part, place in zip(parts, ((0, 0), (0, 1), (1, 1)), strict=True)
-        ]
-    scale = parts[0] + parts[2]
-    return root_or_nan(scale - 2 * parts[1], scale)
 
 
 PIP_LOSS = DistanceMeasure(
@@ -64,5 +47,5 @@ PIP_LOSS = DistanceMeasure(
     growth=1.0,
     of_word_pairs=True,
     kind="pip",
-    of_sums=pip_of_sums,
+    of_sums=lambda sums, own: squared_pip(sums, own).root,
 )

@@ -9,17 +9,25 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
+from gpuemb.core.arrays import to_host
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, tables_of
-from gpuemb.geometry.grams.digits import NEARLY_EQUAL
-from gpuemb.geometry.grams.named_tables import PAIR, NamedTables, check_same_dimensions
+from gpuemb.embeddings.named_tables import PAIR, NamedTables, check_same_dimensions
+from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure.measured import uncertainty
+from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.geometry.rotations.alignment import Alignment, Alignments
-from gpuemb.geometry.rotations.from_sums import procrustes_of_sums
 from gpuemb.geometry.rotations.pair_distances import DistanceMeasure
-from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors, without_reflection
+from gpuemb.geometry.rotations.polar_factors import (
+    PolarFactor,
+    best_scale,
+    nuclear_norm,
+    polar_factors,
+    squared_procrustes,
+    without_reflection,
+)
 from gpuemb.geometry.rotations.weighted_pair import PairedRows, PairProducts, pair_rows
 from gpuemb.uncertainty.draws import Draws, Resampling
 from gpuemb.uncertainty.intervals import DISTANCE
@@ -175,26 +183,20 @@ def _alignment(
     pair: PairedRows, products: PairProducts, found: PolarFactor, *, scale: bool, rotation_only: bool
 ) -> Alignment:
     length_x, length_y = products.squared_x, products.squared_y
-    factor, size = 1.0, length_x + length_y
-    squared = size - 2 * found.nuclear
-    if scale:
-        aligned = max(0.0, found.nuclear)  # below 0 in one dimension only, where to scale is to reflect
-        factor, size = aligned / length_x if length_x > 0 else math.nan, length_y
-        squared = size - aligned * factor if length_x > 0 else size
-    near = squared < NEARLY_EQUAL * size
-    if near:
-        squared = pair.squared_gap(found.rotation, factor)
+    square = squared_procrustes(length_x, length_y, found.nuclear, scale=scale)
+    factor = best_scale(length_x, found.nuclear) if scale else 1.0
+    squared = pair.squared_gap(found.rotation, factor) if square.near else square.value
     distance = math.sqrt(max(0.0, squared))
     return Alignment(
         found.rotation,
-        factor,
+        factor if length_x > 0 or not scale else math.nan,
         pair.means,
         distance,
         distance / math.sqrt(length_y) if length_y > 0 else math.nan,
         found.singular,
         found.rank,
         _reason(found, products, scale=scale, rotation_only=rotation_only),
-        near,
+        square.near,
     )
 
 
@@ -232,6 +234,14 @@ def procrustes_measure(
         kind="procrustes",
         of_sums=partial(procrustes_of_sums, scale=scale, rotation_only=rotation_only),
     )
+
+
+def procrustes_of_sums(
+    sums: PairSums, own: OwnTerms | None, *, scale: bool = False, rotation_only: bool = False
+) -> float:
+    """Return the Procrustes distance; NaN where it is lost in the rounding of the sums."""
+    x, y = (float(np.trace(to_host(gram))) for gram in (sums.gram_x, sums.gram_y))
+    return squared_procrustes(x, y, nuclear_norm(sums, rotation_only=rotation_only), scale=scale).root
 
 
 PROCRUSTES_DISTANCE = procrustes_measure()

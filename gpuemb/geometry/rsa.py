@@ -10,12 +10,10 @@ from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
-from gpuemb.geometry.grams.digits import varies
 from gpuemb.geometry.grams.float32_bounds import PairErrors
-from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.grams.pair_sums import PairSums, varies
 from gpuemb.geometry.measure import SumsMeasure
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity, measured
 from gpuemb.geometry.ranks.matrix_correlation import METHODS, NO_VARIANCE
 from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_vocabulary
 from gpuemb.geometry.ranks.word_list_rsa import rsa_of_words

@@ -13,17 +13,14 @@ import numpy as np
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.doors import door
 from gpuemb.core.memory import tiles
-from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.grams.pair_sums import PairSums, Square
 from gpuemb.geometry.grams.thin_qr import column_means
 from gpuemb.geometry.measure import MeasureOfSums, PairTable
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity, measured
 from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.rotations.from_rows import squared_gaps
-from gpuemb.geometry.rotations.from_sums import nuclear_norm
-from gpuemb.geometry.rotations.polar_factors import polar_factors
+from gpuemb.geometry.rotations.polar_factors import nuclear_norm, polar_factors, squared_procrustes
+from gpuemb.geometry.rotations.weighted_pair import squared_gaps
 from gpuemb.kernels.gram import BLOCK_ROWS
 from gpuemb.uncertainty.draws import Draws, Resampling
 from gpuemb.uncertainty.intervals import ANGLE, DISTANCE
@@ -45,9 +42,7 @@ def angular(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         nearly equal; NaN with its reason where a table's rows are all equal.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + d')²`` flops and one SVD; as many flops again and ``B`` SVDs for the interval.
     Source: Williams (2021); Definitions §2, §5.
@@ -76,9 +71,7 @@ def bures(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
         the shapes are nearly equal.
 
     Raises:
-        ShapeError, DTypeError, NonFiniteError: as the tables require.
-        VocabularyError: the tables list other words; the first is named.
-        ConfigError: a negative number of draws, or a confidence that is no share.
+        GpuembError: as :func:`rsa`, of the tables and the resampling.
 
     Cost: ``V·(d + d')²`` flops and one SVD; as many flops again and ``B`` SVDs for the interval.
     Source: Harvey (2023); Definitions §2, §5.
@@ -107,48 +100,38 @@ class ShapeMeasure(MeasureOfSums):
         factors = polar_factors([grams.block(s, t) for s, t in pairs])
         for (s, t), factor in zip(pairs, factors, strict=True):
             sums = grams.pair(s, t)
-            squared, scale = squared_distance(sums, factor.nuclear, self.name)
-            if squared < NEARLY_EQUAL * scale:
+            square = self._square(sums, factor.nuclear)
+            squared = square.value
+            if square.near:
                 tables = grams.source_rows().of((s, t)).tables()
-                squared = _from_difference(tables, factor.rotation, _lengths(sums, self.name))
+                squared = _from_difference(tables, factor.rotation, self._lengths(sums))
                 found.recomputed[s, t] = found.recomputed[t, s] = True
-            found.values[s, t] = found.values[t, s] = distance_of(squared, self.name)
+            found.values[s, t] = found.values[t, s] = self._distance(math.sqrt(max(squared, 0.0)))
         return found
 
     def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
         """Return the distance of two tables from their sums; NaN where it is lost in their rounding."""
-        squared, scale = squared_distance(sums, nuclear_norm(sums), self.name)
-        return distance_of(squared, self.name) if squared > NEARLY_EQUAL * scale else math.nan
+        return self._distance(self._square(sums, nuclear_norm(sums)).root)
+
+    def _square(self, sums: PairSums, nuclear: float) -> Square:
+        """The squared Procrustes distance of centered tables, each of length 1 for the angle."""
+        if self.name == "bures":
+            return squared_procrustes(*_squares(sums), nuclear)
+        x, y = _squares(sums)
+        return squared_procrustes(1.0, 1.0, nuclear / math.sqrt(x * y) if x * y > 0 else math.nan)
+
+    def _lengths(self, sums: PairSums) -> tuple[float, float]:
+        x, y = (1.0, 1.0) if self.name == "bures" else _squares(sums)
+        return math.sqrt(x), math.sqrt(y)
+
+    def _distance(self, chord: float) -> float:
+        """The distance, or the angle that has it as its chord."""
+        return 2 * math.asin(min(chord / 2, 1.0)) if self.name == "angular" else chord
 
 
-def squared_distance(sums: PairSums, nuclear: float, measure: str) -> tuple[float, float]:
-    """Return the squared Procrustes distance of centered tables and the size it was subtracted from.
-
-    For the angle both tables have length 1; NaN where one has none.
-    """
-    xp = namespace_of(sums.cross)
-    first, second = (float(xp.linalg.trace(gram)) for gram in (sums.gram_x, sums.gram_y))
-    if measure == "bures":
-        return first + second - 2 * nuclear, first + second
-    if first == 0 or second == 0:
-        return math.nan, 2.0
-    return 2 - 2 * nuclear / math.sqrt(first * second), 2.0
-
-
-def distance_of(squared: float, measure: str) -> float:
-    """Return the distance, or the angle that has it as its chord."""
-    if math.isnan(squared):
-        return math.nan
-    chord = math.sqrt(max(0.0, squared))
-    return 2 * math.asin(min(1.0, chord / 2)) if measure == "angular" else chord
-
-
-def _lengths(sums: PairSums, measure: str) -> tuple[float, float]:
-    if measure == "bures":
-        return 1.0, 1.0
-    xp = namespace_of(sums.cross)
-    first, second = (math.sqrt(float(xp.linalg.trace(gram))) for gram in (sums.gram_x, sums.gram_y))
-    return first, second
+def _squares(sums: PairSums) -> tuple[float, float]:
+    trace = namespace_of(sums.cross).linalg.trace
+    return float(trace(sums.gram_x)), float(trace(sums.gram_y))
 
 
 def _from_difference(tables: list[FloatMatrix], rotation: Array, lengths: tuple[float, float]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -11,17 +10,15 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, Float64, namespace_of, to_host
-from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.results import result, shown
-from gpuemb.counts.power_law import LEAST_RANKS, PowerLaw, default_ranks, fit_power_law, no_power_law
+from gpuemb.core.results import result
+from gpuemb.counts.power_law import PowerLaw, default_ranks, fit_power_law, no_power_law
 from gpuemb.geometry.grams.build import pair_grams
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums
 from gpuemb.geometry.measure import MeasureOfSums, PairTable
-from gpuemb.geometry.measure.measured import measured
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity, measured
 from gpuemb.geometry.resampling.own_terms import OwnTerms
 from gpuemb.uncertainty.draws import Draws, Resampling
 from gpuemb.uncertainty.intervals import SHARE
@@ -83,30 +80,8 @@ def spectrum(x: Any, *, ranks: tuple[int, int] | None = None) -> Spectrum:
     grams = pair_grams("spectrum", [x], "centered", "float64", ("X",))
     gram = grams.block(0, 0)
     if ranks is not None:
-        check_ranks(ranks, gram.shape[0])
+        fit_power_law(np.ones(gram.shape[0]), ranks)  # refuses ranks that do not exist
     return replace(spectrum_of_gram(gram, ranks), recomputed=grams.moved)
-
-
-def check_ranks(ranks: tuple[int, int], dim: int) -> None:
-    """Ranks must be a range of three or more among ``dim``.
-
-    Raises:
-        ConfigError: they are not.
-    """
-    if len(ranks) != 2 or not all(isinstance(rank, (int, np.integer)) for rank in ranks):
-        raise ConfigError(
-            f"spectrum: ranks = {shown(ranks)}",
-            needed="Two whole numbers are needed, the first and the last rank, from 1.",
-            remedy=f"Leave ranks out for {default_ranks(dim)}.",
-        )
-    first, last = (operator.index(rank) for rank in ranks)
-    check_at_least("spectrum", "the first rank", first, 1)
-    if last > dim or last - first + 1 < LEAST_RANKS:
-        raise ConfigError(
-            f"spectrum: ranks {first} to {last} of {dim} eigenvalues",
-            needed=f"At least {LEAST_RANKS} ranks are needed, the last at most {dim}.",
-            remedy=f"Leave ranks out for {default_ranks(dim)}." if dim >= LEAST_RANKS else "Leave ranks out.",
-        )
 
 
 def spectrum_of_gram(gram: Array, ranks: tuple[int, int] | None = None) -> Spectrum:

@@ -10,7 +10,7 @@ from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
-from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
 from gpuemb.stability.result import PairMeasure, pair_measures

@@ -15,9 +15,9 @@ from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, device_of, to
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.geometry.cross_grams import CrossGrams
 from gpuemb.geometry.grams.build import summed
-from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.cosine_topk import cosine_topk

@@ -24,7 +24,7 @@ from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.embeddings.model import EmbeddingStack
-from gpuemb.geometry.grams.named_tables import NamedTables
+from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables

@@ -11,8 +11,8 @@ from gpuemb.geometry.measure import measured
 from gpuemb.geometry.ranks import matrix_correlation
 
 WITH_INTERVALS = {
-    *("test_vocabulary_spearman", "test_word_list_rsa", "test_intervals", "test_prepared_pair"),
-    *("test_uncertainty", "test_word_blocks", "test_orthonormal_rows", "test_array_api"),
+    *("test_vocabulary_spearman", "test_word_list_rsa", "test_prepared_pair"),
+    *("test_uncertainty", "test_measured", "test_orthonormal_rows", "test_array_api"),
     *("test_displacement", "test_spectrum", "test_bad_input"),
 }
 

@@ -11,9 +11,9 @@ from gpuemb.core.arrays import Array, device_of, namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.embeddings.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
-from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, in_library
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.grams.row_blocks import Rows, check_first_row, total
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Precision
 
@@ -60,9 +60,9 @@ def summed(
     chosen = _chosen(tables, precision)
     rows = Rows((tables,), "unit" if preparation == "unit" else "raw")
     nodes = {} if first_row is None else rows.nodes(first_row, chosen)
-    sums = _checked(rows.sums(chosen) if first_row is None else total(nodes), given)
+    sums = _checked(rows.sums(chosen) if first_row is None else rows.in_library(total(nodes)), given)
     grams = kind.of(
-        in_library(sums, tables[0]),
+        sums,
         rows,
         "raw" if preparation == "centered" else preparation,
         forced=precision != "auto",

@@ -14,8 +14,3 @@ FAR = ROUNDING / PROMISED  # of a square: with less left of it, too few digits a
 FLOAT32_ROUNDING = CHUNK_ROWS * 2.0**-23  # the same of float32 products
 FLOAT32_SPREAD = 1e-2  # of a column's square: with less, float32 would lose two digits to its mean
 VANISHING = (4 * 2.0**-52) ** 2  # of a column's raw square: what rounding its mean leaves of a constant
-
-
-def varies(variance: float, square: float, subtracted: float) -> bool:
-    """Whether a variance stands out of the rounding of the sums it came from."""
-    return variance > CANCELED * (abs(square) + subtracted)

@@ -16,7 +16,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.grams.centering import centered_products, means_dominate
 from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.grams.float32_bounds import PairErrors, Probed
-from gpuemb.geometry.grams.pair_sums import PairSums, Preparation, in_library
+from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.grams.row_blocks import Nodes, Rows, merged, total
 from gpuemb.kernels.gram import BLOCK_ROWS, PROBES, GramSums, Precision, probes
 
@@ -112,7 +112,7 @@ class Grams:
         """
         _check_consecutive(self, other)
         source, nodes = self.source_rows().followed_by(other.source_rows()), merged(self.nodes, other.nodes)
-        sums = in_library(total(nodes), self.products)
+        sums = source.in_library(total(nodes))
         return self.of(
             sums, source, self.preparation, forced=self.forced, first_row=self.first_row, nodes=nodes
         )
@@ -170,8 +170,7 @@ class Grams:
             return self
         if (s, t) not in self._pairs:
             rows = self.source_rows().of((s, t))
-            sums = in_library(rows.sums(self.precision), self.products)
-            self._pairs[s, t] = self.of(sums, rows, "unit", forced=self.forced)
+            self._pairs[s, t] = self.of(rows.sums(self.precision), rows, "unit", forced=self.forced)
         return self._pairs[s, t]
 
     @cached_property
@@ -211,8 +210,7 @@ class Grams:
     def moved_to_means(self) -> Self:
         """Return raw sums of the rows less their means, read once more: to be centered without loss."""
         source = self.source_rows().around(self.means())
-        sums = in_library(source.sums(self.precision), self.products)
-        moved = self.of(sums, source, "raw", forced=self.forced)
+        moved = self.of(source.sums(self.precision), source, "raw", forced=self.forced)
         return replace(moved, zeros=self.zeros, moved=True)
 
     def means(self) -> list[Array]:
@@ -296,8 +294,7 @@ class Grams:
     def _read_float64(self, runs: tuple[int, ...]) -> Self:
         rows = self.source_rows().of(runs)
         centered = self.preparation == "centered"
-        sums = in_library(rows.sums("float64"), self.products)
-        grams = self.of(sums, rows, "raw" if centered else self.preparation, forced=True)
+        grams = self.of(rows.sums("float64"), rows, "raw" if centered else self.preparation, forced=True)
         return grams.centered() if centered else grams
 
     def probes(self, s: int) -> Array:

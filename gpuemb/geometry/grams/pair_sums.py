@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gpuemb.core.arrays import Array, like, namespace_of
-from gpuemb.geometry.grams.digits import NEARLY_EQUAL
-from gpuemb.kernels.gram import GramSums
+from gpuemb.core.arrays import Array, namespace_of
+from gpuemb.geometry.grams.digits import CANCELED, NEARLY_EQUAL, PROMISED
 
 Preparation: TypeAlias = Literal["raw", "unit", "centered"]
 
@@ -34,9 +33,34 @@ class PairSums:
     sum_y: Array
 
 
-def in_library(sums: GramSums, x: Array) -> GramSums:
-    """Return the sums in the library of ``x``."""
-    return GramSums(*(like(array, x) for array in sums.fields))
+@dataclass(frozen=True)
+class Square:
+    """The square of a distance.
+
+    Attributes:
+        value: a difference of sums.
+        size: what it was subtracted from.
+        error: bound of its error where the products are float32.
+    """
+
+    value: float
+    size: float
+    error: float = 0.0
+
+    @property
+    def near(self) -> bool:
+        """Whether float64 sums have too few digits for it."""
+        return self.value < NEARLY_EQUAL * self.size
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether float32 products have."""
+        return not self.error <= PROMISED * self.value
+
+    @property
+    def root(self) -> float:
+        """The distance; NaN where it is lost in the rounding of the sums."""
+        return math.sqrt(self.value) if self.value > NEARLY_EQUAL * self.size else math.nan
 
 
 def squared_norm(product: Array) -> float:
@@ -44,6 +68,6 @@ def squared_norm(product: Array) -> float:
     return float(namespace_of(product).sum(product**2))
 
 
-def root_or_nan(squared: float, scale: float) -> float:
-    """Return the root of a difference of sums of size ``scale``; NaN within their rounding."""
-    return math.sqrt(squared) if squared > NEARLY_EQUAL * scale else math.nan
+def varies(variance: float, square: float, subtracted: float) -> bool:
+    """Whether a variance stands out of the rounding of the sums it came from."""
+    return variance > CANCELED * (abs(square) + subtracted)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, namespace_of, to_host
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int64, device_of, like, namespace_of, to_host
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.gram import BLOCK_ROWS, GramSums, Precision, RowScaling, gram
@@ -67,15 +67,19 @@ class Rows:
         return replace(self, pieces=self.pieces + other.pieces)
 
     def sums(self, precision: Precision) -> GramSums:
-        """Sum the products of all rows, the first of which is the first of all."""
+        """Sum the products of all rows, the first of which is the first of all, in their library."""
         if len(self.pieces) == 1:
-            return self._summed(self.pieces[0], precision)
+            return self.in_library(self._summed(self.pieces[0], precision))
         nodes: Nodes = {}
         first = 0
         for tables in self.pieces:
             nodes = merged(nodes, replace(self, pieces=(tables,)).nodes(first, precision))
             first += int(tables[0].shape[0])
-        return total(nodes)
+        return self.in_library(total(nodes))
+
+    def in_library(self, sums: GramSums) -> GramSums:
+        """Return sums in the library of the rows."""
+        return GramSums(*(like(array, self.pieces[0][0]) for array in sums.fields))
 
     def nodes(self, first_row: int, precision: Precision) -> Nodes:
         """Sum the products of one part, as nodes of the tree over all rows."""

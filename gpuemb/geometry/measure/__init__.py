@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.doors import enter_call
+from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.geometry.grams.build import Accumulation
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import NamedTables
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
 from gpuemb.geometry.resampling.own_terms import OwnTerms, ValueOfSums
 from gpuemb.geometry.resampling.prepared_pair import PreparedPair, prepare_pair

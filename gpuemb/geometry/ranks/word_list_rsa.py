@@ -8,7 +8,8 @@ from typing import Any
 
 from gpuemb.core.arrays import Array, like, native
 from gpuemb.core.results import result
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.embeddings.word_list import MissingWord, word_list
+from gpuemb.geometry.measure.measured import Similarity
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
     cosines_of,
@@ -16,7 +17,6 @@ from gpuemb.geometry.ranks.matrix_correlation import (
     plan_matrices,
     uncertainty_of_matrices,
 )
-from gpuemb.geometry.ranks.word_list import MissingWord, word_list
 from gpuemb.uncertainty.draws import Draws
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, namespace_of
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.grams.pair_sums import PairSums, squared_norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +62,14 @@ class OwnTerms:
             products[i, j] = float(raw.norms[i, j]) - across + joint + spread
         return cls(np.full(3, float(words)), np.tile(lengths, (3, 1)), np.tile(products, (3, 1, 1)))
 
-    @property
-    def copies(self) -> Float64:
-        """``(2, 2)`` what pairs of two copies of one word add to ``‖G_X‖²``, ``‖C‖²``, ``‖G_Y‖²``."""
-        found: Float64 = self.products[1] - self.products[0]
-        return found
-
 
 ValueOfSums: TypeAlias = Callable[[PairSums, OwnTerms | None], float]
+
+
+def without_copies(sums: PairSums, own: OwnTerms | None) -> tuple[float, float, float]:
+    """Return ``‖G_X‖²``, ``‖C‖²`` and ``‖G_Y‖²`` less what pairs of two copies of one word add."""
+    x, cross, y = (squared_norm(product) for product in (sums.gram_x, sums.cross, sums.gram_y))
+    if own is None:
+        return x, cross, y
+    copies = own.products[1] - own.products[0]
+    return x - float(copies[0, 0]), cross - float(copies[0, 1]), y - float(copies[1, 1])

@@ -5,22 +5,59 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from gpuemb.core.arrays import Array, Float64, Int64, namespace_of
+from gpuemb.core import threads
+from gpuemb.core.arrays import Array, Float64, Int64, device_of, like, namespace_of
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.results import result
-from gpuemb.geometry.grams.digits import CANCELED, NEARLY_EQUAL, PROMISED
+from gpuemb.embeddings.named_tables import check_same_dimensions
+from gpuemb.geometry.grams.digits import CANCELED
 from gpuemb.geometry.grams.grams import Grams
-from gpuemb.geometry.grams.named_tables import check_same_dimensions
-from gpuemb.geometry.grams.pair_sums import PairSums, root_or_nan
+from gpuemb.geometry.grams.pair_sums import PairSums, Square
+from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.measure import PairTable, SumsMeasure
-from gpuemb.geometry.resampling.own_terms import OwnTerms
-from gpuemb.geometry.rotations.from_rows import Kind, squares_of_difference
+from gpuemb.geometry.resampling.own_terms import OwnTerms, without_copies
 from gpuemb.geometry.rotations.polar_factors import PolarFactor, polar_factors
+from gpuemb.kernels.gram import gram
 from gpuemb.uncertainty.intervals import DISTANCE
+
+Kind: TypeAlias = Literal["direct", "procrustes", "pip"]
+
+
+def squares_of_difference(rows: Rows, pair: tuple[int, int], cross: Array) -> dict[Kind, float]:
+    """Return all three squares without cancellation, from the Gram of ``[A, D]``, ``A = XQ``, ``D = Y − XQ``.
+
+    Rotation leaves PIP as it is, so ``YYᵀ − XXᵀ = ADᵀ + DAᵀ + DDᵀ``, whose squared norm is
+    ``2 tr(G_A G_D) + 2 tr(HH) + 4 tr(H G_D) + ‖G_D‖²`` with ``H = AᵀD``. Of two tables of unequal
+    dimensions X is the narrower one, and there is no direct distance.
+    """
+    if cross.shape[0] > cross.shape[1]:
+        pair, cross = (pair[1], pair[0]), namespace_of(cross).matrix_transpose(cross)
+    xp, dim = namespace_of(cross), int(cross.shape[1])
+    rotation, square = polar_factors([cross])[0].rotation, cross.shape[0] == dim
+
+    def sums(block: tuple[Array, Array]) -> tuple[Array, float]:
+        left, right = block
+        aligned = left @ rotation
+        direct = float(xp.sum((left - right) ** 2)) if square else 0.0
+        return gram.on(device_of(cross))([aligned, right - aligned], "raw").products, direct
+
+    products, direct = None, 0.0
+    for part, gap in threads.stream(sums, rows.blocks(*pair)):
+        products, direct = part if products is None else products + part, direct + gap
+    both = like(products, cross)
+    gram_a, gram_d, h = both[:dim, :dim], both[dim:, dim:], both[:dim, dim:]
+    pip = (
+        2 * float(xp.sum(gram_a * gram_d))
+        + 2 * float(xp.sum(h * xp.matrix_transpose(h)))
+        + 4 * float(xp.sum(h * gram_d))
+        + float(xp.sum(gram_d**2))
+    )
+    return {"direct": direct, "procrustes": float(xp.linalg.trace(gram_d)), "pip": pip}
+
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -48,25 +85,6 @@ class PairRotations:
     conditioning: Float64
     recomputed: int
     widened: int
-
-
-@dataclass(frozen=True)
-class _Square:
-    """The square of a distance, what it was subtracted from, and a bound of its error by float32."""
-
-    value: float
-    scale: float
-    error: float = 0.0
-
-    @property
-    def near(self) -> bool:
-        """Whether float64 Grams have too few digits for it."""
-        return self.value < NEARLY_EQUAL * self.scale
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether float32 products do."""
-        return not self.error <= PROMISED * self.value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,21 +174,21 @@ class _Pairs:
         self.values[pair] = self.values[pair[::-1]] = math.sqrt(max(value, 0.0))
         return factor
 
-    def _square(self, grams: Grams, pair: Pair, factor: PolarFactor | None) -> _Square | None:
+    def _square(self, grams: Grams, pair: Pair, factor: PolarFactor | None) -> Square | None:
         """The squared distance from the products as they were found; None where it does not exist."""
         cross = grams.found(*pair)
         lengths = float(grams.lengths[pair[0]]) + float(grams.lengths[pair[1]])
         probed = None if grams.images is None else grams.probed(*pair)
         if self.kind == "pip":
-            return _squared_pip(grams.found_pair(*pair), grams.errors(*pair).pip() if probed else 0.0)
+            return squared_pip(grams.found_pair(*pair), error=grams.errors(*pair).pip() if probed else 0.0)
         if factor is not None:
             error = 2 * probed.nuclear(factor.rotation, float(factor.singular[-1])) if probed else 0.0
-            return _Square(lengths - 2 * factor.nuclear, lengths, error)
+            return Square(lengths - 2 * factor.nuclear, lengths, error)
         if cross.shape[0] != cross.shape[1]:
             return None
         xp = namespace_of(cross)
         error = 2 * probed.trace(xp.eye(cross.shape[0], dtype=cross.dtype)) if probed else 0.0
-        return _Square(lengths - 2 * float(xp.linalg.trace(cross)), lengths, error)
+        return Square(lengths - 2 * float(xp.linalg.trace(cross)), lengths, error)
 
 
 def _rotation_error(grams: Grams, pair: Pair, factor: PolarFactor) -> float:
@@ -181,10 +199,10 @@ def _rotation_error(grams: Grams, pair: Pair, factor: PolarFactor) -> float:
     return change / smallest if smallest > 0 else math.inf
 
 
-def _squared_pip(sums: PairSums, error: float) -> _Square:
-    xp = namespace_of(sums.cross)
-    scale = float(xp.sum(sums.gram_x**2)) + float(xp.sum(sums.gram_y**2))
-    return _Square(scale - 2 * float(xp.sum(sums.cross**2)), scale, error)
+def squared_pip(sums: PairSums, own: OwnTerms | None = None, error: float = 0.0) -> Square:
+    """Return the squared PIP loss from the sums of raw rows; two copies of a word are no pair."""
+    parts = without_copies(sums, own)
+    return Square(parts[0] + parts[2] - 2 * parts[1], parts[0] + parts[2], error)
 
 
 def direct_of_sums(sums: PairSums, own: OwnTerms | None) -> float:
@@ -193,7 +211,7 @@ def direct_of_sums(sums: PairSums, own: OwnTerms | None) -> float:
         return math.nan
     trace = namespace_of(sums.cross).linalg.trace
     scale = float(trace(sums.gram_x)) + float(trace(sums.gram_y))
-    return root_or_nan(scale - 2 * float(trace(sums.cross)), scale)
+    return Square(scale - 2 * float(trace(sums.cross)), scale).root
 
 
 DIRECT_DISTANCE = DistanceMeasure(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from gpuemb.core import threads
 from gpuemb.core.arrays import Array, device_of, like, namespace_of, to_host
+from gpuemb.geometry.grams.pair_sums import PairSums, Square
 from gpuemb.kernels.polar import polar
 
 BATCH_BYTES = 1 << 26  # of products that are decomposed at once
@@ -68,3 +71,23 @@ def without_reflection(cross: Array, found: PolarFactor) -> PolarFactor:
     last = xp.linalg.svd(cross)[0][:, -1:]
     mirrored = found.rotation - 2 * last @ (xp.matrix_transpose(last) @ found.rotation)
     return replace(found, rotation=mirrored, reflected=True)
+
+
+def nuclear_norm(sums: PairSums, *, rotation_only: bool = False) -> float:
+    """Return ``‖C‖_*``; less twice the smallest singular value where the best map reflects and may not."""
+    cross = to_host(sums.cross)
+    singular = np.linalg.svd(cross, compute_uv=False)
+    reflects = rotation_only and np.linalg.slogdet(cross)[0] < 0
+    return float(singular.sum()) - (2 * float(singular[-1]) if reflects else 0.0)
+
+
+def squared_procrustes(squared_x: float, squared_y: float, nuclear: float, *, scale: bool = False) -> Square:
+    """Return the squared Procrustes distance from ``‖X‖²``, ``‖Y‖²`` and ``‖C‖_*``."""
+    if not scale:
+        return Square(squared_x + squared_y - 2 * nuclear, squared_x + squared_y)
+    return Square(squared_y - max(0.0, nuclear) * best_scale(squared_x, nuclear), squared_y)
+
+
+def best_scale(squared_x: float, nuclear: float) -> float:
+    """Return ``‖C‖_*/‖X‖²``; 0 where to scale would be to reflect (in one dimension only), or without X."""
+    return max(0.0, nuclear) / squared_x if squared_x > 0 else 0.0

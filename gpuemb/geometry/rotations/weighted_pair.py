@@ -4,18 +4,49 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Array, FloatMatrix, as_numbers, device_of, like, namespace_of
 from gpuemb.core.checks import LARGEST_FOURTH_POWER
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import tiles
+from gpuemb.embeddings.named_tables import PAIR, NamedTables
 from gpuemb.geometry.grams.digits import ROUNDING
-from gpuemb.geometry.grams.named_tables import PAIR, NamedTables
-from gpuemb.geometry.rotations.from_rows import squared_gaps
 from gpuemb.kernels.gram import BLOCK_ROWS, gram
+
+Block: TypeAlias = tuple[Array, Array, Array | None]
+
+
+@threads.single_threaded_blas()
+def squared_gaps(
+    blocks: Iterable[Block], rotation: Array, scale: float = 1.0, count: float | None = None
+) -> float:
+    """Return ``Σ w_i ‖s x_i Q − y_i‖²``; one pass.
+
+    Where X is the wider table that is ``Σ w_i ‖s x_i − y_i Qᵀ‖²``: what Q drops of X counts.
+
+    Args:
+        blocks: rows of both tables times the roots of their weights, and those roots ``(n, 1)``, if any.
+        rotation: ``(d, e)`` Q.
+        scale: s.
+        count: ``Σ w_i`` if means were subtracted: the rounding of the means is taken off the sum.
+    """
+    xp = namespace_of(rotation)
+    wide = rotation.shape[0] > rotation.shape[1]
+    squared = 0.0
+    rest: Array = 0.0
+    for left, right, roots in blocks:
+        if wide:
+            gap = scale * left - right @ xp.matrix_transpose(rotation)
+        else:
+            gap = scale * (left @ rotation) - right
+        squared += float(xp.sum(gap**2))
+        if count is not None:
+            rest = rest + xp.sum(gap if roots is None else gap * roots, axis=0)
+    return squared if count is None else squared - float(xp.sum(rest**2)) / count
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,33 +188,24 @@ def check_weights(where: str, weights: Any, table: FloatMatrix) -> Array:
             remedy="Give how often each word is to count.",
         )
     wide = library.astype(given, library.float64)
-    _check_sizes(where, wide)
-    return wide if library is xp else xp.asarray(wide)
-
-
-def _check_sizes(where: str, weights: Array) -> None:
-    xp = namespace_of(weights)
+    largest, most = float(library.max(library.abs(wide))), LARGEST_FOURTH_POWER
     for wrong, error, what, needed in (
-        (~xp.isfinite(weights), NonFiniteError, "no finite number", "Every weight must be finite."),
-        (weights < 0, ConfigError, "negative", "A word counts never (0) or some times."),
+        (~library.isfinite(wide), NonFiniteError, "no finite number", "Every weight must be finite."),
+        (wide < 0, ConfigError, "negative", "A word counts never (0) or some times."),
+        (wide > most, NonFiniteError, "too large", f"Up to {most:.0e}, sums stay finite."),
+        (wide * 0 == largest, ConfigError, "zero, as all others are", "At least one word must count."),
+        (
+            wide * 0 + largest < 1 / most,
+            NonFiniteError,
+            "too small",
+            f"The largest is {1 / most:.0e} or more.",
+        ),
     ):
-        if bool(xp.any(wrong)):
-            row = int(xp.argmax(xp.astype(wrong, xp.int8)))
+        if bool(library.any(wrong)):
+            row = int(library.argmax(library.astype(wrong, library.int8)))
             raise error(
-                f"{where}: weights[{row}] is {what}: {float(weights[row])}",
+                f"{where}: weights[{row}] is {what}: {float(wide[row])}",
                 needed=needed,
-                remedy="Give 0 to words that are not to count.",
+                remedy="Give how often each word counts, 0 for none; leave weights out to count each once.",
             )
-    largest = float(xp.max(weights))
-    if largest == 0:
-        raise ConfigError(
-            f"{where}: all weights are zero",
-            needed="At least one word must count.",
-            remedy="Leave weights out to count every word once.",
-        )
-    if not 1 / LARGEST_FOURTH_POWER <= largest <= LARGEST_FOURTH_POWER:
-        raise NonFiniteError(
-            f"{where}: the largest weight is {largest:.1e}",
-            needed=f"Between {1 / LARGEST_FOURTH_POWER:.0e} and {LARGEST_FOURTH_POWER:.0e} sums stay finite.",
-            remedy="Divide the weights by their largest; the rotation does not change.",
-        )
+    return wide if library is xp else xp.asarray(wide)

@@ -14,9 +14,8 @@ from slow import cases
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
-from gpuemb.geometry.measure.results import Similarity
-from gpuemb.geometry.ranks.binned_spearman import STRIPE
-from gpuemb.geometry.ranks.vocabulary_spearman import _moments, _unit
+from gpuemb.geometry.measure.measured import Similarity
+from gpuemb.geometry.ranks.vocabulary_spearman import STRIPE, _moments, _unit
 from gpuemb.geometry.rsa import rsa
 from gpuemb.uncertainty.draws import order_of
 

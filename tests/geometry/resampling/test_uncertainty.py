@@ -20,7 +20,7 @@ from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.displacement import semantic_displacement
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity
 from gpuemb.geometry.pip import pip_loss
 from gpuemb.geometry.procrustes import procrustes
 from gpuemb.geometry.rotations.alignment import Alignment

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpuemb.core.errors import ConfigError
 from gpuemb.geometry.cca import cca, pwcca, svcca
 from gpuemb.geometry.cross_grams import cross_grams
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity
 from gpuemb.geometry.subspaces.axes import axes_of_gram, leading
 
 TABLES = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.eigenspace import eigenspace_instability, eigenspace_overlap
-from gpuemb.geometry.measure.results import Similarity
+from gpuemb.geometry.measure.measured import Similarity
 
 TABLES = {
     "words": st.integers(14, 60),
