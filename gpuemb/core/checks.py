@@ -41,7 +41,7 @@ def check_floats(where: str, name: str, x: Any) -> Array:
             needed="A table has V words in rows and d dimensions in columns, both at least 1.",
             remedy="A single vector becomes a table with x[None, :].",
         )
-    if _dtype_name(x) not in FLOATS:
+    if dtype_name(x) not in FLOATS:
         raise DTypeError(
             f"{where}: {name} holds {x.dtype}",
             needed="float16, float32 or float64 is needed.",
@@ -50,7 +50,7 @@ def check_floats(where: str, name: str, x: Any) -> Array:
     return x
 
 
-def _dtype_name(x: Array) -> str:
+def dtype_name(x: Array) -> str:
     """``float32`` in every library and byte order."""
     name: str = getattr(x.dtype, "name", str(x.dtype))
     return name.rpartition(".")[2]
@@ -68,7 +68,7 @@ def check_finite(where: str, name: str, x: Array, words: Sequence[str] | None = 
         if not bool(xp.all(finite)):
             row = start + int(xp.argmin(xp.astype(finite, xp.int8)))
             label = f"row {row}" if words is None else f"row {row}, the word {words[row]!r},"
-            narrow = "; float16 ends at 65,504" if _dtype_name(x) == "float16" else ""
+            narrow = "; float16 ends at 65,504" if dtype_name(x) == "float16" else ""
             raise NonFiniteError(
                 f"{where}: {name} holds NaN or infinity; {label} is the first",
                 needed=f"Every number must be finite{narrow}.",
@@ -85,7 +85,7 @@ def check_range(where: str, name: str, x: Array, largest: float) -> None:
         NonFiniteError: an entry is beyond ``largest``, the whole table below its inverse, or a row
             so small that its square vanishes (a row of zeros may be).
     """
-    if _dtype_name(x) != "float64":
+    if dtype_name(x) != "float64":
         return
     xp = namespace_of(x)
     whole = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gpuemb.core.arrays import Array, Int64, device_of, namespace_of
-from gpuemb.core.checks import check_choice, check_floats, check_same_rows
+from gpuemb.core.checks import check_choice, check_floats, check_same_rows, dtype_name
 from gpuemb.core.doors import door
 from gpuemb.core.errors import DTypeError, VocabularyError
 from gpuemb.core.memory import MemoryPlan
@@ -133,7 +133,7 @@ def _taken(embeddings: Sequence[Embedding], kept: Sequence[Sequence[int]]) -> An
         if device_of(table).kind == "cpu"
     }
     MemoryPlan("stack", sizes).require()
-    alike = len({(t.shape[1], str(t.dtype), type(t).__module__) for t in tables}) == 1
+    alike = len({(t.shape[1], dtype_name(t), type(t).__module__) for t in tables}) == 1
     if not alike:
         return tuple(_take(table, rows) for table, rows in zip(tables, kept, strict=True))
     xp = namespace_of(*tables)

@@ -101,7 +101,7 @@ def _hsic(norm: float, own: OwnTerms, words: int, i: int, j: int) -> float:
 class DebiasedCka(MeasureOfSums):
     """Debiased CKA: besides the sums it needs the lengths of the centered rows."""
 
-    def table(self, grams: Grams) -> PairTable:
+    def pair_table(self, grams: Grams) -> PairTable:
         """Return the measure of every pair of centered runs.
 
         Cost: two more passes of ``V·D`` steps, and ``V·S`` numbers.

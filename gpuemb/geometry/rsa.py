@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from typing import Any, Literal, TypeAlias, Unpack
 
-from gpuemb.core.arrays import namespace_of
 from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
+from gpuemb.embeddings.named_tables import NamedTables
+from gpuemb.geometry.cosine_moments import FLOAT32_LOST, Centers, cosine_moments, directions_around_means
+from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.float32_bounds import PairErrors
-from gpuemb.geometry.grams.pair_sums import PairSums, varies
-from gpuemb.geometry.measure import SumsMeasure
+from gpuemb.geometry.grams.grams import Grams
+from gpuemb.geometry.grams.pair_sums import PairSums
+from gpuemb.geometry.grams.row_blocks import Rows
+from gpuemb.geometry.measure import Measure, MeasureOfSums, PairTable
 from gpuemb.geometry.measure.measured import Similarity, measured
 from gpuemb.geometry.ranks.matrix_correlation import METHODS, NO_VARIANCE
 from gpuemb.geometry.ranks.vocabulary_spearman import MATRIX_BYTES, spearman_of_vocabulary
@@ -49,8 +55,9 @@ def rsa(
         resampling: see :class:`gpuemb.Resampling`.
 
     Returns:
-        The correlation in ``.value``; NaN with its reason where all cosines of a table are equal. Streamed
-        ranks have no interval.
+        The correlation in ``.value``, from the rows less their means where these hide it (``.recomputed``);
+        NaN with its reason where all cosines of a table are equal, or nearer to 1 than 1e-9. Streamed ranks
+        have no interval.
 
     Raises:
         ShapeError, DTypeError, NonFiniteError: as the tables require.
@@ -87,42 +94,65 @@ def rsa(
     return measured(RSA, x, y, draws)
 
 
-def pearson_rsa(sums: PairSums, own: OwnTerms | None = None) -> float:
-    """Return the correlation from the sums of unit rows; two copies of a word are no pair."""
-    xp = namespace_of(sums.cross)
-    words = sums.rows
-    alone = words if own is None else float(own.counts[1])  # Σw²: what a word's copies, all of length 1, add
-    pairs = words * words - alone
-    if pairs <= 0:
-        return math.nan
-    mean_a = (float(xp.sum(sums.sum_x**2)) - alone) / pairs
-    mean_b = (float(xp.sum(sums.sum_y**2)) - alone) / pairs
-    square_a = (float(xp.sum(sums.gram_x**2)) - alone) / pairs
-    square_b = (float(xp.sum(sums.gram_y**2)) - alone) / pairs
-    product = (float(xp.sum(sums.cross**2)) - alone) / pairs
-    variance_a, variance_b = square_a - mean_a**2, square_b - mean_b**2
-    if not varies(variance_a, square_a, alone / pairs) or not varies(variance_b, square_b, alone / pairs):
-        return math.nan
-    return (product - mean_a * mean_b) / math.sqrt(variance_a * variance_b)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RsaMeasure(MeasureOfSums):
+    """RSA; where the mean of the rows hides the variance of the cosines, from the rows less their means.
+
+    Attributes:
+        centers: what was subtracted from the rows; None: nothing was.
+    """
+
+    centers: Centers | None = None
+
+    def value(self, sums: PairSums, own: OwnTerms | None = None) -> float:
+        """Return the correlation from sums of rows of length 1, less ``centers``."""
+        found = cosine_moments(sums, own, self.centers)
+        return math.nan if found is None else found.correlation
+
+    def pair_table(self, grams: Grams) -> PairTable:
+        """Return the correlation of every pair of runs; see :meth:`Measure.table`."""
+        found = PairTable.of(grams.table(self.value, rsa_error))
+        for s, t in combinations_with_replacement(range(grams.runs), 2):
+            own = grams.of_pair(s, t)
+            around = self._around_means(own, (s, t) if own is grams else (0, 1))
+            if around is not None:
+                measure, rows = around
+                products = Grams.of(rows.sums("float64"), rows, "raw", forced=True)
+                found.values[s, t] = found.values[t, s] = measure.of_products(products)
+                found.recomputed[s, t] = found.recomputed[t, s] = True
+        return found
+
+    def settled(self, given: NamedTables, grams: Grams) -> tuple[Measure, NamedTables, Rows]:
+        """Return the measure with its rows as it sums them; see :meth:`Measure.settled`."""
+        around = self._around_means(grams, (0, 1))
+        if around is None:
+            return super().settled(given, grams)
+        measure, rows = around
+        return measure, NamedTables(given.where, given.names, rows.tables(), None, {"finite", "range"}), rows
+
+    def _around_means(self, grams: Grams, pair: tuple[int, int]) -> tuple[RsaMeasure, Rows] | None:
+        """The measure of rows less their means, and those rows; None where sums have digits enough."""
+        moments = cosine_moments(grams.found_pair(*pair))
+        lost = NEARLY_EQUAL if grams.images is None else FLOAT32_LOST
+        if grams.source is None or moments is None or not moments.hidden(lost):
+            return None
+        rows, centers = directions_around_means(grams.source.of(pair))
+        return replace(self, centers=centers, preparation="raw"), rows
 
 
 def rsa_error(sums: PairSums, errors: PairErrors) -> float:
     """Bound of the error of the Pearson correlation of all cosines; NaN where it does not exist."""
-    xp = namespace_of(sums.cross)
-    pairs = sums.rows * (sums.rows - 1)
-    if pairs == 0:
+    found = cosine_moments(sums)
+    if found is None:
         return math.nan
-    variances = []
-    for gram, column_sums in ((sums.gram_x, sums.sum_x), (sums.gram_y, sums.sum_y)):
-        mean = (float(xp.sum(column_sums**2)) - sums.rows) / pairs
-        variances.append((float(xp.sum(gram**2)) - sums.rows) / pairs - mean**2)
-    x, y, cross = (error / pairs for error in errors.squares())
-    if min(variances[0] - x, variances[1] - y) <= 0:
+    x, y, cross = (error / (sums.rows * (sums.rows - 1)) for error in errors.squares())
+    first, second = found.variances
+    if min(first - x, second - y) <= 0:
         return math.inf
-    return cross / math.sqrt(variances[0] * variances[1]) + x / variances[0] + y / variances[1]
+    return cross / math.sqrt(first * second) + x / first + y / second
 
 
-RSA = SumsMeasure(
+RSA = RsaMeasure(
     name="rsa",
     title="RSA (Pearson, all word pairs)",
     meaning="Correlation, over all pairs of words, of their cosines in one run with those in the other; no"
@@ -131,6 +161,4 @@ RSA = SumsMeasure(
     possible=CORRELATION,
     missing=NO_VARIANCE,
     of_word_pairs=True,
-    of_sums=pearson_rsa,
-    error=rsa_error,
 )

@@ -87,7 +87,7 @@ def bures(x: Any, y: Any, **resampling: Unpack[Resampling]) -> Similarity:
 class ShapeMeasure(MeasureOfSums):
     """The Procrustes distance of centered tables, or of such tables of length 1 the angle."""
 
-    def table(self, grams: Grams) -> PairTable:
+    def pair_table(self, grams: Grams) -> PairTable:
         """Return the distance of every pair of centered runs.
 
         Cost: one SVD a pair, and one pass for each nearly equal pair.

@@ -208,7 +208,7 @@ class SpectrumMeasure(MeasureOfSums):
 
     correlation: bool = False
 
-    def table(self, grams: Grams) -> PairTable:
+    def pair_table(self, grams: Grams) -> PairTable:
         """Return the distance of every pair of centered runs."""
         spectra = [spectrum_of_gram(grams.block(s, s)) for s in range(grams.runs)]
         values = np.array([[self.distance(a, b) for b in spectra] for a in spectra])

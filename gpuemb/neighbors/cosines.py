@@ -217,11 +217,12 @@ class _Pair:
         rows = self.rows[start:stop]
         score = cosine_scores.on(self.device)
         if self.home == self.device:
-            return score(rows, panels, out)
-        with cupy().cuda.Device(self.device.index):
-            rows = copied(rows, rows.dtype.newbyteorder("="))
-        out[...] = to_host(score(rows, panels, empty(out.shape, out.dtype, self.device)))
-        return out
+            score(rows, panels, out)
+        else:
+            with cupy().cuda.Device(self.device.index):
+                rows = copied(rows, rows.dtype.newbyteorder("="))
+            out[...] = to_host(score(rows, panels, empty(out.shape, out.dtype, self.device)))
+        return library_of(out).clip(out, -1.0, 1.0, out=out)  # rounding may carry a cosine past an end
 
 
 def _table(

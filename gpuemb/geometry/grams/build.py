@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from gpuemb.core.arrays import Array, device_of, namespace_of
-from gpuemb.core.checks import check_choice
+from gpuemb.core.checks import check_choice, dtype_name
 from gpuemb.core.device import require
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.embeddings.named_tables import PAIR, NamedTables
@@ -75,7 +75,7 @@ def summed(
 def _chosen(tables: list[Array], precision: Accumulation) -> Precision:
     if precision != "auto":
         return precision
-    wide = any(str(table.dtype).endswith("float64") or table.shape[1] < NARROW for table in tables)
+    wide = any(dtype_name(table) == "float64" or table.shape[1] < NARROW for table in tables)
     return "float64" if wide else "float32"
 
 

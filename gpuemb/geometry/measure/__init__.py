@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from gpuemb.geometry.grams.build import Accumulation
 from gpuemb.geometry.grams.float32_bounds import PairErrors
 from gpuemb.geometry.grams.grams import Grams
 from gpuemb.geometry.grams.pair_sums import PairSums, Preparation
+from gpuemb.geometry.grams.row_blocks import Rows
 from gpuemb.geometry.resampling.own_terms import OwnTerms, ValueOfSums
 from gpuemb.geometry.resampling.prepared_pair import PreparedPair, prepare_pair
 from gpuemb.uncertainty.intervals import Range
@@ -99,13 +101,22 @@ class Measure(Description, ABC):
         make = self.options or (lambda: self)
         return make(**enter_call(self.name, make, options)) if options else self
 
-    @abstractmethod
     def table(self, grams: Grams) -> PairTable:
-        """Return the measure of every pair of runs.
+        """Return the measure of every pair of runs, inside its range: rounding may carry it past an end.
 
         Args:
             grams: products prepared as ``preparation`` says; rows are read again where they have lost digits.
         """
+        found = self.pair_table(grams)
+        return replace(found, values=np.clip(found.values, self.possible.low, self.possible.high))
+
+    def reason(self, grams: Grams, value: float) -> str:
+        """Return why a value is missing, or says nothing; empty otherwise."""
+        return self.missing if math.isnan(value) else ""
+
+    @abstractmethod
+    def pair_table(self, grams: Grams) -> PairTable:
+        """Return the measure of every pair of runs, with rounding; see :meth:`table`."""
 
     @abstractmethod
     def of_products(self, grams: Grams) -> float:
@@ -114,6 +125,15 @@ class Measure(Description, ABC):
         Args:
             grams: raw products where the measure needs centered ones; they may have no rows.
         """
+
+    def settled(self, given: NamedTables, grams: Grams) -> tuple[Measure, NamedTables, Rows]:
+        """Return the measure, tables and rows from which intervals and nulls are taken.
+
+        Args:
+            given: the tables.
+            grams: their products, prepared as ``preparation`` says.
+        """
+        return self, given, grams.source_rows()
 
     @abstractmethod
     def resampled(self, given: NamedTables, grams: Grams | None) -> tuple[PreparedPair, ValueOfSums]:
@@ -159,7 +179,7 @@ class SumsMeasure(MeasureOfSums):
     of_sums: Callable[[PairSums, OwnTerms | None], float]
     error: Callable[[PairSums, PairErrors], float] | None = None
 
-    def table(self, grams: Grams) -> PairTable:
+    def pair_table(self, grams: Grams) -> PairTable:
         """Return the measure of every pair of runs; see :meth:`Measure.table`."""
         return PairTable.of(grams.table(self.value, self.error), grams.moved)
 

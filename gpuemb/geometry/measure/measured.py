@@ -41,7 +41,7 @@ class Similarity(Uncertainty):
         measure: its name.
         preparation: of the rows, ``raw``, ``unit`` or ``centered``.
         zero_rows: rows without length in either table.
-        reason: why the value is NaN; empty otherwise.
+        reason: why the value is NaN, or says nothing; empty otherwise.
         recomputed: whether the rows were read again, their Gram having lost too many digits.
         error_bound: how far the value may be from the exact one where it was binned; 0 where it was not.
     """
@@ -90,13 +90,13 @@ def measured(measure: Measure, x: Any, y: Any, draws: Draws, anchors: Sequence[A
     grams = summed(Grams, given, measure.preparation, measure.precision)
     found = measure.table(grams)
     value = float(found.values[0, 1])
-    reason = measure.missing if math.isnan(value) else ""
+    reason = measure.reason(grams, value)
     recomputed = grams.moved or bool(found.recomputed[0, 1])
     result = Similarity(value, measure.name, measure.preparation, grams.zeros, reason, recomputed)
     if not measure.symmetric:
         result = DirectedSimilarity(**vars(result), reverse=float(found.values[1, 0]))
-    known = uncertainty(measure, given, grams.source_rows(), draws, value, grams)
-    return known.onto(result)
+    settled, given, rows = measure.settled(given, grams)
+    return uncertainty(settled, given, rows, draws, value, grams).onto(result)
 
 
 def uncertainty(

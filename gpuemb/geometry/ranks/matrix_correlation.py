@@ -17,7 +17,7 @@ from gpuemb.uncertainty.intervals import CORRELATION
 from gpuemb.uncertainty.results import Uncertainty, summarize, with_jackknife
 
 METHODS = ("pearson", "spearman", "kendall")
-NO_VARIANCE = "all cosines of one table are equal"
+NO_VARIANCE = "all cosines of one table are equal, or nearer to 1 than 1e-9"
 BYTES_A_PAIR = (
     96  # entries, levels and ranks of both, and what sorting one of them and the corners of draws take
 )
@@ -112,7 +112,7 @@ def weighted_pearson(x: Float64, y: Float64, weights: Int64 | None = None) -> fl
     a, b = (values - np.average(values, weights=weights) for values in (x, y))
     heavy, other = (a, b) if weights is None else (a * weights, b * weights)
     scale = math.sqrt(float(np.sum(heavy * a)) * float(np.sum(other * b)))
-    return float(np.sum(heavy * b)) / scale if scale > 0 else math.nan
+    return CORRELATION.clipped(float(np.sum(heavy * b)) / scale) if scale > 0 else math.nan
 
 
 def weighted_ranks(values: Float64, weights: Int64) -> Float64:

@@ -16,8 +16,8 @@ from gpuemb.core.memory import MemoryPlan, buffer, readable, tiles
 from gpuemb.core.progress import SILENT, Progress, Task
 from gpuemb.embeddings.named_tables import PAIR, NamedTables
 from gpuemb.embeddings.word_list import LEAST_WORDS
+from gpuemb.geometry.cosine_moments import cosine_moments
 from gpuemb.geometry.grams.build import pair_sums
-from gpuemb.geometry.grams.pair_sums import varies
 from gpuemb.geometry.measure.measured import Similarity
 from gpuemb.geometry.ranks.matrix_correlation import (
     NO_VARIANCE,
@@ -169,20 +169,13 @@ def _streamed(x: FloatMatrix, y: FloatMatrix, progress: Progress) -> BinnedSpear
     sizes = {"rows in float64": buffer((len(x), x.shape[1] + y.shape[1]), np.float64)}
     MemoryPlan("rsa: streamed ranks", sizes).require()
     sums = pair_sums("rsa", x, y, "unit")
-    moments_x = _moments(sums.sum_x, sums.gram_x, sums.rows)
-    moments_y = _moments(sums.sum_y, sums.gram_y, sums.rows)
-    if moments_x is None or moments_y is None:
+    found = cosine_moments(sums)
+    if found is None or not found.vary:
         return BinnedSpearman(math.nan, 0.0)
-    return binned_spearman(_unit(x), _unit(y), moments_x, moments_y, progress)
-
-
-def _moments(total: Float64, gram: Float64, words: int) -> Moments | None:
-    """Mean and standard deviation of all cosines, from sums of unit rows; None where they do not vary."""
-    pairs = words * (words - 1)
-    mean = (float(np.sum(total**2)) - words) / pairs
-    square = (float(np.sum(gram**2)) - words) / pairs
-    variance = square - mean**2
-    return (mean, math.sqrt(variance)) if varies(variance, square, words / pairs) else None
+    x_moments, y_moments = (
+        (1 - gap, math.sqrt(variance)) for gap, variance in zip(found.gaps, found.variances, strict=True)
+    )
+    return binned_spearman(_unit(x), _unit(y), x_moments, y_moments, progress)
 
 
 def _unit(table: FloatMatrix) -> Float64:

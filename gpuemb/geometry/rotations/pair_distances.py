@@ -97,7 +97,7 @@ class DistanceMeasure(SumsMeasure):
 
     kind: Kind
 
-    def table(self, grams: Grams) -> PairTable:
+    def pair_table(self, grams: Grams) -> PairTable:
         """Return the distance of every pair of runs; see :meth:`Measure.table`.
 
         Cost: one SVD a pair for Procrustes; one more pass for each nearly equal pair.

@@ -108,7 +108,14 @@ class SubspaceMeasure(Measure):
     doubtful: Callable[[Subspaces, float], bool] | None = None
     anchored: bool = False
 
-    def table(self, grams: Grams) -> PairTable:
+    def reason(self, grams: Grams, value: float) -> str:
+        """Return why a value is missing, or says nothing: few words span the same space in any table."""
+        free = grams.rows - (self.preparation == "centered")
+        if free > int(np.diff(grams.edges[:3]).max()) or not math.isclose(value, self.best, abs_tol=1e-9):
+            return super().reason(grams, value)
+        return f"{grams.rows} words in no fewer dimensions: the columns of any two tables span the same space"
+
+    def pair_table(self, grams: Grams) -> PairTable:
         """Return the measure of every pair of runs from float64 products.
 
         The rows are read again for pairs with a condition past 1e5. With anchors, the one value is at (0, 1).

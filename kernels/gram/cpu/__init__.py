@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float64, FloatMatrix
+from gpuemb.core.arrays import Float64, FloatMatrix, wide
 from gpuemb.core.memory import tiles
 from gpuemb.kernels.gram import (
     BLOCK_ROWS,
@@ -172,7 +172,7 @@ class _Pass:
     def _rows(self, s: int, start: int, stop: int) -> FloatMatrix:
         """Rows of one table: no copy where they are float32 or float64 in C order."""
         rows = self.tables[s][start:stop]
-        return np.ascontiguousarray(rows, np.float64 if rows.dtype == np.float64 else np.float32)
+        return np.ascontiguousarray(rows, wide(rows))
 
     def _fill(self, s: int, rows: FloatMatrix, space: _Workspace) -> None:
         """Pack the rows of one table; take their squared lengths and images."""

@@ -35,7 +35,10 @@ WORDS = [f"w{row}" for row in range(40)]
 # Of a table that does not vary these are NaN, for these reasons; all other measures exist.
 WITHOUT_VARIANCE = {
     **dict.fromkeys(("angular", "cca", "cka", "pwcca", "svcca"), "the rows of one table are all equal"),
-    **dict.fromkeys(("rsa", "spearman", "streamed spearman"), "all cosines of one table are equal"),
+    **dict.fromkeys(
+        ("rsa", "spearman", "streamed spearman"),
+        "all cosines of one table are equal, or nearer to 1 than 1e-9",
+    ),
     "debiased cka": (
         "the rows of one table are all equal, or all equally far apart, or there are fewer than 4"
     ),

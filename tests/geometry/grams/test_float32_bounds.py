@@ -20,7 +20,7 @@ from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.grams.build import NARROW
 from gpuemb.geometry.grams.float32_bounds import SPREAD, Probed
 from gpuemb.geometry.grams.row_blocks import Rows
-from gpuemb.geometry.rsa import pearson_rsa
+from gpuemb.geometry.rsa import RSA
 from gpuemb.kernels.gram import PROBES, probes
 
 WORDS = 2000
@@ -134,7 +134,7 @@ def test_rotations_are_off_by_less_than_they_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preparation", "measure", "name"), [("unit", pearson_rsa, "rsa"), ("centered", linear_cka, "cka")]
+    ("preparation", "measure", "name"), [("unit", RSA.value, "rsa"), ("centered", linear_cka, "cka")]
 )
 @pytest.mark.parametrize("noise", [2.0, 1e-3])
 def test_similarities_hold_six_digits(preparation: Any, measure: Any, name: str, noise: float) -> None:

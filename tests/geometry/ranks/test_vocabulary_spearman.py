@@ -14,8 +14,10 @@ from slow import cases
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
+from gpuemb.geometry.cosine_moments import cosine_moments
+from gpuemb.geometry.grams.build import pair_sums
 from gpuemb.geometry.measure.measured import Similarity
-from gpuemb.geometry.ranks.vocabulary_spearman import STRIPE, _moments, _unit
+from gpuemb.geometry.ranks.vocabulary_spearman import STRIPE, _unit
 from gpuemb.geometry.rsa import rsa
 from gpuemb.uncertainty.draws import order_of
 
@@ -105,7 +107,7 @@ def test_rows_without_length_are_left_out() -> None:
 def test_equal_cosines_have_no_order(constant: Any, options: dict[str, Any]) -> None:
     found = rsa(constant, random_table(50), **options)
     assert math.isnan(found.value)
-    assert found.reason == "all cosines of one table are equal"
+    assert found.reason == "all cosines of one table are equal, or nearer to 1 than 1e-9"
     assert found.error_bound == 0
 
 
@@ -150,6 +152,7 @@ def test_the_moments_of_the_grid_are_those_of_the_cosines() -> None:
     x = related(90)[0]
     entries = cosines(x)[np.triu_indices(90, 1)]
     unit = _unit(x)
-    found = _moments(unit.sum(axis=0), unit.T @ unit, 90)
+    found = cosine_moments(pair_sums("test", unit, unit, "unit"))
     assert found is not None
-    assert np.allclose(found, (entries.mean(), entries.std()), rtol=1e-9)
+    assert np.allclose(1 - found.gaps[0], entries.mean(), rtol=1e-9)
+    assert np.allclose(found.variances, [entries.var()] * 2, rtol=1e-9)
