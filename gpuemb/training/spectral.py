@@ -6,6 +6,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float32
 from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.counts.block_lanczos import BLOCK, LEAST_BLOCKS, MOST
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.decomposition import truncated_svd
 from gpuemb.counts.pmi import ppmi
@@ -18,7 +19,7 @@ def train_ppmi_svd(counts: Cooccurrence, recipe: PPMISVD) -> Float32:
     Raises:
         ConfigError: fewer words than dimensions.
 
-    Cost: some ``10·d`` products with the sparse matrix, ``2·nonzeros`` flops each.
+    Cost: some ``10·d`` products with the sparse matrix, ``2·nonzeros`` flops each, in float32.
     Source: Levy, Goldberg and Dagan (2015).
     """
     matrix = ppmi(counts, shift=recipe.shift, smoothing=recipe.smoothing)
@@ -30,11 +31,13 @@ def train_ppmi_svd(counts: Cooccurrence, recipe: PPMISVD) -> Float32:
 
 def plan_ppmi_svd(words: int, nonzeros: int, recipe: PPMISVD) -> MemoryPlan:
     """State the bytes that training one run holds."""
-    basis = 2 * recipe.dim + 1
+    columns = BLOCK * max(LEAST_BLOCKS, -(-MOST * recipe.dim // BLOCK))
     return MemoryPlan(
         f"ppmi-svd with {words} words, {nonzeros} nonzeros, {recipe.dim} dimensions",
         {
             "PPMI while it is built": buffer((4, nonzeros), np.float64),
-            "Lanczos basis and singular vectors": buffer((3, words, basis), np.float64),
+            "matrix and its transpose, float32": buffer((4, nonzeros), np.float32),
+            "Lanczos basis": buffer((words, min(words, columns)), np.float32),
+            "singular vectors": buffer((4, words, recipe.dim), np.float64),
         },
     )

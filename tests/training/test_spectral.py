@@ -13,7 +13,10 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError
 from gpuemb.counts.counting import count_cooccurrences
-from gpuemb.counts.decomposition import DENSE_WORDS, truncated_svd
+from gpuemb.counts.decomposition import DENSE_WORDS, TOLERANCE, truncated_svd
+from gpuemb.counts.pmi import ppmi
+from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.training.recipes import PPMISVD
 from gpuemb.training.seeds import train
 from gpuemb.training.spectral import train_ppmi_svd
@@ -61,18 +64,47 @@ def test_the_table_is_the_dense_decomposition_of_ppmi(power: float) -> None:
     )
 
 
-@pytest.mark.parametrize(("words", "rank"), [(40, 40), (40, 1), (LARGE, 7), (LARGE, 1)])
+@pytest.mark.parametrize(("words", "rank"), [(40, 40), (40, 1), (LARGE, 7), (LARGE, 1), (LARGE, 60)])
 def test_singular_triplets_are_those_of_lapack(words: int, rank: int) -> None:
     matrix = sparse(words)
-    found = truncated_svd(matrix, rank)
+    found = truncated_svd(matrix, rank, 1e-6)
     dense: Float64 = matrix.toarray()
     largest = np.linalg.svd(dense, compute_uv=False)
-    scale = 64 * words * EPS * largest[0]  # both are backward stable: a multiple of eps·σ_1
+    eps = EPS if words < LARGE else EPS32  # both are backward stable: a multiple of eps·σ_1
+    scale = 64 * eps * largest[0]
     np.testing.assert_allclose(found.singular, largest[:rank], rtol=0, atol=scale)
-    np.testing.assert_allclose(found.left.T @ found.left, np.eye(rank), rtol=0, atol=64 * words * EPS)
+    np.testing.assert_allclose(found.left.T @ found.left, np.eye(rank), rtol=0, atol=64 * eps)
     left_out = dense @ (dense.T @ found.left) - found.left * found.singular**2
     assert np.abs(left_out).max() <= scale * largest[0]
-    assert found.residual <= 64 * words * EPS * largest[0] / found.singular[-1]
+    assert found.residual <= max(2e-6, 64 * eps) * largest[0] / found.singular[-1]
+
+
+def test_neighbors_of_a_table_are_those_of_the_exact_decomposition() -> None:
+    """What people see: the ten nearest words; a gate on the residual alone would not show them."""
+    counts = count_cooccurrences(random_tokens(6000, 800), 5)
+    matrix = ppmi(counts, smoothing=0.75)
+    found = truncated_svd(matrix, 60)
+    left, singular, _ = np.linalg.svd(matrix.toarray())
+    lists = [
+        nearest_neighbors(rows * values**0.5, 10)
+        for rows, values in ((left[:, :60], singular[:60]), (found.left, found.singular))
+    ]
+    assert float(neighbor_overlap(*lists)) >= 0.99
+    np.testing.assert_allclose(found.singular, singular[:60], rtol=1e-4)
+    assert found.residual <= 2 * TOLERANCE
+
+
+@pytest.mark.parametrize("true_rank", [0, 1, 3, 40])
+def test_a_matrix_of_low_rank_has_its_values_and_zeros(true_rank: int) -> None:
+    numbers = np.random.default_rng(true_rank)
+    factors = numbers.standard_normal((2, LARGE, true_rank))
+    matrix = csr_matrix(factors[0] @ factors[1].T)
+    found = truncated_svd(matrix, 6)
+    expected = np.linalg.svd(matrix.toarray(), compute_uv=False)[:6]
+    largest = max(float(expected[0]), 1.0)
+    np.testing.assert_allclose(found.singular, expected, rtol=1e-4, atol=2e-6 * largest)
+    assert not found.left[:, min(true_rank, 6) :].any()
+    assert found.residual <= 2 * TOLERANCE
 
 
 @pytest.mark.parametrize("words", [40, LARGE])
