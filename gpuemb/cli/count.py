@@ -131,7 +131,7 @@ def _counted(text: list[str], reading: Mapping[str, Any], counting: Mapping[str,
     import gpuemb
 
     progress = TerminalProgress()
-    with noting(gpuemb.ShortDocumentsWarning, progress):
+    with noting(gpuemb.CorpusWarning, progress):
         tokens = gpuemb.read_corpus(text, progress=progress, **reading)
     return gpuemb.count_cooccurrences(tokens, progress=progress, **counting)
 

@@ -148,7 +148,7 @@ class Encoder:
 
 def _encode_bytes(rule: ByteRule, reading: Reading, chunk: Chunk, spellings: StringTable) -> EncodedChunk:
     text, records = _bytes_of(chunk, reading.encoding_errors), chunk.records is not None
-    found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
+    found = tokenize.on(CPU)(text, rule.members, rule.marks, rule.inner, spellings)
     lines, blank = len(found.ends), found.blank
     if records or reading.documents == "line":
         return EncodedChunk(chunk, text, replace(found, ends=_distinct(found.ends)), spellings, lines)
