@@ -18,6 +18,7 @@ from gpuemb.core.arrays import Int32
 from gpuemb.core.checks import nearest_hint
 from gpuemb.core.doors import enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.corpus.sources import read_whole
 from gpuemb.corpus.tokenizer import BREAKING, INNER, JOINERS
 from gpuemb.kernels.tokenize import CODE_POINTS, Bytes, bits_of
 
@@ -147,14 +148,7 @@ def _from_file(path: Path) -> DocumentRule:
         )
     import tokenizers
 
-    try:
-        described = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"corpus: the tokenizer {path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            needed="The tokenizer.json must exist and be readable.",
-            remedy="Check the path.",
-        ) from error
+    described = read_whole("tokenizer", path)
     try:
         found = tokenizers.Tokenizer.from_str(described)
     except Exception as error:  # the library raises nothing narrower

@@ -105,7 +105,8 @@ def read_corpus(
     """Read text, from files or from memory, into token ids.
 
     gzip, bzip2 and zstd files, known by their ending or first bytes, are unpacked. ``.jsonl``, ``.ndjson``
-    and ``.parquet`` are records, each a document, as is each message of the conversations.
+    and ``.json`` (a record a line) and ``.parquet`` are records, each a document, as is each message of the
+    conversations. Tables in text (CSV), markup, and JSON in other files are refused.
 
     Args:
         source: files, folders, patterns (``"texts/**/*.txt"``), ``"-"`` for standard input (JSON lines if
@@ -128,9 +129,11 @@ def read_corpus(
         progress: reports the bytes read.
 
     Raises:
-        StorageError: a path is missing or unreadable, or a file changes while it is read.
-        FileFormatError: a binary file, bytes that are not UTF-8 (position named), an overlong token,
-            a broken archive, table or record.
+        StorageError: a path is missing, unreadable, a device or a named pipe, or a file changes while it is
+            read.
+        FileFormatError: a binary file, bytes that are not UTF-8 (position named), what is no plain text, an
+            overlong token, a broken archive, table or record, or one that unpacks to more than text does.
+        MemoryBudgetError: a document, or all tokens, would not fit.
         VocabularyError: no words, or fewer than two that are frequent enough.
         ConfigError: an invalid option.
 
@@ -207,6 +210,6 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
     if field is not None and not any(holds_records(source, field) for source in sources):
         raise ConfigError(
             f"corpus: field = {field!r}, but no source holds records",
-            needed="Records are .jsonl, .ndjson and .parquet, packed or not, and '-'.",
+            needed="Records are .jsonl, .ndjson, .json and .parquet, packed or not, and '-'.",
             remedy="Leave field out, or give the files such an ending.",
         )
