@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import warnings
 from collections import Counter
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.errors import CorpusWarning
+from gpuemb.corpus.tokenizer import NON_JOINER
 from gpuemb.kernels.tokenize import CODE_POINTS
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 CODES = "utf-32-le"
+TRAILING = re.compile(f"{NON_JOINER}+$", re.MULTILINE)  # at the end of a word it shapes nothing
 UNSPACED = (  # first and last character of scripts without spaces between words
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),  # Thai, Lao, Burmese
     *((0x1780, 0x17FF), (0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF)),  # Khmer, Kana
@@ -44,7 +47,7 @@ def words_of_spellings(
     else:
         characters = _code_points(joined.decode().lower())
         kept = characters[~dropped[characters]].tobytes().decode(CODES)
-        lowered = composed(kept).encode()
+        lowered = composed(TRAILING.sub("", kept)).encode()
     if lowered == joined:
         return spelled, counts, np.arange(len(counts), dtype=np.int32)
     words, text = StringTable(), np.frombuffer(lowered, np.uint8)

@@ -14,7 +14,8 @@ INNER = (
     "'\N{RIGHT SINGLE QUOTATION MARK}\N{MIDDLE DOT}\N{GREEK ANO TELEIA}\N{HYPHENATION POINT}"
     "\N{HEBREW PUNCTUATION GERESH}\N{HEBREW PUNCTUATION GERSHAYIM}"
 )
-JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{MONGOLIAN VOWEL SEPARATOR}"  # shapes of letters
+NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
+JOINERS = f"{NON_JOINER}\N{ZERO WIDTH JOINER}\N{MONGOLIAN VOWEL SEPARATOR}"  # they shape letters
 BREAKING = (  # of category Cf, but not Format in UAX 29: a space, and signs that stand before numbers
     "\N{ZERO WIDTH SPACE}\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"
     "\N{KAITHI NUMBER SIGN}\N{KAITHI NUMBER SIGN ABOVE}"
@@ -28,17 +29,22 @@ def tokenize(text: str) -> list[str]:
     lower case: ``"Don't stop!"`` → ``["don't", "stop"]``. Kept inside are single ``'``, ``’`` and the points
     that stand in words (``·``, ``‧``, ``׳``, ``״``). Format characters never end a token (UAX 29): those that
     shape letters are kept (zero-width joiner and non-joiner, Mongolian vowel separator), the others are
-    dropped (soft hyphen, marks of direction, word joiner). Tokens are composed (NFC).
+    dropped (soft hyphen, marks of direction, word joiner), as is a non-joiner at the end. Tokens are composed
+    (NFC).
 
     Cost: one regular expression over the text. Source: Definitions §1; Unicode Standard Annex 29, WB4 to WB7.
     """
-    return [unicodedata.normalize("NFC", _dropped().sub("", token.lower())) for token in find_tokens(text)]
+    return [_word(token) for token in find_tokens(text)]
 
 
 def find_tokens(text: str) -> list[str]:
     """As :func:`tokenize`, in the spelling of the text."""
     found: list[str] = _pattern().findall(text)
     return found
+
+
+def _word(token: str) -> str:
+    return unicodedata.normalize("NFC", _dropped().sub("", token.lower()).rstrip(NON_JOINER))
 
 
 @cache

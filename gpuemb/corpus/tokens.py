@@ -181,8 +181,7 @@ def read_corpus(
     words, counts, word_of = words_of_spellings(spelled, dropped)
     if chosen is not None and dropped is not None:
         chosen = [composed(word) for word in chosen]
-    if isinstance(rule, ByteRule):
-        warn_of_unspaced(words, counts)
+    warn_of_unspaced(words, counts)
     warn_of_two_spellings(words)
     kept, ids = build_vocabulary(words, counts, min_count=min_count, max_words=max_words, given=chosen)
     ids_of = {table: ids[word_of[numbers.pop(table)]] for table in [*numbers]}

@@ -45,13 +45,18 @@ def test_other_json_is_refused_with_how_to_make_lines(tmp_path: Path, what: str,
 @pytest.mark.parametrize("content", [LINES, *OTHERS.values(), '\n{"a\\"b": ""}'])
 def test_json_in_a_text_file_is_refused(tmp_path: Path, content: str, tokenizer: object) -> None:
     for name in ("a.txt", "a"):
-        with pytest.raises(FileFormatError, match=r"holds JSON[\s\S]*\.jsonl"):
+        with pytest.raises(FileFormatError, match=r"JSON is no plain text[\s\S]*\.jsonl"):
             read_corpus(write(tmp_path / name, content), tokenizer=tokenizer)  # type: ignore[arg-type]
+
+
+def test_lines_of_json_in_memory_are_refused() -> None:
+    with pytest.raises(FileFormatError, match="documents in memory: JSON is no plain text"):
+        read_corpus(LINES.splitlines(keepends=True))
 
 
 def test_json_in_standard_input_names_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES.encode())))
-    with pytest.raises(FileFormatError, match=r"standard input holds JSON[\s\S]*--field text"):
+    with pytest.raises(FileFormatError, match=r"standard input: JSON is no[\s\S]*--field text"):
         read_corpus("-")
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import CorpusWarning
+from gpuemb.corpus.token_patterns import Tokenizer
 from gpuemb.corpus.tokenizer import tokenize
 from gpuemb.corpus.tokens import read_corpus
 
@@ -44,16 +45,16 @@ def test_two_spellings_of_a_word_are_one_word_of_a_corpus(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("tokenizer", ["whitespace", r"regex:\S+", str.split])
-def test_two_spellings_of_a_word_are_named_where_words_are_taken_as_they_are(tokenizer: object) -> None:
+def test_two_spellings_of_a_word_are_named_where_words_are_taken_as_they_are(tokenizer: Tokenizer) -> None:
     texts = ["caf\u00e9 bar n\u0303", "cafe\u0301 bar"]
     with pytest.warns(CorpusWarning, match="look the same: 1, 'caf\u00e9' first"):
-        found = read_corpus(texts, tokenizer=tokenizer)  # type: ignore[arg-type]
+        found = read_corpus(texts, tokenizer=tokenizer)
     assert {"caf\u00e9", "cafe\u0301"} <= set(found.vocabulary.words)
 
 
 @pytest.mark.parametrize("text", [CHINESE, JAPANESE, THAI, f"some words in English. {CHINESE}"])
-@pytest.mark.parametrize("tokenizer", ["default", "whitespace"])
-def test_text_without_spaces_names_tokenizers(text: str, tokenizer: str) -> None:
+@pytest.mark.parametrize("tokenizer", ["default", "whitespace", str.split])
+def test_text_without_spaces_names_tokenizers(text: str, tokenizer: Tokenizer) -> None:
     with pytest.warns(CorpusWarning, match="clauses count as words. Give a tokenizer .*jieba"):
         read_corpus([text, "two words"], tokenizer=tokenizer)
 
