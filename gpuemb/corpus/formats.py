@@ -56,8 +56,8 @@ def check_head(name: str, head: bytes, *, text: bool = True) -> None:
         raise FileFormatError(
             f"corpus: {name}: JSON is no plain text: its keys and braces would count as words",
             needed=f"Records are {AS_RECORDS}.",
-            remedy="Give the file such an ending, name the field for standard input (--field text), or give the "
-            "texts themselves. jq -c '.[]' FILE > FILE.jsonl makes lines of a list.",
+            remedy="Give the file such an ending, name the field for standard input (--field text), or give "
+            "the texts themselves. jq -c '.[]' FILE > FILE.jsonl makes lines of a list.",
         )
     if text and MARKUP.match(begin):
         raise _markup(name)
