@@ -231,7 +231,9 @@ def check_end(where: str, source: str) -> None:
         raise StorageError(
             f"{where}: {source} is a {'named pipe' if named else 'device'}",
             needed="What is read must have an end.",
-            remedy=f"If it has, keep it in a file first: cat {source} > FILE.",
+            remedy=f"Keep it in a file first: cat {source} > FILE."
+            if named
+            else "Name a file, or - for a pipe.",
         )
 
 
