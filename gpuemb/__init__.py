@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gpuemb.core.errors import (
         CompileError,
         ConfigError,
+        CorpusWarning,
         DeviceError,
         DroppedWarning,
         DTypeError,
@@ -81,6 +82,7 @@ _ERRORS = (
     "GpuembError",
     "CompileError",
     "ConfigError",
+    "CorpusWarning",
     "DeviceError",
     "DroppedWarning",
     "DTypeError",
@@ -158,6 +160,7 @@ __all__ = [
     "Consensus",
     "ContextEntropies",
     "Cooccurrence",
+    "CorpusWarning",
     "CosineIndex",
     "Cosines",
     "CountSpectrum",

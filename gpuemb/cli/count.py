@@ -112,9 +112,10 @@ def count(
             "field": field,
         }
         scratch = None if out is None else out.resolve().parent
-        counting = {"window": window, "weighting": weighting, "side": side, "memory": memory}
+        counting: dict[str, Any] = {"window": window, "weighting": weighting, "side": side, "memory": memory}
         with workers.limit(threads):
-            counts = _counted(text, reading, {**counting, "device": device, "scratch": scratch})
+            counting |= {"device": device, "scratch": scratch}
+            counts = _counted(text, reading, counting, stanford=glove_binary is not None)
         written = _write(counts, out, glove_binary)
         if json:
             say_json({**_facts(counts), "written": written})
@@ -127,12 +128,17 @@ def count(
         say(f"Written: {', '.join(written)}")
 
 
-def _counted(text: list[str], reading: Mapping[str, Any], counting: Mapping[str, Any]) -> Cooccurrence:
+def _counted(
+    text: list[str], reading: Mapping[str, Any], counting: Mapping[str, Any], *, stanford: bool
+) -> Cooccurrence:
     import gpuemb
+    from gpuemb.counts.glove_binary import check_stanford
 
     progress = TerminalProgress()
-    with noting(gpuemb.ShortDocumentsWarning, progress):
+    with noting(gpuemb.CorpusWarning, progress):
         tokens = gpuemb.read_corpus(text, progress=progress, **reading)
+    if stanford:  # before hours of counting
+        check_stanford(tokens.vocabulary)
     return gpuemb.count_cooccurrences(tokens, progress=progress, **counting)
 
 

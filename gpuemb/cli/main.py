@@ -160,7 +160,7 @@ def _run_study(
         from gpuemb.report.claims import telling_numbers
 
         progress = TerminalProgress()
-        with noting(gpuemb.ShortDocumentsWarning, progress):
+        with noting(gpuemb.CorpusWarning, progress):
             result = gpuemb.study(
                 config, out=folder, device=device, threads=threads, extend=extend, progress=progress
             )

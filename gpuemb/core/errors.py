@@ -155,7 +155,20 @@ class DroppedWarning(UserWarning):
     """
 
 
-class ShortDocumentsWarning(UserWarning):
+class CorpusWarning(UserWarning):
+    r"""A text is read, but its words may not be what they should be.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as noted:
+        ...     warnings.simplefilter("always", ge.CorpusWarning)
+        ...     tokens = ge.read_corpus(["caf\u00e9 one", "cafe\u0301 two"], tokenizer="whitespace")
+        >>> [str(one.message)[:45] for one in noted]
+        ['corpus: words spelled in two ways that look t']
+    """
+
+
+class ShortDocumentsWarning(CorpusWarning):
     """Lines are documents, and most are so short that few words stand near each other.
 
     Example:

@@ -6,18 +6,19 @@ import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Literal, TypeAlias
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.core.progress import Task
+from gpuemb.corpus.formats import HEAD, check_head
 from gpuemb.corpus.records import holds_records, read_records
-from gpuemb.corpus.sources import DATASET, Stream, conversations_path, opened
+from gpuemb.corpus.sources import DATASET, Stream, check_document, conversations_path, opened
 
 CHUNK_BYTES = 4 << 20  # measured on 12 and 94 MB of text: 2 to 8 MB within a tenth, 1 and 16 MB slower
-HEAD = 4096  # bytes searched for a zero, the mark of a binary file
 TAIL = 4096  # bytes searched first for white space
 WHITE = b" \t\n\r\v\f"
+LONGEST_RUN = 64 << 20  # bytes without white space: no token of the compiled tokenizers is so long
 BLANK_LINE = re.compile(rb"\n[ \t\r\v\f]*\n")
 
 Documents: TypeAlias = Literal["line", "file", "blank line"]
@@ -171,31 +172,53 @@ def not_text(chunk: Chunk, line: int) -> FileFormatError:
 
 
 def _text_chunks(number: int, stream: Stream, cut: Cut) -> Iterator[Chunk]:
-    offset, pending, first = 0, list[bytes](), True
+    offset, pending, waiting, first = 0, list[bytes](), 0, True
     while data := stream.read(CHUNK_BYTES):
         while first and len(data) < len(codecs.BOM_UTF8) and (more := stream.read(CHUNK_BYTES)):
             data += more
-        if first and data.startswith(codecs.BOM_UTF8):
-            offset = len(codecs.BOM_UTF8)
+        if first:
+            check_head(stream.name, data)
+            offset = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
             data = data[offset:]
         first = False
-        at = cut(data)
+        at = cut(data) or (len(data) if b"\0" in data else 0)  # a zero is reported at once
         if at:
             text = b"".join([*pending, memoryview(data)[:at]])
             yield Chunk(number, stream.name, text, offset)
             offset += len(text)
+            waiting = 0
             pending.clear()
         pending.append(data[at:])
+        waiting += len(data) - at
+        if not at:
+            _check_waiting(stream.name, waiting, cut)
     if rest := b"".join(pending):
         yield Chunk(number, stream.name, rest, offset)
+
+
+def _check_waiting(name: str, size: int, cut: Cut) -> None:
+    """Check what is kept until a chunk may end: an endless line must not fill the memory.
+
+    Raises:
+        FileFormatError: no white space at all.
+        MemoryBudgetError: a document that does not fit.
+    """
+    if cut is not after_white_space:
+        check_document(name, size)
+    elif size > LONGEST_RUN:
+        raise FileFormatError(
+            f"corpus: {name} has {LONGEST_RUN >> 20} MiB without white space",
+            needed="Words must be apart, or lines at least.",
+            remedy="Is it text? Break its lines, for example with fold -s.",
+        )
 
 
 def _record_chunks(number: int, name: str, pieces: Iterator[list[str]]) -> Iterator[Chunk]:
     pending: list[str] = []
     size = 0
-    for texts in pieces:
-        pending += texts
-        size += sum(map(len, texts))
+    for text in chain.from_iterable(pieces):  # one by one: a text may stand in many records
+        pending.append(text)
+        size += len(text)
         if size >= CHUNK_BYTES:
             yield Chunk(number, name, b"", records=pending)
             pending, size = [], 0

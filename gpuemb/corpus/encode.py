@@ -14,6 +14,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.device import CPU
 from gpuemb.core.errors import ConfigError, FileFormatError
+from gpuemb.core.memory import MemoryPlan
 from gpuemb.corpus.chunks import Chunk, Reading, check_text, documents_in, not_text
 from gpuemb.corpus.merge import Piece
 from gpuemb.corpus.token_patterns import ByteRule, DocumentRule
@@ -21,6 +22,8 @@ from gpuemb.kernels.tokenize import LONGEST, NONE, TOO_LONG, Bytes, FoundTokens,
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 SHOWN = 40  # bytes of an overlong token in its message
+UNCHECKED = 64 << 20  # bytes of results between two looks at the free memory, each of which takes 0.1 ms
+GROWN = 3  # memory of a table while it grows or is merged, over its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,7 @@ class Encoder:
         self._tables, self._idle = list[StringTable](), deque[StringTable]()
         self._reading = reading
         self._source, self._line, self._blank = -1, 1, True
+        self._tokens = self._ends = self._checked = 0
 
     def merged(self) -> tuple[StringTable, dict[StringTable, Int32]]:
         """Merge the tables: all spellings with their counts, and the new ids of each table."""
@@ -79,6 +83,7 @@ class Encoder:
         Raises:
             FileFormatError: bytes that are not text, or a token too long for the kernel; named by position.
             ConfigError: the tokenizer returned an invalid token.
+            MemoryBudgetError: an endless text, or one too large; found while memory is left.
         """
         for encoded in self._encoded(chunks, rule):
             self._enter(encoded.chunk)
@@ -144,11 +149,21 @@ class Encoder:
         self._blank = encoded.blank_stop and (self._blank or encoded.lines > 0)
         self._line += encoded.lines
         self.pieces.append(Piece(found.ids, ends, encoded.spellings))
+        self._tokens, self._ends = self._tokens + len(found.ids), self._ends + len(ends)
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        """Check that the results so far can be merged."""
+        spelled = sum(array.nbytes for table in self._tables for array in table.table)
+        needed = {"ids": 4 * self._tokens, "documents": 16 * self._ends, "spellings": GROWN * spelled}
+        if sum(needed.values()) >= self._checked + UNCHECKED:
+            self._checked = sum(needed.values())
+            MemoryPlan("read_corpus", needed).require()
 
 
 def _encode_bytes(rule: ByteRule, reading: Reading, chunk: Chunk, spellings: StringTable) -> EncodedChunk:
     text, records = _bytes_of(chunk, reading.encoding_errors), chunk.records is not None
-    found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
+    found = tokenize.on(CPU)(text, rule.members, rule.marks, rule.inner, spellings)
     lines, blank = len(found.ends), found.blank
     if records or reading.documents == "line":
         return EncodedChunk(chunk, text, replace(found, ends=_distinct(found.ends)), spellings, lines)

@@ -14,6 +14,7 @@ from gpuemb.core.doors import enter
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 from gpuemb.corpus.chunks import CHUNK_BYTES, Chunk
+from gpuemb.corpus.formats import HEAD, check_head
 from gpuemb.corpus.records import valid_unicode
 from gpuemb.corpus.sources import DATASET, STANDARD_INPUT
 
@@ -75,11 +76,14 @@ def memory_chunks(documents: Iterable[Any], encoding_errors: str, *, tokens: boo
 
     Raises:
         ConfigError: a document of another kind; its number is named.
-        FileFormatError: half a surrogate pair, where these are not replaced or ignored.
+        FileFormatError: the first is JSON or markup; half a surrogate pair, where these are not replaced or
+            ignored.
     """
     some: list[Any] = []
     size, before = 0, 0
     for document in documents:
+        if isinstance(document, str) and not before and not some:
+            check_head(NAME, document[:HEAD].encode("utf-8", "replace"))
         name = f"document {before + len(some) + 1}"
         if tokens:
             words = enter("read_corpus", name, document, Sequence[str])

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpuemb.core.errors import FileFormatError
-from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, Stream, kind_of
+from gpuemb.corpus.formats import check_head
+from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, Stream, check_document, kind_of
 
-JSON_LINES = (".jsonl", ".ndjson")
+JSON_LINES = (".jsonl", ".ndjson", ".json")  # the last as data sets use it; a list is refused
 PARQUET = ".parquet"
+AS_LINES = "Repair the line. A list becomes such lines with jq -c '.[]' FILE > FILE.jsonl."
 FIELD = "text"  # of a record, where none is named
-ROWS = 8192  # of a Parquet table read at once
+LEAST_ROWS, MOST_ROWS = 64, 8192  # of a Parquet table read at once
+BATCH_BYTES = 256 << 20  # of the texts of these rows, where a short dictionary is repeated in all
 
 
 def holds_records(source: str, field: str | None) -> bool:
@@ -81,14 +84,20 @@ def _spellable(text: str, where: str, errors: str) -> str:
 
 def _json_lines(stream: Stream, size: int, field: str, errors: str) -> Iterator[list[str]]:
     """Yield the texts of lines; a blank line is an empty text, so that line numbers stay right."""
-    number, pending = 1, b""
+    number, pending = 1, list[bytes]()
     while chunk := stream.read(size):
-        lines = (pending + chunk).split(b"\n")
-        pending = lines.pop()
-        yield _texts(lines, stream.name, number, field, errors)
-        number += len(lines)
-    if pending:
-        yield _texts([pending], stream.name, number, field, errors)
+        if number == 1 and not pending:
+            check_head(stream.name, chunk, text=False)
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*pending, lines[0]])
+            pending.clear()
+            yield _texts(lines, stream.name, number, field, errors)
+            number += len(lines)
+        pending.append(rest)
+        check_document(f"{stream.name}, line {number}", sum(map(len, pending)))
+    if any(pending):
+        yield _texts([b"".join(pending)], stream.name, number, field, errors)
 
 
 def _texts(lines: list[bytes], name: str, number: int, field: str, errors: str) -> list[str]:
@@ -106,13 +115,13 @@ def _text(line: bytes, where: str, field: str, errors: str) -> str:
         raise FileFormatError(
             f"corpus: {where} is not JSON: {error}",
             needed="Each line must be one JSON object, in UTF-8.",
-            remedy="Repair the line, or give the file another ending if it is plain text.",
+            remedy=AS_LINES,
         ) from error
     if not isinstance(record, dict):
         raise FileFormatError(
             f"corpus: {where} is not an object but {type(record).__name__}",
             needed="Each line must be one JSON object: {…}.",
-            remedy="Give the file another ending if it is plain text.",
+            remedy=AS_LINES,
         )
     if field not in record:
         raise _no_field(where, field, list(record))
@@ -134,14 +143,24 @@ def _parquet(stream: Stream, field: str) -> Iterator[list[str]]:
         kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
         if not any(is_kind(kind) for is_kind in _text_kinds()):
             raise _no_text(stream.name, field, str(kind))
-        for batch in table.iter_batches(ROWS, columns=[field]):
-            yield [text or "" for text in batch.column(0).to_pylist()]
+        for batch in table.iter_batches(_rows_at_once(table.metadata, field), columns=[field]):
+            texts = [text or "" for text in batch.column(0).to_pylist()]
+            stream.unpack(sum(map(len, texts)))
+            yield texts
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FileFormatError(
             f"corpus: {stream.name} is not a Parquet table: {error}",
             needed="A name that ends in .parquet must hold a whole table.",
             remedy="Fetch it again, or rename it.",
         ) from error
+
+
+def _rows_at_once(metadata: Any, field: str) -> int:
+    """Return the rows whose texts fit: each may be the whole of a column's dictionary."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    parts = [group.column(place) for group in groups for place in range(group.num_columns)]
+    largest = max((p.total_uncompressed_size for p in parts if p.path_in_schema == field), default=1)
+    return int(min(MOST_ROWS, max(LEAST_ROWS, BATCH_BYTES // max(largest, 1))))
 
 
 def _text_kinds() -> list[Any]:

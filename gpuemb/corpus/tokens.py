@@ -27,11 +27,11 @@ from gpuemb.corpus.in_memory import NAME, are_tokens, memory_chunks, paths_or_do
 from gpuemb.corpus.merge import merge_pieces, warn_of_short_lines
 from gpuemb.corpus.records import holds_records
 from gpuemb.corpus.sources import expand, size_of
+from gpuemb.corpus.spelling import composed, warn_of_two_spellings, warn_of_unspaced, words_of_spellings
 from gpuemb.corpus.subsampling import Subsampling, check_threshold
 from gpuemb.corpus.token_patterns import DEFAULT, ByteRule, DocumentRule, Tokenizer, name_of, token_pattern
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.vocabulary import Vocabulary, build_vocabulary, words_of
-from gpuemb.kernels.tokenize.string_table import StringTable, places_of
 
 GIVEN = "given"  # what the tokenizer is called where documents are lists of tokens
 
@@ -105,7 +105,8 @@ def read_corpus(
     """Read text, from files or from memory, into token ids.
 
     gzip, bzip2 and zstd files, known by their ending or first bytes, are unpacked. ``.jsonl``, ``.ndjson``
-    and ``.parquet`` are records, each a document, as is each message of the conversations.
+    and ``.json`` (a record a line) and ``.parquet`` are records, each a document, as is each message of the
+    conversations. Tables in text (CSV), markup, and JSON in other files are refused.
 
     Args:
         source: files, folders, patterns (``"texts/**/*.txt"``), ``"-"`` for standard input (JSON lines if
@@ -128,14 +129,18 @@ def read_corpus(
         progress: reports the bytes read.
 
     Raises:
-        StorageError: a path is missing or unreadable, or a file changes while it is read.
-        FileFormatError: a binary file, bytes that are not UTF-8 (position named), an overlong token,
-            a broken archive, table or record.
+        StorageError: a path is missing, unreadable, a device or a named pipe, or a file changes while it is
+            read.
+        FileFormatError: a binary file, bytes that are not UTF-8 (position named), what is no plain text, an
+            overlong token, a broken archive, table or record, or one that unpacks to more than text does.
+        MemoryBudgetError: a document, or all tokens, would not fit.
         VocabularyError: no words, or fewer than two that are frequent enough.
         ConfigError: an invalid option.
 
     Warns:
         ShortDocumentsWarning: half of at least a thousand lines have fewer than twenty tokens.
+        CorpusWarning: text of a script without spaces is not cut into words; words that differ only by how
+            their characters are composed.
 
     Cost: 8 bytes a token; about 60 bytes and its length a distinct spelling and worker; a few chunks of
     4 MB a worker. The default tokenizer and ``whitespace`` use every core, the others one.
@@ -172,8 +177,12 @@ def read_corpus(
         )
     if documents == "line" and sources and not any(holds_records(one, field) for one in sources):
         warn_of_short_lines(encoder.pieces)
-    lower = isinstance(rule, ByteRule) and rule.lower
-    words, counts, word_of = _words(spelled, lower=lower)
+    dropped = rule.dropped if isinstance(rule, ByteRule) else None
+    words, counts, word_of = words_of_spellings(spelled, dropped)
+    if chosen is not None and dropped is not None:
+        chosen = [composed(word) for word in chosen]
+    warn_of_unspaced(words, counts)
+    warn_of_two_spellings(words)
     kept, ids = build_vocabulary(words, counts, min_count=min_count, max_words=max_words, given=chosen)
     ids_of = {table: ids[word_of[numbers.pop(table)]] for table in [*numbers]}
     draws = None if subsample is None else Subsampling(kept.counts, subsample, seed)
@@ -200,23 +209,6 @@ def _check_field(sources: Sequence[str], field: str | None) -> None:
     if field is not None and not any(holds_records(source, field) for source in sources):
         raise ConfigError(
             f"corpus: field = {field!r}, but no source holds records",
-            needed="Records are .jsonl, .ndjson and .parquet, packed or not, and '-'.",
+            needed="Records are .jsonl, .ndjson, .json and .parquet, packed or not, and '-'.",
             remedy="Leave field out, or give the files such an ending.",
         )
-
-
-def _words(spelled: StringTable, *, lower: bool) -> tuple[StringTable, Int64, Int32]:
-    """Return the distinct words, their counts, and the word of each spelling.
-
-    All spellings are lowercased in one call: the line end between them is not a letter, so the result of
-    each is that of ``str.lower`` on it alone, a final sigma included.
-    """
-    counts, joined = spelled.counts.copy(), spelled.joined().tobytes() if lower else b""
-    lowered = joined.lower() if joined.isascii() else joined.decode().lower().encode()
-    if lowered == joined:
-        return spelled, counts, np.arange(len(counts), dtype=np.int32)
-    words, text = StringTable(), np.frombuffer(lowered, np.uint8)
-    word_of = words.number(text, places_of(text))
-    of_words = np.zeros(len(words), np.int64)
-    np.add.at(of_words, word_of, counts)
-    return words, of_words, word_of

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import enter_fields
-from gpuemb.core.errors import ShapeError, StorageError, VocabularyError
+from gpuemb.core.errors import ShapeError, VocabularyError
 from gpuemb.core.results import one_line, shown
+from gpuemb.corpus.sources import read_whole
 from gpuemb.kernels.tokenize import Bytes
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of, selected
 
@@ -112,20 +113,13 @@ def words_of(vocabulary: Vocabulary | Sequence[str] | str | Path) -> Sequence[st
     """The words of a vocabulary, a list, or a file: the first of each line, as word counts are written.
 
     Raises:
-        StorageError: the file cannot be read.
+        StorageError, FileFormatError, MemoryBudgetError: as :func:`gpuemb.corpus.sources.read_whole`.
     """
     if isinstance(vocabulary, Vocabulary):
         return vocabulary.words
     if not isinstance(vocabulary, (str, Path)):
         return vocabulary
-    try:
-        lines = Path(vocabulary).read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"vocabulary: {vocabulary} cannot be read: {getattr(error, 'strerror', None) or error}",
-            needed="The file must hold one word a line, in UTF-8.",
-            remedy="Check the path, or give the words as a list.",
-        ) from error
+    lines = read_whole("vocabulary", Path(vocabulary)).split("\n")
     return [line.split()[0] for line in lines if line.strip()]
 
 

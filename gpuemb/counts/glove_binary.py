@@ -9,9 +9,11 @@ from typing import TypeVar
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
-from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.errors import FileFormatError, StorageError, VocabularyError
 from gpuemb.core.files import replacing
-from gpuemb.core.memory import tiles
+from gpuemb.core.memory import MemoryPlan, tiles
+from gpuemb.core.results import shown
+from gpuemb.corpus.sources import check_end, read_whole
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.table import CountTable
 from gpuemb.kernels.window_counts import CountedRows, Weighting, check_window, weights_of
@@ -20,6 +22,8 @@ T = TypeVar("T", bound=CountTable)
 
 RECORD = np.dtype([("word", "<i4"), ("context", "<i4"), ("count", "<f8")])  # ids from 1
 RECORDS_AT_ONCE = 1 << 20
+SORTED_TIMES = 4  # memory of pairs over their bytes: ids and counts apart, unsorted and sorted
+UNKNOWN, LONGEST_WORD = "<unk>", 1000  # MAX_STRING_LENGTH of Stanford's programs
 NEAR = 0.25  # of a unit: the error of a sum of fewer than 10⁷ rounded reciprocals is smaller
 
 
@@ -27,8 +31,10 @@ def write_glove_binary(counts: CountTable, path: str | Path) -> None:
     """Write counts as 16 bytes a pair: two ids from 1 as int32, the count as float64, row after row.
 
     Raises:
+        VocabularyError: a word that Stanford's programs cannot read.
         StorageError: the file cannot be written; an older one stays.
     """
+    check_stanford(counts.vocabulary)
     rows, unit = counts.rows, float(counts.unit)
     with replacing(Path(path)) as file:
         for first, last in tiles(counts.nonzeros, RECORDS_AT_ONCE):
@@ -44,11 +50,31 @@ def write_glove_vocabulary(vocabulary: Vocabulary, path: str | Path) -> None:
     """Write a word and its count a line, as ``vocab_count`` does.
 
     Raises:
+        VocabularyError: a word that Stanford's programs cannot read.
         StorageError: the file cannot be written; an older one stays.
     """
+    check_stanford(vocabulary)
     with replacing(Path(path), "w") as file:
         for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
             file.write(f"{word} {count}\n")
+
+
+def check_stanford(vocabulary: Vocabulary) -> None:
+    """Check that Stanford's programs can read every word.
+
+    They read words with C's ``%1000s``, and ``glove`` stops without a word where it meets ``<unk>``.
+
+    Raises:
+        VocabularyError: ``<unk>``, white space in a word, or a word of more than 1000 bytes; it is named.
+    """
+    for word in vocabulary.words:
+        encoded = word.encode("utf-8", "surrogatepass")
+        if word == UNKNOWN or len(encoded) > LONGEST_WORD or encoded.split() != [encoded]:
+            raise VocabularyError(
+                f"glove: the word {shown(word)} cannot be written for Stanford's programs",
+                needed=f"They read words of at most {LONGEST_WORD} bytes, no white space and no {UNKNOWN}.",
+                remedy="Write it otherwise in the text; the default tokenizer makes unk of <unk>.",
+            )
 
 
 def read_glove_binary(
@@ -71,8 +97,10 @@ def read_glove_binary(
     check_window(window, weighting)
     words = vocabulary if isinstance(vocabulary, Vocabulary) else _read_vocabulary(Path(vocabulary))
     unit = weights_of(window, weighting)[1]
+    check_end("counts", str(path))
     try:
         size = Path(path).stat().st_size
+        MemoryPlan(f"counts: {path}", {"its pairs, sorted": SORTED_TIMES * size}).require()
         records = np.fromfile(path, RECORD)
     except OSError as error:
         raise _unreadable(Path(path), error) from error
@@ -111,16 +139,7 @@ def _sorted_rows(rows: Int64, columns: Int64, data: Int64, words: Vocabulary) ->
 
 
 def _read_vocabulary(path: Path) -> Vocabulary:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise FileFormatError(
-            f"counts: {path} is not UTF-8: {error.reason}",
-            needed="A file of a word and its count a line is needed, in UTF-8.",
-            remedy="Give the vocabulary that the pairs were counted with.",
-        ) from error
+    lines = read_whole("counts", path).replace("\r\n", "\n").removesuffix("\n").split("\n")
     pairs = [line.rsplit(" ", 1) for line in lines]
     wrong = [number for number, pair in enumerate(pairs, 1) if len(pair) != 2 or not pair[1].isdigit()]
     if wrong:

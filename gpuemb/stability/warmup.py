@@ -33,7 +33,7 @@ def compile_kernels(device: Device, progress: Progress) -> None:
 def _tokenize(_: Device) -> None:
     rule, text = byte_rule("whitespace"), np.frombuffer(b"one two\n", np.uint8)
     spellings = StringTable()  # text is read on the CPU whatever follows
-    found = tokenize.on(CPU)(text, rule.members, rule.inner, spellings)
+    found = tokenize.on(CPU)(text, rule.members, rule.marks, rule.inner, spellings)
     spellings.number(text, places_of(text))
     selected(spellings.joined(), spellings.starts, found.ids.astype(np.int64))
     renumbered(found.ids, found.ids, found.ends, found.ids, found.ends)

@@ -1,16 +1,18 @@
 r"""Text to numbered tokens, exactly as its characters say.
 
     text     (n,)      uint8  UTF-8, whole tokens: the caller cuts outside tokens
-    members  (136 Ki,) uint8  a bit a code point, lowest first: whether it belongs to tokens
-    inner    (m,)      int32  code points that belong to a token between two members
+    members  (136 Ki,) uint8  a bit a code point, lowest first: whether it begins and continues tokens
+    marks    (136 Ki,) uint8  the same: whether it continues a token, without beginning one
+    inner    (m,)      int32  code points that belong to a token before a member, marks between them or not
     strings            StringTable  of earlier texts; new tokens are added, all are counted
     →        ids      (T,)   int32  each token's number in ``strings``, in the order of first occurrence
              ends     (L,)   int64  tokens before each ``\n``
              blank    (L,)   bool   whether that line is ASCII white space only
 
-A token is a maximal run of members, with single ``inner`` characters between two of them. ``\n`` is never a
-member. Equal bytes are one string: keys are compared, no hash is trusted. Unreadable text is an error, not a
-guess: ``problem`` has the kind and ``place`` the byte; the other results are then undefined.
+A token is a member and all members and marks behind it, with single ``inner`` characters where a member
+follows at once or behind marks. ``\n`` is none of the three, and no mark is ASCII. Equal bytes are one
+string: keys are compared, no hash is trusted. Unreadable text is an error, not a guess: ``problem`` has the
+kind and ``place`` the byte; the other results are then undefined.
 """
 
 from __future__ import annotations
@@ -51,13 +53,13 @@ class FoundTokens:
     place: int
 
 
-def bits_of(members: NDArray[np.bool_]) -> Bytes:
+def bits_of(chosen: NDArray[np.bool_]) -> Bytes:
     """Pack one truth value a code point, as in the contract."""
-    return np.packbits(members, bitorder="little")
+    return np.packbits(chosen, bitorder="little")
 
 
 @kernel
-def tokenize(text: Bytes, members: Bytes, inner: Int32, strings: StringTable) -> FoundTokens:
+def tokenize(text: Bytes, members: Bytes, marks: Bytes, inner: Int32, strings: StringTable) -> FoundTokens:
     """Find and number the tokens of a text.
 
     Cost: reads ``n`` bytes, one hash lookup a token.
@@ -65,20 +67,24 @@ def tokenize(text: Bytes, members: Bytes, inner: Int32, strings: StringTable) ->
     whole = text.tobytes()
     problem, place = _problem(whole)
     characters = whole[:place].decode("utf-8")
-    inside = np.unpackbits(members, bitorder="little").astype(bool)
+    begins, continues = (np.unpackbits(bits, bitorder="little").astype(bool) for bits in (members, marks))
     between = {chr(point) for point in inner}
 
     def joins(i: int) -> bool:
-        sides = (i - 1, i + 1)
-        return characters[i] in between and all(0 <= s < len(characters) and belongs(s) for s in sides)
+        behind = i + 1
+        while behind < len(characters) and continues[ord(characters[behind])]:
+            behind += 1
+        follows = behind < len(characters) and begins[ord(characters[behind])]
+        return characters[i] in between and bool(follows)
 
-    def belongs(i: int) -> bool:
-        return bool(inside[ord(characters[i])])
+    def belongs(i: int, *, inside: bool) -> bool:
+        point = ord(characters[i])
+        return bool(begins[point]) or (inside and (bool(continues[point]) or joins(i)))
 
     places, ends, blank, token, line, at, begun = [], [], [], b"", b"", 0, 0
     for i, character in enumerate(characters + "\n"):
         encoded = character.encode()
-        if i < len(characters) and (belongs(i) or joins(i)):
+        if i < len(characters) and belongs(i, inside=bool(token)):
             begun = begun if token else at
             token += encoded
         elif token:

@@ -116,8 +116,8 @@ def test_invalid_utf8_is_named_by_line_and_byte(
     before: list[str], begun: str, bom: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     valid = (BOM if bom else b"") + "".join(f"{line}\n" for line in before).encode() + begun.encode()
-    path = write(tmp_path_factory.mktemp("bad") / "bad.txt", valid + b"\xff\xfe rest\n")
-    place = rf"line {len(before) + 1}, byte {len(valid)}: ff fe"
+    path = write(tmp_path_factory.mktemp("bad") / "bad.txt", valid + b"\xff\xfd rest\n")
+    place = rf"line {len(before) + 1}, byte {len(valid)}: ff fd"
     with pytest.raises(FileFormatError, match=place):
         lines_of(path)
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from corpus.texts import random_tokens, tokens_of
 
-from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.errors import FileFormatError, StorageError, VocabularyError
+from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.counting import count_cooccurrences
+from gpuemb.counts.glove_binary import write_glove_binary, write_glove_vocabulary
 
 COUNTS = count_cooccurrences(random_tokens(), 7)
 EMPTY = count_cooccurrences(tokens_of([[0], [1]], 2), 2)
@@ -119,3 +121,25 @@ def test_what_is_no_count_is_refused(record: bytes, said: str, tmp_path: Path) -
 def test_a_missing_file_of_glove_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="pairs cannot be read"):
         Cooccurrence.from_glove(tmp_path / "pairs", EMPTY.vocabulary, 2)
+
+
+@pytest.mark.parametrize("word", ["<unk>", "new york", "a\tb", "a\x0bb", "x" * 1001, "é" * 501, ""])
+def test_words_that_stanford_s_programs_cannot_read_are_refused_and_an_older_file_stays(
+    tmp_path: Path, word: str
+) -> None:
+    words = Vocabulary(("the", word), np.array([2, 1]))
+    counts = Cooccurrence(EMPTY.rows, EMPTY.unit, words)
+    for write in (write_glove_binary, lambda _, path: write_glove_vocabulary(words, path)):
+        (tmp_path / "kept").write_text("older", "utf-8")
+        with pytest.raises(VocabularyError, match="cannot be written for Stanford's programs"):
+            write(counts, tmp_path / "kept")
+        assert (tmp_path / "kept").read_text("utf-8") == "older"
+
+
+@pytest.mark.parametrize("word", ["unk", "<unk>s", "a\u00a0b", "x" * 1000, "\u2028"])
+def test_words_that_stanford_s_programs_read_come_back(tmp_path: Path, word: str) -> None:
+    words = Vocabulary(("the", word), np.array([2, 1]))
+    write_glove_vocabulary(words, tmp_path / "vocabulary")
+    (tmp_path / "pairs").write_bytes(b"")
+    found = Cooccurrence.from_glove(tmp_path / "pairs", tmp_path / "vocabulary", 2)
+    assert found.vocabulary.words == words.words

@@ -71,6 +71,7 @@ def test_a_budget_changes_no_count_and_leaves_no_file(text: Path) -> None:
         (["--out", "c", "--memory", "1kB"], FAILED, "but may use 1.0 kB"),
         (["--out", "c", "--min-count", "100000"], FAILED, "lower min_count"),
         (["--out", "."], FAILED, "exists"),
+        (["--glove-binary", "c", "--tokenizer", "regex:(w.[0-9] ?)+"], FAILED, "no white space and no <unk>"),
     ],
 )
 def test_what_cannot_be_counted_is_said(words: list[str], code: int, said: str, text: Path) -> None:

@@ -34,12 +34,18 @@ def points(belongs: object) -> Bytes:
     return bits_of(np.array([belongs(chr(point)) for point in range(CODE_POINTS)]))  # type: ignore[operator]
 
 
-LETTERS = points(lambda c: unicodedata.category(c)[0] in "LM" or unicodedata.category(c) == "Nd")
-BLACK = points(lambda c: not c.isspace())
-APOSTROPHES, NO_INNER = np.array([0x27, 0x2019], np.int32), np.zeros(0, np.int32)
-RULES = {"default": (LETTERS, APOSTROPHES), "whitespace": (BLACK, NO_INNER)}
+LETTERS = points(lambda c: unicodedata.category(c)[0] == "L" or unicodedata.category(c) == "Nd")
+MARKS = points(
+    lambda c: unicodedata.category(c)[0] == "M" or (unicodedata.category(c) == "Cf" and c != "\u200b")
+)
+BLACK, NO_MARKS = points(lambda c: not c.isspace()), points(lambda _: False)
+APOSTROPHES, NO_INNER = np.array([0x27, 0x2019, 0xB7], np.int32), np.zeros(0, np.int32)
+RULES = {"default": (LETTERS, MARKS, APOSTROPHES), "whitespace": (BLACK, NO_MARKS, NO_INNER)}
 AWKWARD = st.text(
-    st.sampled_from("aaabAZ09'''’’ \n\n\t\r_-.\x0b\x1c\x7f\x80éßİΣ中हि\u0301\u0903²\u00a0\u2003😀"),
+    st.sampled_from(
+        "aaabAZ09'''’’ \n\n\t\r_-.\x0b\x1c\x7f\x80éßİΣ中हि\u0301\u0903²\u00a0\u2003😀"
+        "·\u00ad\u200b\u200c\ufe0f"
+    ),
     max_size=300,
 )
 RULE = pytest.mark.parametrize("rule", RULES)
@@ -53,10 +59,12 @@ def words_of(spellings: StringTable) -> list[str]:
     return spellings.joined().tobytes().decode().split("\n")[:-1]
 
 
-def assert_same(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
+def assert_same(text: Bytes, members: Bytes, marks: Bytes, inner: Int32) -> FoundTokens:
     """Equal arrays of equal types where the text is sound; the same complaint where it is not."""
     ours, theirs = StringTable(), StringTable()
-    found, expected = fast(text, members, inner, ours), tokenize.reference(text, members, inner, theirs)
+    found, expected = (
+        one(text, members, marks, inner, table) for one, table in ((fast, ours), (tokenize.reference, theirs))
+    )
     assert (found.problem, found.place) == (expected.problem, expected.place)
     if expected.problem == NONE:
         for name in ("ids", "ends", "blank"):
@@ -75,6 +83,9 @@ def assert_same(text: Bytes, members: Bytes, inner: Int32) -> FoundTokens:
 @example(text=" " * 63 + "a'b")
 @example(text="a" * 63 + "'b" + " " * 80)
 @example(text="a" * 63 + "'é" + " " * 80)
+@example(text="a" * 63 + "'\u00ad\u0301b" + " " * 80)
+@example(text="a" * 63 + "\u00ad b" + " " * 80)
+@example(text=" " * 62 + "\u00ad\u0301a'\u00ad")
 @example(text=("x" * 62 + "''y " + "\n" * 70) * 2)
 def test_tokens_are_those_of_the_definition(rule: str, text: str) -> None:
     assert_same(bytes_of(text), *RULES[rule])

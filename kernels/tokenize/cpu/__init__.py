@@ -7,7 +7,7 @@ Plan      1 classify  sixty-four bytes are compared with ranges in one register;
                       lookup. A key is sixteen bytes, a string's key and count are half a cache line: a token
                       of up to sixteen bytes is identified by two comparisons (hash_table.py).
           Sixty-four bytes that are not all ASCII, or hold a zero, go character by character: decoded,
-          checked, and looked up in ``members``.
+          checked, and looked up in ``members`` and ``marks``.
 Bound by  instructions, and cache misses of rare words.
 Memory    2 bytes a byte of text for ids at most, touched when used; 48 to 96 bytes a distinct string
           and its own, some of it not yet touched.
@@ -54,7 +54,7 @@ class Work(NamedTuple):
 
     Attributes:
         text: as in the module's contract.
-        members, inner, kinds: the rule.
+        members, marks, inner, kinds: the rule.
         alone: ``(r, 2)`` first and last of ranges of ASCII members.
         between: ``(r, 2)`` of ASCII inner characters.
         ids, ends, blank: the result.
@@ -65,6 +65,7 @@ class Work(NamedTuple):
 
     text: Bytes
     members: Bytes
+    marks: Bytes
     inner: Int32
     kinds: Bytes
     alone: Int64
@@ -76,9 +77,9 @@ class Work(NamedTuple):
     state: Int64
 
 
-def tokenize(text: Bytes, members: Bytes, inner: Int32, strings: StringTable) -> FoundTokens:
+def tokenize(text: Bytes, members: Bytes, marks: Bytes, inner: Int32, strings: StringTable) -> FoundTokens:
     """See :mod:`gpuemb.kernels.tokenize`."""
-    text, rule = read_only(text), rule_of(members, inner)
+    text, rule = read_only(text), rule_of(members, marks, inner)
     ids = np.empty(text.size // 2 + 1, np.int32)
     ends, blank = np.empty(text.size, np.int64), np.empty(text.size, np.bool_)
     work = Work(
@@ -201,7 +202,7 @@ def _add_characters(work: Work, at: Whole, last: Whole) -> None:
     """Find the tokens that begin before ``last``, of any characters."""
     work = borrowed(work)
     text, kinds, state = work.text, work.kinds, work.state
-    rule = Rule(work.members, work.inner, kinds)
+    rule = Rule(work.members, work.marks, work.inner, kinds)
     while at < last:
         kind = kinds[text[at]]
         if kind in (MEMBER, BEYOND):

@@ -15,20 +15,21 @@ NEWLINE_BYTE = ord("\n")
 
 
 class Rule(NamedTuple):
-    """The rule of tokens: ``members`` and ``inner`` of the contract, and ``kinds`` (256,) of bytes."""
+    """The rule of tokens: arguments of the contract, and ``kinds`` (256,) of bytes."""
 
     members: Bytes
+    marks: Bytes
     inner: Int32
     kinds: Bytes
 
 
-def rule_of(members: Bytes, inner: Int32) -> Rule:
-    """Classify every byte as the first of a character."""
+def rule_of(members: Bytes, marks: Bytes, inner: Int32) -> Rule:
+    """Classify every byte as the first of a character; no mark is ASCII."""
     kinds = np.full(256, BEYOND, np.uint8)
     kinds[:128] = np.where(np.unpackbits(members[:16], bitorder="little"), MEMBER, OTHER)
     kinds[[point for point in inner.tolist() if point < 128 and kinds[point] == OTHER]] = INNER
     kinds[NEWLINE_BYTE], kinds[0] = NEWLINE, END
-    return Rule(members, np.asarray(inner, np.int32), kinds)
+    return Rule(members, marks, np.asarray(inner, np.int32), kinds)
 
 
 @njit
@@ -47,23 +48,27 @@ def token_end(text: Bytes, rule: Rule, at: Whole) -> Whole:
         if point < 0:
             return -1 - at
         after = at + width(text[at])
-        joins = kinds[text[at]] == BEYOND and _is_member(rule.members, point)
+        joins = kinds[text[at]] == BEYOND and _is_among(rule.members, point)
         if not joins and at > begun:
-            joins = _is_inner(rule.inner, point) and _begins_member(text, rule, after)
+            joins = _is_among(rule.marks, point) or (
+                _is_inner(rule.inner, point) and _member_follows(text, rule, after)
+            )
         if not joins:
             return at
         at = after
 
 
 @njit
-def _begins_member(text: Bytes, rule: Rule, at: Whole) -> bool:
-    """Whether a member begins at ``at``; bytes that are no UTF-8 are reported later."""
-    if at >= text.size:
-        return False
-    if rule.kinds[text[at]] != BEYOND:
-        return bool(rule.kinds[text[at]] == MEMBER)
-    point = _code_point(text, at)
-    return bool(point >= 0) and _is_member(rule.members, point)
+def _member_follows(text: Bytes, rule: Rule, at: Whole) -> bool:
+    """Whether a member begins at ``at``, or behind marks; bytes that are no UTF-8 are reported later."""
+    while at < text.size:
+        if rule.kinds[text[at]] != BEYOND:
+            return bool(rule.kinds[text[at]] == MEMBER)
+        point = _code_point(text, at)
+        if point < 0 or not _is_among(rule.marks, point):
+            return bool(point >= 0) and _is_among(rule.members, point)
+        at += width(text[at])
+    return False
 
 
 @njit
@@ -75,8 +80,8 @@ def _is_inner(inner: Int32, point: Whole) -> bool:
 
 
 @njit_inline
-def _is_member(members: Bytes, point: Whole) -> bool:
-    return bool((members[point >> 3] >> np.uint8(point & 7)) & 1 != 0)
+def _is_among(bits: Bytes, point: Whole) -> bool:
+    return bool((bits[point >> 3] >> np.uint8(point & 7)) & 1 != 0)
 
 
 @njit_inline
