@@ -229,6 +229,7 @@ def test_the_plan_stays_within_a_gigabyte_beside_the_table() -> None:
     assert plan(Sizes(400_000, 300, 10), buffer_capacity(400_000, 10)).bytes < 1e9
 
 
+@pytest.mark.slow
 def test_places_beyond_32_bits_are_reached() -> None:
     try:
         assert_far(Run())

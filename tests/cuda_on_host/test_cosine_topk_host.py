@@ -140,6 +140,7 @@ def test_any_layout_and_byte_order_of_the_host_give_the_same_bits(dtype: str, re
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("resident_rows", cases(LEAST, slow=(LEAST + 1, 200, 299, 300)))
+@pytest.mark.slow
 def test_the_number_of_resident_rows_changes_no_bit_and_no_proof(resident_rows: int) -> None:
     rows = separated(300, 10)
     with cut("fused", capacity=SIDE):

@@ -266,6 +266,7 @@ def test_blocks_fit_the_least_shared_memory() -> None:
     assert chunk.PLACES * 3 // 4 > 2 * chunk.ROUNDS * chunk.COUNT_THREADS
 
 
+@pytest.mark.slow
 def test_cells_of_more_words_than_32_bits_can_pair_are_told_apart() -> None:
     spread = np.array([0, 1, 2**20 - 2, 2**20 - 1])
     few = Case(Corpus([[3, 0, 2, 1, 3]], 4), 2, "flat")
