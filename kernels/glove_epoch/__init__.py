@@ -20,6 +20,7 @@ import numpy as np
 from gpuemb.core.arrays import Float32, Int32, Int64
 from gpuemb.core.dispatch import kernel
 
+ROOT = 2.0**-14  # relative error of a reciprocal root: what one instruction gives
 LANES = 16  # vectors are padded to a multiple of this: no scalar remainder in the inner loops
 
 
@@ -48,7 +49,8 @@ class GloVeParameters:
 def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: float) -> float:
     """Visit every nonzero once; return the loss ``Σ f(X)·error²`` along the way.
 
-    One step is ``θ −= a/√G``, then ``G += a²``, with ``a = learning_rate · f(X) · error · ∂``.
+    One step is ``θ −= a/√G``, then ``G += a²``, with ``a = learning_rate · f(X) · error · ∂``. Twins may take
+    ``1/√G`` to ``ROOT`` of itself.
 
     Cost: about ``12·d`` flops and ``32·d`` bytes a nonzero.
     """

@@ -2,7 +2,8 @@
 
 Plan      A block touches V/B words and V/B contexts; with B chosen so that both, and their AdaGrad sums,
           fit a core's L2, a nonzero costs arithmetic instead of memory.
-Bound by  the two square roots and divisions a coordinate: vrsqrt14ps with one Newton step.
+Bound by  two reciprocal roots and twelve loads and stores a vector of coordinates: with AVX-512 written out
+          in `wide.py`, else as LLVM vectorizes the loop.
 Contract  the order inside a block and of the rounds is given, so every thread count gives the same bits.
 """
 
@@ -16,17 +17,20 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.jit import njit_reassociated
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata
+from gpuemb.kernels.glove_epoch.cpu.wide import visit_wide
+from gpuemb.kernels.panels import wide_registers
 
 
 def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: float) -> float:
     """See :mod:`gpuemb.kernels.glove_epoch`."""
     rate = np.float32(learning_rate)
+    step = visit_wide if wide_registers() else visit
     losses = np.zeros(strata.bounds.shape[:2])
 
     for bounds, totals in zip(strata.bounds, losses, strict=True):
 
-        def visit(part: tuple[int, int], bounds: Int64 = bounds, totals: Float64 = totals) -> None:
-            _visit(
+        def blocks(part: tuple[int, int], bounds: Int64 = bounds, totals: Float64 = totals) -> None:
+            step(
                 strata.rows,
                 strata.columns,
                 strata.logs,
@@ -40,12 +44,12 @@ def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: floa
                 rate,
             )
 
-        threads.run(visit, threads.ranges(len(bounds), threads.count()))
+        threads.run(blocks, threads.ranges(len(bounds), threads.count()))
     return math.fsum(losses.ravel())
 
 
 @njit_reassociated
-def _visit(
+def visit(
     rows: Int32,
     columns: Int32,
     logs: Float32,
@@ -58,6 +62,7 @@ def _visit(
     bias_squares: Float32,
     rate: np.float32,
 ) -> None:
+    """Visit the nonzeros of some blocks, ``(k, 2)`` ``bounds`` of them, and set their ``losses``."""
     width = vectors.shape[2]
     one = np.float32(1)
     for block in range(len(bounds)):
