@@ -17,6 +17,7 @@ from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epo
 from gpuemb.training.recipes import GloVe
 
 LEAST_BLOCKS = 16  # blocks a round: enough for 8 threads to stay busy
+SHORT = 1 << 16  # values of 16 bits
 BLOCK_BYTES = 1 << 19  # words and contexts of a block with their sums: half a core's L2
 
 
@@ -118,7 +119,8 @@ def stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
     block = of_word[rows]
     place = (of_context[columns] - block) % blocks * blocks + block
     shuffled = numbers.permutation(len(rows))
-    order = shuffled[np.argsort(place[shuffled], kind="stable")]
+    key = place.astype(np.uint16) if blocks**2 <= SHORT else place  # NumPy sorts short keys by radix
+    order = shuffled[np.argsort(key[shuffled], kind="stable")]
     ends = np.cumsum(np.bincount(place, minlength=blocks * blocks))
     bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1).reshape(blocks, blocks, 2)
     values = counts.rows.data[order] * float(counts.unit)
