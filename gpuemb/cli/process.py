@@ -14,7 +14,7 @@ from typing import TextIO
 INTERRUPTED = 130  # exit code after Ctrl-C
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
 FILES = 65_536  # open at once, where the system allows it: a mapped table holds one
-STREAMS = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+OUTPUTS = {"stdout": os.O_RDONLY, "stderr": os.O_WRONLY}  # how a null device stands in for a closed one
 
 
 class Stopped(KeyboardInterrupt):
@@ -44,10 +44,12 @@ def silence(stream: TextIO) -> None:
 
 
 def _open_streams() -> None:
-    """Open what the caller closed, so that no file gets its number; using it fails like a closed one."""
-    for name, mode, opened in STREAMS:
+    """Open what the caller closed, so that no file gets its number; results cannot be written to it."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    for name, opened in OUTPUTS.items():
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, opened), mode, encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, opened), "w", encoding="utf-8"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # of standard error Python itself takes care
 

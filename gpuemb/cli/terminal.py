@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import resource
 import shlex
 import sys
 import warnings
@@ -30,8 +28,9 @@ from rich.table import Table
 
 from gpuemb.cli.flags import in_flags
 from gpuemb.cli.process import INTERRUPTED, silence
-from gpuemb.core.errors import ConfigError, GpuembError, MemoryBudgetError, StorageError
+from gpuemb.core.errors import ConfigError, GpuembError, StorageError
 from gpuemb.core.progress import Task
+from gpuemb.core.system.refusals import refusal
 
 FAILED, USAGE = 1, 2
 
@@ -195,7 +194,7 @@ def failing_clearly(resume: Sequence[str] = (), *, kept: str = "What is finished
         silence(sys.stdout)
         raise typer.Exit(FAILED) from error
     except (GpuembError, OSError, MemoryError) as error:
-        told = _refusal(error)
+        told = refusal(error) or _unforeseen(error)
         _complain(in_flags(str(told)), kind=type(told).__name__)
         raise typer.Exit(USAGE if isinstance(error, ConfigError) else FAILED) from error
 
@@ -207,27 +206,16 @@ def _complain(text: str, kind: str = "") -> None:
     _errors.print(text, markup=False)
 
 
-def _refusal(error: GpuembError | OSError | MemoryError) -> GpuembError:
-    """Say in three parts what the operating system refused; our own errors do, but for open files."""
-    number = getattr(error.__cause__ if isinstance(error, GpuembError) else error, "errno", None)
-    if number in (errno.EMFILE, errno.ENFILE):
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = f"The process may hold {most:,} files open at once."
-        remedy = "Allow more, for example by ulimit -n 4096."
-    elif isinstance(error, GpuembError):
+def _unforeseen(error: Exception) -> GpuembError:
+    """An error in three parts, of one that no function has put so."""
+    if isinstance(error, GpuembError):
         return error
-    elif isinstance(error, MemoryError):
-        needed = "What was free as the work was planned is used now."
-        remedy = "Close other programs, or make the work smaller."
-        return MemoryBudgetError(f"memory: {error or 'none is left'}", needed=needed, remedy=remedy)
-    elif number == errno.EBADF:
-        needed, remedy = "Standard input is closed.", "Name a file, or send one: < FILE."
-    else:
-        needed = "The operating system refused it."
-        remedy = "Look at the path, its permissions and the free space (ls -ld, df -h)."
-    named = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-    what = getattr(error, "given", named + (getattr(error, "strerror", None) or str(error)))
-    return StorageError(what, needed=needed, remedy=remedy)
+    name = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    return StorageError(
+        f"{name}{getattr(error, 'strerror', None) or error}",
+        needed="The operating system refused it.",
+        remedy="Look at the path, its permissions and the free space (ls -ld, df -h).",
+    )
 
 
 def shown(path: Path) -> str:
