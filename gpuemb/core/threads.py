@@ -223,7 +223,7 @@ def _submitted(workers: int, function: Callable[[T], R], task: T) -> Future[R]:
         raise DeviceError(
             f"threads: {error}",
             needed=f"{workers} threads are asked for, and the system grants no more of them (ulimit -u).",
-            remedy="Use fewer: gpuemb.set_threads(1).",
+            remedy="Use fewer, such as threads=1 (in Python: set_threads).",
         ) from error
 
 

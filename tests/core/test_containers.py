@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -132,9 +133,11 @@ def test_a_container_shows_the_hierarchy_from_its_own_group_on(
     assert free_bytes(root) == ([7] if inner else []) + [GB]
 
 
-def test_a_mount_point_may_hold_a_space(tmp_path: Path) -> None:
-    mount = V2.format(shown="/").replace("/sys/fs/cgroup", "/sys/fs/cgroup/my\\040groups")
-    root = tree(tmp_path, "0::/\n", mount, {"my groups/cpu.max": "100000 100000"})
+@pytest.mark.parametrize("name", ["my groups", os.fsdecode(b"caf\xe9")])
+def test_a_mount_point_may_have_any_name(tmp_path: Path, name: str) -> None:
+    root = tree(tmp_path, "0::/\n", "", {f"{name}/cpu.max": "100000 100000"})
+    mount = V2.format(shown="/").replace("/sys/fs/cgroup", f"/sys/fs/cgroup/{name}".replace(" ", "\\040"))
+    (root / "proc/self/mountinfo").write_bytes(os.fsencode(mount))
     assert cpu_quotas(root) == [1]
 
 

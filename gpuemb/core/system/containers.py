@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -89,6 +90,6 @@ def _cached(group: Path) -> int:
 def _read(path: Path) -> str:
     """Return a file of the kernel; nothing where it has no such file."""
     try:
-        return path.read_text().strip()
+        return os.fsdecode(path.read_bytes()).strip()
     except OSError:
         return ""
