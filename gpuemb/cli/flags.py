@@ -20,6 +20,7 @@ OTHERWISE = {  # what functions call an option's argument, where that is another
 }
 END = r"(?=[.:]?(?:[\s,;()]|$))"  # of a value, before the sentence's own signs
 VALUE = rf"""'[^'\n]*'|"[^"\n]*"|\[[^]\n]*\]|[^\s,;()'"{{][^\s,;()]*?{END}"""
+QUOTED = r"(?<![\w=])(?<!= )'[^'\n]*'"  # a text of the user's, not a value
 VERBS = "[Gg]ive|[Ll]eave|[Ll]ower|[Oo]mit|[Rr]aise|[Ss]et"
 
 _flags: ContextVar[Mapping[str, str]] = ContextVar("gpuemb_flags")
@@ -63,10 +64,12 @@ def in_flags(text: str) -> str:
 
     def flag(found: re.Match[str]) -> str:
         name, parts = found["name"], found.groupdict()
+        if name is None:
+            return found[0]
         said = flags.get(f"{where}: {name}", flags[name])
         return parts.get("before", "") + said + _typed(parts.get("value", ""))
 
-    text = re.sub(rf"(?<![\w.'\"\[-]){names} ?= ?(?P<value>{VALUE})", flag, text)
+    text = re.sub(rf"{QUOTED}|(?<![\w.'\"\[-]){names} ?= ?(?P<value>{VALUE})", flag, text)
     text = re.sub(rf"(?P<before>(?:^|[:.;] ) *){names}(?= is\b| must\b|: ')", flag, text, flags=re.MULTILINE)
     return re.sub(rf"(?P<before>\b(?:{VERBS}) ){names}(?![\w'])", flag, text)
 

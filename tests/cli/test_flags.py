@@ -126,6 +126,7 @@ def test_the_version_is_told() -> None:
         ("Use dim=15, a lower min_count, or more.", "Use --dim 15, a lower --min-count, or more."),
         ("Use device='cpu' (or 'auto').", "Use --device cpu (or 'auto')."),
         ("device='my gpu' is none", "--device 'my gpu' is none"),
+        ("the reader's table: dim = 3 or 'x'", "the reader's table: --dim 3 or 'x'"),
         ("device: 'x' is not a device\n  k must be 3.", "--device: 'x' is not a device\n  -k must be 3."),
         ("Give all=True.", "Give --all."),
         ("For example dim=[1, 2].", "For example --dim 1,2."),
@@ -148,6 +149,7 @@ def test_arguments_become_flags(python: str, typed: str) -> None:
         "vdim = 3, dim_of = 3",
         "A device is 'auto' or 'cpu'.",
         "king 'dim = 3' queen",
+        "line 3: the line is 'b dim = 3 4'",
     ],
 )
 def test_words_that_are_no_arguments_stay(text: str) -> None:
