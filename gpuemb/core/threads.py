@@ -85,7 +85,7 @@ def _checked(name: str, threads: Any) -> int:
         raise ConfigError(
             f"{name} = {shown(threads)}",
             needed=f"At least one thread is needed, and at most {MOST:,} are started.",
-            remedy=f"Omit it to use all {available()} cores.",
+            remedy=f"{'Unset' if name == VARIABLE else 'Omit'} it to use all {available()} cores.",
         )
     return number
 
