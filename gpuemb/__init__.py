@@ -9,6 +9,7 @@ Where a docstring cites "Definitions §4", it means section 4 of the page "Defin
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         StorageError,
         VocabularyError,
     )
+    from gpuemb.core.threads import set_threads
     from gpuemb.corpus.tokens import Tokens, read_corpus
     from gpuemb.corpus.vocabulary import Vocabulary
     from gpuemb.counts.cooccurrence import Cooccurrence
@@ -78,6 +80,13 @@ if TYPE_CHECKING:
     from gpuemb.training.seeds import train
     from gpuemb.uncertainty.draws import Resampling
 
+if sys.platform == "win32":
+    raise ImportError(
+        "gpuemb: this is Python for Windows\n"
+        "  It runs on Linux and macOS: files that are mapped and replaced behave otherwise on Windows.\n"
+        "  Install it in WSL, the Windows Subsystem for Linux: wsl --install, then pip install gpuemb there."
+    )
+
 _ERRORS = (
     "GpuembError",
     "CompileError",
@@ -97,6 +106,7 @@ _ERRORS = (
 _ROOMS = {
     "core.device": ("Device",),
     "core.errors": _ERRORS,
+    "core.threads": ("set_threads",),
     "corpus.tokens": ("Tokens", "read_corpus"),
     "corpus.vocabulary": ("Vocabulary",),
     "counts.cooccurrence": ("Cooccurrence",),
@@ -243,6 +253,7 @@ __all__ = [
     "save",
     "second_order_cosine",
     "semantic_displacement",
+    "set_threads",
     "similarity_correlation",
     "spectrum",
     "spectrum_distance",

@@ -214,6 +214,7 @@ def calls() -> dict[str, Call]:
         "write_report": (ge.write_report, {"result": result, "path": "page.html"}),
         "benjamini_hochberg": (ge.benjamini_hochberg, {"p_values": [0.1, 0.2], "family": "two", "rate": 0.1}),
         "info": (ge.info, {}),
+        "set_threads": (ge.set_threads, {"threads": 2}),
         "Device": (ge.Device, {"kind": "cuda", "index": 0}),
         "datasets.read_word_pairs": (ge.datasets.read_word_pairs, {"path": "pairs.tsv", "name": "p"}),
         "datasets.read_analogies": (ge.datasets.read_analogies, {"path": "questions.txt", "name": "q"}),

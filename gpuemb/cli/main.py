@@ -1,175 +1,20 @@
-"""The command ``gpuemb``: the words of the front door, typed by people."""
+"""The entry point of the command: the process is prepared before anything large is imported."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
-from typing import Annotated
+import sys
+from typing import NoReturn
 
-import typer
-
-from gpuemb.cli import options
-from gpuemb.cli.bench import bench
-from gpuemb.cli.compare import compare
-from gpuemb.cli.count import count
-from gpuemb.cli.neighbors import neighbors
-from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_claims, say_json, shown
-from gpuemb.stability.config import StudyConfig
-
-app = typer.Typer(
-    help="Which parts of an embedding are real, and which would come out differently?",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
-for command in (bench, compare, convert, count, neighbors, similarity):
-    app.command()(command)
+from gpuemb.cli.process import INTERRUPTED, prepare
 
 
-def run() -> None:
-    """Entry point of the installed command."""
-    app()
+def run() -> NoReturn:
+    """Run the installed command."""
+    prepare()
+    try:
+        from gpuemb.cli import app
 
-
-@app.command()
-def study(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Text: files (packed by gzip, bzip2, zstd or not; .jsonl and .parquet too), folders, "
-            "patterns, `-` for standard input, or `dataset:conversations`.",
-            show_default=False,
-        ),
-    ] = None,
-    config: options.Config = None,
-    model: options.Models = None,
-    dim: options.Dim = None,
-    epochs: options.Epochs = None,
-    seeds: options.Seeds = None,
-    vary: options.VaryOption = None,
-    window: options.Window = None,
-    weighting: options.WeightingOption = None,
-    min_count: options.MinCount = None,
-    max_words: options.MaxWords = None,
-    encoding_errors: options.EncodingErrors = None,
-    tokenizer: options.Tokenizer = None,
-    documents: options.DocumentsOption = None,
-    field: options.Field = None,
-    neighbors: options.NeighborsOption = None,
-    measure: options.MeasureOption = None,
-    title: options.Title = None,
-    out: options.Out = None,
-    extend: options.Extend = False,
-    device: options.DeviceOption = "auto",
-    threads: options.Threads = None,
-    json: options.Json = False,
-) -> None:
-    """Train several runs on a text and report what they agree on.
-
-    Examples:
-    `gpuemb study my.txt --model glove --dim 100 --seeds 10 --out runs/mine`
-
-    `gpuemb study texts/ --model glove --model ppmi-svd --vary bootstrap`
-
-    `zcat dump.gz | gpuemb study - --min-count 20`
-
-    `gpuemb study --config study.toml`
-
-    Every finished piece of work is kept in the folder. The same command goes on after a kill, and a
-    second run finds everything done.
-    """
-    with failing_clearly():
-        flags = options.StudyFlags(
-            tuple(corpus or ()),
-            tuple(model or ()),
-            dim,
-            epochs,
-            seeds,
-            vary,
-            window,
-            weighting,
-            min_count,
-            max_words,
-            encoding_errors,
-            tokenizer,
-            documents,
-            field,
-            neighbors,
-            title,
-            tuple(measure or ()),
-        )
-        asked = options.study_config(flags, config)
-    _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
-
-
-@app.command()
-def demo(
-    out: options.Out = None,
-    device: options.DeviceOption = "auto",
-    threads: options.Threads = None,
-    json: options.Json = False,
-) -> None:
-    """Run a study on 2.4 million words of real conversation, and write its report.
-
-    Five seeds of GloVe show the noise of training; five bootstrap samples of PPMI-SVD show the noise
-    of the corpus. Needs `pip install 'gpuemb[demo]'`; takes about a minute.
-    """
-    _run_study(options.demo_config(), out, extend=False, device=device, threads=threads, json=json)
-
-
-@app.command()
-def info(tables: InfoTables = None, case: CaseOption = "exact", json: options.JsonResult = False) -> None:
-    """Show what this machine has and what gpuemb would use of it; or what tables of vectors hold.
-
-    Examples:
-    `gpuemb info` (the file of each kernel that a device would run: `none` where it has none, in
-    parentheses where the device itself cannot be used)
-
-    `gpuemb info glove.npy news.bin --case lower` (how many words they share)
-    """
-    with failing_clearly():
-        if tables:
-            say_tables(tables, case, json=json)
-            return
-        import gpuemb
-
-        found = gpuemb.info()
-        if json:
-            say_json(found.as_mapping())
-        else:
-            say(str(found))
-
-
-def _run_study(
-    config: StudyConfig,
-    out: Path | None,
-    *,
-    extend: bool,
-    device: str,
-    threads: int | None,
-    json: bool,
-) -> None:
-    from gpuemb.stability.folder import CONFIG_FILE, default_folder
-
-    folder = out or default_folder(config)
-    resume = ["gpuemb", "study", "--config", shown(folder / CONFIG_FILE), "--out", shown(folder)]
-    with failing_clearly(resume):
-        import gpuemb
-        from gpuemb.report.claims import telling_numbers
-
-        progress = TerminalProgress()
-        with noting(gpuemb.CorpusWarning, progress):
-            result = gpuemb.study(
-                config, out=folder, device=device, threads=threads, extend=extend, progress=progress
-            )
-        report = gpuemb.write_report(result)
-        if json:
-            say((folder / "summary.json").read_text("utf-8").rstrip())
-            return
-        say()
-        say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
-        say()
-        say(f"Report: {shown(report)}")
-        say(f"Resume: {shlex.join(resume)}")
+        code = app.run()
+    except KeyboardInterrupt as interruption:  # before or after any work
+        code = getattr(interruption, "code", INTERRUPTED)
+    sys.exit(code)

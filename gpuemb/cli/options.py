@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gpuemb.cli.terminal import say
 from gpuemb.core.errors import ConfigError
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import ModelConfig, StudyConfig
@@ -16,6 +18,13 @@ from gpuemb.stability.toml import config_from, load_config
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
 
 _KINDS = ", ".join(RECIPES)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"gpuemb {version('gpuemb')}")
+        raise typer.Exit
+
 
 Config = Annotated[
     Path | None, typer.Option(help="Study as a TOML file; other flags override it.", show_default=False)
@@ -89,9 +98,15 @@ Extend = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:n.")]
 Threads = Annotated[
-    int | None, typer.Option(help="Cores to use; results do not depend on it.", show_default="all")
+    int | None,
+    typer.Option(
+        help="Cores to use; results do not depend on it.", show_default="OMP_NUM_THREADS, or all it may use"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print summary.json instead of sentences.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
+]
 JsonResult = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
 
 
@@ -189,6 +204,12 @@ def _parse_seeds(text: str) -> int | list[int]:
         raise ConfigError(
             f"study: --seeds {text}",
             needed="A number of runs or a list of whole numbers is needed.",
+            remedy="--seeds 5, or --seeds 0,7,42",
+        )
+    if text.strip() == "1":
+        raise ConfigError(
+            "study: --seeds 1",
+            needed="Stability compares runs: at least two different seeds are needed.",
             remedy="--seeds 5, or --seeds 0,7,42",
         )
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]

@@ -206,7 +206,7 @@ def _of_data_set(table: str, options: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 f"{option} = {str(options[option])!r}, but {table} is a data set",
                 needed="A data set has one table, in a format that is known.",
-                remedy=f"Leave {option} out; limit and words can be asked of it.",
+                remedy=f"Leave {option} out; --limit and --words can be asked of it.",
             )
     return {name: options[name] for name in ("limit", "words") if name in options}
 

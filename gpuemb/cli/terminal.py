@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -27,23 +26,51 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from gpuemb.core.errors import ConfigError, GpuembError
+from gpuemb.cli.flags import in_flags
+from gpuemb.cli.process import INTERRUPTED, silence
+from gpuemb.core.errors import ConfigError, GpuembError, StorageError
 from gpuemb.core.progress import Task
+from gpuemb.core.system.refusals import refusal
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 
-_errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+class _StandardError:
+    """Standard error wherever it goes: a terminal that has gone, or a full disk, ends no work."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(sys.stderr, "rich_proxied_file", sys.stderr), name)
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with suppress(OSError):
+            self.__getattr__("write")(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError):
+            self.__getattr__("flush")()
+
+
+_errors = Console(file=cast(TextIO, _StandardError()), highlight=False, soft_wrap=True, emoji=False)
 _output = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(line: str = "") -> None:
     """Print one line of the result."""
-    _output.print(line, markup=False)
+    with _printing():
+        _output.print(line, markup=False)
 
 
-def say_json(found: Any) -> None:
-    """Print a result for programs."""
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+def say_json(found: Any, indent: int = 1) -> None:
+    """Print a result for programs; escaped where the terminal's encoding lacks a character."""
+    text = json.dumps(found, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(found, indent=indent)
+    with _printing():
+        sys.stdout.write(f"{text}\n")
 
 
 def say_claims(claims: Iterable[tuple[str, str]]) -> None:
@@ -53,7 +80,42 @@ def say_claims(claims: Iterable[tuple[str, str]]) -> None:
     grid.add_column()
     for number, meaning in claims:
         grid.add_row(escape(number), escape(meaning))
-    _output.print(grid)
+    with _printing():
+        _output.print(grid)
+
+
+def flush() -> None:
+    """Write what is printed and not yet written.
+
+    Raises:
+        StorageError: standard output cannot be written.
+    """
+    with _printing():
+        sys.stdout.flush()
+
+
+def flush_quietly() -> None:
+    """Write or forget what is left: the interpreter would complain of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            silence(stream)
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(sys.stdout)
+        raise StorageError(
+            f"standard output cannot be written: {error.strerror}",
+            needed="What the command prints needs a terminal, a pipe, or a disk that has room.",
+            remedy="Send it elsewhere: gpuemb … > FILE. Files that were written stay.",
+        ) from error
 
 
 class _Bar:
@@ -123,17 +185,37 @@ def failing_clearly(resume: Sequence[str] = (), *, kept: str = "What is finished
     """Turn failures into a message, what an interruption left, the command that resumes, and an exit code."""
     try:
         yield
-    except GpuembError as error:
-        _errors.print(f"[bold red]{type(error).__name__}[/bold red]: {escape(str(error))}")
-        raise typer.Exit(USAGE if isinstance(error, ConfigError) else FAILED) from error
     except KeyboardInterrupt as interruption:
-        _errors.print(f"Interrupted. {kept}")
+        _complain(f"Interrupted. {kept}")
         if resume:
-            _errors.print(f"Resume with: {shlex.join(resume)}", markup=False)
-        raise typer.Exit(INTERRUPTED) from interruption
+            _complain(f"Resume with: {shlex.join(resume)}")
+        raise typer.Exit(getattr(interruption, "code", INTERRUPTED)) from interruption
     except BrokenPipeError as error:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         raise typer.Exit(FAILED) from error
+    except (GpuembError, OSError, MemoryError) as error:
+        told = refusal(error) or _unforeseen(error)
+        _complain(in_flags(str(told)), kind=type(told).__name__)
+        raise typer.Exit(USAGE if isinstance(error, ConfigError) else FAILED) from error
+
+
+def _complain(text: str, kind: str = "") -> None:
+    """Print on standard error."""
+    if kind:
+        _errors.print(kind, style="bold red", end=": ")
+    _errors.print(text, markup=False)
+
+
+def _unforeseen(error: Exception) -> GpuembError:
+    """An error in three parts, of one that no function has put so."""
+    if isinstance(error, GpuembError):
+        return error
+    name = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    return StorageError(
+        f"{name}{getattr(error, 'strerror', None) or error}",
+        needed="The operating system refused it.",
+        remedy="Look at the path, its permissions and the free space (ls -ld, df -h).",
+    )
 
 
 def shown(path: Path) -> str:

@@ -203,6 +203,8 @@ def check_at_most(where: str, name: str, value: float, most: float) -> None:
 
 
 def nearest_hint(given: str, known: Sequence[str]) -> str:
-    """Return a hint with the closest known words."""
-    close = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
+    """Return a hint with the same word in other letters' cases, else with the closest known words."""
+    folded = given.casefold()
+    close = [word for word in known if word.casefold() == folded][:3]
+    close = close or difflib.get_close_matches(given, known, n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(list(known)[:12])}."

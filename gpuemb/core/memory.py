@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
+from gpuemb.core.system import containers, macos
 
 RESERVE = 0.8  # largest share of the free memory that is used: the rest is left to the system
+UNTOLD = 0.5  # share of the memory that counts as free where the system does not tell it
 TILE_BYTES = 64 << 20  # of a worker's tile: large enough for BLAS at full rate, small enough for many
 
 
@@ -97,29 +100,25 @@ def tiles(length: int, step: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
-def available_host_bytes() -> int:
-    """Free bytes of this machine or of its container, the smaller of both."""
-    meminfo = Path("/proc/meminfo")
+def available_host_bytes(root: Path = containers.ROOT) -> int:
+    """Free bytes of this machine or of its container, the smaller of both.
+
+    macOS tells its free and inactive pages. Where a system tells nothing, half of its memory counts as free.
+
+    Args:
+        root: the folder that holds ``proc`` and ``sys``.
+    """
+    meminfo = root / "proc/meminfo"
     if meminfo.exists():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    else:
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([free, *_container_bytes()])
-
-
-def _container_bytes() -> list[int]:
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if not (limit.exists() and used.exists()):
-        return []
-    text = limit.read_text().strip()
-    return [] if text == "max" else [max(0, int(text) - int(used.read_text()))]
+        return min([int(lines["MemAvailable"].split()[0]) * 1024, *containers.free_bytes(root)])
+    told = macos.free_bytes() if sys.platform == "darwin" else None
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(whole * UNTOLD) if told is None else told
 
 
 def peak_bytes() -> int:
     """Largest resident size of this process so far."""
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
 

@@ -10,7 +10,6 @@ import importlib.util
 import io
 import os
 import stat
-import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import BinaryIO, cast
 from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.memory import MemoryPlan, readable
 from gpuemb.core.results import shown
+from gpuemb.core.system.refusals import standard_input
 from gpuemb.corpus.formats import HEAD, check_encoding, check_ending
 
 DATASET = "dataset:"
@@ -256,7 +256,7 @@ def _nearby(path: Path) -> str:
 
 def _open(source: str) -> io.BufferedReader:
     if source == STANDARD_INPUT:
-        return io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
+        return io.BufferedReader(cast(io.RawIOBase, standard_input()))
     try:
         return open(source, "rb")
     except OSError as error:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from dataclasses import asdict, replace
 from itertools import combinations, permutations
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import PARTIAL, replacing, writing
+from gpuemb.core.system.refusals import standard_input
 from gpuemb.corpus.sources import DATASET, fingerprint
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.result import ModelResult, StudyResult
@@ -63,7 +63,7 @@ def _kept_standard_input(path: Path) -> Path:
     folder, path = path.parent, path.resolve()
     if not path.exists():
         with replacing(path) as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            shutil.copyfileobj(standard_input(), file)
         return path
     if fingerprint(str(path)) != fingerprint("-"):
         raise ConfigError(

@@ -124,6 +124,20 @@ def test_importing_gpuemb_imports_nothing_heavy() -> None:
     assert found == "[]"
 
 
+def test_windows_is_refused_with_what_runs_there() -> None:
+    code = """
+import sys
+sys.platform = "win32"
+try:
+    import gpuemb
+except ImportError as error:
+    print(error)
+"""
+    said = run(code)
+    assert said.startswith("gpuemb: this is Python for Windows\n")
+    assert "WSL" in said
+
+
 def test_configuring_a_study_compiles_and_plots_nothing() -> None:
     heavy = ("numba", "pyarrow", "matplotlib", "cupy", "scipy")
     code = (

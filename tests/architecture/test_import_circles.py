@@ -22,7 +22,6 @@ LOADED_LATE = {
     "matplotlib": "only figures need it",
     "numba": "loading it takes a second, and configuration and help need no compiler",
     "pyarrow": "only Parquet, zstd and tables of results need it",
-    "resource": "the standard library has it on Unix alone",
     "scipy": "its submodules take up to a second to load",
     "threadpoolctl": "it looks for the BLAS libraries that are loaded at that moment",
     "tokenizers": "an optional extra",
@@ -30,6 +29,7 @@ LOADED_LATE = {
 }
 LATE_WITHIN = {
     "gpuemb.cli": ("gpuemb", "gpuemb --help answers before any science is loaded"),
+    "gpuemb.core.jit": ("gpuemb.core.system.compiled_files", "it extends classes of Numba"),
     "gpuemb.kernels": ("gpuemb.kernels", "contracts load without Numba; compiled code only where it runs"),
 }
 

@@ -19,7 +19,7 @@ import pytest
 import typer.main
 
 import gpuemb
-from gpuemb.cli.main import app
+from gpuemb.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / ".docs" / "pages"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from gpuemb.bench import runner
 from gpuemb.bench.records import Run, read_records, write_json
 from gpuemb.bench.roofline import plot_roofline
-from gpuemb.cli.main import app
+from gpuemb.cli.app import app
 from gpuemb.core.errors import ConfigError
 
 FAILED, USAGE = 1, 2

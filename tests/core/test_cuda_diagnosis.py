@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -13,8 +16,10 @@ from typing import Any
 import fake_cupy
 import pytest
 
-from gpuemb.core.cuda import diagnosis
+from gpuemb.core.cuda import cupy, diagnosis
 from gpuemb.core.cuda.diagnosis import DRIVER_LIBRARY, EXTRAS, driver_version, lack_of_cuda, missing_for_cuda
+from gpuemb.core.device import CPU, choose
+from gpuemb.core.errors import DeviceError
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -200,3 +205,86 @@ def test_every_extra_that_is_advised_exists() -> None:
     for major, extra in EXTRAS.items():
         assert [line.partition(">")[0] for line in extras[extra]] == [f"cupy-cuda{major}x"]
         assert [line.partition(">")[0] for line in extras[f"{extra}-ctk"]] == [f"cupy-cuda{major}x[ctk]"]
+
+
+BROKEN = [
+    (
+        "raise AttributeError(\"module 'numpy' has no attribute 'bool8'\")",
+        "AttributeError: module 'numpy' has",
+    ),
+    ("raise OSError('libcudart.so.13: file too short')", "OSError: libcudart.so.13: file too short"),
+    ("raise RuntimeError('built for another NumPy')", "built for another NumPy"),
+    ("raise ValueError", "ValueError"),
+    ("def def", "SyntaxError: invalid syntax"),
+    ("", "AttributeError: module 'cupy' has no attribute 'cuda'"),
+]
+
+
+@pytest.mark.parametrize(("source", "told"), BROKEN, ids=[told.split(":")[0] for _, told in BROKEN])
+def test_whatever_breaks_cupy_auto_is_the_cpu_and_a_gpu_is_refused_with_it(
+    source: str, told: str, driver: Driver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    driver(13000)
+    (tmp_path / "cupy.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    del sys.modules["cupy"]
+    assert choose("auto") == CPU
+    with pytest.raises(DeviceError, match=re.escape(f"CuPy cannot be imported: {told}")):
+        choose("cuda")
+    if source:
+        with pytest.raises(DeviceError, match=re.escape(f"CuPy cannot be imported: {told}")):
+            cupy()
+
+
+def test_a_library_that_is_no_driver_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    assert driver_version() is None
+
+
+FORKED = """
+import ctypes, os
+from types import SimpleNamespace
+import fake_cupy, pytest
+from gpuemb.core.cuda import cupy, diagnosis
+from gpuemb.core.device import choose
+from gpuemb.core.errors import DeviceError
+
+def answer(number):
+    number._obj.value = 13000
+    return 0
+
+ctypes.CDLL = lambda name: SimpleNamespace(cuDriverGetVersion=answer)
+fake_cupy.install(pytest.MonkeyPatch())
+if {used}:
+    assert choose("cuda").kind == "cuda"
+child = os.fork()
+if not child:
+    print(choose("auto"))
+    for use in (cupy, lambda: choose("cuda")):
+        try:
+            use()
+            print("works")
+        except DeviceError as error:
+            print(error.given)
+    grandchild = os.fork()
+    os.waitpid(grandchild, 0) if grandchild else print(choose("auto"))
+else:
+    os.waitpid(child, 0)
+    assert choose("cuda").kind == "cuda"
+"""
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_child_of_a_process_that_used_cuda_has_the_cpu_alone(used: bool) -> None:
+    lost = "this process was forked from one that had used CUDA"
+    expected = ["cpu", f"cuda: {lost}", f"device: cuda cannot be used here: {lost}", "cpu"]
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", FORKED.format(used=used)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == (expected if used else ["cuda:0", "works", "works", "cpu"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from gpuemb.core import threads
-from gpuemb.core.errors import ConfigError
+from gpuemb.core.errors import ConfigError, DeviceError
 
 
 def square(x: int) -> int:
@@ -185,9 +185,70 @@ def test_the_limit_holds_inside_its_block_only() -> None:
         with threads.limit(1):
             assert threads.count() == 1
         with threads.limit(None):
-            assert threads.count() == threads.available()
+            assert threads.count() == before
         assert threads.count() == 3
     assert threads.count() == before
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Nobody has said how many threads there are, before and after."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    threads.set_threads()
+    yield monkeypatch
+    threads.set_threads()
+
+
+@pytest.mark.parametrize(("quotas", "cores"), [([], 8), ([3], 3), ([16, 1], 1), ([64], 8)])
+def test_a_cpu_quota_bounds_the_cores(quotas: list[int], cores: int, unset: pytest.MonkeyPatch) -> None:
+    unset.setattr(os, "sched_getaffinity", lambda _: range(8))
+    unset.setattr(threads, "_quotas", lambda: quotas)
+    assert threads.count() == threads.available() == cores
+
+
+def test_set_threads_is_over_the_variable_and_limit_over_both(unset: pytest.MonkeyPatch) -> None:
+    unset.setenv("OMP_NUM_THREADS", " 5, 2")
+    assert threads.count() == 5
+    threads.set_threads(3)
+    seen = [threads.count()]
+    other = threading.Thread(target=lambda: seen.append(threads.count()))
+    other.start()
+    other.join()
+    assert seen == [3, 3]
+    with threads.limit(2):
+        assert threads.count() == 2
+        with threads.limit(None):
+            assert threads.count() == 3
+    threads.set_threads(None)
+    assert threads.count() == 5
+    unset.setenv("OMP_NUM_THREADS", "")
+    assert threads.count() == threads.available()
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "many", "2.5", "5000"])
+def test_a_variable_that_is_no_number_of_threads_is_named(said: str, unset: pytest.MonkeyPatch) -> None:
+    unset.setenv("OMP_NUM_THREADS", said)
+    with pytest.raises(ConfigError, match=r"OMP_NUM_THREADS = .*\n.*At least one thread"):
+        threads.count()
+
+
+@pytest.mark.usefixtures("unset")
+@pytest.mark.parametrize("number", [0, -1, 4097, True, 2.5, "2", [2]])
+def test_what_is_no_number_of_threads_is_refused(number: Any) -> None:
+    with pytest.raises(ConfigError, match=r"threads = .*\n.*At least one thread"):
+        threads.set_threads(number)
+    assert threads.count() == threads.available()
+
+
+def test_a_system_that_grants_no_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    threads._pool.cache_clear()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with threads.limit(2), pytest.raises(DeviceError, match=r"can't start new thread\n.*2 threads"):
+        threads.run(square, range(3))
+    threads._pool.cache_clear()
 
 
 def test_the_limit_ends_with_an_exception() -> None:

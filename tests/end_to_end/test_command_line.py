@@ -203,14 +203,14 @@ def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
         (("--model", "ppmi-svd", "--vary", "order"), "ppmi-svd can vary bootstrap"),
         (("--seeds", "many"), "--seeds 5, or --seeds 0,7,42"),
         (("--seeds", "1"), "at least two different seeds"),
-        (("--dim", "0"), "dim must be at least 1"),
+        (("--dim", "0"), "--dim must be at least 1"),
         (("--dim", "ten"), "Invalid value for '--dim'"),
         (("--window", "26"), "up to window 25"),
         (("--threads", "0"), "At least one thread"),
         (("--encoding-errors", "loose"), "strict, replace, ignore"),
-        (("--dim", "999"), "dim = 999 but the vocabulary has 30 words"),
-        (("--neighbors", "30"), "k must be at least 1 and at most 29"),
-        (("--neighbors", "0"), "neighbors must be at least 1"),
+        (("--dim", "999"), "--dim 999 but the vocabulary has 30 words"),
+        (("--neighbors", "30"), "--neighbors must be at least 1 and at most 29"),
+        (("--neighbors", "0"), "--neighbors must be at least 1"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error_that_says_what_can(
@@ -252,7 +252,7 @@ def test_a_file_that_is_not_toml_is_a_failure_with_its_line(tmp_path: Path) -> N
         ("image.bin", b"BM header\nand\nthen\0\0\xff\n", "not text: line 3 holds a zero byte"),
         ("latin.txt", b"caf\xc3\xa9 noir\ncaf\xe9 au lait\n", "line 2, byte 14: e9 20 61 75 is not UTF-8"),
         ("one.txt", b"word\n" * 20, "1 of 1 distinct words"),
-        ("rare.txt", b"word other\n" * 9, "most frequent word occurs 9 times: lower min_count"),
+        ("rare.txt", b"word other\n" * 9, "most frequent word occurs 9 times: lower --min-count"),
         ("cut.txt.gz", gzip.compress(b"word other\n" * 99)[:-9], "is not a whole gzip file"),
     ],
     ids=["empty", "binary", "not UTF-8", "one word", "rare words", "cut archive"],
@@ -308,7 +308,7 @@ def test_a_gpu_that_is_not_there_says_what_is_missing_and_which_extra_helps(desk
     assert done.code == FAILED
     assert missing_for_cuda() in done.err
     assert lack_of_cuda().provided_by in done.err
-    assert "device='cpu'" in done.err
+    assert "--device cpu" in done.err
 
 
 def test_a_device_nobody_knows_is_refused_with_those_that_are(desk: Path) -> None:
@@ -350,10 +350,15 @@ def assert_resumes(folder: Path, out: Path, arguments: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_resumes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_keeps_what_is_finished_and_prints_the_command_that_resumes(
+    how: signal.Signals, code: int, tmp_path: Path
+) -> None:
     out = tmp_path / "my runs" / "long"
-    _, ended = stop_in_the_middle(tmp_path, out, signal.SIGINT)
-    assert ended.code == INTERRUPTED, ended.err
+    _, ended = stop_in_the_middle(tmp_path, out, how)
+    assert ended.code == code, ended.err
     assert "Interrupted" in ended.err
     assert "Traceback" not in ended.err
     assert ended.out == ""

@@ -83,8 +83,8 @@ def test_info_says_that_tables_share_nothing(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["dataset:glove"], "Known: dataset:glove-6b-50d"),
-        (["dataset:glove-6b-50d", "--tensor", "x"], "tensor = 'x', but dataset:glove-6b-50d is a data set"),
-        (["some.whl", "--from", "npy"], "format = 'npy', but some.whl is a data set"),
+        (["dataset:glove-6b-50d", "--tensor", "x"], "--tensor x, but dataset:glove-6b-50d is a data set"),
+        (["some.whl", "--from", "npy"], "--from npy, but some.whl is a data set"),
     ],
 )
 def test_what_a_data_set_cannot_be_asked_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gpuemb.core.cuda.diagnosis import lack_of_cuda
+from gpuemb.core.cuda.diagnosis import FORKED, is_lost, lack_of_cuda, said
 from gpuemb.core.errors import CompileError, DeviceError, MemoryBudgetError
 
 R = TypeVar("R")
@@ -37,17 +37,21 @@ def cupy() -> Any:
     """Return CuPy, imported on first use.
 
     Raises:
-        DeviceError: it cannot be imported; the missing parts are named.
+        DeviceError: it cannot be imported, or a fork has lost CUDA; the missing parts are named.
     """
     try:
         import cupy as module
-    except ImportError as error:
+    except Exception as error:  # a broken installation raises anything
         lack = lack_of_cuda()
         raise DeviceError(
-            f"cuda: arrays of a GPU need CuPy: {lack.what or error}",
+            f"cuda: arrays of a GPU need CuPy: {lack.what or said(error)}",
             needed=lack.provided_by,
             remedy="Or copy the arrays to the CPU first.",
         ) from error
+    if is_lost():
+        raise DeviceError(
+            f"cuda: {FORKED.what}", needed=FORKED.provided_by, remedy="Or give the child arrays of the CPU."
+        )
     return module
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import sys
+import os
 from dataclasses import dataclass
 from functools import cache
 
 # The CUDA versions that have an extra, and the first NVIDIA driver of each (CUDA's release notes).
 EXTRAS, DRIVERS = {12: "cuda12", 13: "cuda13"}, {12: 525, 13: 580}
-DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+DRIVER_LIBRARY = "libcuda.so.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,13 @@ class Lack:
     provided_by: str
 
 
+FORKED = Lack(
+    "this process was forked from one that had used CUDA",
+    "CUDA does not survive a fork: start the child by multiprocessing.get_context('spawn').",
+)
+_lost = False  # by a fork
+
+
 def missing_for_cuda() -> str:
     """Return what CUDA lacks on this machine; empty if it is usable."""
     return lack_of_cuda().what
@@ -33,20 +40,36 @@ def missing_for_cuda() -> str:
 @cache
 def lack_of_cuda() -> Lack:
     """Look for a driver, CuPy, its libraries and a GPU, once a process; return all that is missing."""
+    if _lost:
+        return FORKED
     driver = driver_version()
     lacks = [*_driver(driver), *(_cupy(driver) or _libraries(driver))]
     lacks = lacks or _gpu()
     return Lack(" and ".join(lack.what for lack in lacks), " ".join(lack.provided_by for lack in lacks))
 
 
+def is_lost() -> bool:
+    """Whether a fork has made CUDA unusable."""
+    return _lost
+
+
+def _forked() -> None:
+    global _lost
+    _lost = _lost or (lack_of_cuda.cache_info().currsize > 0 and not missing_for_cuda())
+    lack_of_cuda.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def driver_version() -> tuple[int, int] | None:
     """Return the CUDA version that the NVIDIA driver supports, ``None`` without a driver."""
     try:
-        library = ctypes.CDLL(DRIVER_LIBRARY)
-    except OSError:
+        answer = ctypes.CDLL(DRIVER_LIBRARY).cuDriverGetVersion
+    except (OSError, AttributeError):
         return None
     number = ctypes.c_int()
-    failed = library.cuDriverGetVersion(ctypes.byref(number))
+    failed = answer(ctypes.byref(number))
     return None if failed else _version(number.value)
 
 
@@ -63,11 +86,12 @@ def _driver(driver: tuple[int, int] | None) -> list[Lack]:
 def _cupy(driver: tuple[int, int] | None) -> list[Lack]:
     try:
         import cupy
-    except ImportError as error:
+
+        built = _version(int(cupy.cuda.runtime.runtimeGetVersion()))
+    except Exception as error:  # a broken installation raises anything
         absent = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
-        what = "CuPy is not installed" if absent else f"CuPy cannot be imported: {error}"
+        what = "CuPy is not installed" if absent else f"CuPy cannot be imported: {said(error)}"
         return [Lack(what, f"CuPy: {_install(driver)}; the same with -ctk brings the CUDA libraries, too.")]
-    built = _version(int(cupy.cuda.runtime.runtimeGetVersion()))
     if driver is not None and driver[0] < built[0]:
         what = f"CuPy is built for CUDA {built[0]}, but the driver supports {_dotted(driver)}"
         return [Lack(what, f"CuPy: pip uninstall cupy-cuda{built[0]}x, then {_install(driver)}.")]
@@ -80,8 +104,8 @@ def _libraries(driver: tuple[int, int] | None) -> list[Lack]:
     missing = []
     try:
         cupy.cuda.nvrtc.getVersion()
-    except (ImportError, RuntimeError) as error:
-        missing.append(f"NVRTC cannot be loaded ({_first_line(error)})")
+    except Exception as error:
+        missing.append(f"NVRTC cannot be loaded ({said(error)})")
     if reason := missing_library():
         missing.append(f"cuBLAS cannot be loaded ({reason})")
     source = f"CUDA's libraries: {_install(driver, '-ctk')}, or NVIDIA's CUDA toolkit."
@@ -92,8 +116,8 @@ def missing_library() -> str:
     """Return why cuBLAS cannot be loaded through CuPy; empty if it can."""
     try:
         from cupy_backends.cuda.libs import cublas  # noqa: F401  loading it is the test
-    except ImportError as error:
-        return _first_line(error)
+    except Exception as error:
+        return said(error)
     return ""
 
 
@@ -102,8 +126,8 @@ def _gpu() -> list[Lack]:
 
     try:
         found = int(cupy.cuda.runtime.getDeviceCount())
-    except RuntimeError as error:
-        found, reason = 0, f" ({_first_line(error)})"
+    except Exception as error:
+        found, reason = 0, f" ({said(error)})"
     else:
         reason = ""
     what = f"the driver finds no GPU that it can use{reason}"
@@ -128,5 +152,7 @@ def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def said(error: Exception) -> str:
+    """First line of an error, with its class where that tells more."""
+    line, told = str(error).partition("\n")[0], isinstance(error, (ImportError, RuntimeError))
+    return line if line and told else f"{type(error).__name__}: {line}".removesuffix(": ")

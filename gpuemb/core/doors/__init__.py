@@ -13,6 +13,7 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.doors.kinds import NO, LateWords, kinds_of, whole_number
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
+from gpuemb.core.system.refusals import refusal
 
 __all__ = ["LateWords", "door", "enter", "enter_call", "enter_fields", "whole_number"]
 
@@ -23,6 +24,7 @@ R = TypeVar("R")
 def door(function: Callable[P, R]) -> Callable[P, R]:
     """Check the arguments of a public function against its annotations before it runs.
 
+    What the system refuses to everybody, such as more open files, is raised as an error of gpuemb.
     Integers of any type are converted to ``int``, numbers to ``float``, words of any sequence to a list.
     Arguments annotated ``Any``, such as tables, are checked by the function itself.
     """
@@ -38,7 +40,13 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
                 given.arguments[name] = _enter_keywords(where, value, get_args(hint)[0])
             else:
                 given.arguments[name] = enter(where, name, value, hint, parameter.default)
-        return function(*given.args, **given.kwargs)
+        try:
+            return function(*given.args, **given.kwargs)
+        except (OSError, MemoryError) as error:
+            told = refusal(error)
+            if told is None:
+                raise
+            raise told from error
 
     return checked
 
