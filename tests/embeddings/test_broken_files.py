@@ -78,6 +78,74 @@ def test_the_whole_rows_of_a_broken_word2vec_file_can_be_kept(tmp_path: Path) ->
     assert (list(found.index_to_key), found.skipped) == (["a", "c"], 2)
 
 
+PARTS: list[dict[str, Any]] = [
+    {},
+    {"limit": 1},
+    {"limit": 2},
+    {"limit": 3},
+    {"limit": 4},
+    {"on_error": "skip"},
+    {"words": ["w0", "w3"]},
+    {"words": ["new", "a"]},
+]
+
+
+@pytest.mark.parametrize("options", PARTS)
+@pytest.mark.parametrize("between", [b"", b"\n"])
+@pytest.mark.parametrize("phrase", ["new york", "a b", "new ", "x y z"])
+@pytest.mark.parametrize("place", range(4))
+def test_a_binary_word_with_a_space_gives_no_row_that_nobody_wrote(
+    place: int, phrase: str, between: bytes, options: dict[str, Any], tmp_path: Path
+) -> None:
+    words = [f"w{row}" for row in range(4)]
+    words[place] = phrase
+    vectors = numbers(4, 16, seed=place)
+    rows = list(zip(map(str.encode, words), vectors, strict=True))
+    (tmp_path / "a.bin").write_bytes(word2vec("4 16\n", rows, between))
+    read, said = None, "new_york"
+    try:
+        read = load(tmp_path / "a.bin", **options)
+    except GpuembError as error:
+        said = str(error)
+    assert "new_york" in said or "none of the 2 words" in said
+    assert options or read is None  # a file that is read whole is refused
+    for word, vector in zip(read.index_to_key, read.vectors, strict=True) if read else ():
+        np.testing.assert_array_equal(vector, vectors[words.index(word)])
+
+
+@pytest.mark.parametrize("between", [b"", b"\n"])
+def test_a_table_of_unusual_numbers_is_not_taken_for_words_with_spaces(
+    between: bytes, tmp_path: Path
+) -> None:
+    for scale in (1e-30, 1e-14, 1e14):
+        vectors = (numbers(500, 8) * scale).astype(np.float32)
+        rows = [(b"w%d" % row, vector) for row, vector in enumerate(vectors)]
+        (tmp_path / "a.bin").write_bytes(word2vec("500 8\n", rows, between))
+        np.testing.assert_array_equal(load(tmp_path / "a.bin").vectors, vectors)
+
+
+def test_text_is_not_read_as_binary_numbers(tmp_path: Path) -> None:
+    save(table(), tmp_path / "a.vec")
+    for options in ({}, {"limit": 1}, {"on_error": "skip"}):
+        refused(tmp_path / "a.vec", "but they are text", format="word2vec-binary", **options)
+
+
+SPARSE = "的 1:0.5 4:0.25\n是 2:0\n在 1:0.5 3:0.75 8:-6e-2\n".encode()
+
+
+@pytest.mark.parametrize("options", [{}, {"limit": 1}, {"on_error": "skip"}, {"words": ["的"]}])
+@pytest.mark.parametrize("format", [None, "glove", "word2vec", "word2vec-binary"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_sparse_rows_are_said_to_be_sparse(
+    packed: bool, format: str | None, options: dict[str, Any], tmp_path: Path
+) -> None:
+    data = SPARSE if format == "glove" else b"3 9\n" + SPARSE
+    (tmp_path / "a.txt").write_bytes(gzip.compress(data) if packed else data)
+    refused(
+        tmp_path / "a.txt", r"holds sparse rows \(index:value\), such as '[的是] ", format=format, **options
+    )
+
+
 def test_repeated_words_keep_their_first_row(tmp_path: Path) -> None:
     rows = [(b"a", ROW), (b"b", 2 * ROW), (b"a", 3 * ROW)]
     (tmp_path / "a.bin").write_bytes(word2vec("3 2\n", rows))
