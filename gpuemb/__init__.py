@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NonFiniteError,
         ShapeError,
         ShortDocumentsWarning,
+        SpellingWarning,
         StorageError,
         VocabularyError,
     )
@@ -91,6 +92,7 @@ _ERRORS = (
     "NonFiniteError",
     "ShapeError",
     "ShortDocumentsWarning",
+    "SpellingWarning",
     "StorageError",
     "VocabularyError",
 )
@@ -201,6 +203,7 @@ __all__ = [
     "Similarity",
     "SimilarityCorrelation",
     "Spectrum",
+    "SpellingWarning",
     "StorageError",
     "StudyConfig",
     "StudyPlan",

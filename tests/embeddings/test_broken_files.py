@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import pickle
 import struct
 import zipfile
@@ -193,6 +194,18 @@ def test_npy_of_another_number_of_words(tmp_path: Path) -> None:
     refused(tmp_path / "a.npy", "lists 2 words, but there are 3 vectors")
 
 
+@pytest.mark.parametrize("shape", ["(3L, 2L)", "(3L, 2)", "(3, 2L)"])
+@pytest.mark.parametrize("options", [{}, {"limit": 2}, {"memory_map": False}])
+def test_npy_of_python_2_is_read_as_numpy_reads_it(
+    shape: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text("a\nb\nc\n")
+    (tmp_path / "a.npy").write_bytes(npy_claiming(shape, data=numbers(3, 2).tobytes()))
+    np.testing.assert_array_equal(
+        load(tmp_path / "a.npy", **options).vectors, numbers(3, 2)[: options.get("limit")]
+    )
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", ">f8"])
 @pytest.mark.parametrize("name", ["a.npy", "a.npy.gz"])
@@ -277,7 +290,8 @@ HEADERS = {
     "a negative place": ({"x": entry([1, 2], -8, 0)}, 8),
     "a negative shape": ({"x": entry([-1, -2], 0, 8)}, 8),
     "an overflowing shape": ({"x": entry([2**40, 2**40, 0, 2], 0, 0), "y": entry([2**61, 4], 0, 8)}, 8),
-    "an unknown dtype": ({"x": entry([1, 2], 0, 8, "F31")}, 8),
+    "a dtype that is no name": ({"x": {"dtype": 4, "shape": [1, 2], "data_offsets": [0, 8]}}, 8),
+    "gaps behind an unknown dtype": ({"x": entry([1, 2], 0, 4, "F31"), "y": entry([1, 2], 8, 16)}, 16),
     "no place": ({"x": {"dtype": "F32", "shape": [1, 2]}}, 8),
     "a list": ([1, 2], 0),
     "no JSON": (b"{no", 0),
@@ -358,7 +372,8 @@ def test_tokenizers_name_rows_and_rows_without_a_name_are_counted(name: str, tmp
         ('{"apple": -1}', "row -1"),
         ('{"apple": "0"}', "the number '0'"),
         ('{"apple": true}', "the number True"),
-        ('{"apple": 0, "banana": 0}', "to 'apple' and to 'banana'"),
+        ('{"apple": 0, "banana": 0}', "names 1 rows, but there are 5 vectors"),
+        ('{"apple": 0, "banana": 1, "cherry": 2, "x": 5, "y": 6, "z": 9, "w": 7}', "gives 'z' row 9, but"),
         ('{"model": {"vocab": 3}}', "its model has no vocabulary"),
         ('{"model": {"vocab": {}}, "added_tokens": [3]}', "3 is among its added tokens"),
         ("[1]", "no JSON object"),
@@ -370,6 +385,143 @@ def test_tokenizers_that_are_none(text: str, message: str, tmp_path: Path) -> No
     path = two_tensors(tmp_path)
     (tmp_path / "vocab.json").write_text(text)
     refused(path, message, tensor="half", vocabulary=tmp_path / "vocab.json")
+
+
+@pytest.mark.parametrize("dtype", ["F4", "F6_E2M3", "F8_E4M3FNUZ", "C128", "new"])
+def test_a_tensor_of_another_kind_does_not_keep_a_table_from_being_read(dtype: str, tmp_path: Path) -> None:
+    header = {"e": entry([5, 3], 0, 60), "q": entry([4, 4], 60, 68, dtype), "s": entry([], 68, 72)}
+    (tmp_path / "a.safetensors").write_bytes(safetensors(header, numbers(5).tobytes() + bytes(12)))
+    (tmp_path / "vocab.txt").write_text("\n".join(FRUIT))
+    np.testing.assert_array_equal(load(tmp_path / "a.safetensors", tensor="e").vectors, numbers(5))
+    assert list(load(tmp_path / "a.safetensors").index_to_key) == FRUIT  # the only table
+    refused(tmp_path / "a.safetensors", f"has 'q' as 4 × 4 {dtype}, which is no table", tensor="q")
+
+
+def padded(folder: Path, vocabulary: str, name: str = "vocab.txt", rows: int = 6) -> Path:
+    """A table with a vocabulary of another size."""
+    header = {"e": entry([rows, 3], 0, 12 * rows)}
+    (folder / "model.safetensors").write_bytes(safetensors(header, numbers(rows).tobytes()))
+    (folder / name).write_text(vocabulary)
+    return folder / "model.safetensors"
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize(
+    ("lines", "words", "skipped", "unused"),
+    [
+        ("a b c d", "a b c d", 2, 0),
+        ("a b c d e f g h", "a b c d e f", 0, 2),
+        ("a b c d     ", "a b c d", 2, 5),
+        ("a b c d e f  ", "a b c d e f", 0, 2),
+    ],
+)
+def test_vocabularies_of_another_size_are_read_and_counted(
+    lines: str, words: str, skipped: int, unused: int, on_error: Any, tmp_path: Path
+) -> None:
+    path = padded(tmp_path, "".join(f"{line}\n" for line in lines.split(" ")))
+    with pytest.warns(DroppedWarning) as warned:
+        found = load(path, on_error=on_error)
+    assert list(found.index_to_key) == words.split()
+    np.testing.assert_array_equal(found.vectors, numbers(6)[: len(found)])
+    assert (found.skipped, found.unused) == (skipped, unused)
+    assert ("2 rows without a word" in str(warned[0].message)) == (skipped == 2)
+    assert (f"{unused} words of the vocabulary without a row" in str(warned[0].message)) == (unused > 0)
+
+
+@pytest.mark.parametrize("lines", ["a b", "a b c d e f g h i j k l m", "   "])
+def test_vocabularies_that_match_less_than_half_are_those_of_another_table(
+    lines: str, tmp_path: Path
+) -> None:
+    refused(padded(tmp_path, "\n".join([*lines.split(" "), ""])), "lists .* words, but there are 6 vectors")
+
+
+def test_a_blank_line_behind_the_last_word_is_no_word(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a\n\nc\n\n")
+    np.save(tmp_path / "a.npy", numbers(3))
+    with pytest.warns(DroppedWarning, match="1 words of the vocabulary without a row"):
+        assert list(load(tmp_path / "a.npy").index_to_key) == ["a", "", "c"]
+
+
+def test_two_names_of_a_row_and_names_of_no_row_are_counted(tmp_path: Path) -> None:
+    ids = '{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4, "first": 5, "second": 5}'
+    added = '[{"id": 6, "content": "<pad>"}, {"id": 0, "content": "a"}, {"id": 7, "content": "<new>"}]'
+    tokenizer = f'{{"model": {{"vocab": {ids}}}, "added_tokens": {added}}}'
+    with pytest.warns(DroppedWarning, match="left out 3 words of the vocabulary without a row of their own"):
+        found = load(padded(tmp_path, tokenizer, "tokenizer.json"))
+    assert list(found.index_to_key) == ["a", "b", "c", "d", "e", "first"]
+    assert (found.skipped, found.unused) == (0, 3)
+
+
+COLUMNS = {
+    "counts": "the 1061396\nof 593677\narea 51\n",
+    "counts behind tabs": "the\t1061396\nof\t593677\n",
+    "scores": "▁the\t-3.5\n▁of\t-4.25e0\n",
+    "tags": "the\tDET\nof\tADP\n",
+    "ids": "0 the\n1 of\n",
+    "counts first": "  1061396 the\n   593677 of\n",
+    "three columns": "0 the 1061396\r\n1 of 593677\r\n",
+    "blank lines": "\n\nthe 5\n\nof 3\n",
+}
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+@pytest.mark.parametrize("options", [{}, {"limit": 1}, {"on_error": "skip"}, {"words": ["the"]}])
+def test_a_list_of_words_has_no_second_column(case: str, options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(COLUMNS[case], newline="")
+    rows = len(COLUMNS[case].split("\n")) - 1
+    for path in (tmp_path / "a.npy", padded(tmp_path, "", "other", rows)):
+        np.save(tmp_path / "a.npy", numbers(rows))
+        refused(path, "stand in columns: '", vocabulary=tmp_path / "list.txt", **options)
+
+
+def test_phrases_that_differ_are_no_columns(tmp_path: Path) -> None:
+    words = ["area 51", "new york", "catch 22"]
+    save(table(words), tmp_path / "a.npy")
+    assert list(load(tmp_path / "a.npy").index_to_key) == words
+    with pytest.raises(FileFormatError, match="every word is like two columns, such as the word 'area 51'"):
+        save(table(["area 51", "catch 22"]), tmp_path / "b.npy")
+    assert not (tmp_path / "b.words.txt").exists()
+
+
+@pytest.mark.parametrize("text", ["a\rb\rc\r", "a\rb\rc", "a\r\nb\rc\n", "a\r\r\n"])
+def test_a_list_of_words_has_no_carriage_return_alone(text: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(text, newline="")
+    np.save(tmp_path / "a.npy", numbers(len(text.splitlines())))
+    refused(tmp_path / "a.npy", "hold a carriage return without a line feed")
+
+
+def sharded(folder: Path, listed: dict[str, Any]) -> Path:
+    for shard, name in ((1, "embed.weight"), (2, "head.weight")):
+        header = {name: entry([5, 3], 0, 60), f"norm.{shard}": entry([3], 60, 72)}
+        data = safetensors(header, (shard * numbers(5)).tobytes() + bytes(12))
+        (folder / f"model-{shard}-of-2.safetensors").write_bytes(data)
+    (folder / "vocab.txt").write_text("\n".join(FRUIT))
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 144}, "weight_map": listed}, indent=1))
+    return index
+
+
+SHARDS = {"head.weight": "model-2-of-2.safetensors", "embed.weight": "model-1-of-2.safetensors"}
+
+
+def test_an_index_of_several_files_is_read_by_the_name_of_a_tensor(tmp_path: Path) -> None:
+    index = sharded(tmp_path, SHARDS)
+    for shard, name in ((1, "embed.weight"), (2, "head.weight")):
+        for options in ({}, {"format": "safetensors"}):
+            found = load(index, tensor=name, **options)
+            assert list(found.index_to_key) == FRUIT
+            np.testing.assert_array_equal(found.vectors, shard * numbers(5))
+    assert list(load(index, tensor="embed.weight", words=["date"]).index_to_key) == ["date"]
+    refused(index, "lists 2 tensors\n.*\n.*one of: embed.weight, head.weight")
+    refused(index, "lists 2 tensors, none of them 'wte'", tensor="wte")
+    (tmp_path / SHARDS["head.weight"]).unlink()
+    with pytest.raises(StorageError, match=r"model-2-of-2\.safetensors cannot be read"):
+        load(index, tensor="head.weight")
+
+
+@pytest.mark.parametrize("listed", [None, [], {"e": 3}, {"e": "../model-1-of-2.safetensors"}, {"e": "/x"}])
+def test_an_index_that_lists_no_files_of_its_folder_is_refused(listed: Any, tmp_path: Path) -> None:
+    refused(sharded(tmp_path, listed), "is not a complete safetensors file", tensor="e")
 
 
 def write_parquet(path: Path, **columns: Any) -> Path:

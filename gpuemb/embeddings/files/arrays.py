@@ -21,6 +21,7 @@ from gpuemb.embeddings.files.source import Source, members
 from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, select
 from gpuemb.embeddings.files.vocabulary import (
     LineWords,
+    RowWords,
     beside,
     own_words,
     read_vocabulary,
@@ -31,6 +32,7 @@ WORDS, VECTORS = "words", "vectors"
 WORDS_FILE = "words.txt"
 PLAIN = re.compile(r"[<>=|]?[biufcSUVOmM]\d*")  # dtypes other than records
 LARGEST_HEADER = 10_000  # characters, NumPy's own limit
+LONG = re.compile(r"(?<=\d)L\b")  # behind Python 2's integers
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,13 @@ def read_npy(source: Source, request: Request) -> Table:
                 needed="The shape in its header must be that of its numbers.",
                 remedy="Fetch or write it again: it is truncated, or its header is wrong.",
             )
-        words = _words_beside(source.path, request.vocabulary, layout.shape[0])
+        found = _words_beside(source.path, request.vocabulary, layout.shape[0])
+        words = found.words
         if isinstance(words, LineWords) and _can_be_mapped(source, header, request):
             return Table(words, np.memmap(source.path, header.dtype, "r", header.begin, layout.shape))
         kept = select(words, request)
         vectors = gather(file, layout, kept.rows, name=source.name, progress=request.progress)
-    return Table(kept.words, vectors, kept.duplicates)
+    return kept.table(vectors, unused=found.unused)
 
 
 def _can_be_mapped(source: Source, header: Header, request: Request) -> bool:
@@ -101,7 +104,7 @@ def _can_be_mapped(source: Source, header: Header, request: Request) -> bool:
     return asked and source.packing == "plain" and not header.fortran and header.dtype.isnative
 
 
-def _words_beside(file: Path, vocabulary: Path | None, rows: int) -> Sequence[str | None]:
+def _words_beside(file: Path, vocabulary: Path | None, rows: int) -> RowWords:
     if vocabulary is not None:
         return read_vocabulary(vocabulary, rows)
     found = beside(file, [WORDS_FILE, f"../{WORDS_FILE}"])
@@ -129,7 +132,8 @@ def read_header(file: IO[bytes], name: str) -> Header:
         raise _no_array(name, f"its header has {length} bytes")
     text = file.read(length)
     try:
-        fields = ast.literal_eval(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
+        said = text.decode("utf-8" if start[6] == 3 else "latin-1").strip()
+        fields = ast.literal_eval(LONG.sub("", said))
         fortran, shape = fields["fortran_order"], fields["shape"]
         dtype = np.dtype(fields["descr"] if PLAIN.fullmatch(fields["descr"]) else "O")
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
@@ -162,14 +166,13 @@ def read_npz(source: Source, request: Request) -> Table:
     vectors = _member(source.path, inside, request.tensor or VECTORS)
     with vectors.open() as file:
         layout = read_header(file, vectors.name).layout(vectors.name)
-        words: Sequence[str | None]
         if request.vocabulary is None:
-            words = _texts(_member(source.path, inside, WORDS), layout.shape[0])
+            found = RowWords(_texts(_member(source.path, inside, WORDS), layout.shape[0]))
         else:
-            words = read_vocabulary(request.vocabulary, layout.shape[0])
-        kept = select(words, request)
+            found = read_vocabulary(request.vocabulary, layout.shape[0])
+        kept = select(found.words, request)
         rows = gather(file, layout, kept.rows, name=vectors.name, progress=request.progress)
-    return Table(kept.words, rows, kept.duplicates)
+    return kept.table(rows, unused=found.unused)
 
 
 def _member(path: Path, inside: dict[str, zipfile.ZipInfo], name: str) -> Source:

@@ -9,6 +9,7 @@ from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.arrays import MAGIC as NPY
 from gpuemb.embeddings.files.header import check_dense, is_text
 from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
+from gpuemb.embeddings.files.tensors import is_index
 from gpuemb.embeddings.files.word2vec import HEADER
 from gpuemb.kernels.parse_vectors import SEPARATORS
 
@@ -37,7 +38,7 @@ def format_of(source: Source) -> str:
         raise _pickle(source)
     if head.startswith(FASTTEXT):
         raise _fasttext(source)
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
+    if is_index(head) or (head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32):
         return "safetensors"
     body = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     header = HEADER.match(body)

@@ -35,7 +35,7 @@ def read_parquet(source: Source, request: Request) -> Table:
         plan(source.name, count, dim * kind.itemsize, TILE)
         vectors = np.empty((count, dim), kind)
         _gather(file, kept.rows, vectors, len(words), name=source.name, progress=request.progress)
-    return Table(kept.words, vectors, kept.duplicates)
+    return kept.table(vectors)
 
 
 def read_column(source: Source) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.errors import FileFormatError, GpuembError, StorageError
-from gpuemb.core.memory import readable, tiles
+from gpuemb.core.memory import MemoryPlan, readable, tiles
 
 Packing = Literal["plain", "gzip", "zip"]
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
@@ -101,6 +101,22 @@ class Source:
         """Return the first bytes."""
         with self.open() as file:
             return file.read(size)
+
+    def contents(self, memory: int) -> bytes:
+        """Return all bytes.
+
+        Raises:
+            MemoryBudgetError: ``memory`` bytes for each do not fit the memory.
+        """
+        parts: list[bytes] = []
+        total = self.size or 0
+        with self.open() as file:
+            while True:
+                MemoryPlan(f"load: {self.name}", {"contents": memory * total}).require()
+                parts.append(file.read(UNPACKED_BLOCK))
+                if not parts[-1]:
+                    return b"".join(parts)
+                total = max(total, sum(map(len, parts)))
 
 
 def find(path: str | Path) -> Source:

@@ -15,6 +15,7 @@ from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.embeddings.files.header import CONTROL, check_dense, is_text
 from gpuemb.embeddings.files.source import Source
 from gpuemb.embeddings.files.table import Request, Table, check_words, plan
+from gpuemb.embeddings.spelling import OtherForms
 
 HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,9})[ \t]*\r?\n")
 HEAD = 1 << 16  # bytes examined before the first row
@@ -170,6 +171,7 @@ class _Rows:
     def __init__(self, name: str, request: Request, count: int, dim: int) -> None:
         self._name, self._request = name, request
         self._wanted = None if request.words is None else frozenset(request.words)
+        self._forms = OtherForms(request.words)
         self._vectors = np.empty((request.most_rows(count), dim), np.float32)
         self._words: dict[str, None] = {}
         self._parts: list[bytes] = []
@@ -192,6 +194,7 @@ class _Rows:
             self._spoil(f"row {number}: the word {word[:32]!r} is not UTF-8", "Words are UTF-8 text.")
             return
         if self._wanted is not None and text not in self._wanted:
+            self._forms.note(text)
             return
         if text in self._words:
             self._duplicates += 1
@@ -209,7 +212,13 @@ class _Rows:
     def table(self) -> Table:
         """Return the kept rows."""
         self._copy()
-        return Table(list(self._words), self._vectors[: len(self._words)], self._duplicates, self._skipped)
+        return Table(
+            list(self._words),
+            self._vectors[: len(self._words)],
+            self._duplicates,
+            self._skipped,
+            respelled=self._forms.lost(self._words),
+        )
 
     def _copy(self) -> None:
         stop, dim = len(self._words), self._vectors.shape[1]
