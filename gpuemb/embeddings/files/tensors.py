@@ -142,7 +142,7 @@ def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
         FileFormatError: any of the format's rules is broken.
     """
     length = int.from_bytes(file.read(8), "little")
-    if not 2 <= length <= LARGEST_HEADER or (source.size is not None and 8 + length > source.size):
+    if not 2 <= length <= LARGEST_HEADER or (source.most is not None and 8 + length > source.most):
         raise _broken(source.name, f"its header would have {length} bytes")
     MemoryPlan(f"load: {source.name}", {"its header": JSON_BYTES * length}).require()
     try:
@@ -155,8 +155,9 @@ def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
         if tensor.begin != end:
             raise _broken(source.name, f"{name} begins at byte {tensor.begin}, the one before ends at {end}")
         end = tensor.end
-    if source.size is not None and 8 + length + end != source.size:
-        raise _broken(source.name, f"its tensors end at byte {8 + length + end} of {source.size}")
+    most = source.most if source.size is None else source.size
+    if most is not None and (8 + length + end > most or source.size not in (None, 8 + length + end)):
+        raise _broken(source.name, f"its tensors end at byte {8 + length + end} of {most}")
     return tensors
 
 

@@ -71,9 +71,11 @@ def _header(head: bytes, source: Source) -> tuple[int, int, int]:
     least = count * (dim * FLOAT_BYTES + 1)  # an empty word still has its space
     if count == 0 or dim == 0:
         raise _not_as_promised(source.name, f"{count} rows of {dim} numbers")
-    if source.size is not None and source.size - found.end() < least:
+    if source.most is not None and source.most - found.end() < least:
+        room = "" if source.packing == "plain" else "at most "
         raise _not_as_promised(
-            source.name, f"{count} rows of {dim} numbers but has {source.size - found.end()} bytes for them"
+            source.name,
+            f"{count} rows of {dim} numbers but has {room}{source.most - found.end()} bytes for them",
         )
     return count, dim, found.end()
 
