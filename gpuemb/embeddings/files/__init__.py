@@ -122,9 +122,9 @@ def load(
     """Open a table of word vectors, in any format; no code in a file is ever run.
 
     Reads GloVe text, word2vec text and binary, fastText ``.vec``, ``.npy`` beside a list of words,
-    ``.npz``, safetensors and Parquet, plain, in ``.gz``, or in a zip archive. A repeated word
-    keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in milliseconds,
-    checked on first use.
+    ``.npz``, safetensors (or the index of several) and Parquet, plain, in ``.gz``, or in a zip archive.
+    A repeated word keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in
+    milliseconds, checked on first use.
 
     Args:
         path: a file, or ``archive.zip:member``.
