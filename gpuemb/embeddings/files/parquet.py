@@ -15,6 +15,7 @@ from gpuemb.core.progress import Progress
 from gpuemb.embeddings.files.rows import TILE, within
 from gpuemb.embeddings.files.source import Source, bomb, most_of
 from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, plan, select
+from gpuemb.embeddings.parquet_footer import sizes_of
 
 WORD, VECTOR = "word", "vector"
 BUFFER = 1 << 20  # bytes of a column read at once
@@ -29,8 +30,8 @@ def read_parquet(source: Source, request: Request) -> Table:
         MemoryBudgetError: the rows do not fit the memory.
     """
     with _opened(source, WORD) as file:
-        dim, kind = _vectors_of(file, source.name)
-        words = _texts(file, WORD, source.name)
+        dim, kind = _vectors_of(file, source)
+        words = _texts(file, WORD, source)
         kept = select(words, request)
         count = len(kept.words)
         plan(source.name, count, dim * kind.itemsize, TILE)
@@ -49,7 +50,7 @@ def read_column(source: Source) -> list[str]:
         names = file.schema_arrow.names
     column = names[0] if len(names) == 1 else WORD
     with _opened(source, column) as file:
-        return _texts(file, column, source.name)
+        return _texts(file, column, source)
 
 
 @contextmanager
@@ -85,38 +86,34 @@ def _opened(source: Source, words: str | None = None) -> Iterator[Any]:
         ) from error
 
 
-def _vectors_of(file: Any, name: str) -> tuple[int, np.dtype[Any]]:
+def _vectors_of(file: Any, source: Source) -> tuple[int, np.dtype[Any]]:
     """Return ``d`` and the dtype in memory."""
     from pyarrow import types
 
+    name = source.name
     kind: Any = file.schema_arrow.field(VECTOR).type if VECTOR in file.schema_arrow.names else None
     fixed = kind is not None and types.is_fixed_size_list(kind)
     listed = kind is not None and (types.is_list(kind) or types.is_large_list(kind))
     if not (fixed or listed) or not types.is_floating(kind.value_type):
         raise _not_a_table(name, f"its columns are {_described(file)}")
-    rows, numbers = file.metadata.num_rows, _count(file, VECTOR, name)
+    rows, numbers = file.metadata.num_rows, _count(source, VECTOR)
     dim = kind.list_size if fixed else numbers // max(1, rows)
     if rows * dim != numbers:
         raise _not_a_table(name, f"not every vector has {dim} numbers: {rows} have {numbers}")
     return dim, np.dtype(np.float64 if types.is_float64(kind.value_type) else np.float32)
 
 
-def _count(file: Any, column: str, name: str) -> int:
+def _count(source: Source, column: str) -> int:
     """Return the number of values of a column, missing ones included, before any is unpacked.
 
     Raises:
         FileFormatError: they would unpack to much more than their size.
     """
-    metadata = file.metadata
-    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
-    chunks = [group.column(place) for group in groups for place in range(metadata.num_columns)]
-    chunks = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] == column]
-    packed = sum(chunk.total_compressed_size for chunk in chunks)
-    values = sum(chunk.num_values for chunk in chunks)
-    unpacked = max(sum(chunk.total_uncompressed_size for chunk in chunks), values * LEAST_BYTES)
-    if unpacked > most_of(packed):
-        raise bomb(f"{name}, column {column}", packed, unpacked)
-    return int(values)
+    sizes = sizes_of(source.path, column)
+    unpacked = max(sizes.unpacked, sizes.values * LEAST_BYTES)
+    if unpacked > most_of(sizes.packed):
+        raise bomb(f"{source.name}, column {column}", sizes.packed, unpacked)
+    return sizes.values
 
 
 def _described(file: Any) -> str:
@@ -124,15 +121,16 @@ def _described(file: Any) -> str:
     return ", ".join(f"{field.name} ({field.type})" for field in fields) or "none"
 
 
-def _texts(file: Any, column: str, name: str) -> list[str]:
+def _texts(file: Any, column: str, source: Source) -> list[str]:
     from pyarrow import types
 
+    name = source.name
     kind = file.schema_arrow.field(column).type if column in file.schema_arrow.names else None
     if kind is not None and types.is_dictionary(kind):
         kind = kind.value_type
     if kind is None or not _is_text(kind):
         raise _not_a_table(name, f"its columns are {_described(file)}")
-    plan(name, _count(file, column, name), WORD_BYTES)
+    plan(name, _count(source, column), WORD_BYTES)
     words: list[str] = []
     for batch in file.iter_batches(columns=[column]):
         texts = batch.column(0)
