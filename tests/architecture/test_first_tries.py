@@ -84,6 +84,7 @@ def test_data_frames_bring_their_words_to_every_function_of_tables(frame: Callab
     assert ge.similarity_correlation(one, pairs).cosines.tolist() == (
         ge.similarity_correlation(named, pairs).cosines.tolist()
     )
+    assert float(ge.rsa(one, shuffled, words=WORDS[:4])) == float(ge.rsa(named, other, words=WORDS[:4]))
     ge.save(shuffled, "shuffled.npz")
     assert list(ge.load("shuffled.npz").index_to_key) == [WORDS[row] for row in ORDER]
 

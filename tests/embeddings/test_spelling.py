@@ -111,3 +111,12 @@ def test_judged_pairs_meet_their_words_in_any_form() -> None:
     twice = Embedding(np.eye(3), ["caf\u00e9", "cafe\u0301", "noix"])  # a word as it stands comes first
     listed = [("cafe\u0301", "cafe\u0301", 1.0), ("caf\u00e9", "cafe\u0301", 0.0)]
     assert ge.similarity_correlation(twice, listed).cosines.tolist() == [1.0, 0.0]
+
+
+def test_words_of_a_list_that_a_table_has_in_another_form_are_named() -> None:
+    plain = ["a", "b", "c"]
+    x, y = table([*COMPOSED, *plain]), table([*DECOMPOSED, *plain], 1)
+    found = ge.rsa(x, y, words=[*plain, COMPOSED[0], "absent"])
+    said = [str(one) for one in found.missing]
+    assert said[0].endswith("(not in Y in Unicode form NFC, but in NFD)")
+    assert (found.missing[0].closest[0], said[1][:30]) == (DECOMPOSED[0], "'absent' (not in X and Y)")
