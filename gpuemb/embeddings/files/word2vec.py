@@ -42,7 +42,7 @@ def read_binary(source: Source, request: Request) -> Table:
     with source.open() as file:
         head = file.read(HEAD)
         count, dim, begin = _header(head, source)
-        plan(source.name, request.most_rows(count), dim * FLOAT_BYTES, CHUNK + dim * FLOAT_BYTES)
+        plan(source.name, request.most_rows(count), dim * FLOAT_BYTES, CHUNK + 3 * dim * FLOAT_BYTES)
         rows = _Rows(source.name, request, count, dim)
         stream = _aligned(_rows(file, head[begin:], dim * FLOAT_BYTES, source.name), source.name)
         with request.progress.phase(f"reading {source.name}", count) as task:
