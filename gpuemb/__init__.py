@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NonFiniteError,
         ShapeError,
         ShortDocumentsWarning,
+        SpellingWarning,
         StorageError,
         VocabularyError,
     )
@@ -100,6 +101,7 @@ _ERRORS = (
     "NonFiniteError",
     "ShapeError",
     "ShortDocumentsWarning",
+    "SpellingWarning",
     "StorageError",
     "VocabularyError",
 )
@@ -211,6 +213,7 @@ __all__ = [
     "Similarity",
     "SimilarityCorrelation",
     "Spectrum",
+    "SpellingWarning",
     "StorageError",
     "StudyConfig",
     "StudyPlan",

@@ -114,7 +114,8 @@ def calls() -> dict[str, Call]:
     glove = ge.GloVe(dim=2, epochs=1)
     found: dict[str, Call] = {
         "Embedding": (ge.Embedding, {"vectors": table(), "index_to_key": WORDS, "counts": np.arange(6),
-                      "name": "e", "ranks": np.arange(1, 7), "duplicates": 0, "skipped": 0, "proved": False}),
+                      "name": "e", "ranks": np.arange(1, 7), "duplicates": 0, "skipped": 0, "unused": 0,
+                      "proved": False}),
         "Embedding.row": (e.row, {"word": "cat"}),
         "Embedding.rows": (e.rows, {"words": ["cat", "the"]}),
         "Embedding.most_similar": (e.most_similar, {"word": "cat", "k": 2}),

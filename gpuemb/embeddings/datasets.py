@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import math
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,10 @@ SIMILARITY = {
     "rg-65": "RG_word.tsv",
     "rare-words": "rw.tsv",
 }
+LONGEST_LINE = 1 << 16  # bytes of a line of words
+TRIPLE = ("word", "word", "judgement")
+JUDGEMENTS = ("human (mean)", "simlex999")  # names of columns, in lower case
+WORD_COLUMN = re.compile(r"word ?[12]", re.IGNORECASE)
 ANALOGIES = {"google": "questions-words.txt", "msr": "MSR-syntax.txt"}
 
 
@@ -159,7 +165,10 @@ def analogies(wheel: str | Path, name: str) -> Analogies:
 
 @door
 def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
-    """Read lines of two words and a number between tabs; ``#`` begins a comment.
+    """Read lines of two words and a number between tabs or commas; ``#`` begins a comment.
+
+    A header may come first, as in WordSim-353 (``Word 1,Word 2,Human (mean)``) and SimLex-999 (``word1``,
+    ``word2``, ``POS``, ``SimLex999``, …): with more than three columns one must be named as in these.
 
     Args:
         path: a file, or ``archive.zip:member``.
@@ -170,14 +179,40 @@ def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
         FileFormatError: an invalid line; its number is named.
     """
     pairs, judgements = [], []
+    separator, columns = "", (len(TRIPLE), 2)  # of a line, and which of them is the judgement
     for number, line in _lines(path):
-        fields = [field.strip() for field in line.split("\t") if field.strip()]
-        judgement = number_of(fields[-1].encode()) if len(fields) == len(("word", "word", "number")) else None
+        begins = not separator
+        separator = separator or next((mark for mark in "\t," if mark in line), "\t")
+        fields = _fields(line, separator, columns[0])
+        if begins and (header := _header_of(fields)):
+            columns = header
+            continue
+        judgement = number_of(fields[columns[1]].encode()) if len(fields) == columns[0] else None
         if judgement is None or not math.isfinite(judgement):
-            raise _odd_line(path, number, line, "A line is two words and a number, separated by tabs.")
+            raise _odd_line(path, number, line, "A line is two words and a number, between tabs or commas.")
         judgements.append(judgement)
         pairs.append((fields[0], fields[1]))
     return WordPairs(name or find(path).stem, tuple(pairs), np.array(judgements, np.float64))
+
+
+def _fields(line: str, separator: str, columns: int) -> list[str]:
+    """Cut a line; several tabs between two words and a number count as one."""
+    try:
+        cut = line.split("\t") if separator == "\t" else next(csv.reader([line]))
+    except csv.Error:  # a line end within a line
+        return [line]
+    fields = [field.strip() for field in cut]
+    return [field for field in fields if field] if separator == "\t" and columns == len(TRIPLE) else fields
+
+
+def _header_of(fields: Sequence[str]) -> tuple[int, int] | None:
+    """Return the number of columns and which of them is the judgement, where a line is a header."""
+    words = len(fields) >= len(TRIPLE) and all(WORD_COLUMN.fullmatch(field) for field in fields[:2])
+    if not words or number_of(fields[2].encode()) is not None:
+        return None
+    known = [place for place, field in enumerate(fields) if field.lower() in JUDGEMENTS]
+    known = [2] if len(fields) == len(TRIPLE) else known
+    return (len(fields), known[0]) if len(known) == 1 else None
 
 
 def word_pairs_of(where: str, pairs: Any) -> WordPairs:
@@ -234,7 +269,9 @@ def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Yield the non-empty lines with their numbers."""
     with find(path).open() as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            if len(line) == LONGEST_LINE:
+                raise _odd_line(path, number, repr(line), f"A line has less than {LONGEST_LINE} bytes.")
             try:
                 text = line.decode("utf-8-sig").strip("\r\n")
             except UnicodeDecodeError as error:

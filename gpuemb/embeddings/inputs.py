@@ -15,8 +15,13 @@ from gpuemb.core.checks import (
     check_range,
     check_same_device,
 )
-from gpuemb.core.errors import DTypeError, ShapeError, VocabularyError
+from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
 from gpuemb.core.results import shown
+
+
+def is_frame(x: Any) -> bool:
+    """Return whether ``x`` is a data frame with an index, as those of pandas."""
+    return not isinstance(x, type) and all(hasattr(x, name) for name in ("to_numpy", "columns", "index"))
 
 
 def read_frame(table: Any, words: Any) -> tuple[Any, Any]:
@@ -32,7 +37,14 @@ def read_frame(table: Any, words: Any) -> tuple[Any, Any]:
     if words is None:
         numbers = (int, np.integer)
         words = [str(name) if isinstance(name, numbers) else name for name in table.index]
-    return table.to_numpy(), words
+    numbers_only = table.to_numpy()
+    if getattr(getattr(numbers_only, "dtype", None), "kind", "") == "O":
+        raise DTypeError(
+            f"Embedding: a data frame with columns that are not numbers: {shown(list(table.columns))}",
+            needed="Every column is one dimension; the words are the index.",
+            remedy="Embedding(frame.set_index('word')), where 'word' is the column of the words.",
+        )
+    return numbers_only, words
 
 
 def row_numbers(table: Array) -> list[str]:
@@ -58,6 +70,15 @@ def _no_runs(given: Any) -> ShapeError:
         f"EmbeddingStack: {shown(given)} was given",
         needed="An (S, V, d) array, or a list of S tables (V, d_s), is needed.",
         remedy="One table is EmbeddingStack([table], words); stack([a, b]) lines tables up by word.",
+    )
+
+
+def no_run(given: object, runs: int) -> ConfigError:
+    """Return the error for what is not a number of a run."""
+    return ConfigError(
+        f"EmbeddingStack: run {shown(given)} of {runs}",
+        needed=f"Runs are numbered from 0 to {runs - 1}.",
+        remedy="stack[0] is the first run, list(stack) are all.",
     )
 
 

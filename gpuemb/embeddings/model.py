@@ -23,12 +23,21 @@ from gpuemb.core.checks import (
     check_floats,
     check_matrix,
     check_neighbors,
-    nearest_hint,
 )
 from gpuemb.core.doors import door, enter, enter_fields
-from gpuemb.core.errors import ConfigError, ShapeError, VocabularyError
-from gpuemb.core.results import one_line, shown
-from gpuemb.embeddings.inputs import check_rows, check_unique, one_vector, read_frame, row_numbers, runs_of
+from gpuemb.core.errors import ShapeError
+from gpuemb.core.results import one_line
+from gpuemb.embeddings.inputs import (
+    check_rows,
+    check_unique,
+    is_frame,
+    no_run,
+    one_vector,
+    read_frame,
+    row_numbers,
+    runs_of,
+)
+from gpuemb.embeddings.spelling import check_equal_words, missing_word, no_word
 from gpuemb.kernels.cosine_topk import cosine_topk
 
 
@@ -47,7 +56,8 @@ class Embedding:
         name: of the table in reports.
         ranks: ``(V,)`` frequency rank of each word in the source, from 1, where known.
         duplicates: rows left out by the reader for a repeated word.
-        skipped: unreadable rows left out by the reader.
+        skipped: rows left out by the reader: unreadable ones, and those without a word in the vocabulary.
+        unused: words of the vocabulary without a row of their own, left out by the reader.
         proved: for readers: all numbers are finite and all words distinct, and are not checked again.
 
     Raises:
@@ -71,6 +81,7 @@ class Embedding:
     ranks: Int64 | None = None
     duplicates: int = 0
     skipped: int = 0
+    unused: int = 0
     proved: InitVar[bool] = False
     __repr__ = one_line
 
@@ -122,7 +133,8 @@ class Embedding:
         """Return the ``(d,)`` vector of ``word``.
 
         Raises:
-            VocabularyError: the word is not in the table; the closest spellings are named.
+            VocabularyError: the word is not in the table; its other Unicode form, or the closest spellings,
+                are named.
             ConfigError: not a word but a row number or a list.
         """
         return self.vectors[self.row(word), :]
@@ -130,18 +142,9 @@ class Embedding:
     def row(self, word: str) -> int:
         """Return the row number of ``word``; errors as ``embedding[word]``."""
         if not isinstance(word, str):
-            raise ConfigError(
-                f"{self.name}: {word!r} is not a word",
-                needed="A look-up takes one word.",
-                remedy="embedding.vectors[row] is a row, embedding.vectors[embedding.rows(words)] are the "
-                "rows of several words, embedding.index_to_key are all words.",
-            )
+            raise no_word(self.name, word)
         if word not in self.key_to_index:
-            raise VocabularyError(
-                f"{self.name}: the word {word!r} is not among its {len(self)} words",
-                needed="Only words of the vocabulary have a vector.",
-                remedy=nearest_hint(word, self.index_to_key),
-            )
+            raise missing_word(self.name, word, self.index_to_key, self.key_to_index)
         return self.key_to_index[word]
 
     @door
@@ -220,6 +223,11 @@ class EmbeddingStack:
     __repr__ = one_line
 
     def __post_init__(self) -> None:
+        if isinstance(self.vectors, (list, tuple)) and any(map(is_frame, self.vectors)):
+            check_same_words("EmbeddingStack", self.vectors)
+            if self.index_to_key is None:
+                object.__setattr__(self, "index_to_key", words_of(self.vectors[0]))
+            object.__setattr__(self, "vectors", [vectors_of(run) for run in self.vectors])
         object.__setattr__(self, "vectors", runs_of(self.vectors))
         if self.index_to_key is None:
             object.__setattr__(self, "index_to_key", row_numbers(self.tables()[0]))
@@ -259,11 +267,7 @@ class EmbeddingStack:
         try:
             run = range(len(self))[operator.index(run)]
         except (TypeError, IndexError) as error:
-            raise ConfigError(
-                f"EmbeddingStack: run {shown(run)} of {len(self)}",
-                needed=f"Runs are numbered from 0 to {len(self) - 1}.",
-                remedy="stack[0] is the first run, list(stack) are all.",
-            ) from error
+            raise no_run(run, len(self)) from error
         table, ranks = self.tables()[run], self.ranks[run]
         return Embedding(table, self.index_to_key, self.counts, self.runs[run], ranks)
 
@@ -275,22 +279,28 @@ class EmbeddingStack:
 
 
 def with_words(where: str, x: Any, words: Sequence[str] | None, name: str = "embedding") -> Embedding:
-    """Return an array as an Embedding: with the words given, or its rows named by their numbers.
-
-    Raises:
-        ShapeError, DTypeError, NonFiniteError: as :class:`Embedding`.
-    """
-    table = check_floats(where, "x", x)
+    """Return an array as an Embedding: with the words given, or its rows named by their numbers."""
+    table = x if is_frame(x) else check_floats(where, "x", x)
     return Embedding(table, name=name) if words is None else Embedding(table, words, name=name)
 
 
+def named_table(x: Any) -> Any:
+    """Return a data frame whose index has words as an Embedding, one that counts its rows as an array."""
+    if not is_frame(x):
+        return x
+    table = Embedding(x)
+    return table.vectors if list(table.index_to_key) == row_numbers(table.vectors) else table
+
+
 def vectors_of(x: Any) -> FloatMatrix:
-    """Return the array of an :class:`Embedding`, or ``x`` itself when it is an array."""
+    """Return the array of an :class:`Embedding` or a data frame, or ``x`` itself when it is an array."""
+    x = named_table(x)
     return x.vectors if isinstance(x, Embedding) else x
 
 
 def words_of(x: Any) -> Sequence[str] | None:
-    """Return the words of an :class:`Embedding` or :class:`EmbeddingStack`; an array has none."""
+    """Return the words of an :class:`Embedding`, :class:`EmbeddingStack` or data frame; an array has none."""
+    x = named_table(x)
     return x.index_to_key if isinstance(x, (Embedding, EmbeddingStack)) else None
 
 
@@ -314,17 +324,7 @@ def check_same_words(where: str, runs: Any, names: Sequence[str] | None = None) 
     Raises:
         VocabularyError: words differ; the first such row is named.
     """
-    if not isinstance(runs, (list, tuple)):
-        return
-    labels = [f"run {s}" for s in range(len(runs))] if names is None else names
-    known = [(name, words) for name, run in zip(labels, runs, strict=True) if (words := words_of(run))]
-    for name, words in known[1:]:
-        first_name, first = known[0]
-        if words is first or len(words) != len(first) or list(words) == list(first):
-            continue
-        row = next(row for row, (a, b) in enumerate(zip(first, words, strict=True)) if a != b)
-        raise VocabularyError(
-            f"{where}: row {row} is {first[row]!r} in {first_name} but {words[row]!r} in {name}",
-            needed="Row i must be the same word in all tables.",
-            remedy="Use stack([a, b]), which keeps the shared words, in one order.",
-        )
+    if isinstance(runs, (list, tuple)):
+        labels = [f"run {s}" for s in range(len(runs))] if names is None else names
+        known = [(name, words) for name, run in zip(labels, runs, strict=True) if (words := words_of(run))]
+        check_equal_words(where, known)

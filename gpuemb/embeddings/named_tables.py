@@ -16,7 +16,7 @@ from gpuemb.core.checks import (
 )
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.results import shown
-from gpuemb.embeddings.model import EmbeddingStack, check_same_words, tables_of, words_of
+from gpuemb.embeddings.model import EmbeddingStack, check_same_words, named_table, tables_of, words_of
 
 PAIR = ("X", "Y")  # the two tables of a measure, in messages
 
@@ -54,6 +54,7 @@ class NamedTables:
             VocabularyError: tables that list other words; the first is named.
         """
         _check_several(where, runs)
+        runs = [named_table(run) for run in runs] if isinstance(runs, (list, tuple)) else runs
         given = tables_of(runs)
         labels = _names_of(runs, len(given)) if names is None else names
         tables = [check_floats(where, name, table) for name, table in zip(labels, given, strict=True)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from gpuemb.core.arrays import Array, Int64, device_of, namespace_of
 from gpuemb.core.checks import check_choice, check_floats, check_same_rows, dtype_name
 from gpuemb.core.doors import door
-from gpuemb.core.errors import DTypeError, VocabularyError
+from gpuemb.core.errors import DTypeError, SpellingWarning, VocabularyError
 from gpuemb.core.memory import MemoryPlan
-from gpuemb.embeddings.model import Embedding, EmbeddingStack, with_words
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, named_table, with_words
+from gpuemb.embeddings.spelling import NEEDED, REMEDY, form_of, respelled
 
 Case = Literal["exact", "lower"]
 CASES = ("exact", "lower")
@@ -37,6 +39,7 @@ def stack(
 
     Raises:
         VocabularyError: no table, or no shared word.
+        SpellingWarning: words that the tables share but for their Unicode form are dropped; they are counted.
         ShapeError: arrays of unequal numbers of rows, or not as many words.
         DTypeError: arrays mixed with Embeddings, or something else.
         ConfigError: an unknown case rule.
@@ -55,7 +58,9 @@ def stack(
     spelled = [_rows(embedding, case) for embedding in embeddings]
     shared = _shared(spelled)
     if not shared:
-        raise _nothing_shared(embeddings, case)
+        raise _nothing_shared(embeddings, case, respelled_words(embeddings, case=case))
+    lost = _dropped(spelled, shared)
+    _say_respelled(respelled(lost))
     kept = [[rows[word] for word in shared] for rows in spelled]
     first = embeddings[0]
     return EmbeddingStack(
@@ -64,7 +69,7 @@ def stack(
         _at(first, first.counts, kept[0]),
         _names(embeddings),
         tuple(_at(e, e.ranks, rows) for e, rows in zip(embeddings, kept, strict=True)),
-        _dropped(spelled, shared),
+        lost,
         tuple(len(e) - len(rows) for e, rows in zip(embeddings, spelled, strict=True)),
     )
 
@@ -75,7 +80,7 @@ def _embeddings(tables: Sequence[Any], words: Sequence[str] | None) -> list[Embe
     Raises:
         VocabularyError, ShapeError, DTypeError: as :func:`stack`.
     """
-    given = list(tables)
+    given = [named_table(one) for one in tables]
     if not given:
         raise VocabularyError(
             "stack: no table was given", needed="At least one embedding is needed.", remedy="stack([a, b, c])"
@@ -103,6 +108,22 @@ def shared_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> li
     """
     check_choice("stack", "case", case, CASES)
     return _shared([_rows(embedding, case) for embedding in embeddings])
+
+
+def respelled_words(embeddings: Sequence[Embedding], *, case: Case = "exact") -> list[str]:
+    """Return the words that :func:`stack` drops for their Unicode form alone, as the first table has them."""
+    spelled = [_rows(embedding, case) for embedding in embeddings]
+    return respelled(_dropped(spelled, _shared(spelled)))
+
+
+def _say_respelled(words: Sequence[str]) -> None:
+    if words:
+        warnings.warn(
+            f"stack: {len(words)} words are in every table but in different Unicode forms, such as "
+            f"{words[0]!r} ({form_of(words[0])}). They are dropped. {REMEDY}",
+            SpellingWarning,
+            stacklevel=4,
+        )
 
 
 def _shared(spelled: Sequence[Rows]) -> list[str]:
@@ -157,9 +178,16 @@ def _names(embeddings: Sequence[Embedding]) -> tuple[str, ...]:
     return tuple(name if names.count(name) == 1 else f"{name} {s}" for s, name in enumerate(names))
 
 
-def _nothing_shared(embeddings: Sequence[Embedding], case: Case) -> VocabularyError:
+def _nothing_shared(embeddings: Sequence[Embedding], case: Case, respelled: Sequence[str]) -> VocabularyError:
     sizes = ", ".join(str(len(e)) for e in embeddings)
     alike = "letter by letter, capitals included" if case == "exact" else "in lower case"
+    if respelled:
+        return VocabularyError(
+            f"stack: tables of {sizes} words share none in the same Unicode form, but {len(respelled)} in "
+            f"different ones, such as {respelled[0]!r} ({form_of(respelled[0])})",
+            needed=NEEDED,
+            remedy=REMEDY,
+        )
     return VocabularyError(
         f"stack: tables of {sizes} words share none",
         needed=f"Words are matched {alike}.",

@@ -13,7 +13,8 @@ import numpy as np
 from gpuemb.core.arrays import Array, FloatMatrix, namespace_of
 from gpuemb.core.checks import LARGEST_SQUARE, check_finite, check_floats, check_range
 from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
-from gpuemb.embeddings.model import Embedding, vectors_of
+from gpuemb.embeddings.model import Embedding, named_table, vectors_of
+from gpuemb.embeddings.spelling import composed, form_of, other_forms
 
 LEAST_WORDS = 3  # two words have one cosine, which correlates with nothing
 CLOSE = 2  # letters that a closest spelling may be longer or shorter: a whole vocabulary is not compared
@@ -26,7 +27,8 @@ class MissingWord:
     Attributes:
         word: as requested.
         tables: which table lacks it, ``X``, ``Y`` or ``X and Y``.
-        closest: up to three words of such a table that are spelled most alike.
+        closest: up to three words of such a table that are spelled most alike; the same word in another
+            Unicode form comes first.
     """
 
     word: str
@@ -35,6 +37,8 @@ class MissingWord:
 
     def __str__(self) -> str:
         hint = f"; did you mean {' or '.join(self.closest)}?" if self.closest else ""
+        if self.closest and composed(self.closest[0]) == composed(self.word):
+            hint = f" in Unicode form {form_of(self.word)}, but in {form_of(self.closest[0])}"
         return f"{self.word!r} (not in {self.tables}{hint})"
 
 
@@ -68,6 +72,7 @@ def word_list(where: str, x: Any, y: Any, words: Sequence[str] | Sequence[int]) 
         NonFiniteError: a requested row holds NaN or infinity.
     """
     asked = _asked(where, words)
+    x, y = named_table(x), named_table(y)
     tables = {name: check_floats(where, name, vectors_of(table)) for name, table in (("X", x), ("Y", y))}
     missing: tuple[MissingWord, ...] = ()
     if all(isinstance(word, str) for word in asked):
@@ -149,7 +154,8 @@ def _missing(word: str, vocabularies: dict[str, dict[str, int]]) -> MissingWord:
         if abs(len(known) - len(word)) <= CLOSE and {known[:1], known[-1:]} & {word[:1], word[-1:]}
     ]
     closest = difflib.get_close_matches(word, near, n=3, cutoff=0.6)
-    return MissingWord(word, " and ".join(lacking), tuple(closest))
+    forms = [form for form in other_forms(word) if form in vocabularies[lacking[0]]]
+    return MissingWord(word, " and ".join(lacking), tuple(dict.fromkeys([*forms, *closest]))[:3])
 
 
 def _row(where: str, row: str | int, words: int) -> int:

@@ -29,7 +29,7 @@ from gpuemb.core.errors import DTypeError, MemoryBudgetError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer, readable, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result, shown
-from gpuemb.embeddings.model import Embedding, vectors_of, words_of
+from gpuemb.embeddings.model import Embedding, named_table, vectors_of, words_of
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 
 ROWS_AT_ONCE = 32  # at least, where a row has more than 64 MB of scores: a GPU reads y once for them
@@ -229,6 +229,7 @@ def _table(
     where: str, name: str, x: Any, words: Sequence[str] | None
 ) -> tuple[Array, FloatMatrix, Sequence[str] | None]:
     """Return the table as it came, its wanted rows, and their words."""
+    x = named_table(x)
     table = check_matrix(where, name, vectors_of(x), words_of(x))
     check_range(where, name, table, LARGEST_SQUARE)
     if words is None:

@@ -36,7 +36,7 @@ from gpuemb.core.errors import DTypeError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result, shown
-from gpuemb.embeddings.model import Embedding, EmbeddingStack, vectors_of, words_of
+from gpuemb.embeddings.model import Embedding, EmbeddingStack, named_table, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
 CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
@@ -126,6 +126,7 @@ def nearest_neighbors(
         >>> ge.nearest_neighbors(x, 2).ids.shape  # of every row
         (50, 2)
     """
+    x = named_table(x)
     rows = checked_rows("nearest_neighbors", x)
     on = computing_device("nearest_neighbors", rows, device, [cosine_topk])
     asked, itself = asked_of("nearest_neighbors", x, rows, queries, k)

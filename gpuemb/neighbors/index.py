@@ -22,7 +22,7 @@ from gpuemb.core.doors import door
 from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import shown
-from gpuemb.embeddings.model import words_of
+from gpuemb.embeddings.model import named_table, words_of
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_bytes, filter_of
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, neighbors_of, zero_rows
@@ -55,8 +55,8 @@ class CosineIndex:
 
     @door
     def __init__(self, x: Any, *, device: DeviceName = None) -> None:
-        self._table = x
-        self._source = checked_rows(WHERE, x)
+        self._table = named_table(x)
+        self._source = checked_rows(WHERE, self._table)
         self._device = computing_device(WHERE, self._source, device, [cosine_search, cosine_topk])
         rows = native(self._source)
         if device_of(rows) == self._device:

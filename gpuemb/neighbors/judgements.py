@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64, to_host
-from gpuemb.core.doors import door
+from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import VocabularyError
 from gpuemb.core.results import result
 from gpuemb.embeddings.datasets import WordPairs, word_pairs_of
-from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.model import Embedding, named_table
+from gpuemb.embeddings.spelling import other_forms
 
 LEAST_PAIRS = 2  # one pair has no order
 
@@ -38,13 +39,14 @@ class SimilarityCorrelation:
 
 
 @door
-def similarity_correlation(x: Embedding, pairs: Any) -> SimilarityCorrelation:
+def similarity_correlation(x: Any, pairs: Any) -> SimilarityCorrelation:
     """Compare a table's cosines with people's judgements of the same pairs of words.
 
-    A word is looked up as it stands, and in lower case where the table does not have it so.
+    A word is looked up as it stands, in lower case where the table does not have it so, and in the other
+    Unicode form (NFC, NFD) of both.
 
     Args:
-        x: words and vectors.
+        x: an Embedding, or a data frame with words as its index.
         pairs: ``(word, word, judgement)`` of each pair, or what ``gpuemb.datasets.word_similarity`` and
             ``read_word_pairs`` return.
 
@@ -61,6 +63,7 @@ def similarity_correlation(x: Embedding, pairs: Any) -> SimilarityCorrelation:
         >>> found.covered, round(found.value, 6)
         (3, 1.0)
     """
+    x = enter("similarity_correlation", "x", named_table(x), Embedding)
     pairs = word_pairs_of("similarity_correlation", pairs)
     listed = [[_row(x, word) for word in pair] for pair in pairs.pairs]
     rows = np.array(listed, np.int64).reshape(-1, 2)
@@ -79,8 +82,9 @@ def similarity_correlation(x: Embedding, pairs: Any) -> SimilarityCorrelation:
 
 
 def _row(embedding: Embedding, word: str) -> int:
-    rows = embedding.key_to_index
-    return rows.get(word, rows.get(word.lower(), -1))
+    cases = (word, word.lower())
+    forms = (*cases, *(form for case in cases for form in other_forms(case)))
+    return next((embedding.key_to_index[form] for form in forms if form in embedding), -1)
 
 
 def _cosines(embedding: Embedding, rows: Int64) -> Float64:

@@ -10,7 +10,8 @@ r"""Lines of text to words and float32 rows; a number is read as NumPy reads it.
 A line is ``word SEP number SEP … number``: the last ``d`` tokens are the numbers, one separator (space or
 tab) comes before them, and the word is all before that, unchanged: empty, a number, or with separators
 inside. Numbers may have several separators between and behind them, and one ``\r`` may end the line. A word
-with separators whose own last token is a number makes the line ragged: it has too many numbers.
+with separators whose own last token is a number makes the line ragged: it has too many numbers. So does a
+word in which such a token comes before a ``\r``: lines that end in ``\r`` alone are not one row.
 
 A number is what ``numpy.loadtxt`` takes: ASCII decimals, ``inf``, ``infinity`` and ``nan`` in any case, a
 sign; no ``_``, no hexadecimal. Its value is ``numpy.float32(token)`` bit for bit: the nearest float64,
@@ -97,7 +98,11 @@ def last_tokens(line: bytes, count: int) -> tuple[list[bytes], int]:
 
 
 def ends_in_a_number(word: bytes) -> bool:
-    """Whether a word has separators and its last token is a number, so that it may be a value."""
+    """Whether a word, or its part before a carriage return, ends in a separator and a number: a value."""
+    return any(map(_ends_in_a_value, word.split(b"\r")))
+
+
+def _ends_in_a_value(word: bytes) -> bool:
     tokens = word.replace(b"\t", b" ").split(b" ")
     last = next((token for token in reversed(tokens) if token), b"")
     return len(tokens) > 1 and number_of(last) is not None

@@ -190,16 +190,15 @@ def _any_line(text: Bytes, begin: int, stop: int, row: Float32) -> tuple[int, in
     """Read any line ``text[begin:stop]``; return its status and the end of its word."""
     if stop > begin and text[stop - 1] == RETURN:
         stop -= 1
-    stop = _before_separators(text, begin, stop)
+    stop = _before(text, begin, stop, True)
     if stop == begin:
         return BLANK, begin
     first = stop
     for column in range(row.size):
         if column:
-            first = _before_separators(text, begin, first)
+            first = _before(text, begin, first, True)
         behind = first
-        while first > begin and text[first - 1] != SPACE and text[first - 1] != TAB:
-            first -= 1
+        first = _before(text, begin, first, False)
         if first in (behind, begin):
             return RAGGED, begin
     at, outcome = first, GOOD
@@ -220,19 +219,20 @@ def _any_line(text: Bytes, begin: int, stop: int, row: Float32) -> tuple[int, in
 
 @njit
 def _ends_in_a_number(text: Bytes, begin: int, stop: int) -> bool:
-    separated = False
-    for place in range(begin, stop):
-        separated |= text[place] == SPACE or text[place] == TAB
-    stop = _before_separators(text, begin, stop)
-    first = stop
-    while first > begin and text[first - 1] != SPACE and text[first - 1] != TAB:
-        first -= 1
-    return separated and first < stop and _number(text, first, stop)[2] != NO_NUMBER
+    """As in the reference, for each part of a word that a carriage return ends."""
+    for place in range(begin, stop + 1):
+        if place == stop or text[place] == RETURN:
+            last = _before(text, begin, place, True)
+            token = _before(text, begin, last, False)
+            if last - token not in (0, place - begin) and _number(text, token, last)[2] != NO_NUMBER:
+                return True
+            begin = place + 1
+    return False
 
 
 @njit
-def _before_separators(text: Bytes, begin: int, stop: int) -> int:
-    while stop > begin and (text[stop - 1] == SPACE or text[stop - 1] == TAB):
+def _before(text: Bytes, begin: int, stop: int, separators: bool) -> int:
+    while stop > begin and (text[stop - 1] == SPACE or text[stop - 1] == TAB) == separators:
         stop -= 1
     return stop
 

@@ -52,6 +52,63 @@ def test_a_data_frame_brings_its_index_as_words(frame: Callable[..., Any]) -> No
         ge.Embedding(frame(table(), [("the", 1), *WORDS[1:]]))
 
 
+ORDER = [3, 0, 5, 1, 4, 2]
+
+
+@FRAMES
+def test_data_frames_bring_their_words_to_every_function_of_tables(frame: Callable[..., Any]) -> None:
+    x, y = table(), table(1)
+    named, other = ge.Embedding(x, WORDS), ge.Embedding(y, WORDS)
+    one, same = frame(x, WORDS), frame(y, WORDS)
+    shuffled = frame(y[ORDER], [WORDS[row] for row in ORDER])
+    for measure in (ge.rsa, ge.cka, ge.procrustes, ge.pip_loss):
+        assert float(measure(one, same)) == float(measure(named, other))
+        with pytest.raises(VocabularyError, match="row 0 is 'the' in X but 'sat' in Y"):
+            measure(one, shuffled)
+        with pytest.raises(VocabularyError, match="row 0 is 'the'"):
+            measure(named, shuffled)
+    with pytest.raises(VocabularyError, match="row 0 is 'the'"):
+        ge.compare([one, shuffled], k=2)
+    with pytest.raises(VocabularyError, match="row 0 is 'the'"):
+        ge.EmbeddingStack([one, shuffled])
+    for both in (ge.stack([one, shuffled]), ge.stack([named, shuffled]), ge.EmbeddingStack([one, same])):
+        assert list(both.index_to_key) == WORDS
+        assert_same_bits(np.ascontiguousarray(both.tables()[1]), y)
+    for found in (
+        ge.nearest_neighbors(one, 2, queries=["cat"]),
+        ge.CosineIndex(one).search(["cat"], 2),
+    ):
+        assert found.named(0) == ge.nearest_neighbors(named, 2, queries=["cat"]).named(0)
+    assert ge.cosine_matrix(one, words=["cat", "far"]).words == ["cat", "far"]
+    pairs = [("the", "cat", 1.0), ("dog", "sat", 2.0)]
+    assert ge.similarity_correlation(one, pairs).cosines.tolist() == (
+        ge.similarity_correlation(named, pairs).cosines.tolist()
+    )
+    assert float(ge.rsa(one, shuffled, words=WORDS[:4])) == float(ge.rsa(named, other, words=WORDS[:4]))
+    ge.save(shuffled, "shuffled.npz")
+    assert list(ge.load("shuffled.npz").index_to_key) == [WORDS[row] for row in ORDER]
+
+
+@FRAMES
+def test_data_frames_that_count_their_rows_are_arrays(frame: Callable[..., Any]) -> None:
+    named, counted = ge.Embedding(table(), WORDS), frame(table(1), range(6))
+    assert float(ge.rsa(named, counted)) == float(ge.rsa(table(), table(1)))
+    assert list(ge.stack([counted, table()]).index_to_key) == [*"012345"]
+
+
+@FRAMES
+def test_data_frames_with_words_in_a_column_say_how_to_make_them_the_index(frame: Callable[..., Any]) -> None:
+    columns = np.array([[word, 1.0, 2.0] for word in WORDS], object)
+    for take in (
+        ge.Embedding,
+        lambda x: ge.rsa(x, x),
+        lambda x: ge.stack([x, x]),
+        lambda x: ge.save(x, "a.npz"),
+    ):
+        with pytest.raises(DTypeError, match=r"columns that are not numbers[\s\S]*set_index"):
+            take(frame(columns, range(6)))
+
+
 def test_a_frame_without_an_index_asks_for_words() -> None:
     without = Frame(table(), None)
     del without.index

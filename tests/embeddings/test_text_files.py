@@ -236,6 +236,29 @@ def test_the_first_bad_line_is_named_whatever_its_kind() -> None:
         read(b"1 1\na 1\nc nan\n\xff 2\nd\n", header=True)
 
 
+@pytest.mark.parametrize("begin", [b"", b"2 2\r", b"2 2\n", BOM])
+@pytest.mark.parametrize("ends", [b"\r", b" \r"])
+@pytest.mark.parametrize("options", [{}, {"limit": 1}, {"words": ["a"]}])
+def test_rows_that_end_in_a_carriage_return_alone_are_refused(
+    options: dict[str, Any], ends: bytes, begin: bytes
+) -> None:
+    text = begin + ends.join([b"a 1 2", b"b 3 4", b""])
+    with pytest.raises(FileFormatError, match="end in a carriage return alone") as refusal:
+        read(text, **options)
+    assert "tr '\\r' '\\n'" in str(refusal.value)
+    with pytest.raises(FileFormatError):
+        read(text, **options, on_error="skip")
+
+
+def test_a_file_of_carriage_returns_alone_is_refused_whatever_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "PIECE", 32)
+    monkeypatch.setattr(lines, "LONGEST_LINE", 100)
+    with pytest.raises(FileFormatError, match="end in a carriage return alone"):
+        read(b"a 1 2\r" * 500)
+
+
 def test_lines_are_counted_over_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "PIECE", 64)
     text = BOM + b"1000 1\r\n" + b"".join(b"w%d 1\r\n" % n for n in range(700)) + b"bad\n"

@@ -175,6 +175,16 @@ def test_what_is_ragged(device: Device, line: bytes) -> None:
     assert check(device, line, 2).status.tolist() == [RAGGED]
 
 
+@pytest.mark.parametrize("ends", [b"\r", b" \r", b"\r\r", b"\t\r"])
+@pytest.mark.parametrize("rows", [2, 3])
+def test_lines_that_end_in_a_carriage_return_alone_are_not_one_row(
+    device: Device, ends: bytes, rows: int
+) -> None:
+    text = ends.join(b"w%d 1 2" % row for row in range(rows))
+    assert check(device, text, 2).status.tolist() == [RAGGED]
+    assert check(device, b"a 1 2\n" + text + ends + b"\nb 3 4", 2).status.tolist() == [GOOD, RAGGED, GOOD]
+
+
 @pytest.mark.parametrize("line", [b"\n", b" \n", b"\t \r\n", b"\r\n"])
 def test_what_is_blank(device: Device, line: bytes) -> None:
     assert check(device, line, 2).status.tolist() == [BLANK]
@@ -217,7 +227,7 @@ def test_equal_words_have_equal_hashes_and_unequal_ones_do_not(device: Device) -
 
 
 def test_words_that_look_like_one_more_number() -> None:
-    alike = (b"a 5", b"a\t5 ", b"5 ", b" nan", b"x y -1e5")
-    unlike = (b"5", b" ", b"", b"a b", b"5 a", b"nan", b"a 1_0")
+    alike = (b"a 5", b"a\t5 ", b"5 ", b" nan", b"x y -1e5", b"a 5\rb", b"x\ry 5 \rz")
+    unlike = (b"5", b" ", b"", b"a b", b"5 a", b"nan", b"a 1_0", b"5\rb", b"a\r5")
     assert all(map(ends_in_a_number, alike))
     assert not any(map(ends_in_a_number, unlike))

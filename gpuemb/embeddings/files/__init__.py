@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.errors import (
     ConfigError,
-    DroppedWarning,
     DTypeError,
     FileFormatError,
     StorageError,
@@ -29,12 +27,13 @@ from gpuemb.embeddings.files.arrays import read_npy, read_npz, write_npy, write_
 from gpuemb.embeddings.files.detect import format_of
 from gpuemb.embeddings.files.parquet import read_parquet, write_parquet
 from gpuemb.embeddings.files.source import Source, find, reading
-from gpuemb.embeddings.files.table import OnError, Request, Table, without_bad_rows
+from gpuemb.embeddings.files.table import OnError, Request, Table, say_dropped, without_bad_rows
 from gpuemb.embeddings.files.tensors import read_safetensors, write_safetensors
 from gpuemb.embeddings.files.text import read_text, write_text
 from gpuemb.embeddings.files.vocabulary import lines_of, own_words
 from gpuemb.embeddings.files.word2vec import read_binary, write_binary
 from gpuemb.embeddings.model import Embedding, with_words
+from gpuemb.embeddings.spelling import NEEDED, REMEDY
 
 Reader = Callable[[Source, Request], Table]
 Writer = Callable[[Sequence[str], FloatMatrix, IO[bytes]], None]
@@ -123,9 +122,9 @@ def load(
     """Open a table of word vectors, in any format; no code in a file is ever run.
 
     Reads GloVe text, word2vec text and binary, fastText ``.vec``, ``.npy`` beside a list of words,
-    ``.npz``, safetensors and Parquet, plain, in ``.gz``, or in a zip archive. A repeated word
-    keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in milliseconds,
-    checked on first use.
+    ``.npz``, safetensors (or the index of several) and Parquet, plain, in ``.gz``, or in a zip archive.
+    A repeated word keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in
+    milliseconds, checked on first use.
 
     Args:
         path: a file, or ``archive.zip:member``.
@@ -135,7 +134,8 @@ def load(
             ``tokenizer.json`` or a Parquet column; default: the list beside the table.
         tensor: name of the tensor in a safetensors file, or of the array in an ``.npz``.
         limit: keep at most this many rows, the first ones.
-        words: keep only these words, in the file's order.
+        words: keep only these words, in the file's order. Words that the file has in another Unicode form
+            (NFC, NFD) are counted with a ``SpellingWarning``.
         on_error: ``raise``, or ``skip`` to leave out unreadable and non-finite rows.
         memory_map: False reads a ``.npy`` into memory, checked and without repeated words.
         progress: reports the rows or bytes read.
@@ -173,7 +173,7 @@ def load(
     if on_error == "skip" and not table.finite:
         table = without_bad_rows(table)
     _require_rows(table, source, request)
-    _say_dropped(table, source)
+    say_dropped(table, source.name)
     ranked = chosen.by_frequency and words is None
     ranks = np.arange(1, len(table.words) + 1) if ranked else None
     return Embedding(
@@ -183,7 +183,8 @@ def load(
         source.stem,
         ranks,
         table.duplicates,
-        table.skipped,
+        table.skipped + table.unnamed,
+        table.unused,
         proved=table.finite,
     )
 
@@ -203,6 +204,13 @@ def _require_use(options: Mapping[str, object], format: str, source: Source) -> 
 def _require_rows(table: Table, source: Source, request: Request) -> None:
     if len(table.words):
         return
+    if table.respelled:
+        raise VocabularyError(
+            f"load: {source.name} has none of the {len(request.words or ())} words, but "
+            f"{len(table.respelled)} in another Unicode form, such as {table.respelled[0]!r}",
+            needed=NEEDED,
+            remedy=REMEDY,
+        )
     if request.words is not None:
         raise VocabularyError(
             f"load: {source.name} has none of the {len(request.words)} words",
@@ -215,13 +223,6 @@ def _require_rows(table: Table, source: Source, request: Request) -> None:
         needed="A table holds at least one word and its vector.",
         remedy="Is it the right file? format=… overrides what its contents show.",
     )
-
-
-def _say_dropped(table: Table, source: Source) -> None:
-    lost = {"of repeated words": table.duplicates, "that cannot be read": table.skipped}
-    parts = [f"{count} rows {why}" for why, count in lost.items() if count]
-    if parts:
-        warnings.warn(f"load: {source.name}: left out {', '.join(parts)}", DroppedWarning, stacklevel=4)
 
 
 @door

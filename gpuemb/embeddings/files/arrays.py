@@ -17,10 +17,11 @@ from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
 from gpuemb.embeddings.files.rows import TILE, Layout, as_stored, gather
-from gpuemb.embeddings.files.source import Source, members
+from gpuemb.embeddings.files.source import Source, in_zip, members
 from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, select
 from gpuemb.embeddings.files.vocabulary import (
     LineWords,
+    RowWords,
     beside,
     own_words,
     read_vocabulary,
@@ -31,6 +32,7 @@ WORDS, VECTORS = "words", "vectors"
 WORDS_FILE = "words.txt"
 PLAIN = re.compile(r"[<>=|]?[biufcSUVOmM]\d*")  # dtypes other than records
 LARGEST_HEADER = 10_000  # characters, NumPy's own limit
+LONG = re.compile(r"(?<=\d)L\b")  # behind Python 2's integers
 
 
 @dataclass(frozen=True)
@@ -81,19 +83,25 @@ def read_npy(source: Source, request: Request) -> Table:
     with source.open() as file:
         header = read_header(file, source.name)
         layout = header.layout(source.name)
-        if source.size is not None and header.begin + layout.bytes > source.size:
-            raise FileFormatError(
-                f"load: {source.name} declares {layout.shape} numbers of {layout.dtype.itemsize} bytes "
-                f"but has {source.size - header.begin} bytes",
-                needed="The shape in its header must be that of its numbers.",
-                remedy="Fetch or write it again: it is truncated, or its header is wrong.",
-            )
-        words = _words_beside(source.path, request.vocabulary, layout.shape[0])
+        _require_numbers(source, header, layout)
+        found = _words_beside(source.path, request.vocabulary, layout.shape[0])
+        words = found.words
         if isinstance(words, LineWords) and _can_be_mapped(source, header, request):
             return Table(words, np.memmap(source.path, header.dtype, "r", header.begin, layout.shape))
         kept = select(words, request)
         vectors = gather(file, layout, kept.rows, name=source.name, progress=request.progress)
-    return Table(kept.words, vectors, kept.duplicates)
+    return kept.table(vectors, unused=found.unused)
+
+
+def _require_numbers(source: Source, header: Header, layout: Layout) -> None:
+    """Check that the file can hold the declared numbers, before memory is reserved for them."""
+    if source.most is not None and header.begin + layout.bytes > source.most:
+        raise FileFormatError(
+            f"load: {source.name} declares {layout.shape} numbers of {layout.dtype.itemsize} bytes "
+            f"but has {'' if source.packing == 'plain' else 'at most '}{source.most - header.begin} bytes",
+            needed="The shape in its header must be that of its numbers.",
+            remedy="Fetch or write it again: it is truncated, or its header is wrong.",
+        )
 
 
 def _can_be_mapped(source: Source, header: Header, request: Request) -> bool:
@@ -101,7 +109,7 @@ def _can_be_mapped(source: Source, header: Header, request: Request) -> bool:
     return asked and source.packing == "plain" and not header.fortran and header.dtype.isnative
 
 
-def _words_beside(file: Path, vocabulary: Path | None, rows: int) -> Sequence[str | None]:
+def _words_beside(file: Path, vocabulary: Path | None, rows: int) -> RowWords:
     if vocabulary is not None:
         return read_vocabulary(vocabulary, rows)
     found = beside(file, [WORDS_FILE, f"../{WORDS_FILE}"])
@@ -129,7 +137,8 @@ def read_header(file: IO[bytes], name: str) -> Header:
         raise _no_array(name, f"its header has {length} bytes")
     text = file.read(length)
     try:
-        fields = ast.literal_eval(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
+        said = text.decode("utf-8" if start[6] == 3 else "latin-1").strip()
+        fields = ast.literal_eval(LONG.sub("", said))
         fortran, shape = fields["fortran_order"], fields["shape"]
         dtype = np.dtype(fields["descr"] if PLAIN.fullmatch(fields["descr"]) else "O")
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
@@ -161,15 +170,16 @@ def read_npz(source: Source, request: Request) -> Table:
     inside = members(source.path)
     vectors = _member(source.path, inside, request.tensor or VECTORS)
     with vectors.open() as file:
-        layout = read_header(file, vectors.name).layout(vectors.name)
-        words: Sequence[str | None]
+        header = read_header(file, vectors.name)
+        layout = header.layout(vectors.name)
+        _require_numbers(vectors, header, layout)
         if request.vocabulary is None:
-            words = _texts(_member(source.path, inside, WORDS), layout.shape[0])
+            found = RowWords(_texts(_member(source.path, inside, WORDS), layout.shape[0]))
         else:
-            words = read_vocabulary(request.vocabulary, layout.shape[0])
-        kept = select(words, request)
+            found = read_vocabulary(request.vocabulary, layout.shape[0])
+        kept = select(found.words, request)
         rows = gather(file, layout, kept.rows, name=vectors.name, progress=request.progress)
-    return Table(kept.words, rows, kept.duplicates)
+    return kept.table(rows, unused=found.unused)
 
 
 def _member(path: Path, inside: dict[str, zipfile.ZipInfo], name: str) -> Source:
@@ -182,7 +192,7 @@ def _member(path: Path, inside: dict[str, zipfile.ZipInfo], name: str) -> Source
             remedy="Name others with tensor=… and vocabulary=…, or write them with "
             "numpy.savez(path, words=words, vectors=vectors).",
         )
-    return Source(path, "zip", member, inside[member].file_size)
+    return in_zip(path, inside[member])
 
 
 def _texts(source: Source, rows: int) -> list[str]:
@@ -195,6 +205,8 @@ def _texts(source: Source, rows: int) -> list[str]:
                 needed=f"It must hold one text a row, {rows} in all; pickled objects are never read.",
                 remedy="numpy.savez(path, words=numpy.array(words, dtype=str), vectors=vectors)",
             )
+        if source.most is not None and rows * header.dtype.itemsize > source.most:
+            raise _truncated_words(source.name, f"has room for less than {rows} words")
         step = rows_per_tile(header.dtype.itemsize, TILE)
         sizes = {"words": rows * WORD_BYTES, "a tile of texts": step * header.dtype.itemsize}
         MemoryPlan(f"load: {source.name}", sizes).require()
@@ -202,12 +214,16 @@ def _texts(source: Source, rows: int) -> list[str]:
         for start, stop in tiles(rows, step):
             words += _decoded(file.read((stop - start) * header.dtype.itemsize), header.dtype, source.name)
     if len(words) != rows:
-        raise FileFormatError(
-            f"load: {source.name} ends after {len(words)} of {rows} words",
-            needed="Its header declares more than follow.",
-            remedy="Fetch or write it again: it is truncated.",
-        )
+        raise _truncated_words(source.name, f"ends after {len(words)} of {rows} words")
     return words
+
+
+def _truncated_words(name: str, what: str) -> FileFormatError:
+    return FileFormatError(
+        f"load: {name} {what}",
+        needed="Its header declares more than follow.",
+        remedy="Fetch or write it again: it is truncated.",
+    )
 
 
 def _decoded(data: bytes, dtype: np.dtype[Any], name: str) -> list[str]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import re
 from pathlib import Path
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.arrays import MAGIC as NPY
+from gpuemb.embeddings.files.header import check_dense, is_text
 from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
+from gpuemb.embeddings.files.tensors import is_index
 from gpuemb.embeddings.files.word2vec import HEADER
+from gpuemb.kernels.parse_vectors import SEPARATORS
 
 HEAD = 1 << 16  # bytes examined: a row of some thousand numbers
-SAMPLE = 5  # lines examined: the first may be broken
 PARQUET, PICKLE, FASTTEXT = b"PAR1", b"\x80", (793712314).to_bytes(4, "little")
 PICKLE_PROTOCOLS = range(2, 6)
-CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 def format_of(source: Source) -> str:
@@ -33,18 +32,20 @@ def format_of(source: Source) -> str:
         return _of_archive(source)
     if head.startswith(NPY):
         return "npy"
-    if head.startswith(PARQUET):
+    if head.startswith(PARQUET) and head[len(PARQUET) :][:1] not in SEPARATORS:
         return "parquet"
     if head[:1] == PICKLE and len(head) > 1 and head[1] in PICKLE_PROTOCOLS:
         raise _pickle(source)
     if head.startswith(FASTTEXT):
         raise _fasttext(source)
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
+    if is_index(head) or (head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32):
         return "safetensors"
     body = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     header = HEADER.match(body)
-    if _is_text(body[header.end() if header else 0 :]):
+    rows, dim = (body[header.end() :], int(header[2])) if header else (body, 1)
+    if is_text(rows, dim):
         return "text"
+    check_dense(source.name, rows)
     if header:
         return "word2vec-binary"
     raise FileFormatError(
@@ -52,15 +53,6 @@ def format_of(source: Source) -> str:
         needed="GloVe or word2vec text, word2vec binary, .npy, .npz, safetensors or Parquet.",
         remedy="Unpack other archives first (.xz, .bz2, .tar); format=… overrides the detection.",
     )
-
-
-def _is_text(body: bytes) -> bool:
-    """Whether lines end in numbers; binary floats almost surely contain control characters."""
-    *lines, rest = body.split(b"\n", SAMPLE)
-    lines = lines or [rest]  # one line may be longer than the head: then its end is unknown
-    if any(CONTROL.search(line) for line in lines):
-        return False
-    return any(parts and NUMBER.fullmatch(parts[-1]) for parts in map(bytes.split, lines))
 
 
 def _of_archive(source: Source) -> str:

@@ -14,12 +14,16 @@ from gpuemb.kernels.parse_vectors import GOOD, NONFINITE, ends_in_a_number, pars
 
 SKIP = "on_error='skip' leaves such lines out and counts them."
 JOIN = "To keep them, join such words in the file (area_51)."
+LINE_ENDS = "Convert its line ends: tr '\\r' '\\n' < OLD > NEW"
 
 
 def line_too_long(name: str, number: int, piece: Piece) -> FileFormatError:
     """Return the error for a line over the length limit."""
+    begin = piece.text.tobytes()
+    if _ends_in_carriage_returns(begin):
+        return _carriage_returns(name, number, begin)
     return FileFormatError(
-        f"load: {name}, line {number} has {piece.size} bytes; it begins with {shown(piece.text.tobytes())}",
+        f"load: {name}, line {number} has {piece.size} bytes; it begins with {shown(begin)}",
         needed=f"A line has at most {LONGEST_LINE} bytes.",
         remedy=f"Check that these are text vectors; {SKIP}",
     )
@@ -44,6 +48,8 @@ def unreadable_line(name: str, number: int, line: bytes, dim: int, offset: int) 
             needed="Every number must be finite.",
             remedy=SKIP,
         )
+    if _ends_in_carriage_returns(line):
+        return _carriage_returns(name, number, line)
     count = numbers_in(line)
     return FileFormatError(
         f"load: {name}, line {number}: {count + (count == dim)} numbers where {dim} are expected; "
@@ -55,6 +61,20 @@ def unreadable_line(name: str, number: int, line: bytes, dim: int, offset: int) 
             else "."
         ),
         remedy=f"{SKIP} {JOIN if count > dim else ''}".rstrip(),
+    )
+
+
+def _ends_in_carriage_returns(line: bytes) -> bool:
+    """Whether a line holds the end of a row and a carriage return behind it."""
+    rows = line.removesuffix(b"\r").split(b"\r")[:-1]
+    return any(map(ends_in_a_number, rows))
+
+
+def _carriage_returns(name: str, number: int, line: bytes) -> FileFormatError:
+    return FileFormatError(
+        f"load: {name}, line {number}: rows end in a carriage return alone; the line is {shown(line)}",
+        needed="Lines end in a line feed, with or without a carriage return before it.",
+        remedy=f"{LINE_ENDS}; {SKIP}",
     )
 
 

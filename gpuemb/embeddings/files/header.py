@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from gpuemb.kernels.parse_vectors import SEPARATORS, Bytes, number_of
 BLANKS = SEPARATORS + b"\r"
 SAMPLE = 64  # lines examined: any of them may be broken, the first too
 LARGEST_DIM = LONGEST_LINE // 2  # a number and its separator take two bytes
+FIRST_LINES = 5  # examined to tell text from binary: any of them may be broken, the first too
+ENOUGH = 16  # numbers in a row that no other file has by chance
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+SPARSE = re.compile(rb"\d+:([^:]+)")  # index:value
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def read_header(
     text = piece.text[mark:]
     rows = [line for line in _first_lines(text, SAMPLE + 1) if line.strip(BLANKS)]
     begin = rows[0] if rows else b""
+    check_dense(name, b"\n".join([*(rows[1:] or rows), b""]))
     pair = None if header is False else _two_integers(begin)
     if header and pair is None:
         raise FileFormatError(
@@ -106,6 +112,51 @@ def _bytes_of_first_line(text: Bytes) -> int:
         if line.strip(BLANKS):
             break
     return min(size, text.size)
+
+
+def is_text(body: bytes, dim: int = 1) -> bool:
+    """Return whether lines end in numbers.
+
+    Without control characters one such line is enough: binary floats almost surely contain some. A text may
+    contain them in its words: then most lines end in ``dim`` numbers.
+    """
+    counts = [numbers_in(line) for line in _examined(body)]
+    if not CONTROL.search(b"".join(_examined(body))):
+        return any(counts)
+    enough = max(1, min(dim, ENOUGH))
+    return 2 * sum(count >= enough for count in counts) > len(counts)
+
+
+def check_dense(name: str, body: bytes) -> None:
+    """Check that the first lines are not sparse.
+
+    Raises:
+        FileFormatError: most hold numbers as ``index:value``.
+    """
+    lines = _examined(body)
+    values = [SPARSE.fullmatch(line.split()[-1]) for line in lines]
+    sparse = [
+        line
+        for line, value in zip(lines, values, strict=True)
+        if value is not None and number_of(value[1]) is not None
+    ]
+    if sparse and 2 * len(sparse) > len(lines):
+        raise FileFormatError(
+            f"load: {name} holds sparse rows (index:value), such as {shown(sparse[0])}",
+            needed="A row is a word and all of its numbers, zeros included.",
+            remedy="Write it dense: every row as an array of d zeros with its values filled in, or reduce "
+            "the dimensions of the sparse matrix first (scipy.sparse.linalg.svds).",
+        )
+
+
+def _examined(body: bytes) -> list[bytes]:
+    """Return the first non-blank lines; the body's last one may break off within a token."""
+    lines = body.split(b"\n", FIRST_LINES)
+    last = lines.pop()
+    if len(lines) < FIRST_LINES:
+        whole = numbers_in(last) > 0
+        lines.append(last if whole else last[: max(0, last.rfind(b" "), last.rfind(b"\t"))])
+    return [line for line in lines if line.strip(BLANKS)]
 
 
 def _two_integers(line: bytes) -> tuple[int, int] | None:

@@ -13,11 +13,13 @@ from gpuemb.core.errors import FileFormatError, GpuembError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import Progress
 from gpuemb.embeddings.files.rows import TILE, within
-from gpuemb.embeddings.files.source import Source
+from gpuemb.embeddings.files.source import Source, bomb, most_of
 from gpuemb.embeddings.files.table import WORD_BYTES, Request, Table, check_words, plan, select
+from gpuemb.embeddings.parquet_footer import sizes_of
 
 WORD, VECTOR = "word", "vector"
 BUFFER = 1 << 20  # bytes of a column read at once
+LEAST_BYTES = 4  # of a number in memory
 
 
 def read_parquet(source: Source, request: Request) -> Table:
@@ -27,15 +29,15 @@ def read_parquet(source: Source, request: Request) -> Table:
         FileFormatError: no such columns, lists of unequal length, missing values, or damaged pages.
         MemoryBudgetError: the rows do not fit the memory.
     """
-    with _opened(source) as file:
-        dim, kind = _vectors_of(file, source.name)
-        words = _texts(file, WORD, source.name)
+    with _opened(source, WORD) as file:
+        dim, kind = _vectors_of(file, source)
+        words = _texts(file, WORD, source)
         kept = select(words, request)
         count = len(kept.words)
         plan(source.name, count, dim * kind.itemsize, TILE)
         vectors = np.empty((count, dim), kind)
         _gather(file, kept.rows, vectors, len(words), name=source.name, progress=request.progress)
-    return Table(kept.words, vectors, kept.duplicates)
+    return kept.table(vectors)
 
 
 def read_column(source: Source) -> list[str]:
@@ -46,12 +48,14 @@ def read_column(source: Source) -> list[str]:
     """
     with _opened(source) as file:
         names = file.schema_arrow.names
-        return _texts(file, names[0] if len(names) == 1 else WORD, source.name)
+    column = names[0] if len(names) == 1 else WORD
+    with _opened(source, column) as file:
+        return _texts(file, column, source)
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[Any]:
-    """Open a file for reading columns in small parts."""
+def _opened(source: Source, words: str | None = None) -> Iterator[Any]:
+    """Open a file for reading columns in small parts; repeated ``words`` are kept once."""
     import pyarrow
     import pyarrow.parquet
 
@@ -62,8 +66,14 @@ def _opened(source: Source) -> Iterator[Any]:
             remedy="Decompress it first; Parquet compresses its columns itself.",
         )
     try:
+        schema = pyarrow.parquet.read_schema(source.path)
+        once = [words] if words in schema.names and _is_text(schema.field(words).type) else []
         with pyarrow.parquet.ParquetFile(
-            source.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
+            source.path,
+            pre_buffer=False,
+            buffer_size=BUFFER,
+            page_checksum_verification=True,
+            read_dictionary=once,
         ) as file:
             yield file
     except GpuembError:
@@ -76,21 +86,34 @@ def _opened(source: Source) -> Iterator[Any]:
         ) from error
 
 
-def _vectors_of(file: Any, name: str) -> tuple[int, np.dtype[Any]]:
+def _vectors_of(file: Any, source: Source) -> tuple[int, np.dtype[Any]]:
     """Return ``d`` and the dtype in memory."""
     from pyarrow import types
 
+    name = source.name
     kind: Any = file.schema_arrow.field(VECTOR).type if VECTOR in file.schema_arrow.names else None
     fixed = kind is not None and types.is_fixed_size_list(kind)
     listed = kind is not None and (types.is_list(kind) or types.is_large_list(kind))
     if not (fixed or listed) or not types.is_floating(kind.value_type):
         raise _not_a_table(name, f"its columns are {_described(file)}")
-    if fixed:
-        dim = kind.list_size
-    else:
-        first = next(file.iter_batches(1, columns=[VECTOR]), None)
-        dim = len(first.column(0)[0].as_py() or ()) if first is not None and len(first) else 0
+    rows, numbers = file.metadata.num_rows, _count(source, VECTOR)
+    dim = kind.list_size if fixed else numbers // max(1, rows)
+    if rows * dim != numbers:
+        raise _not_a_table(name, f"not every vector has {dim} numbers: {rows} have {numbers}")
     return dim, np.dtype(np.float64 if types.is_float64(kind.value_type) else np.float32)
+
+
+def _count(source: Source, column: str) -> int:
+    """Return the number of values of a column, missing ones included, before any is unpacked.
+
+    Raises:
+        FileFormatError: they would unpack to much more than their size.
+    """
+    sizes = sizes_of(source.path, column)
+    unpacked = max(sizes.unpacked, sizes.values * LEAST_BYTES)
+    if unpacked > most_of(sizes.packed):
+        raise bomb(f"{source.name}, column {column}", sizes.packed, unpacked)
+    return sizes.values
 
 
 def _described(file: Any) -> str:
@@ -98,21 +121,42 @@ def _described(file: Any) -> str:
     return ", ".join(f"{field.name} ({field.type})" for field in fields) or "none"
 
 
-def _texts(file: Any, column: str, name: str) -> list[str]:
+def _texts(file: Any, column: str, source: Source) -> list[str]:
     from pyarrow import types
 
+    name = source.name
     kind = file.schema_arrow.field(column).type if column in file.schema_arrow.names else None
     if kind is not None and types.is_dictionary(kind):
         kind = kind.value_type
-    if kind is None or not (types.is_string(kind) or types.is_large_string(kind)):
+    if kind is None or not _is_text(kind):
         raise _not_a_table(name, f"its columns are {_described(file)}")
-    plan(name, file.metadata.num_rows, WORD_BYTES)
+    plan(name, _count(source, column), WORD_BYTES)
     words: list[str] = []
     for batch in file.iter_batches(columns=[column]):
-        if batch.column(0).null_count:
+        texts = batch.column(0)
+        if texts.null_count:
             raise _not_a_table(name, f"a word is missing near row {len(words)}")
-        words += batch.column(0).to_pylist()
+        if types.is_dictionary(texts.type):
+            texts = _decoded(texts, column, name)
+        words += texts.to_pylist()
     return words
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return types.is_string(kind) or types.is_large_string(kind)  # type: ignore[no-any-return]
+
+
+def _decoded(texts: Any, column: str, name: str) -> Any:
+    """Decode a dictionary of texts, if its repeated words are of usual length."""
+    import pyarrow.compute as compute
+
+    sizes = compute.binary_length(texts.dictionary).to_numpy(zero_copy_only=False)
+    total = int(sizes[texts.indices.to_numpy(zero_copy_only=False)].sum())
+    if total > most_of(int(sizes.sum())):
+        raise bomb(f"{name}, column {column}", int(sizes.sum()), total)
+    return texts.dictionary_decode()
 
 
 def _gather(

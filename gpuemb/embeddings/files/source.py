@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.errors import FileFormatError, GpuembError, StorageError
-from gpuemb.core.memory import readable, tiles
+from gpuemb.core.memory import MemoryPlan, readable, tiles
 
 Packing = Literal["plain", "gzip", "zip"]
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+UNPACKED_IN_PARTS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack a whole block at once
+NOT_FILES = ("__MACOSX/", "._", ".DS_Store")  # what macOS adds to archives: folder, prefixes of names
 FORMATS_THAT_ARE_ARCHIVES = (".npy", "data.pkl")  # members of NumPy's and torch's archives
 BLOCK = 64 << 20  # bytes of a plain file mapped at once
 PIPE = "-"  # standard input on command lines; a file of that name is ./-
@@ -49,12 +51,14 @@ class Source:
         packing: its compression.
         member: the name inside a zip archive.
         size: decompressed bytes, where known.
+        most: upper bound of the decompressed bytes, where known: what declares more is refused at once.
     """
 
     path: Path
     packing: Packing = "plain"
     member: str | None = None
     size: int | None = None
+    most: int | None = None
 
     @property
     def name(self) -> str:
@@ -102,6 +106,22 @@ class Source:
         with self.open() as file:
             return file.read(size)
 
+    def contents(self, memory: int) -> bytes:
+        """Return all bytes.
+
+        Raises:
+            MemoryBudgetError: ``memory`` bytes for each do not fit the memory.
+        """
+        parts: list[bytes] = []
+        total = self.size or 0
+        with self.open() as file:
+            while True:
+                MemoryPlan(f"load: {self.name}", {"contents": memory * total}).require()
+                parts.append(file.read(UNPACKED_BLOCK))
+                if not parts[-1]:
+                    return b"".join(parts)
+                total = max(total, sum(map(len, parts)))
+
 
 def find(path: str | Path) -> Source:
     """Find a file by its path; ``archive.zip:member`` names one file of an archive.
@@ -121,8 +141,8 @@ def find(path: str | Path) -> Source:
     if member is not None or magic == ZIP:
         return _in_archive(file, member)
     if magic.startswith(GZIP):
-        return Source(file, "gzip")
-    return Source(file, "plain", None, size)
+        return Source(file, "gzip", None, None, most_of(size))
+    return Source(file, "plain", None, size, size)
 
 
 def empty_file(name: str) -> FileFormatError:
@@ -135,9 +155,14 @@ def empty_file(name: str) -> FileFormatError:
 
 
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:
-    """Return the files of a zip archive by name."""
+    """Return the files of a zip archive by name; what macOS adds is left out."""
     with reading(str(path)), open(path, "rb") as raw, zipfile.ZipFile(raw) as archive:
-        return {info.filename: info for info in archive.infolist() if not info.filename.endswith("/")}
+        inside = {info.filename: info for info in archive.infolist() if not info.filename.endswith("/")}
+    return {
+        name: info
+        for name, info in inside.items()
+        if not name.startswith(NOT_FILES) and not name.rpartition("/")[2].startswith(NOT_FILES)
+    }
 
 
 @contextmanager
@@ -197,7 +222,8 @@ def _regular(path: Path) -> Path:
 def _in_archive(path: Path, member: str | None) -> Source:
     inside = members(path)
     if member is None and any(name.endswith(FORMATS_THAT_ARE_ARCHIVES) for name in inside):
-        return Source(path, "plain", None, path.stat().st_size)
+        size = path.stat().st_size
+        return Source(path, "plain", None, size, size)
     if member is None and len(inside) == 1:
         member = next(iter(inside))
     if member not in inside:
@@ -208,7 +234,32 @@ def _in_archive(path: Path, member: str | None) -> Source:
             needed="The name of one member is needed.",
             remedy=f"Write it as {path}:NAME; it holds: {names or 'nothing'}.",
         )
-    return Source(path, "zip", member, inside[member].file_size)
+    return in_zip(path, inside[member])
+
+
+def in_zip(path: Path, info: zipfile.ZipInfo) -> Source:
+    """Return a member of a zip archive.
+
+    Raises:
+        FileFormatError: it would unpack to much more than its size.
+    """
+    if info.file_size > most_of(info.compress_size):
+        raise bomb(f"{path}:{info.filename}", info.compress_size, info.file_size)
+    return Source(path, "zip", info.filename, info.file_size, info.file_size)
+
+
+def most_of(packed: int) -> int:
+    """Return how many bytes compressed ones may unpack to."""
+    return max(UNSUSPECTED, LARGEST_RATIO * packed)
+
+
+def bomb(name: str, packed: int, unpacked: int) -> FileFormatError:
+    """Return the error for bytes that unpack to more than :func:`most_of` them."""
+    return FileFormatError(
+        f"load: {name} unpacks {readable(packed)} to more than {readable(unpacked)}",
+        needed=f"Beyond {readable(UNSUSPECTED)}, tables unpack to at most {LARGEST_RATIO} times their size.",
+        remedy="If you trust the file, decompress it with gzip -d or unzip first.",
+    )
 
 
 @contextmanager
@@ -218,6 +269,13 @@ def _unlocked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Ite
             f"load: {name} is encrypted",
             needed="Archives must not need a password.",
             remedy="Decrypt it first.",
+        )
+    if info.compress_type not in UNPACKED_IN_PARTS:
+        raise FileFormatError(
+            f"load: {name} is packed by method {info.compress_type} of zip (12 is bzip2, 14 LZMA)",
+            needed="Members of archives are stored or deflated, as zip does by default: other methods may "
+            "unpack to any size at once.",
+            remedy="Unpack it first (unzip), and give the file.",
         )
     with archive.open(info) as unpacked:
         yield unpacked
@@ -237,13 +295,8 @@ class _Bounded(io.RawIOBase):
         buffer[: len(data)] = data
         self._given += len(data)
         packed = max(self._packed(), 1)
-        if self._given > max(UNSUSPECTED, LARGEST_RATIO * packed):
-            raise FileFormatError(
-                f"load: {self._name} unpacks {readable(packed)} to more than {readable(self._given)}",
-                needed=f"Beyond {readable(UNSUSPECTED)}, tables unpack to at most {LARGEST_RATIO} times "
-                "their size.",
-                remedy="If you trust the file, decompress it with gzip -d or unzip first.",
-            )
+        if self._given > most_of(packed):
+            raise bomb(self._name, packed, self._given)
         return len(data)
 
 

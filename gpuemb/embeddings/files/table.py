@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,10 @@ import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.core.errors import FileFormatError
+from gpuemb.core.errors import DroppedWarning, FileFormatError, SpellingWarning
 from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
+from gpuemb.embeddings.spelling import REMEDY, OtherForms
 
 OnError = Literal["raise", "skip"]
 WORD_BYTES = 80  # of a Python string of usual length and its pointer in a list
@@ -29,6 +31,9 @@ class Table:
         duplicates: rows left out for a repeated word.
         skipped: unreadable rows left out.
         finite: whether the reader has checked that every number is finite.
+        unnamed: rows left out for which the vocabulary has no word.
+        unused: words of the vocabulary without a row of their own.
+        respelled: requested words that the file has in another Unicode form only.
     """
 
     words: Sequence[str]
@@ -36,6 +41,9 @@ class Table:
     duplicates: int = 0
     skipped: int = 0
     finite: bool = False
+    unnamed: int = 0
+    unused: int = 0
+    respelled: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,11 +91,26 @@ class Kept:
         words: the words of the kept rows.
         rows: ``(V,)`` their row numbers in the file, ascending; None for all.
         duplicates: rows left out for a repeated word.
+        unnamed: rows left out for having no word.
+        respelled: requested words that the file has in another Unicode form only.
     """
 
     words: list[str]
     rows: Int64 | None
     duplicates: int
+    unnamed: int
+    respelled: Sequence[str]
+
+    def table(self, vectors: FloatMatrix, *, unused: int = 0) -> Table:
+        """Return the rows as they were read."""
+        return Table(
+            self.words,
+            vectors,
+            self.duplicates,
+            unnamed=self.unnamed,
+            unused=unused,
+            respelled=self.respelled,
+        )
 
 
 def select(words: Sequence[str | None], request: Request) -> Kept:
@@ -99,19 +122,22 @@ def select(words: Sequence[str | None], request: Request) -> Kept:
     """
     wanted = None if request.words is None else frozenset(request.words)
     limit = len(words) if request.limit is None else request.limit
+    forms = OtherForms(request.words)
     rows: dict[str, int] = {}
     duplicates = 0
     for row, word in enumerate(words):
         if len(rows) == limit:
             break
         if word is None or (wanted is not None and word not in wanted):
+            forms.note(word)
             continue
         if word in rows:
             duplicates += 1
         else:
             rows[word] = row
     kept = None if len(rows) == len(words) else np.fromiter(rows.values(), np.int64, len(rows))
-    return Kept(list(rows), kept, duplicates)
+    unnamed = len(words) - len(rows) - duplicates if request.is_whole else 0
+    return Kept(list(rows), kept, duplicates, unnamed, forms.lost(rows))
 
 
 def plan(name: str, rows: int, row_bytes: int, tile_bytes: int = 0) -> None:
@@ -133,7 +159,27 @@ def without_bad_rows(table: Table) -> Table:
         return table
     words = [word for word, good in zip(table.words, finite, strict=True) if good]
     bad = len(finite) - len(words)
-    return Table(words, table.vectors[finite], table.duplicates, table.skipped + bad)
+    return replace(table, words=words, vectors=table.vectors[finite], skipped=table.skipped + bad)
+
+
+def say_dropped(table: Table, name: str) -> None:
+    """Warn of rows and words left out, as :func:`gpuemb.load` is called."""
+    lost = {
+        "rows of repeated words": table.duplicates,
+        "rows that cannot be read": table.skipped,
+        "rows without a word in the vocabulary": table.unnamed,
+        "words of the vocabulary without a row of their own": table.unused,
+    }
+    parts = [f"{count} {what}" for what, count in lost.items() if count]
+    if parts:
+        warnings.warn(f"load: {name}: left out {', '.join(parts)}", DroppedWarning, stacklevel=4)
+    if table.respelled:
+        warnings.warn(
+            f"load: {name} has {len(table.respelled)} of the words in another Unicode form, such as "
+            f"{table.respelled[0]!r}, and they are left out. {REMEDY}",
+            SpellingWarning,
+            stacklevel=4,
+        )
 
 
 def check_words(words: Sequence[str], forbidden: str, *, kind: str) -> None:

@@ -8,14 +8,18 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.memory import MemoryPlan
 from gpuemb.embeddings.files.rows import (
     Layout,
     Numbers,
@@ -25,11 +29,13 @@ from gpuemb.embeddings.files.rows import (
     skip,
     to_float32,
 )
-from gpuemb.embeddings.files.source import Source
+from gpuemb.embeddings.files.source import Source, find
 from gpuemb.embeddings.files.table import Request, Table, select
-from gpuemb.embeddings.files.vocabulary import beside, own_words, read_vocabulary
+from gpuemb.embeddings.files.vocabulary import JSON_BYTES, beside, own_words, read_vocabulary
 
 LARGEST_HEADER = 100_000_000  # bytes, the format's own limit
+INDEX_HEAD = 1 << 16  # bytes in which an index shows itself
+EMBEDDINGS = re.compile("emb|wte", re.IGNORECASE)  # in the names of tables, which are listed first
 ALIGNMENT = 8  # bytes; headers are padded with spaces
 VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.json")
 VECTORS = "vectors"
@@ -71,30 +77,62 @@ class Tensor:
 
 
 def read_safetensors(source: Source, request: Request) -> Table:
-    """Read one table of a ``.safetensors`` file; float16 and bfloat16 become float32.
+    """Read one table of a ``.safetensors`` file, or of the files that an index lists.
+
+    Float16 and bfloat16 become float32.
 
     The tensor is ``tensor``, or the only table. Its words are in ``vocabulary``, or in the list,
-    ``vocab.txt``, ``vocab.json`` or ``tokenizer.json`` beside it. Rows without a word in a tokenizer are
-    counted as skipped.
+    ``vocab.txt``, ``vocab.json`` or ``tokenizer.json`` beside it. Rows without a word and words without a row
+    are counted.
 
     Raises:
         FileFormatError: an invalid header; offsets that overlap, leave gaps or do not end with the file; no
             such tensor (the tables are named with their shapes); another number of words.
         StorageError: the vocabulary is missing.
     """
+    if is_index(source.head(INDEX_HEAD)):
+        source = _shard(source, request.tensor)
     with source.open() as file:
         tensors = read_header(file, source)
         name, tensor = _chosen(tensors, request.tensor, source.name)
         stored, result, widen = STORED[tensor.kind]
         height, dim = tensor.shape
-        words = read_vocabulary(_vocabulary(source, request), height)
-        kept = select(words, request)
+        vocabulary = read_vocabulary(_vocabulary(source, request), height, padded=True)
+        kept = select(vocabulary.words, request)
         skip(file, tensor.begin, source.name)
         layout = Layout(np.dtype(stored), (height, dim), np.dtype(result), widen)
         label = f"{source.name}, {name}"
         vectors = gather(file, layout, kept.rows, name=label, progress=request.progress)
-    unnamed = sum(word is None for word in words) if request.is_whole else 0
-    return Table(kept.words, vectors, kept.duplicates, unnamed)
+    return kept.table(vectors, unused=vocabulary.unused)
+
+
+def is_index(head: bytes) -> bool:
+    """Return whether a file begins as ``model.safetensors.index.json`` does."""
+    return head.lstrip()[:1] == b"{" and b'"weight_map"' in head
+
+
+def _shard(index: Source, tensor: str | None) -> Source:
+    """Find the file that holds a tensor, in the folder of the index.
+
+    Raises:
+        FileFormatError: an index that lists no files, or not the tensor; some that it lists are named.
+    """
+    try:
+        listed = json.loads(index.contents(JSON_BYTES))["weight_map"]
+        files = {str(name): Path(file) for name, file in listed.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _broken(index.name, f"as an index it is wrong: {error}") from error
+    if tensor not in files:
+        shown = sorted(files, key=lambda name: not EMBEDDINGS.search(name))[:12]
+        raise FileFormatError(
+            f"load: {index.name} lists {len(files)} tensors"
+            + ("" if tensor is None else f", none of them {tensor!r}"),
+            needed="One of them, with two axes, must be named.",
+            remedy=f"tensor=… is one of: {', '.join(shown)}.",
+        )
+    if files[tensor].name != str(files[tensor]) or index.packing != "plain":
+        raise _broken(index.name, f"{files[tensor]} is not a file in its folder")
+    return find(index.path.with_name(files[tensor].name))
 
 
 def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
@@ -104,8 +142,9 @@ def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
         FileFormatError: any of the format's rules is broken.
     """
     length = int.from_bytes(file.read(8), "little")
-    if not 2 <= length <= LARGEST_HEADER or (source.size is not None and 8 + length > source.size):
+    if not 2 <= length <= LARGEST_HEADER or (source.most is not None and 8 + length > source.most):
         raise _broken(source.name, f"its header would have {length} bytes")
+    MemoryPlan(f"load: {source.name}", {"its header": JSON_BYTES * length}).require()
     try:
         said = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_once)
         tensors = {name: _tensor(entry) for name, entry in said.items() if name != "__metadata__"}
@@ -116,8 +155,9 @@ def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
         if tensor.begin != end:
             raise _broken(source.name, f"{name} begins at byte {tensor.begin}, the one before ends at {end}")
         end = tensor.end
-    if source.size is not None and 8 + length + end != source.size:
-        raise _broken(source.name, f"its tensors end at byte {8 + length + end} of {source.size}")
+    most = source.most if source.size is None else source.size
+    if most is not None and (8 + length + end > most or source.size not in (None, 8 + length + end)):
+        raise _broken(source.name, f"its tensors end at byte {8 + length + end} of {most}")
     return tensors
 
 
@@ -130,15 +170,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _tensor(entry: dict[str, Any]) -> Tensor:
     kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-    if kind not in ITEM_BYTES:
-        raise ValueError(f"the dtype {kind!r} is not known")
-    size = ITEM_BYTES[kind]
+    if not isinstance(kind, str):
+        raise ValueError(f"the dtype {kind!r} is no name")
     for number in (*shape, begin, end):
         if type(number) is not int or not 0 <= number < 2**62:
             raise ValueError(f"{number!r} is no size")
-    for axis in shape:
-        size *= axis
-    if end - begin != size:
+    size = math.prod(shape) * ITEM_BYTES.get(kind, 0)
+    if kind in ITEM_BYTES and end - begin != size:  # of other dtypes only the place is known
         raise ValueError(f"shape {shape} of {kind} takes {size} bytes, not {end - begin}")
     return Tensor(kind, shape, begin, end)
 
@@ -150,6 +188,8 @@ def _chosen(tensors: dict[str, Tensor], asked: str | None, name: str) -> tuple[s
     if asked is None or asked not in tables:
         listed = "; ".join(f"{key} ({tensor})" for key, tensor in list(tables.items())[:12])
         what = f"holds {len(tables)} tables" if asked is None else f"has no table {asked!r}"
+        if asked in tensors:
+            what = f"has {asked!r} as {tensors[asked]}, which is no table"
         raise FileFormatError(
             f"load: {name} {what}",
             needed="One tensor with two axes, of F16, BF16, F32 or F64, must be named.",

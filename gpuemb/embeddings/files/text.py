@@ -28,6 +28,7 @@ from gpuemb.embeddings.files.header import Header, read_header
 from gpuemb.embeddings.files.lines import Piece, pieces_of
 from gpuemb.embeddings.files.source import empty_file
 from gpuemb.embeddings.files.table import OnError, Table
+from gpuemb.embeddings.spelling import OtherForms
 from gpuemb.kernels.format_vectors import format_vectors
 from gpuemb.kernels.parse_vectors import BLANK, GOOD, Hashes, ParsedLines, parse_vectors
 
@@ -116,6 +117,7 @@ class _Reading:
         self.lines, self.offset = self.header.lines, self.header.size
         self.missing = None if self.wanted is None else set(self.wanted)
         self.chosen: set[str] = set()
+        self.forms = OtherForms(self.wanted)
         most = [n for n in (self.limit, None if self.missing is None else len(self.missing)) if n is not None]
         self.rows = GrowableTable(f"load: {self.name}", self.header.dim, min(most, default=None))
 
@@ -189,6 +191,8 @@ class _Reading:
                 kept.append(row)
                 if self.missing is not None:
                     self.missing.discard(word)
+            else:
+                self.forms.note(word)
         return kept
 
     def check_count(self) -> None:
@@ -203,11 +207,14 @@ class _Reading:
 
     def table(self) -> Table:
         """Return the table, each word once."""
-        if not self.words:
+        respelled = self.forms.lost(self.chosen)
+        if not self.words and not respelled:
             raise self._nothing()
         again = _duplicates(self.words, self.hashes)
         if not again:
-            return Table(self.words, self.rows.take(), self.duplicates, self.skipped, finite=True)
+            return Table(
+                self.words, self.rows.take(), self.duplicates, self.skipped, finite=True, respelled=respelled
+            )
         kept = np.delete(np.arange(len(self.words)), again)
         words = [self.words[row] for row in kept]
         return Table(words, self.rows.take(kept), len(again), self.skipped, finite=True)

@@ -12,12 +12,17 @@ from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.checks import check_finite
 from gpuemb.core.errors import FileFormatError
 from gpuemb.core.memory import rows_per_tile, tiles
+from gpuemb.embeddings.files.header import CONTROL, check_dense, is_text
 from gpuemb.embeddings.files.source import Source
 from gpuemb.embeddings.files.table import Request, Table, check_words, plan
+from gpuemb.embeddings.spelling import OtherForms
 
 HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,9})[ \t]*\r?\n")
-LONGEST_HEADER = 64
+HEAD = 1 << 16  # bytes examined before the first row
 LONGEST_WORD = 1 << 16  # bytes
+LONGEST_PHRASE = 1 << 8  # bytes behind a row that are examined
+PHRASE = re.compile(rb"[^\x00-\x1f\x7f]{0,255} ")  # behind the first space: the rest of a word with spaces
+SMALLEST, LARGEST = 1e-6, 1e6  # of usual numbers; what letters and halves of numbers give is seldom so
 CHUNK = 1 << 20  # bytes read at once
 STEP = 4096  # rows copied at once: copying row by row would double the time
 FLOAT_BYTES = 4
@@ -26,17 +31,20 @@ FLOAT_BYTES = 4
 def read_binary(source: Source, request: Request) -> Table:
     """Read word2vec's binary format, whether or not rows end in a line break.
 
+    A row is kept when the next one begins where it must: a word that holds a space would move all numbers.
+
     Raises:
-        FileFormatError: another number of rows than in the header, or a word that is not UTF-8; the row
-            is named. With ``on_error="skip"`` such words and a truncated end are counted.
+        FileFormatError: a text; another number of rows than in the header; a word with a space; a word that
+            is not UTF-8. The row is named. With ``on_error="skip"`` words that are not UTF-8 and a
+            truncated end are counted.
         MemoryBudgetError: the rows do not fit the memory.
     """
     with source.open() as file:
-        head = file.read(LONGEST_HEADER)
+        head = file.read(HEAD)
         count, dim, begin = _header(head, source)
-        plan(source.name, request.most_rows(count), dim * FLOAT_BYTES, CHUNK + dim * FLOAT_BYTES)
+        plan(source.name, request.most_rows(count), dim * FLOAT_BYTES, CHUNK + 3 * dim * FLOAT_BYTES)
         rows = _Rows(source.name, request, count, dim)
-        stream = _rows(file, head[begin:], dim * FLOAT_BYTES)
+        stream = _aligned(_rows(file, head[begin:], dim * FLOAT_BYTES, source.name), source.name)
         with request.progress.phase(f"reading {source.name}", count) as task:
             for number, (word, vector) in enumerate(stream):
                 if number == count:
@@ -57,32 +65,106 @@ def _header(head: bytes, source: Source) -> tuple[int, int, int]:
     if found is None:
         raise _not_as_promised(source.name, f"{head[:24]!r}, which is not a header")
     count, dim = int(found[1]), int(found[2])
+    check_dense(source.name, head[found.end() :])
+    if is_text(head[found.end() :], dim):
+        raise _not_as_promised(source.name, "rows of binary numbers, but they are text")
     least = count * (dim * FLOAT_BYTES + 1)  # an empty word still has its space
     if count == 0 or dim == 0:
         raise _not_as_promised(source.name, f"{count} rows of {dim} numbers")
-    if source.size is not None and source.size - found.end() < least:
+    if source.most is not None and source.most - found.end() < least:
+        room = "" if source.packing == "plain" else "at most "
         raise _not_as_promised(
-            source.name, f"{count} rows of {dim} numbers but has {source.size - found.end()} bytes for them"
+            source.name,
+            f"{count} rows of {dim} numbers but has {room}{source.most - found.end()} bytes for them",
         )
     return count, dim, found.end()
 
 
-def _rows(file: IO[bytes], data: bytes, vector_bytes: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the bytes of each word and vector; an empty vector marks a truncated end."""
-    at = 0
+def _rows(file: IO[bytes], data: bytes, vector_bytes: int, name: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the bytes of each word, line breaks before it included, and of its vector.
+
+    An empty vector marks a truncated end.
+    """
+    at, ended = 0, False
     while True:
         space = data.find(b" ", at, at + LONGEST_WORD)
         end = space + 1 + vector_bytes
-        if space < 0 or end > len(data):
+        if not ended and (space < 0 or end + vector_bytes + 2 * LONGEST_PHRASE > len(data)):
             more = file.read(max(CHUNK, vector_bytes)) if space >= 0 or len(data) - at < LONGEST_WORD else b""
-            if more:
-                data, at = data[at:] + more, 0
-                continue
+            data, at, ended = data[at:] + more, 0, not more
+            continue
+        if space < 0 or end > len(data):
             if data[at:].strip(b"\n"):
                 yield data[at:][:LONGEST_WORD], b""
             return
-        yield data[at:space].lstrip(b"\n"), data[space + 1 : end]
+        phrase = None if data[end : end + 1] == b"\n" else PHRASE.match(data, space + 1)
+        if phrase and _continues(data, space, phrase.end(), vector_bytes):
+            raise _misread(name, data[at:space].lstrip(b"\n"))
+        yield data[at:space], data[space + 1 : end]
         at = end
+
+
+def _continues(data: bytes, space: int, stop: int, vector_bytes: int) -> bool:
+    """Whether a row makes sense only if its word goes on to another space, before ``stop``."""
+    if _is_row(data, space, vector_bytes):
+        return False
+    for later in range(space + 1, stop):
+        phrase = data[later : later + 1] == b" " and _decoded(data[space + 1 : later]) is not None
+        if phrase and _is_row(data, later, vector_bytes):
+            following = data.find(b" ", later + 1 + vector_bytes)
+            return following < 0 or _is_usual(data[following + 1 :][:vector_bytes])
+    return False
+
+
+def _is_row(data: bytes, space: int, vector_bytes: int) -> bool:
+    """Whether usual numbers stand behind a space, and a printable word behind them."""
+    end = space + 1 + vector_bytes
+    word = data[end : end + LONGEST_PHRASE].lstrip(b"\n").partition(b" ")[0]
+    printable = not CONTROL.search(word) and _decoded(word) is not None
+    return end <= len(data) and printable and _is_usual(data[space + 1 : end])
+
+
+def _is_usual(vector: bytes) -> bool:
+    sizes = np.abs(np.frombuffer(vector[: len(vector) // FLOAT_BYTES * FLOAT_BYTES], "<f4"))
+    return bool(((sizes == 0) | ((sizes >= SMALLEST) & (sizes <= LARGEST))).all())
+
+
+def _aligned(rows: Iterator[tuple[bytes, bytes]], name: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each row when the next one is seen to begin where it must.
+
+    Raises:
+        FileFormatError: not all rows end alike, in a line break or in none.
+    """
+    held: tuple[bytes, bytes] | None = None
+    ends = 0
+    for number, (begin, vector) in enumerate(rows):
+        word = begin.lstrip(b"\n")
+        breaks = len(begin) - len(word)
+        ends = breaks if number == 1 else ends
+        if held is not None and (breaks != ends or (vector and b"\n" in word)):
+            raise _misread(name, held[0])
+        if held is not None:
+            yield held
+        held = word, vector
+    if held is not None:
+        yield held
+
+
+def _decoded(word: bytes) -> str | None:
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _misread(name: str, word: bytes) -> FileFormatError:
+    return FileFormatError(
+        f"load: {name}: no row begins behind the numbers of the word {word[:32]!r}",
+        needed="A row is a word without a space, a space and its numbers; all rows end in a line break, or "
+        "none does.",
+        remedy="A word holds a space, or the header is wrong: write the table again with such words joined "
+        "(new_york), or as .npz or .parquet, which hold any word.",
+    )
 
 
 class _Rows:
@@ -91,6 +173,7 @@ class _Rows:
     def __init__(self, name: str, request: Request, count: int, dim: int) -> None:
         self._name, self._request = name, request
         self._wanted = None if request.words is None else frozenset(request.words)
+        self._forms = OtherForms(request.words)
         self._vectors = np.empty((request.most_rows(count), dim), np.float32)
         self._words: dict[str, None] = {}
         self._parts: list[bytes] = []
@@ -108,12 +191,12 @@ class _Rows:
             self._seen -= 1
             self._spoil(f"ends in the middle of row {number}", "A row is a word, a space and its numbers.")
             return
-        try:
-            text = word.decode("utf-8")
-        except UnicodeDecodeError:
+        text = _decoded(word)
+        if text is None:
             self._spoil(f"row {number}: the word {word[:32]!r} is not UTF-8", "Words are UTF-8 text.")
             return
         if self._wanted is not None and text not in self._wanted:
+            self._forms.note(text)
             return
         if text in self._words:
             self._duplicates += 1
@@ -131,7 +214,13 @@ class _Rows:
     def table(self) -> Table:
         """Return the kept rows."""
         self._copy()
-        return Table(list(self._words), self._vectors[: len(self._words)], self._duplicates, self._skipped)
+        return Table(
+            list(self._words),
+            self._vectors[: len(self._words)],
+            self._duplicates,
+            self._skipped,
+            respelled=self._forms.lost(self._words),
+        )
 
     def _copy(self) -> None:
         stop, dim = len(self._words), self._vectors.shape[1]
