@@ -168,7 +168,14 @@ def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
     respelled = len(respelled_words(opened, case=case))  # type: ignore[arg-type]
     if json:
         rows = [
-            {"name": e.name, "words": len(e), "dim": e.dim, "duplicates": e.duplicates, "skipped": e.skipped}
+            {
+                "name": e.name,
+                "words": len(e),
+                "dim": e.dim,
+                "duplicates": e.duplicates,
+                "skipped": e.skipped,
+                "unused": e.unused,
+            }
             for e in opened
         ]
         say_json({"tables": rows, "case": case, "shared": shared, "respelled": respelled})
