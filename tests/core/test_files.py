@@ -3,6 +3,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +15,16 @@ from typing import Any, NoReturn
 import pytest
 
 from gpuemb.core.errors import ConfigError, StorageError
-from gpuemb.core.files import PARTIAL, check_folder, replacing, replacing_folder, writing
+from gpuemb.core.files import (
+    check_folder,
+    check_replaceable,
+    discard,
+    names_to_disk,
+    replacing,
+    replacing_folder,
+    writing,
+)
+from gpuemb.core.files.partial import OWN, PARTIAL, sweep
 
 BROKEN = [
     ValueError("broke"),
@@ -173,7 +185,7 @@ def test_a_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
     with replacing_folder(path) as partial:
         (partial / "a").write_text("1")
         assert not path.exists()
-        assert partial.name.startswith(PARTIAL)
+        assert partial.name.startswith(OWN)
         assert partial.parent == tmp_path
     assert names(tmp_path) == ["a", "unit"]
 
@@ -247,7 +259,159 @@ def test_many_writers_of_one_folder_leave_one_whole_folder(tmp_path: Path) -> No
     assert (path / "a").read_text() == (path / "b").read_text()
 
 
+# What is left of processes that are gone.
+
+
+LEFT = """
+import os, sys, time
+from pathlib import Path
+from gpuemb.core.files import replacing, replacing_folder
+with replacing(Path("file")) as file, replacing_folder(Path("folder")) as folder:
+    file.write(b"half")
+    file.flush()
+    (folder / "a").write_text("half")
+    print("written", flush=True)
+    time.sleep(600)
+"""
+
+
+def unfinished(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(PARTIAL)]
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", LEFT], cwd=tmp_path, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        for number in range(3):
+            with replacing(tmp_path / f"other {number}"):
+                pass
+        sweep(tmp_path, PARTIAL)
+        assert len(unfinished(tmp_path)) == 2
+        writer.kill()
+    assert len(unfinished(tmp_path)) == 2
+    with replacing(tmp_path / "file") as file:
+        file.write(b"whole")
+    assert names(tmp_path) == ["file", *(f"other {number}" for number in range(3))]
+
+
+def test_unfinished_files_of_other_programs_stay(tmp_path: Path) -> None:
+    (tmp_path / f"{PARTIAL}download").write_text("theirs")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / f"{OWN}link").symlink_to(tmp_path / "linked")
+    with replacing(tmp_path / "file"), replacing_folder(tmp_path / "folder"):
+        pass
+    assert names(tmp_path) == sorted([f"{PARTIAL}download", f"{OWN}link", "linked", "file", "folder"])
+
+
+def test_a_file_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    def swept_once(make: Callable[..., Any]) -> Callable[..., Any]:
+        def maker(*given: Any, **options: Any) -> Any:
+            found = make(*given, **options)
+            if not made:
+                sweep(tmp_path)
+            made.append(found)
+            return found
+
+        return maker
+
+    for call in ("mkstemp", "mkdtemp"):
+        made.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tempfile.{call}", swept_once(getattr(tempfile, call)))
+            if call == "mkstemp":
+                with replacing(tmp_path / "file") as file:
+                    file.write(b"whole")
+            else:
+                with replacing_folder(tmp_path / "folder") as folder:
+                    (folder / "a").write_text("whole")
+        assert len(made) == 2
+    assert names(tmp_path) == ["a", "file", "folder"]
+
+
+def test_a_folder_is_discarded_at_once(tmp_path: Path) -> None:
+    (tmp_path / "unit").mkdir()
+    (tmp_path / "unit" / "a").write_text("damaged")
+    discard(tmp_path / "unit")
+    discard(tmp_path / "unit")  # somebody else was faster
+    assert names(tmp_path) == []
+
+
+# The disk.
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_names_reach_the_disk_before_and_after_a_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    events: list[str] = []
+
+    def noted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*given: Any, **options: Any) -> Any:
+            if name == "sync":
+                state, inner = os.fstat(given[0]), "the file"
+                if stat.S_ISDIR(state.st_mode):
+                    inner = "the folder" if os.path.samestat(state, tmp_path.stat()) else "the new folder"
+                events.append(f"sync {inner}")
+            else:
+                events.append(name)
+            return call(*given, **options)
+
+        return noting
+
+    monkeypatch.setattr("os.fsync", noted("sync", os.fsync))
+    for call in ("rename", "replace"):
+        monkeypatch.setattr(f"os.{call}", noted("rename", getattr(os, call)))
+    if kind == "file":
+        with replacing(tmp_path / "file") as file:
+            file.write(b"whole")
+        assert events == ["sync the file", "rename", "sync the folder"]
+    else:
+        with replacing_folder(tmp_path / "folder"):
+            pass
+        assert events == ["sync the new folder", "rename", "sync the folder"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_disks_that_cannot_flush_names_are_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr("os.fsync", fails_with(code))
+    names_to_disk(tmp_path)
+
+
+def test_names_that_are_lost_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", fails_with(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        names_to_disk(tmp_path)
+
+
 # Messages.
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.ELOOP, "links"),
+        (errno.EACCES, "permission"),
+    ],
+)
+def test_each_error_says_what_is_needed(tmp_path: Path, code: int, said: str) -> None:
+    with pytest.raises(StorageError, match=said), writing(tmp_path):
+        fails_with(code)()
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(StorageError, match="Too many levels of symbolic links"):
+        check_replaceable(tmp_path / "loop")
+    assert names(tmp_path) == ["loop"]
 
 
 @pytest.mark.parametrize("said", ["1000 requested and 512 written", "Not enough free space to write 8 bytes"])

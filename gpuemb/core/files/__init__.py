@@ -6,17 +6,24 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from gpuemb.core.errors import StorageError
+from gpuemb.core.files.partial import partial_file, partial_folder
 from gpuemb.core.memory import readable
 
-PARTIAL = ".partial-"  # prefix of the names of unfinished files
 FOLDER_MODE, FILE_MODE = 0o755, 0o644
+PERMISSION = "You need write permission for the folder."
+NEEDED = {  # by the error's number
+    errno.ENOSPC: "The disk is full.",
+    errno.EDQUOT: "The disk is full.",
+    errno.EFBIG: "The file is larger than the disk or the limit on files (ulimit -f) allows.",
+    errno.ELOOP: "A path through links must end at a file or folder.",
+    errno.EMFILE: "More files must be open at once than the limit allows: ulimit -n 256.",
+}
 NUMPY_SHORT = ("requested and", "Not enough free space")  # NumPy's messages on a full disk, without an errno
 
 
@@ -30,18 +37,18 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         StorageError: ``path`` is a folder or a device, the folder cannot be written, or the disk is full;
             ``path`` is unchanged.
     """
-    path = _replaceable(path)
+    path = check_replaceable(path)
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
-        try:
-            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
-                yield file
-                to_disk(file)
+        with (
+            partial_file(path.parent) as (handle, partial),
+            os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file,
+        ):
+            yield file
+            to_disk(file)
             os.chmod(partial, FILE_MODE)
             os.replace(partial, path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+            names_to_disk(path.parent)
 
 
 def check_folder(path: Path) -> None:
@@ -67,11 +74,15 @@ def check_folder(path: Path) -> None:
         )
 
 
-def _replaceable(path: Path) -> Path:
-    """Follow links; raise on a folder, device or pipe."""
+def check_replaceable(path: Path) -> Path:
+    """Return where the links of a path lead, which is nothing yet or a file.
+
+    Raises:
+        StorageError: it is a folder, a device or a pipe.
+    """
     with writing(path.parent):
         target = Path(os.path.realpath(path))
-        mode = target.stat().st_mode if target.exists() else stat.S_IFREG
+        mode = target.stat().st_mode if os.path.lexists(target) else stat.S_IFREG
     if not stat.S_ISREG(mode):
         raise StorageError(
             f"writing {path}: it is a {'folder' if stat.S_ISDIR(mode) else 'device or a pipe'}",
@@ -92,17 +103,26 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
-        try:
+        with partial_folder(path.parent) as partial:
             yield partial
             partial.chmod(FOLDER_MODE)
+            names_to_disk(partial)
             try:
                 partial.rename(path)
             except OSError:
                 if not path.is_dir():
                     raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            names_to_disk(path.parent)
+
+
+def discard(path: Path) -> None:
+    """Remove a folder or file at once: it is renamed before it is deleted.
+
+    Raises:
+        StorageError: the folder that holds it cannot be written.
+    """
+    with writing(path.parent), partial_folder(path.parent) as partial, suppress(FileNotFoundError):
+        path.rename(partial / path.name)
 
 
 @contextmanager
@@ -114,10 +134,10 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         short = error.errno is None and any(words in str(error) for words in NUMPY_SHORT)
-        full = short or error.errno in (errno.ENOSPC, errno.EDQUOT)
+        needed = NEEDED.get(errno.ENOSPC if short else error.errno or 0, PERMISSION)
         raise StorageError(
             f"writing below {folder}: {error.strerror or error}",
-            needed="The disk is full." if full else "You need write permission for the folder.",
+            needed=needed,
             remedy=f"{_free(folder)} What is finished stays; run the same command again.",
         ) from error
 
@@ -126,6 +146,21 @@ def to_disk(file: IO[Any]) -> None:
     """Flush the file to the disk: a rename must not become visible before the contents."""
     file.flush()
     os.fsync(file.fileno())
+
+
+def names_to_disk(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the file system and the permissions allow it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that one may write to, but not list
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks have no such call
+            raise
+    finally:
+        os.close(handle)
 
 
 def _free(folder: Path) -> str:
