@@ -87,6 +87,7 @@ def count(
     """
     with failing_clearly(kept="Nothing is written before all is counted."):
         from gpuemb.core import threads as workers
+        from gpuemb.core.files import check_folder, check_replaceable
         from gpuemb.core.memory import bytes_of
         from gpuemb.counts.folder import check_new
         from gpuemb.kernels.window_counts import check_window
@@ -103,6 +104,8 @@ def count(
             bytes_of(memory)
         if out is not None:
             check_new(out)
+        if glove_binary is not None:
+            check_folder(check_replaceable(glove_binary).parent)
         reading = {
             "min_count": min_count,
             "max_words": max_words,

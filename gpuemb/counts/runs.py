@@ -11,7 +11,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.files import PARTIAL, writing
+from gpuemb.core.files import writing
+from gpuemb.core.files.partial import partial_folder
 from gpuemb.core.memory import MemoryPlan
 from gpuemb.core.progress import Progress
 from gpuemb.corpus.tokens import Tokens
@@ -55,9 +56,8 @@ def count_within(
     runs = cut_documents(tokens.starts, repeats, budget)
     if len(runs) <= 1:
         return count(tokens.ids, tokens.starts, repeats)
-    place = tempfile.gettempdir() if budget.scratch is None else budget.scratch
-    with writing(Path(place)), tempfile.TemporaryDirectory(prefix=PARTIAL, dir=place) as made:
-        folder = Path(made)
+    place = Path(tempfile.gettempdir()) if budget.scratch is None else budget.scratch
+    with writing(place), partial_folder(place) as folder:
         with progress.phase("counting runs", len(runs)) as task:
             for number, (first, last) in enumerate(runs):
                 low, high = tokens.starts[first], tokens.starts[last]

@@ -14,6 +14,7 @@ from gpuemb.core.arrays import Int64
 from gpuemb.core.checks import nearest_hint
 from gpuemb.core.doors import enter_fields, whole_number
 from gpuemb.core.errors import ShapeError, VocabularyError
+from gpuemb.core.memory import tiles
 from gpuemb.core.results import one_line, shown
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.kernels.window_counts import CountedRows, Side, Weighting
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Word: TypeAlias = str | int  # its spelling, or its id
+TILE = 1 << 22  # pairs that are checked at a time
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class CountTable:
                 needed="Every word has a row.",
                 remedy="count_cooccurrences(tokens) counts a corpus.",
             )
+        check_bounds(self.rows)
 
     @property
     def nonzeros(self) -> int:
@@ -149,3 +152,48 @@ def csr_of(rows: CountedRows, values: Any) -> csr_matrix:
 
     size = len(rows.indptr) - 1
     return csr_matrix((values, rows.indices, rows.indptr), shape=(size, size))
+
+
+def check_bounds(rows: CountedRows) -> None:
+    """Check that rows point into their pairs, and pairs into the rows: kernels index by them blindly.
+
+    Raises:
+        ShapeError: one points elsewhere.
+    """
+    indptr, stored = np.asarray(rows.indptr), len(rows.indices)
+    ends = indptr.ndim == 1 and int(indptr[0]) == 0 and int(indptr[-1]) == stored == len(rows.data)
+    if not ends or (np.diff(indptr) < 0).any():
+        raise ShapeError(
+            f"counts: rows end at {int(indptr[-1])} of {stored} columns and {len(rows.data)} counts",
+            needed="indptr is where rows begin: 0 first, ascending, the number of pairs last.",
+            remedy="count_cooccurrences(tokens).rows has such rows.",
+        )
+    words = len(indptr) - 1
+    for start, stop in tiles(stored, TILE):
+        part = rows.indices[start:stop]
+        low, high = int(part.min()), int(part.max())
+        if low < 0 or high >= words:
+            raise ShapeError(
+                f"counts: columns run from {low} to {high}",
+                needed=f"Ids of {words} words run from 0 to {words - 1}.",
+                remedy="count_cooccurrences(tokens).rows has such columns.",
+            )
+
+
+def check_columns(rows: CountedRows) -> None:
+    """Check that columns ascend inside a row and every count is positive: places are found by bisection.
+
+    Raises:
+        ShapeError: they do not.
+    """
+    for start, stop in tiles(len(rows.indices), TILE):
+        part = np.asarray(rows.indices[start : stop + 1])
+        ascending = np.diff(part) > 0
+        first, last = np.searchsorted(rows.indptr, [start + 1, start + len(part)])
+        ascending[rows.indptr[first:last] - start - 1] = True  # a row begins between the two
+        if not ascending.all() or int(rows.data[start:stop].min()) < 1:
+            raise ShapeError(
+                f"counts: columns that do not ascend, or counts below 1, from pair {start} to {stop}",
+                needed="A pair of words is stored once, where it was counted.",
+                remedy="Count again.",
+            )

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, ShapeError
+from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.counts import table
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
-from gpuemb.kernels.window_counts import LARGEST_WINDOW
+from gpuemb.kernels.window_counts import LARGEST_WINDOW, CountedRows
 
 EPS = float(np.finfo(np.float64).eps)
 WORDS = 5
@@ -155,3 +157,34 @@ def test_bootstrap_samples_are_as_large_as_the_corpus_and_named_by_their_seed() 
     assert all(sample.sum() == tokens.documents for sample in samples)
     np.testing.assert_array_equal(samples[0], samples[2])
     assert (samples[0] != samples[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("indptr", "indices", "said"),
+    [
+        ([0, 1, 2, 3], [0, 1, 3], "columns run from 0 to 3"),
+        ([0, 1, 2, 3], [0, -1, 2], "columns run from -1 to 2"),
+        ([0, 2, 1, 3], [0, 1, 2], "rows end at 3 of 3"),
+        ([1, 1, 2, 3], [0, 1, 2], "rows end at 3 of 3"),
+        ([0, 1, 2, 9], [0, 1, 2], "rows end at 9 of 3 columns and 3 counts"),
+        ([0, 1, 2, 3], [0, 1], "rows end at 3 of 2 columns and 3 counts"),
+    ],
+)
+def test_rows_that_point_outside_are_refused(indptr: list[int], indices: list[int], said: str) -> None:
+    rows = CountedRows(np.array(indptr), np.array(indices, np.int32), np.ones(3, np.int64))
+    vocabulary = Vocabulary(("a", "b", "c"), np.ones(3, np.int64))
+    with pytest.raises(ShapeError, match=said):
+        Cooccurrence(rows, Fraction(1), vocabulary)
+
+
+@pytest.mark.parametrize("tile", [1, 2, 5, 10**6])
+def test_columns_are_checked_across_tiles(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "TILE", tile)
+    rows = count_cooccurrences(tokens_of([[0, 1, 4, 0, 3, 3], [2, 1, 4]], 7), 3).rows
+    table.check_columns(rows)
+    for place in range(len(rows.indices) - 1):
+        if place + 1 not in rows.indptr:
+            changed = rows.indices.copy()
+            changed[place + 1] = changed[place]
+            with pytest.raises(ShapeError, match="do not ascend"):
+                table.check_columns(CountedRows(rows.indptr, changed, rows.data))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from corpus.texts import random_tokens, tokens_of
 
 from gpuemb.core.errors import FileFormatError, StorageError, VocabularyError
+from gpuemb.core.files.checked import CHECKSUMS
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.counting import count_cooccurrences
@@ -69,6 +75,133 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(FileFormatError, match="does not hold counts"):
         Cooccurrence.load(tmp_path / "counts")
+
+
+FILES = ("indptr.npy", "indices.npy", "data.npy", "frequencies.npy", "words.json", "counts.json")
+
+
+@pytest.mark.parametrize("name", [*FILES, CHECKSUMS])
+@pytest.mark.parametrize("bit", [0, 3, 6])
+def test_a_flipped_bit_of_any_file_is_refused(name: str, bit: int, tmp_path: Path) -> None:
+    COUNTS.save(tmp_path / "counts")
+    file = tmp_path / "counts" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1 << bit
+    file.write_bytes(content)
+    with pytest.raises(FileFormatError, match=f"does not hold counts: .*{re.escape(name)}") as refusal:
+        Cooccurrence.load(tmp_path / "counts")
+    assert "Count again" in refusal.value.remedy
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", ["empty", "lost", "a pipe"])
+def test_an_empty_or_lost_file_is_refused(name: str, how: str, tmp_path: Path) -> None:
+    COUNTS.save(tmp_path / "counts")
+    file = tmp_path / "counts" / name
+    file.unlink()
+    if how == "a pipe":
+        os.mkfifo(file)
+    elif how == "empty":
+        file.touch()
+    with pytest.raises(FileFormatError, match=f"does not hold counts: {re.escape(name)}"):
+        Cooccurrence.load(tmp_path / "counts")
+
+
+def without_checksums(counts: Cooccurrence, folder: Path) -> Path:
+    """Counts as an earlier version wrote them."""
+    counts.save(folder)
+    (folder / CHECKSUMS).unlink()
+    record = json.loads((folder / "counts.json").read_text("utf-8"))
+    (folder / "counts.json").write_text(json.dumps(record | {"schema": 1}))
+    return folder
+
+
+@pytest.mark.parametrize("counts", [COUNTS, EMPTY], ids=["counts", "no pairs"])
+def test_counts_of_an_earlier_version_are_read(counts: Cooccurrence, tmp_path: Path) -> None:
+    assert_equal(Cooccurrence.load(without_checksums(counts, tmp_path / "counts")), counts)
+
+
+def test_lost_checksums_are_not_taken_for_an_earlier_version(tmp_path: Path) -> None:
+    COUNTS.save(tmp_path / "counts")
+    (tmp_path / "counts" / CHECKSUMS).unlink()
+    with pytest.raises(FileFormatError, match="its schema is 2, without checksums"):
+        Cooccurrence.load(tmp_path / "counts")
+
+
+WORDS = len(COUNTS.vocabulary)
+WRONG: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "a column beyond the words": ("indices", lambda a: put(a, 5, WORDS)),
+    "a column far beyond": ("indices", lambda a: put(a, 5, 2**30)),
+    "a column below zero": ("indices", lambda a: put(a, 5, -1)),
+    "columns that do not ascend": ("indices", lambda a: put(a, 1, a[0])),
+    "rows that begin late": ("indptr", lambda a: put(a, 0, 1)),
+    "rows that descend": ("indptr", lambda a: put(a, 3, a[2] - 1)),
+    "rows that end elsewhere": ("indptr", lambda a: put(a, -1, a[-1] - 1)),
+    "rows far outside": ("indptr", lambda a: put(a, 3, 2**60)),
+    "a count of zero": ("data", lambda a: put(a, -1, 0)),
+    "a count below zero": ("data", lambda a: put(a, 2, -5)),
+    "another dtype": ("data", lambda a: a.astype(np.float64)),
+    "two axes": ("indices", lambda a: a.reshape(-1, 1)),
+    "objects": ("data", None),
+}
+
+
+def put(array: Any, place: int, value: Any) -> Any:
+    changed = np.array(array)
+    changed[place] = value
+    return changed
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_rows_of_an_earlier_version_that_are_none_are_refused(wrong: str, tmp_path: Path) -> None:
+    folder, (name, change) = without_checksums(COUNTS, tmp_path / "counts"), WRONG[wrong]
+    file = folder / f"{name}.npy"
+    if change is None:
+        np.save(file, np.array([None] * 3), allow_pickle=True)
+    else:
+        np.save(file, change(np.load(file)))
+    with pytest.raises(FileFormatError, match="does not hold counts"):
+        Cooccurrence.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("unit", [1, 0]),
+        ("unit", ["1", "2"]),
+        ("unit", 7),
+        ("schema", 3),
+        ("dropped_tokens", "x"),
+        ("provenance", {"wimdow": 3}),
+        ("provenance", 3),
+    ],
+)
+def test_a_record_of_an_earlier_version_that_is_none_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    folder = without_checksums(COUNTS, tmp_path / "counts")
+    record = json.loads((folder / "counts.json").read_text("utf-8"))
+    (folder / "counts.json").write_text(json.dumps(record | {key: value}))
+    with pytest.raises(FileFormatError, match="does not hold counts"):
+        Cooccurrence.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("counts.json", "[]"), ("counts.json", "{}"), ("counts.json", "[" * 99_999), ("words.json", "3")],
+)
+def test_json_of_an_earlier_version_that_is_none_is_refused(name: str, text: str, tmp_path: Path) -> None:
+    folder = without_checksums(COUNTS, tmp_path / "counts")
+    (folder / name).write_text(text)
+    with pytest.raises(FileFormatError, match="does not hold counts"):
+        Cooccurrence.load(folder)
+
+
+@pytest.mark.parametrize("name", ["loop", "loop/counts", "file/counts"])
+def test_a_place_that_cannot_be_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        COUNTS.save(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop"]
 
 
 @pytest.mark.parametrize("counts", [COUNTS, EMPTY], ids=["counts", "no pairs"])
