@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.memory import MemoryPlan, readable
@@ -67,12 +67,33 @@ def expand(sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def absolute(source: str, base: Path | None = None) -> str:
+    """Return a source as it is found from everywhere: paths absolute, links followed except to pipes."""
+    if source == STANDARD_INPUT or source.startswith(DATASET):
+        return source
+    path = os.path.join(base or "", source)
+    return os.path.abspath(path) if is_pipe(path) else os.path.realpath(path)
+
+
+def is_pipe(source: str) -> bool:
+    """Whether a path is a process's open pipe, as of ``<(command)``: it can be read only once."""
+    opened = os.path.exists(source) and os.path.realpath(source).startswith(OPEN_FILES)
+    return opened and stat.S_ISFIFO(os.stat(source).st_mode)
+
+
 def fingerprint(source: str) -> str:
     """Digest of a source's bytes, independent of its path."""
+    return copy(source, None)
+
+
+def copy(source: str, file: IO[bytes] | None) -> str:
+    """Copy a source's bytes into a file, if there is one; return their digest."""
     digest = hashlib.blake2b(digest_size=16)
-    with _open(str(conversations_path(source)) if source.startswith(DATASET) else source) as file:
-        while chunk := file.read(CHUNK):
+    with _open(str(conversations_path(source)) if source.startswith(DATASET) else source) as raw:
+        while chunk := raw.read(CHUNK):
             digest.update(chunk)
+            if file is not None:
+                file.write(chunk)
     return digest.hexdigest()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.files import PARTIAL, replacing, writing
-from gpuemb.core.system.refusals import standard_input
-from gpuemb.corpus.sources import DATASET, fingerprint
+from gpuemb.core.files import replacing
+from gpuemb.core.files.partial import PARTIAL, sweep
 from gpuemb.stability.config import StudyConfig
+from gpuemb.stability.kept.embeddings import EMBEDDINGS, export
+from gpuemb.stability.kept.sources import KEPT
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import mean_of_known
 from gpuemb.stability.toml import config_to, load_config
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "study.toml"
 WORK_FOLDER = "work"
-STANDARD_INPUT = "standard-input.txt"
 WENDLANDT_NEIGHBORS = 10  # of Wendlandt (2018)
-STANDARD_RECORDS = "standard-input.jsonl"  # where a field is named
 
 
 def default_folder(config: StudyConfig) -> Path:
@@ -38,40 +36,9 @@ def default_folder(config: StudyConfig) -> Path:
     name = "standard-input" if source == "-" else source.removeprefix("dataset:")
     name = re.sub(r"[][*?]", "", Path(name).name.split(".")[0]) or "study"
     number = 1
-    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
+    while os.path.lexists(folder := Path("runs") / (name if number == 1 else f"{name}-{number}")):
         number += 1
     return folder
-
-
-def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
-    """Make the corpus one that a resumed study finds again: absolute paths, standard input kept.
-
-    Raises:
-        ConfigError: standard input differs from what this folder's study has read.
-    """
-    kept = folder / (STANDARD_RECORDS if config.text.field else STANDARD_INPUT)
-    return replace(config, corpus=tuple(_settled(source, kept) for source in config.corpus))
-
-
-def _settled(source: str, kept: Path) -> str:
-    if source.startswith(DATASET):
-        return source
-    return str(_kept_standard_input(kept) if source == "-" else Path(source).resolve())
-
-
-def _kept_standard_input(path: Path) -> Path:
-    folder, path = path.parent, path.resolve()
-    if not path.exists():
-        with replacing(path) as file:
-            shutil.copyfileobj(standard_input(), file)
-        return path
-    if fingerprint(str(path)) != fingerprint("-"):
-        raise ConfigError(
-            f"study: standard input differs from {path}",
-            needed=f"The study in {folder} was begun on another text.",
-            remedy=f"Use another --out, or go on with --config {folder / CONFIG_FILE}.",
-        )
-    return path
 
 
 def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
@@ -94,9 +61,9 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
                 remedy="Use another --out, or --extend to let the new configuration take over "
                 "and reuse what is unchanged.",
             )
-    elif folder.exists() and not folder.is_dir():
+    elif os.path.lexists(folder) and not folder.is_dir():
         raise ConfigError(
-            f"study: {folder} is a file",
+            f"study: {folder} is {'a link that leads nowhere' if folder.is_symlink() else 'a file'}",
             needed="--out is a folder.",
             remedy="Name a folder that is new or holds a study.",
         )
@@ -110,9 +77,15 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
         file.write(config_to(config))
 
 
+def sweep_study(folder: Path) -> None:
+    """Remove what processes that are gone have left unfinished in a study's folder."""
+    for place in (folder, folder / WORK_FOLDER, folder / EMBEDDINGS, *folder.glob(f"{EMBEDDINGS}/*/")):
+        sweep(place, PARTIAL)
+
+
 def _ours(name: str) -> bool:
     """Whether a study writes such a file before it writes its configuration."""
-    return name in (STANDARD_INPUT, STANDARD_RECORDS) or name.startswith(PARTIAL)
+    return name.startswith(PARTIAL) or KEPT.fullmatch(name) is not None
 
 
 def _has_results(folder: Path) -> bool:
@@ -140,11 +113,7 @@ def write_results(result: StudyResult) -> None:
     _write_table(pair_table(result), folder / "pairs.parquet")
     _write_json(summary(result), folder / "summary.json")
     _write_json(result.record, folder / "record.json")
-    with replacing(folder / "embeddings" / "words.txt", "w") as file:
-        file.write("\n".join(result.vocabulary.words) + "\n")
-    for model in result.models:
-        for name, table in zip(model.runs, model.stack.tables(), strict=True):
-            _link(table, folder / "embeddings" / model.config.name / f"{name.replace(' ', '-')}.npy")
+    export(result)
 
 
 def word_table(result: StudyResult) -> pyarrow.Table:
@@ -259,19 +228,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_nan(entry) for entry in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _link(table: Any, path: Path) -> None:
-    """Give a stored table a name that people read: a hard link, or a copy where links are impossible."""
-    source = Path(table.filename)
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.samefile(source):
-            return
-        partial = path.with_name(f"{PARTIAL}{path.name}")
-        partial.unlink(missing_ok=True)
-        try:
-            os.link(source, partial)
-        except OSError:
-            shutil.copyfile(source, partial)
-        os.replace(partial, path)

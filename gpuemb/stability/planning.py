@@ -24,7 +24,7 @@ class StudyPlan:
 
     Attributes:
         phases: one memory plan a phase.
-        disk_bytes: vectors, neighbors and counts that stay in the folder.
+        disk_bytes: what stays in the folder: vectors (as work and as embeddings), neighbors and counts.
     """
 
     phases: tuple[MemoryPlan, ...]
@@ -58,7 +58,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
         >>> print(ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000))
            889.6 MB  glove with 50000 words, 20000000 nonzeros, 100 dimensions
             38.8 MB  cross-Grams of 500 columns
-           370.0 MB  on the disk
+           470.0 MB  on the disk
     """
     config = config_of("plan", config)
     check_at_least("plan", "words", words, 2)
@@ -82,5 +82,5 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
             (words, config.neighbors), np.float64
         )
         counted = runs if model.vary == "bootstrap" else 1
-        disk += runs * (buffer((words, dim), np.float32) + neighbors) + counted * nonzeros * 12
+        disk += runs * (2 * buffer((words, dim), np.float32) + neighbors) + counted * nonzeros * 12
     return StudyPlan(tuple(phases), disk)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from gpuemb.core.files import replacing_folder, to_disk
+from gpuemb.core.files import discard
+from gpuemb.core.files.checked import damage_of, open_array, replacing_checked_folder
+from gpuemb.core.progress import SILENT, Progress
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -20,14 +21,38 @@ class Store:
     """A folder of results, one folder a unit of work, one ``.npy`` file an array.
 
     A unit appears under its name only when it is whole (it is written beside and renamed), so what
-    exists is never done again and a half-written file is never read.
+    exists is never done again and a half-written file is never read. Its checksums are compared when it is
+    first asked for; what was damaged since is done again.
+
+    Attributes:
+        folder: holds the units.
+        progress: told of damaged units.
+        damaged: files that were found damaged.
+        whole: units that need not be read again.
     """
 
     folder: Path
+    progress: Progress = SILENT
+    damaged: list[str] = field(default_factory=list)
+    whole: set[Path] = field(default_factory=set)
 
     def has(self, kind: str, digest: str) -> bool:
-        """Whether the unit is finished."""
-        return self.path(kind, digest).is_dir()
+        """Whether the unit is finished and whole; a damaged one is removed.
+
+        Raises:
+            StorageError: it may not be read, or not be removed.
+        """
+        path = self.path(kind, digest)
+        if not path.is_dir():
+            return False
+        damage = "" if path in self.whole else damage_of(path)
+        if damage:
+            self.progress.note(f"{path} is damaged, and is done again: {damage}")
+            self.damaged.append(f"{path.name}: {damage}")
+            discard(path)
+            return False
+        self.whole.add(path)
+        return True
 
     def path(self, kind: str, digest: str) -> Path:
         """Folder of the unit."""
@@ -40,16 +65,10 @@ class Store:
             StorageError: they cannot be written; nothing half-written stays.
         """
         path = self.path(kind, digest)
-        if not path.is_dir():
+        if not self.has(kind, digest):
             arrays = compute()
-            with replacing_folder(path) as partial:
+            with replacing_checked_folder(path) as files:
                 for name, array in arrays.items():
-                    with open(partial / f"{name}.npy", "wb") as file:
-                        np.save(file, array, allow_pickle=False)
-                        to_disk(file)
-        return {file.stem: _map(file) for file in sorted(path.glob("*.npy"))}
-
-
-def _map(file: Path) -> NDArray[Any]:
-    mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    return mapped
+                    files.array(name, array)
+            self.whole.add(path)
+        return {file.stem: open_array(file) for file in sorted(path.glob("*.npy"))}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core import threads as workers
+from gpuemb.core.arithmetic import arithmetic
 from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
@@ -29,7 +30,8 @@ from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
-from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, settle_sources, write_results
+from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
+from gpuemb.stability.kept.sources import settle_sources
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, model_result
 from gpuemb.stability.result import ModelResult, StudyResult
@@ -87,7 +89,9 @@ def study(
     with workers.limit(threads):
         config = settle_sources(config, folder)
         claim(folder, config, extend=extend)
-        work = _Study(config, Store(folder / WORK_FOLDER), choose(device, STUDY_KERNELS), Record(), progress)
+        sweep_study(folder)
+        store = Store(folder / WORK_FOLDER, progress)
+        work = _Study(config, store, choose(device, STUDY_KERNELS), Record(), progress)
         return work.run(folder)
 
 
@@ -115,6 +119,8 @@ class _Study:
             seeds={model.name: list(model.seeds) for model in self.config.models},
             unicode=UNICODE_VERSION,
             tokenizer=self.config.text.tokenizer,
+            arithmetic=arithmetic(),
+            done_again=self.store.damaged,
         )
         result = StudyResult(
             folder,
@@ -263,9 +269,13 @@ class _Study:
 
 
 def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
-    """Equal for two seeds where the seed changes nothing: PPMI-SVD without bootstrap is trained once."""
+    """Equal for two seeds where the seed changes nothing: PPMI-SVD without bootstrap is trained once.
+
+    Sums of floating numbers have other bits on another kind of processor, so its vectors are others.
+    """
     varies = isinstance(model.recipe, GloVe) and model.vary != "bootstrap"
     return digest_of(
+        arithmetic(),
         counts_key,
         model.recipe.kind,
         asdict(model.recipe),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +16,12 @@ from gpuemb.core.errors import ConfigError, FileFormatError
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.folder import (
     CONFIG_FILE,
-    STANDARD_INPUT,
     WORK_FOLDER,
     claim,
     default_folder,
-    settle_sources,
+    sweep_study,
 )
+from gpuemb.stability.kept.sources import DIGEST, KEPT_INPUT, settle_sources
 from gpuemb.stability.toml import load_config
 from gpuemb.training.recipes import PPMISVD, GloVe
 
@@ -124,6 +127,36 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "precious"
 
 
+@pytest.mark.parametrize("target", ["loop", "nowhere"])
+def test_a_link_to_nothing_is_no_folder(tmp_path: Path, target: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / target)
+    with pytest.raises(ConfigError, match="is a link that leads nowhere"):
+        claim(tmp_path / "loop", CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
+def test_what_killed_processes_left_in_a_study_is_swept(tmp_path: Path) -> None:
+    begin(tmp_path, CONFIG)
+    places = [tmp_path, tmp_path / WORK_FOLDER, tmp_path / "embeddings", tmp_path / "embeddings" / "glove"]
+    for place in places:
+        place.mkdir(exist_ok=True)
+    kept = set(tmp_path.rglob("*"))
+    for place in places:
+        (place / ".partial-abc").write_text("half")
+        (place / ".partial-unit").mkdir()
+        (place / ".partial-unit" / "v.npy").write_text("half")
+    sweep_study(tmp_path)
+    assert set(tmp_path.rglob("*")) == kept
+
+
+def test_what_killed_processes_left_elsewhere_stays(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    (tmp_path / ".partial-download").write_text("precious")
+    with pytest.raises(ConfigError, match="holds files that are not a study's"):
+        claim(tmp_path, CONFIG)
+    assert len(contents(tmp_path)) == 2
+
+
 def test_what_a_killed_claim_left_does_not_stand_in_the_way(tmp_path: Path) -> None:
     (tmp_path / ".partial-abc").write_text("half")
     claim(tmp_path, CONFIG)
@@ -145,8 +178,9 @@ def test_standard_input_is_kept_and_read_again(tmp_path: Path, monkeypatch: pyte
     config = replace(CONFIG, corpus=("-", "/nowhere/b.txt"))
     type_in(monkeypatch, b"a b\n\xff")
     first = settle_sources(config, tmp_path)
-    assert first.corpus == (str((tmp_path / STANDARD_INPUT).resolve()), "/nowhere/b.txt")
-    assert contents(tmp_path) == {STANDARD_INPUT: b"a b\n\xff"}
+    assert first.corpus == (str((tmp_path / KEPT_INPUT).resolve()), "/nowhere/b.txt")
+    assert set(contents(tmp_path)) == {KEPT_INPUT, KEPT_INPUT + DIGEST}
+    assert contents(tmp_path)[KEPT_INPUT] == b"a b\n\xff"
     begin(tmp_path, first)
     monkeypatch.setattr(sys, "stdin", None)
     assert settle_sources(load_config(tmp_path / CONFIG_FILE), tmp_path) == first
@@ -163,7 +197,49 @@ def test_the_same_standard_input_is_the_same_study_and_another_is_refused(
     type_in(monkeypatch, b"a c\n")
     with pytest.raises(ConfigError, match="standard input differs"):
         settle_sources(config, tmp_path)
-    assert contents(tmp_path) == {STANDARD_INPUT: b"a b\n"}
+    assert contents(tmp_path)[KEPT_INPUT] == b"a b\n"
+
+
+@pytest.mark.parametrize("name", [KEPT_INPUT, KEPT_INPUT + DIGEST])
+@pytest.mark.parametrize("how", ["standard input", "the kept file"])
+def test_a_kept_text_that_was_changed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, how: str
+) -> None:
+    config = replace(CONFIG, corpus=("-",))
+    type_in(monkeypatch, b"a b\n")
+    first = settle_sources(config, tmp_path)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[1] ^= 0x81
+    (tmp_path / name).write_bytes(content)
+    type_in(monkeypatch, b"a b\n")
+    with pytest.raises(FileFormatError, match="was changed or damaged"):
+        settle_sources(config if how == "standard input" else first, tmp_path)
+    (tmp_path / (KEPT_INPUT + DIGEST)).unlink()  # of an earlier version
+    assert settle_sources(first, tmp_path) == first
+
+
+@contextmanager
+def piped(text: bytes) -> Iterator[str]:
+    """A path as of ``<(command)``, which gives a text once."""
+    reader, writer = os.pipe()
+    os.write(writer, text)
+    os.close(writer)
+    yield f"/dev/fd/{reader}"
+    os.close(reader)
+
+
+def test_a_pipe_is_kept_as_standard_input_is(tmp_path: Path) -> None:
+    with piped(b"a b\n") as first, piped(b"c d\n") as second:
+        settled = settle_sources(replace(CONFIG, corpus=("/nowhere/a", first, second)), tmp_path)
+    kept = [tmp_path / f"pipe-{number}.txt" for number in (1, 2)]
+    assert settled.corpus == ("/nowhere/a", *(str(path.resolve()) for path in kept))
+    assert [path.read_bytes() for path in kept] == [b"a b\n", b"c d\n"]
+    begin(tmp_path, settled)
+    assert settle_sources(load_config(tmp_path / CONFIG_FILE), tmp_path) == settled
+    with piped(b"a b\n") as first, piped(b"c d\n") as second:
+        assert settle_sources(replace(CONFIG, corpus=("/nowhere/a", first, second)), tmp_path) == settled
+    with piped(b"x y\n") as other, pytest.raises(ConfigError, match=r"/dev/fd/\d+ differs from"):
+        settle_sources(replace(CONFIG, corpus=("/nowhere/a", other)), tmp_path)
 
 
 def test_a_study_without_standard_input_does_not_touch_it(

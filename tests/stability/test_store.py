@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gpuemb.core.files.checked import CHECKSUMS
+from gpuemb.core.progress import SILENT
+from gpuemb.stability import store as store_module
 from gpuemb.stability.store import Store
 
 
@@ -67,6 +71,65 @@ def test_what_a_killed_process_left_is_not_read(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert not store.has("counts", "d")
     assert store.unit("counts", "d", lambda: {"v": np.ones(1)})["v"].tolist() == [1]
+
+
+class Notes:
+    """A progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    phase = SILENT.phase
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.mark.parametrize("name", ["v.npy", "w.npy", CHECKSUMS])
+@pytest.mark.parametrize("how", ["flipped", "cut", "empty", "lost", "without checksums"])
+def test_a_damaged_unit_is_done_again_and_said_to_be(tmp_path: Path, name: str, how: str) -> None:
+    arrays = {"v": np.arange(100), "w": np.ones(3)}
+    Store(tmp_path).unit("counts", "d", lambda: arrays)
+    file = tmp_path / "counts-d" / name
+    content = bytearray(file.read_bytes())
+    if how == "flipped":
+        content[-7] ^= 4
+        file.write_bytes(content)
+    elif how in ("cut", "empty"):
+        os.truncate(file, len(content) // 2 if how == "cut" else 0)
+    else:
+        (file if how == "lost" else file.with_name(CHECKSUMS)).unlink()
+    notes, computed = Notes(), []
+
+    def compute() -> Any:
+        computed.append(1)
+        return arrays
+
+    store = Store(tmp_path, notes)
+    assert not store.has("counts", "d")
+    found = store.unit("counts", "d", compute)
+    assert computed == [1]
+    np.testing.assert_array_equal(found["v"], arrays["v"])
+    assert "counts-d is damaged, and is done again" in "".join(notes.notes)
+    assert len(notes.notes) == len(store.damaged) == 1
+    assert Store(tmp_path).has("counts", "d")
+    assert [path.name for path in tmp_path.iterdir()] == ["counts-d"]
+
+
+def test_a_unit_is_read_whole_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path).unit("counts", "d", lambda: {"v": np.arange(3)})
+    read: list[Path] = []
+
+    def damage_of(path: Path) -> str:
+        read.append(path)
+        return ""
+
+    monkeypatch.setattr(store_module, "damage_of", damage_of)
+    store = Store(tmp_path)
+    for _ in range(3):
+        assert store.has("counts", "d")
+        store.unit("counts", "d", never)
+    assert len(read) == 1
 
 
 def test_work_that_another_process_finished_meanwhile_stays(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 from collections import defaultdict
@@ -18,9 +19,11 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from corpus.texts import random_documents, random_text
+from slow import cases
 from tolerances import EPS64
 
 from gpuemb.core.errors import ConfigError, StorageError
+from gpuemb.core.files.checked import same_bytes
 from gpuemb.corpus.tokens import read_corpus
 from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.files import load
@@ -302,6 +305,105 @@ def test_an_interrupted_study_keeps_what_is_finished_and_resumes_to_the_same_bit
     assert_same_study(folder, finished.folder)
 
 
+def flip(file: Path) -> None:
+    """Flip one bit of the last number: that of small ids, of counts, of mantissas."""
+    content = bytearray(file.read_bytes())
+    content[-4 if file.stem in ("ids", "indices", "vectors") else -8] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    cases(
+        "tokens/ids",
+        "vectors/vectors",
+        slow=["tokens/starts", "counts/indices", "neighbors/ids", "comparison/pairs"],
+    ),
+)
+def test_a_flipped_bit_in_finished_work_changes_no_result(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path, damaged: str
+) -> None:
+    unit, array = damaged.split("/")
+    folder, bars = tmp_path / "study", Bars()
+    shutil.copytree(finished.folder, folder)
+    for path in folder.glob(f"work/{unit}-*"):
+        flip(path / f"{array}.npy")
+    if unit == "counts":  # are read only to train
+        for path in folder.glob("work/vectors-*"):
+            shutil.rmtree(path)
+    study(config, out=folder, threads=1, progress=bars)  # type: ignore[arg-type]
+    assert_same_study(folder, finished.folder)
+    said = [note for note in bars.notes if f"{unit}-" in note]
+    assert said
+    assert all(f"{array}.npy holds other bytes" in note for note in said)
+    assert len(json.loads((folder / "record.json").read_text("utf-8"))["done_again"]) == len(said)
+    counted = {name: total for name, total in bars.totals.items() if total is not None}
+    assert {name: bars.done[name] for name in counted} == counted
+
+
+def test_another_kind_of_processor_trains_again_and_reads_and_counts_nothing_again(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder)
+    monkeypatch.setattr(study_module, "arithmetic", lambda: {"compiled_for": "another"})
+    forbid(monkeypatch, "read_corpus", "count_for_run")
+    training = Training(monkeypatch)
+    study(config, out=folder, threads=1)
+    assert training.calls == 6
+    assert json.loads((folder / "record.json").read_text("utf-8"))["arithmetic"]["compiled_for"] == "another"
+    monkeypatch.undo()
+    forbid(monkeypatch, *WORK)  # back on the first machine
+    study(config, out=folder, threads=1)
+
+
+def exported(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder / "embeddings")) for path in folder.rglob("embeddings/*/*"))
+
+
+def test_an_exported_table_that_somebody_changes_changes_no_result(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder)
+    table = folder / "embeddings" / "glove" / "seed-0.npy"
+    rows = np.load(table, mmap_mode="r+")
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows.flush()
+    linked = folder / "embeddings" / "glove" / "seed-1.npy"  # as an earlier version wrote it
+    source = next(path for path in folder.glob("work/vectors-*/*.npy") if same_bytes(path, linked))
+    linked.unlink()
+    os.link(source, linked)
+    study(config, out=folder, threads=1)
+    assert_same_study(folder, finished.folder)
+    assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_nlink > 1] == []
+
+
+def test_no_old_table_stands_beside_new_words(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder)
+    (folder / "embeddings" / "glove" / "mine.npy").write_text("precious")
+    fewer = (replace(MODELS[0], seeds=(0, 7)), replace(MODELS[1], name="small"))
+    other = replace(config, text=TextConfig(min_count=20), models=fewer)
+
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfileobj", fail)
+        with pytest.raises(KeyboardInterrupt):
+            study(other, out=folder, extend=True, threads=1)
+    assert exported(folder) == ["glove/mine.npy"]
+    result = study(other, out=folder, extend=True, threads=1)
+    assert len(result.vocabulary) < len(finished.vocabulary)
+    tables = ["glove/seed-0.npy", "glove/seed-7.npy", *(f"small/bootstrap-{seed}.npy" for seed in range(3))]
+    assert exported(folder) == ["glove/mine.npy", *tables]
+    for table in tables:
+        assert len(np.load(folder / "embeddings" / table)) == len(result.vocabulary)
+
+
 @pytest.mark.parametrize("lost", [(0,), (1,), (0, 1, 2)])
 def test_lists_have_the_same_bits_whether_or_not_the_run_before_has_its_own(
     finished: StudyResult,
@@ -447,7 +549,7 @@ def test_changed_text_is_read_and_trained_again(tmp_path: Path, monkeypatch: pyt
 def test_the_plan_knows_the_bytes_that_stay(finished: StudyResult, corpus: Path, tmp_path: Path) -> None:
     asked = StudyConfig((str(corpus),), models=MODELS[:1], neighbors=K)
     folder = study(asked, out=tmp_path / "study").folder
-    sizes = {path: np.load(path).nbytes for path in (folder / "work").glob("*/*.npy")}
+    sizes = {path: np.load(path).nbytes for path in folder.glob("*/*/*.npy")}
     stay = {
         ("vectors", "vectors"),
         ("neighbors", "ids"),
@@ -456,7 +558,9 @@ def test_the_plan_knows_the_bytes_that_stay(finished: StudyResult, corpus: Path,
         ("counts", "data"),
     }
     kept = sum(
-        size for path, size in sizes.items() if (path.parent.name.partition("-")[0], path.stem) in stay
+        size
+        for path, size in sizes.items()
+        if "embeddings" in path.parts or (path.parent.name.partition("-")[0], path.stem) in stay
     )
     nonzeros = next(np.load(path).size for path in sizes if path.stem == "indices")
     words = len(finished.vocabulary)

@@ -1,0 +1,45 @@
+"""Trained tables under names that people read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from gpuemb.core.files import replacing, writing
+from gpuemb.core.files.checked import same_bytes
+from gpuemb.stability.result import StudyResult
+
+EMBEDDINGS = "embeddings"  # folder in that of a study
+RUN = re.compile(r"(seed|bootstrap|half)-\d+[ab]?\.npy")  # what a study calls a run's table
+
+
+def export(result: StudyResult) -> None:
+    """Copy each run's table, and list the words of their rows.
+
+    Tables of other words or other runs go first: at no time does an old table stand beside new words. What
+    stands in the folder is a copy, so that whoever changes it changes nothing that a study reads.
+    """
+    folder = result.folder / EMBEDDINGS
+    tables = {
+        folder / model.config.name / f"{name.replace(' ', '-')}.npy": Path(table.filename)
+        for model in result.models
+        for name, table in zip(model.runs, model.stack.tables(), strict=True)
+    }
+    kept = set[Path]()
+    with writing(folder):
+        for path in sorted(folder.glob("*/*.npy")):
+            source = tables.get(path)
+            if source is not None and not path.samefile(source) and same_bytes(path, source):
+                kept.add(path)
+            elif RUN.fullmatch(path.name):
+                path.unlink()
+                with suppress(OSError):  # it holds other files
+                    path.parent.rmdir()
+    with replacing(folder / "words.txt", "w") as file:
+        file.write("\n".join(result.vocabulary.words) + "\n")
+    for path, source in tables.items():
+        if path not in kept:
+            with replacing(path) as file, source.open("rb") as table:
+                shutil.copyfileobj(table, file)

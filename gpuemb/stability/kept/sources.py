@@ -1,0 +1,75 @@
+"""The corpus of a study as a resumed one finds it again; what can be read only once is kept."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from gpuemb.core.errors import ConfigError, FileFormatError
+from gpuemb.core.files import replacing
+from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, absolute, copy, fingerprint, is_pipe
+from gpuemb.stability.config import StudyConfig
+
+KEPT_INPUT = "standard-input.txt"
+KEPT_RECORDS = "standard-input.jsonl"  # where a field is named
+KEPT = re.compile(r"(standard-input|pipe-\d+)\.[^/]*")  # names of kept texts, and of their digests
+DIGEST = ".blake2b"  # ending of the digest of a kept text
+
+
+def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
+    """Make the corpus one that a resumed study finds again: absolute paths; standard input and pipes kept.
+
+    Raises:
+        ConfigError: standard input or a pipe differs from what this folder's study has read.
+        FileFormatError: a kept text was changed.
+    """
+    settled = []
+    for number, source in enumerate(config.corpus):
+        if source == STANDARD_INPUT:
+            source = _kept(source, folder / (KEPT_RECORDS if config.text.field else KEPT_INPUT), folder)
+        elif is_pipe(source):
+            ending = "".join(Path(source).suffixes) or ".txt"
+            source = _kept(source, folder / f"pipe-{number}{ending}", folder)
+        elif not source.startswith(DATASET):
+            source = absolute(source)
+            _check_unchanged(Path(source), folder)
+        settled.append(source)
+    return replace(config, corpus=tuple(settled))
+
+
+def _kept(source: str, path: Path, folder: Path) -> str:
+    path = Path(os.path.realpath(path))
+    if not path.exists():
+        with replacing(path) as file:
+            digest = copy(source, file)
+            with replacing(_digest_of(path), "w") as note:
+                note.write(digest)
+        return str(path)
+    _check_unchanged(path, folder)
+    if fingerprint(str(path)) != fingerprint(source):
+        name = "standard input" if source == STANDARD_INPUT else source
+        raise ConfigError(
+            f"study: {name} differs from {path}",
+            needed=f"The study in {folder} was begun on another text.",
+            remedy=f"Use another --out, or go on with --config {folder / 'study.toml'}.",
+        )
+    return str(path)
+
+
+def _check_unchanged(path: Path, folder: Path) -> None:
+    """Compare a kept text with its digest; a text that is not this study's has none."""
+    note = _digest_of(path)
+    if path.parent != Path(os.path.realpath(folder)) or not KEPT.fullmatch(path.name) or not note.exists():
+        return
+    if note.read_bytes() != fingerprint(str(path)).encode():
+        raise FileFormatError(
+            f"study: {path} or {note.name} was changed or damaged",
+            needed="The study goes on only with the text that it has read.",
+            remedy=f"Use another --out; or remove {note} to go on with the text as it is now.",
+        )
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_name(path.name + DIGEST)
