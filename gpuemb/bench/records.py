@@ -15,6 +15,7 @@ from gpuemb.bench.workloads.work import Work
 from gpuemb.core.device import Device
 from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files import replacing
+from gpuemb.core.files.whole import read_text
 
 SCHEMA = 1
 CEILINGS_FILE = "ceilings"
@@ -210,7 +211,7 @@ def read_json(path: Path) -> dict[str, Any]:
         StorageError, FileFormatError: see :func:`read_records`.
     """
     try:
-        mapping = json.loads(path.read_text("utf-8"))
+        mapping = json.loads(read_text(path))
     except OSError as error:
         raise StorageError(
             f"bench: {path} cannot be read: {error.strerror}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +12,13 @@ import typer
 
 from gpuemb.cli.terminal import say
 from gpuemb.core.errors import ConfigError
+from gpuemb.corpus.sources import absolute
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import ModelConfig, StudyConfig
-from gpuemb.stability.toml import config_from, load_config
+from gpuemb.stability.toml import config_from, read_mapping
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
 
+DIGITS = 40  # of a seed
 _KINDS = ", ".join(RECIPES)
 
 
@@ -147,11 +149,11 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
         )
     mapping: dict[str, Any] = {}
     if file is not None:
-        load_config(file)  # checked as it stands, so that a mistake in it is named as its own
-        mapping = tomllib.loads(file.read_text("utf-8"))
+        mapping = read_mapping(file)
+        config_from(mapping, file.parent)  # checked as it stands, so that a mistake in it is named as its own
     base = file.parent if file is not None else Path()
     if flags.corpus:
-        mapping["corpus"] = [_from_here(source) for source in flags.corpus]
+        mapping["corpus"] = [absolute(source) for source in flags.corpus]
     measures = list(flags.measure) or None
     _override(mapping, {"neighbors": flags.neighbors, "title": flags.title, "measures": measures})
     _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
@@ -200,10 +202,10 @@ def _model(entry: dict[str, Any], flags: StudyFlags) -> dict[str, Any]:
 
 def _parse_seeds(text: str) -> int | list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
+    if not all(part.isdecimal() and len(part) <= DIGITS for part in parts):
         raise ConfigError(
-            f"study: --seeds {text}",
-            needed="A number of runs or a list of whole numbers is needed.",
+            f"study: --seeds {text if len(text) < DIGITS else f'of {len(text)} characters'}",
+            needed=f"A number of runs or a list of whole numbers of at most {DIGITS} digits is needed.",
             remedy="--seeds 5, or --seeds 0,7,42",
         )
     if text.strip() == "1":
@@ -220,8 +222,4 @@ def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 def _tokenizer_from_here(name: str | None) -> str | None:
-    return str(Path(name).resolve()) if name is not None and is_file(name) else name
-
-
-def _from_here(source: str) -> str:
-    return source if source == "-" or source.startswith("dataset:") else str(Path(source).resolve())
+    return os.path.realpath(name) if name is not None and is_file(name) else name

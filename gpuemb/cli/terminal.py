@@ -221,6 +221,7 @@ def _unforeseen(error: Exception) -> GpuembError:
 def shown(path: Path) -> str:
     """A path as a person would type it from here."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path.resolve())
+        absolute = path.resolve()
+    except RuntimeError:  # a link that leads to itself
+        absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)

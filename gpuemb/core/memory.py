@@ -129,7 +129,7 @@ def bytes_of(size: str | int) -> int:
     Raises:
         ConfigError: it is not a size.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(size).strip())
+    found = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?) ?([kMGT]?)B?", str(size).strip())
     if found is None:
         raise ConfigError(
             f"memory: {size!r} is not a size",

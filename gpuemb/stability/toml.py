@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 from gpuemb.core.checks import check_choice, nearest_hint
 from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.core.files.whole import read_text
 from gpuemb.core.results import shown
+from gpuemb.corpus.sources import absolute
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
+LARGEST = 1_000_000  # bytes of a study's file
 MODEL_KEYS = ("kind", "seeds", "vary", "name")
 
 
@@ -45,21 +48,30 @@ def load_config(path: str | Path) -> StudyConfig:
         >>> ge.load_config("study.toml").models[0].seeds
         (0, 1, 2)
     """
+    return config_from(read_mapping(path), Path(path).parent)
+
+
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        StorageError: it cannot be read, is no file, or has more than a megabyte.
+        FileFormatError: it is not TOML; the line is named.
+    """
     try:
-        mapping = tomllib.loads(Path(path).read_text("utf-8"))
+        return tomllib.loads(read_text(path, most=LARGEST))
     except OSError as error:
         raise StorageError(
             f"config: {path} cannot be read: {error.strerror}",
-            needed="A TOML file that you may read is needed.",
-            remedy="Check the path.",
+            needed="A TOML file of at most a megabyte is needed, that you may read.",
+            remedy="Check the path; the output of a pipe is written to a file first.",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, UTF-8, or an integer of 5,000 digits
         raise FileFormatError(
             f"config: {path} is not TOML: {error}",
             needed="See https://toml.io for the format.",
             remedy="Strings need quotes; a model is a [[models]] table.",
         ) from error
-    return config_from(mapping, Path(path).parent)
 
 
 def config_of(where: str, given: Any) -> StudyConfig:
@@ -97,7 +109,7 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
             needed="A path or a list of paths is needed.",
             remedy='corpus = ["my.txt"]',
         )
-    given["corpus"] = tuple(_absolute(os.fspath(entry), base) for entry in sources)
+    given["corpus"] = tuple(absolute(os.fspath(entry), base) for entry in sources)
     for name, kind in (("text", TextConfig), ("counts", CountsConfig)):
         if name in given:
             given[name] = _table(name, given[name], kind)
@@ -134,12 +146,8 @@ def config_to(config: StudyConfig) -> str:
     return tomli_w.dumps(mapping)
 
 
-def _absolute(source: str, base: Path) -> str:
-    return source if source == "-" or source.startswith("dataset:") else str((base / source).resolve())
-
-
 def _absolute_tokenizer(name: str, base: Path) -> str:
-    return str((base / name).resolve()) if is_file(name) else name
+    return os.path.realpath(base / name) if is_file(name) else name
 
 
 def _model(entry: Any) -> ModelConfig:

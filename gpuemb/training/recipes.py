@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -56,6 +57,7 @@ class GloVe:
         for name in ("x_max", "learning_rate"):
             _check_positive("GloVe", name, getattr(self, name))
         check_at_least("GloVe", "alpha", self.alpha, 0)
+        _check_finite("GloVe", self, ("x_max", "alpha", "learning_rate"))
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class PPMISVD:
         check_at_least("PPMISVD", "power", self.power, 0)
         check_at_least("PPMISVD", "shift", self.shift, 1)
         _check_positive("PPMISVD", "smoothing", self.smoothing)
+        _check_finite("PPMISVD", self, ("power", "shift", "smoothing"))
 
 
 LARGEST_SEEDS = 10_000  # of a single call; more is a mistake, such as a corpus given for them
@@ -154,3 +157,13 @@ def _check_positive(where: str, name: str, value: float) -> None:
             needed=f"{name} must be above 0.",
             remedy=f"Leave {name} out to use the default.",
         )
+
+
+def _check_finite(where: str, recipe: object, names: Iterable[str]) -> None:
+    for name in names:
+        if math.isinf(getattr(recipe, name)):
+            raise ConfigError(
+                f"{where}: {name} = {getattr(recipe, name)}",
+                needed=f"{name} must be finite.",
+                remedy=f"Leave {name} out to use the default.",
+            )

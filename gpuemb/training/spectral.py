@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core.arrays import Float32
+from gpuemb.core.errors import NonFiniteError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.counts.block_lanczos import BLOCK, LEAST_BLOCKS, MOST
 from gpuemb.counts.cooccurrence import Cooccurrence
@@ -18,13 +19,21 @@ def train_ppmi_svd(counts: Cooccurrence, recipe: PPMISVD) -> Float32:
 
     Raises:
         ConfigError: fewer words than dimensions.
+        NonFiniteError: the power is so large that vectors leave float32.
 
     Cost: some ``10·d`` products with the sparse matrix, ``2·nonzeros`` flops each, in float32.
     Source: Levy, Goldberg and Dagan (2015).
     """
     matrix = ppmi(counts, shift=recipe.shift, smoothing=recipe.smoothing)
     factors = truncated_svd(matrix, recipe.dim)
-    rows: Float32 = (factors.left * factors.singular**recipe.power).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # found below
+        rows: Float32 = (factors.left * factors.singular**recipe.power).astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise NonFiniteError(
+            f"ppmi-svd: power = {recipe.power} of singular values to {factors.singular.max():.3g}",
+            needed="The vectors must stay inside float32.",
+            remedy="Lower power; 0.5 is the default.",
+        )
     rows[np.diff(matrix.indptr) == 0] = 0  # a word without any pair has no vector
     return rows
 

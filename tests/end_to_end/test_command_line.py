@@ -203,6 +203,8 @@ def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
         (("--model", "ppmi-svd", "--vary", "order"), "ppmi-svd can vary bootstrap"),
         (("--seeds", "many"), "--seeds 5, or --seeds 0,7,42"),
         (("--seeds", "1"), "at least two different seeds"),
+        (("--seeds", "1000000000000"), "From one to 10,000 runs"),
+        (("--seeds", "9" * 5000), "at most 40 digits"),
         (("--dim", "0"), "--dim must be at least 1"),
         (("--dim", "ten"), "Invalid value for '--dim'"),
         (("--window", "26"), "up to window 25"),

@@ -68,6 +68,7 @@ def test_a_budget_changes_no_count_and_leaves_no_file(text: Path) -> None:
         (["--out", "c", "--side", "up"], USAGE, "--side up"),
         (["--out", "c", "--weighting", "harmonics"], USAGE, "Did you mean harmonic?"),
         (["--out", "c", "--memory", "much"], USAGE, "'much' is not a size"),
+        (["--out", "c", "--memory", "9" * 400 + "TB"], USAGE, "is not a size"),
         (["--out", "c", "--memory", "1kB"], FAILED, "but may use 1.0 kB"),
         (["--out", "c", "--min-count", "100000"], FAILED, "lower --min-count"),
         (["--out", "."], FAILED, "exists"),

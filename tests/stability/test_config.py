@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
-from gpuemb.stability.toml import config_from, config_to, load_config
+from gpuemb.stability.toml import LARGEST, config_from, config_to, load_config
 from gpuemb.training.recipes import PPMISVD, GloVe
 
 POSITIVE = st.floats(min_value=1e-3, max_value=1e3)
@@ -55,6 +56,26 @@ STUDIES = st.builds(
     models=models(),
     neighbors=st.integers(1, 99),
     title=st.text(max_size=20),
+)
+
+
+ENDLESS = (
+    "seeds = 1000000000000",
+    "seeds = 1e12",
+    "seeds = inf",
+    "seeds = nan",
+    "seeds = [true]",
+    "seeds = [0, true]",
+    "seeds = [0, 1e3]",
+    "x_max = inf",
+    "x_max = -inf",
+    "alpha = inf",
+    "alpha = nan",
+    "learning_rate = inf",
+    "dim = inf",
+    "dim = 8.0",
+    "epochs = nan",
+    "epochs = true",
 )
 
 
@@ -184,6 +205,15 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, text: str, key: str, n
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = [0, 0, 1]',
         'corpus = "a"\n[[models]]\nkind = "glove"\nseeds = [0, -1]',
         'corpus = "a"\n[[models]]\nkind = "glove"\n[[models]]\nkind = "glove"',
+        *(f'corpus = "a"\n[[models]]\nkind = "glove"\n{line}' for line in ENDLESS),
+        'corpus = "a"\n[[models]]\nkind = "ppmi-svd"\npower = inf',
+        'corpus = "a"\n[[models]]\nkind = "ppmi-svd"\nshift = inf',
+        'corpus = "a"\nneighbors = inf',
+        'corpus = "a"\nneighbors = nan',
+        'corpus = "a"\n[counts]\nwindow = inf',
+        'corpus = "a"\n[counts]\nwindow = 2.5',
+        'corpus = "a"\n[text]\nmin_count = inf',
+        'corpus = "a"\n[text]\nmax_words = 1e9',
     ],
 )
 def test_values_that_make_no_study_are_refused(tmp_path: Path, text: str) -> None:
@@ -210,6 +240,35 @@ def test_two_models_need_two_names() -> None:
 def test_whole_numbers_stand_for_floating_ones(tmp_path: Path) -> None:
     config = read(tmp_path, 'corpus = "a"\n[[models]]\nkind = "glove"\nx_max = 10')
     assert config.models[0].recipe == GloVe(x_max=10.0)
+
+
+@pytest.mark.parametrize("seeds", [10**12, 10**30, 1e12, range(10**12)], ids=repr)
+def test_a_list_of_seeds_is_bounded_before_it_is_made(seeds: Any) -> None:
+    with pytest.raises(ConfigError, match="seeds = "):
+        ModelConfig(GloVe(), seeds=seeds)
+
+
+@pytest.mark.parametrize("path", ["pipe.toml", "/dev/zero", "/dev/random", "folder.toml", "large.toml"])
+def test_what_is_no_small_file_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.toml")
+    Path("folder.toml").mkdir()
+    with open("large.toml", "wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(StorageError, match="cannot be read") as refusal:
+        load_config(path)
+    assert "at most a megabyte" in refusal.value.needed
+
+
+@pytest.mark.parametrize(
+    "text", ["seeds = " + "9" * 5000, "a = " + "[" * 100_000, 'a = "\xff"', "a = 1e", "\0"], ids=range(5)
+)
+def test_what_cannot_be_toml_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "study.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(FileFormatError, match="is not TOML"):
+        load_config(tmp_path / "study.toml")
 
 
 def test_a_file_that_is_not_toml_names_the_line(tmp_path: Path) -> None:

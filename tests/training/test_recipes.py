@@ -27,6 +27,12 @@ from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe, Recipe, check_vary
         (PPMISVD, {"power": math.nan}),
         (PPMISVD, {"shift": 0.5}),
         (PPMISVD, {"smoothing": 0.0}),
+        (GloVe, {"x_max": math.inf}),
+        (GloVe, {"alpha": math.inf}),
+        (GloVe, {"learning_rate": math.inf}),
+        (PPMISVD, {"power": math.inf}),
+        (PPMISVD, {"shift": math.inf}),
+        (PPMISVD, {"smoothing": math.inf}),
     ],
 )
 def test_impossible_values_are_refused_by_name(recipe: type[Recipe], options: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
-from gpuemb.core.errors import ConfigError
+from gpuemb.core.errors import ConfigError, NonFiniteError
 from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.counts.decomposition import DENSE_WORDS, TOLERANCE, truncated_svd
 from gpuemb.counts.pmi import ppmi
@@ -44,6 +44,11 @@ def test_bootstrap_samples_differ_and_are_named_by_their_seed() -> None:
     again = train(TOKENS, PPMISVD(dim=6), seeds=[1], vary="bootstrap", window=5)
     assert (runs.vectors[0] != runs.vectors[1]).any()
     np.testing.assert_array_equal(runs.vectors[1], again.vectors[0])
+
+
+def test_a_power_that_leaves_float32_is_named() -> None:
+    with pytest.raises(NonFiniteError, match=r"power = 300\.0 of singular values to \d"):
+        train_ppmi_svd(COUNTS, PPMISVD(dim=6, power=300))
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
