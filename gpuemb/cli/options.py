@@ -12,9 +12,9 @@ import typer
 
 from gpuemb.cli.terminal import say
 from gpuemb.core.errors import ConfigError
-from gpuemb.corpus.sources import absolute
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.toml import config_from, read_mapping
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.files.whole import is_pipe, open_file
 from gpuemb.core.memory import MemoryPlan, readable
 from gpuemb.core.results import shown
 from gpuemb.core.system.refusals import standard_input
@@ -27,7 +28,6 @@ DATASET = "dataset:"
 CONVERSATIONS = DATASET + "conversations"
 CONVERSATIONS_PACKAGE = "chitchat_dataset"
 STANDARD_INPUT = "-"
-OPEN_FILES = ("/proc/", "/dev/fd/")  # of a process, such as those of <(command)
 IN_MEMORY = "Is it text? Documents in memory are a list: read_corpus([text])."
 CHUNK = 1 << 20
 PACKINGS = {".gz": ("gzip", b"\x1f\x8b"), ".bz2": ("bzip2", b"BZh"), ".zst": ("zstd", b"\x28\xb5\x2f\xfd")}
@@ -65,20 +65,6 @@ def expand(sources: Sequence[str]) -> tuple[str, ...]:
         check_ending(source, kind_of(source))
         check_end("corpus", source)
     return tuple(found)
-
-
-def absolute(source: str, base: Path | None = None) -> str:
-    """Return a source as it is found from everywhere: paths absolute, links followed except to pipes."""
-    if source == STANDARD_INPUT or source.startswith(DATASET):
-        return source
-    path = os.path.join(base or "", source)
-    return os.path.abspath(path) if is_pipe(path) else os.path.realpath(path)
-
-
-def is_pipe(source: str) -> bool:
-    """Whether a path is a process's open pipe, as of ``<(command)``: it can be read only once."""
-    opened = os.path.exists(source) and os.path.realpath(source).startswith(OPEN_FILES)
-    return opened and stat.S_ISFIFO(os.stat(source).st_mode)
 
 
 def fingerprint(source: str) -> str:
@@ -144,7 +130,7 @@ class Stream:
                 remedy="Fetch it again, or rename it.",
             ) from error
         if self.size is not None and self.position() > self.size:  # a growing file would be read forever
-            raise _changed(self.name)
+            raise changed(self.name)
         if self.packing:
             self.unpack(len(found))
         return found
@@ -181,7 +167,7 @@ def opened(source: str) -> Iterator[Stream]:
         packing = _packing(source, raw)
         yield Stream(name, raw, _unpacked(raw, packing), packing, before and before[0])
         if _state(source, raw) != before:
-            raise _changed(name)
+            raise changed(name)
 
 
 def read_whole(where: str, path: Path) -> str:
@@ -247,7 +233,7 @@ def check_end(where: str, source: str) -> None:
         StorageError: a device, or a named pipe, which may wait for a writer forever.
     """
     mode = os.stat(source).st_mode if os.path.exists(source) else stat.S_IFREG
-    named = stat.S_ISFIFO(mode) and not os.path.realpath(source).startswith(OPEN_FILES)
+    named = stat.S_ISFIFO(mode) and not is_pipe(source)
     if named or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise StorageError(
             f"{where}: {source} is a {'named pipe' if named else 'device'}",
@@ -279,7 +265,7 @@ def _open(source: str) -> io.BufferedReader:
     if source == STANDARD_INPUT:
         return io.BufferedReader(cast(io.RawIOBase, standard_input()))
     try:
-        return open(source, "rb")
+        return open(source, "rb", opener=None if is_pipe(source) else open_file)
     except OSError as error:
         raise _unreadable(source, error) from error
 
@@ -292,7 +278,8 @@ def _unreadable(name: str, error: Exception) -> StorageError:
     )
 
 
-def _changed(name: str) -> StorageError:
+def changed(name: str) -> StorageError:
+    """Return the error for a source that was written meanwhile."""
     return StorageError(
         f"corpus: {name} changed while it was read",
         needed="A corpus must not change while it is read.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
-from gpuemb.corpus.sources import expand, fingerprint
+from gpuemb.corpus.sources import changed, expand, fingerprint
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
@@ -31,7 +32,7 @@ from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
-from gpuemb.stability.kept.sources import settle_sources
+from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, model_result
 from gpuemb.stability.result import ModelResult, StudyResult
@@ -56,8 +57,9 @@ def study(
 ) -> StudyResult:
     """Train several runs of each model and measure what they agree on.
 
-    Every piece of work is kept under the digest of what it depends on, so a second call with the
-    same folder finds everything done and a call after a kill goes on where it stopped.
+    Every piece of work is kept under the digest of what it depends on, trained vectors under the kind of
+    processor too, so a second call with the same folder finds everything done and a call after a kill goes
+    on where it stopped. What was damaged on the disk is reported and done again.
 
     Args:
         config: a :class:`StudyConfig`; or a TOML file, a mapping with the keys of one, or the text to read,
@@ -146,6 +148,7 @@ class _Study:
         text = self.config.text
         sources = expand(self.config.corpus)
         files = [*sources, text.tokenizer] if is_file(text.tokenizer) else sources
+        states = {file: state_of(file) for file in files}
         key = digest_of(versions(), UNICODE_VERSION, asdict(text), [fingerprint(file) for file in files])
 
         def compute() -> Arrays:
@@ -159,6 +162,9 @@ class _Study:
                 encoding_errors=text.encoding_errors,
                 progress=self.progress,
             )
+            for file, state in states.items():  # else these tokens would be kept as those of another text
+                if state_of(file) != state:
+                    raise changed(file)
             words = np.frombuffer("\n".join(tokens.vocabulary.words).encode(), np.uint8)
             dropped = np.array([tokens.vocabulary.dropped_tokens])
             return {
@@ -188,6 +194,7 @@ class _Study:
     def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
         counts_keys = [self._counts_key(model, tokens_key, seed) for seed in model.seeds]
         keys = [_training_key(model, key, seed) for key, seed in zip(counts_keys, model.seeds, strict=True)]
+        workers.run(partial(self.store.has, "vectors"), dict.fromkeys(keys))  # their checksums, in parallel
         total = steps_of(model.recipe) * len(keys)
         with self.progress.phase(f"training {model.name}", total) as task:
 

@@ -15,9 +15,9 @@ from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.core.files.whole import read_text
 from gpuemb.core.results import shown
-from gpuemb.corpus.sources import absolute
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.training.recipes import RECIPES, Recipe
 

@@ -16,9 +16,9 @@ from gpuemb.core.files.checked import (
     CHECKSUMS,
     damage_of,
     is_checked,
+    is_copy,
     open_array,
     replacing_checked_folder,
-    same_bytes,
 )
 
 ARRAYS = {
@@ -47,7 +47,9 @@ def test_what_is_written_is_whole_and_comes_back(folder: Path) -> None:
         np.testing.assert_array_equal(found, array)
         assert (found.dtype, found.flags.f_contiguous) == (array.dtype, array.flags.f_contiguous)
         np.save(folder.parent / "as numpy.npy", array)
-        assert same_bytes(folder / f"{name}.npy", folder.parent / "as numpy.npy")
+        assert is_copy(folder.parent / "as numpy.npy", folder / f"{name}.npy")
+        np.save(folder.parent / "as numpy.npy", array[1:])
+        assert is_copy(folder.parent / "as numpy.npy", folder / f"{name}.npy") == (name == "none")
     assert (folder / "words.json").read_text("utf-8") == '["a", "ü"]'
 
 

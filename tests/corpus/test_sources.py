@@ -7,6 +7,7 @@ import gzip
 import importlib.util
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,12 @@ from corpus.reference import spelled, write
 from pyarrow import parquet
 
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.core.files.whole import is_pipe
 from gpuemb.core.progress import Progress
 from gpuemb.corpus import chunks
 from gpuemb.corpus.chunks import Reading
 from gpuemb.corpus.reader import read_documents
-from gpuemb.corpus.sources import expand
+from gpuemb.corpus.sources import expand, fingerprint
 from gpuemb.corpus.tokens import Tokens, read_corpus
 
 TEXT = "the first line\nthe second line\n\nthe last line"
@@ -234,3 +236,25 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
         read_corpus(text, tokenizer=str(write(tmp_path / "bad.json", "{}")))
     with pytest.raises(StorageError, match=r"none\.json cannot be read"):
         read_corpus(text, tokenizer=str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize("source", ["pipe", "/dev/zero", "/dev/random"])
+@pytest.mark.parametrize("function", [read_corpus, fingerprint])
+def test_what_may_never_end_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, function: Callable[[str], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")  # nobody will write to it
+    with pytest.raises(StorageError, match="corpus: "):
+        function(source)
+
+
+def test_an_open_pipe_is_read() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"one two\none\n")
+    os.close(writer)
+    path = f"/dev/fd/{reader}"
+    assert is_pipe(path)
+    assert read_corpus(path).vocabulary.words == ("one", "two")
+    os.close(reader)
+    assert not is_pipe(path)

@@ -23,7 +23,7 @@ from slow import cases
 from tolerances import EPS64
 
 from gpuemb.core.errors import ConfigError, StorageError
-from gpuemb.core.files.checked import same_bytes
+from gpuemb.core.files.checked import is_copy
 from gpuemb.corpus.tokens import read_corpus
 from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.files import load
@@ -371,7 +371,7 @@ def test_an_exported_table_that_somebody_changes_changes_no_result(
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rows.flush()
     linked = folder / "embeddings" / "glove" / "seed-1.npy"  # as an earlier version wrote it
-    source = next(path for path in folder.glob("work/vectors-*/*.npy") if same_bytes(path, linked))
+    source = next(path for path in folder.glob("work/vectors-*/*.npy") if is_copy(linked, path))
     linked.unlink()
     os.link(source, linked)
     study(config, out=folder, threads=1)
@@ -544,6 +544,23 @@ def test_changed_text_is_read_and_trained_again(tmp_path: Path, monkeypatch: pyt
     assert second.tokens != first.tokens
     written = np.load(tmp_path / "study" / "embeddings" / "ppmi-svd" / "seed-0.npy")
     np.testing.assert_array_equal(written, second.models[0].stack[0].vectors)
+
+
+def test_text_that_changes_before_it_is_read_is_not_kept_as_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(random_text(60, 12))
+    asked = StudyConfig((str(path),), models=(ModelConfig(PPMISVD(dim=3), (0, 1)),), neighbors=2)
+
+    def read_later(*given: Any, **options: Any) -> Any:
+        path.write_text(random_text(60, 12, seed=1) * 2)
+        return read_corpus(*given, **options)
+
+    monkeypatch.setattr(study_module, "read_corpus", read_later)
+    with pytest.raises(StorageError, match="changed while it was read"):
+        study(asked, out=tmp_path / "study", threads=1)
+    assert [*(tmp_path / "study").glob("work/tokens-*")] == []
 
 
 def test_the_plan_knows_the_bytes_that_stay(finished: StudyResult, corpus: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gpuemb.core.memory import MemoryPlan
 
+OPEN_FILES = ("/proc/", "/dev/fd/")  # of a process, such as those of <(command)
 NO_FILE = "Not a file, but a folder, a pipe or a device"
 
 
@@ -44,3 +45,9 @@ def open_file(path: str, flags: int) -> int:
         os.close(handle)
         raise OSError(errno.EINVAL, NO_FILE, path)
     return handle
+
+
+def is_pipe(path: str) -> bool:
+    """Whether a path is a process's open pipe, as of ``<(command)``, which can be read only once."""
+    opened = os.path.exists(path) and os.path.realpath(path).startswith(OPEN_FILES)
+    return opened and stat.S_ISFIFO(os.stat(path).st_mode)

@@ -7,8 +7,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from gpuemb.core import threads
 from gpuemb.core.files import replacing, writing
-from gpuemb.core.files.checked import same_bytes
+from gpuemb.core.files.checked import is_copy
 from gpuemb.stability.result import StudyResult
 
 EMBEDDINGS = "embeddings"  # folder in that of a study
@@ -27,13 +28,14 @@ def export(result: StudyResult) -> None:
         for model in result.models
         for name, table in zip(model.runs, model.stack.tables(), strict=True)
     }
-    kept = set[Path]()
+
+    def is_there(path: Path) -> bool:
+        return path.is_file() and not path.samefile(tables[path]) and is_copy(path, tables[path])
+
     with writing(folder):
-        for path in sorted(folder.glob("*/*.npy")):
-            source = tables.get(path)
-            if source is not None and not path.samefile(source) and same_bytes(path, source):
-                kept.add(path)
-            elif RUN.fullmatch(path.name):
+        kept = {path for path, there in zip(tables, threads.run(is_there, tables), strict=True) if there}
+        for path in sorted({*folder.glob("*/*.npy")} - kept):
+            if RUN.fullmatch(path.name):
                 path.unlink()
                 with suppress(OSError):  # it holds other files
                     path.parent.rmdir()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gpuemb.core.errors import ConfigError, FileFormatError
 from gpuemb.core.files import replacing
-from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, absolute, copy, fingerprint, is_pipe
+from gpuemb.core.files.whole import is_pipe
+from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, copy, fingerprint
 from gpuemb.stability.config import StudyConfig
 
 KEPT_INPUT = "standard-input.txt"
@@ -37,6 +38,22 @@ def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
             _check_unchanged(Path(source), folder)
         settled.append(source)
     return replace(config, corpus=tuple(settled))
+
+
+def absolute(source: str, base: Path | None = None) -> str:
+    """Return a source as it is found from everywhere: paths absolute, links followed except to pipes."""
+    if source == STANDARD_INPUT or source.startswith(DATASET):
+        return source
+    path = os.path.join(base or "", source)
+    return os.path.abspath(path) if is_pipe(path) else os.path.realpath(path)
+
+
+def state_of(source: str) -> tuple[int, int] | None:
+    """Size and time of the last write of a file; None for a data set or a file that is gone."""
+    if not os.path.exists(source):
+        return None
+    status = os.stat(source)
+    return status.st_size, status.st_mtime_ns
 
 
 def _kept(source: str, path: Path, folder: Path) -> str:
