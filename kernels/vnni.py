@@ -30,7 +30,9 @@ def missing() -> str:
     """Return why the instruction cannot be used here; empty when it can."""
     if any(name in features() for name in FEATURES):
         return ""
-    return f"this processor has neither {' nor '.join(FEATURES)}"
+    if "neon" in features():
+        return "int8 products are of x86-64 alone; on 64-bit ARM tables are filtered in float32"
+    return f"this processor has neither {' nor '.join(FEATURES)}; tables are filtered in float32"
 
 
 def _add_products(builder: Any, sums: Any, columns: Any, row: Any) -> Any:

@@ -74,6 +74,17 @@ def rotation_error(shape: tuple[int, ...], singular: Any) -> float:
     return float(2 * change / (smallest + following))
 
 
+def small_rotation_error(singular: Any, largest: float) -> float:
+    """‖δQ‖ of a polar factor in the directions of small singular values, from two products alone.
+
+    The block ``UᵀCW`` errs by a walk of ``e = eps·σ₁/d`` an entry, and the factor turns by the skew part
+    over ``σ_i + σ_j``: ``‖δQ‖² = Σ 2e²/(σ_i + σ_j)²``. Summed over all pairs little is left to chance: half
+    of ``SAFETY`` do.
+    """
+    entry = EPS64 * largest / len(singular)
+    return float(SAFETY / 2 * entry * np.sqrt(np.sum(2 / np.add.outer(singular, singular) ** 2)))
+
+
 def glove_error(dim: int, visits: int, magnitude: float) -> float:
     """Float32 drift of one coordinate in an epoch.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,6 +46,14 @@ TOLD = (
     "sve2",
     "bf16",
 )  # features that decide the speed of vector code
+MODEL_KEYS = {  # of /proc/cpuinfo, on x86-64 and on 64-bit ARM
+    "family": "cpu family",
+    "model": "model",
+    "implementer": "CPU implementer",
+    "part": "CPU part",
+    "variant": "CPU variant",
+    "revision": "CPU revision",
+}
 BLAS_KEYS = ("internal_api", "version", "architecture", "threading_layer")
 
 
@@ -52,7 +61,7 @@ def describe_machine(device: Device = CPU) -> dict[str, Any]:
     """Processor with its features, cores, threads, memory, BLAS; GPU, driver and clocks where used."""
     return {
         **record.machine(),
-        "model": _model(),
+        "model": model_of(record.cpuinfo()),
         "features": features(),
         "blas": _blas(),
         "gpu": None if device.kind == "cpu" else _gpu(device),
@@ -107,19 +116,11 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
 
 
-@cache
-def _model() -> str:
-    """Family and model numbers: virtual machines shorten the processor's name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return ""
-    lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
-    found: dict[str, str] = {}
-    for key, _, value in lines:
-        found.setdefault(key.strip(), value.strip())
-    if "cpu family" not in found:
-        return ""
-    return f"family {found['cpu family']} model {found['model']}"
+def model_of(found: Sequence[Mapping[str, str]]) -> str:
+    """Family and model numbers, or implementer and part: virtual machines shorten the processor's name."""
+    first = found[0] if found else {}
+    named = [(short, first[key]) for short, key in MODEL_KEYS.items() if key in first]
+    return " ".join(f"{short} {value}" for short, value in named)
 
 
 def _blas() -> list[dict[str, Any]]:

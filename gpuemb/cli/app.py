@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from json import loads
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -29,7 +29,9 @@ from gpuemb.cli.terminal import (
     say_json,
     shown,
 )
-from gpuemb.stability.config import StudyConfig
+
+if TYPE_CHECKING:
+    from gpuemb.stability.config import StudyConfig
 
 
 class Commands(TyperGroup):
@@ -130,7 +132,9 @@ def study(
     second run finds everything done.
     """
     with failing_clearly():
-        flags = options.StudyFlags(
+        from gpuemb.cli.study_flags import StudyFlags, study_config
+
+        flags = StudyFlags(
             tuple(corpus or ()),
             tuple(model or ()),
             dim,
@@ -149,7 +153,7 @@ def study(
             title,
             tuple(measure or ()),
         )
-        asked = options.study_config(flags, config)
+        asked = study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
 
 
@@ -165,7 +169,9 @@ def demo(
     Five seeds of GloVe show the noise of training; five bootstrap samples of PPMI-SVD show the noise
     of the corpus. Needs `pip install 'gpuemb[demo]'`; takes about a minute.
     """
-    _run_study(options.demo_config(), out, extend=False, device=device, threads=threads, json=json)
+    from gpuemb.cli.study_flags import demo_config
+
+    _run_study(demo_config(), out, extend=False, device=device, threads=threads, json=json)
 
 
 @app.command(cls=Command)

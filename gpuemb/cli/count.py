@@ -10,7 +10,6 @@ import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
-from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,6 +86,7 @@ def count(
     """
     with failing_clearly(kept="Nothing is written before all is counted."):
         from gpuemb.core import threads as workers
+        from gpuemb.core.checks import check_choice
         from gpuemb.core.files import check_folder, check_replaceable
         from gpuemb.core.memory import bytes_of
         from gpuemb.counts.folder import check_new

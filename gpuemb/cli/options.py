@@ -1,25 +1,14 @@
-"""What people may type, and the study it asks for."""
+"""Options that people may type: their types and what help says of them."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gpuemb.cli.terminal import say
-from gpuemb.core.errors import ConfigError
-from gpuemb.corpus.token_patterns import is_file
-from gpuemb.stability.config import ModelConfig, StudyConfig
-from gpuemb.stability.kept.sources import absolute
-from gpuemb.stability.toml import config_from, read_mapping
-from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
-
-DIGITS = 40  # of a seed
-_KINDS = ", ".join(RECIPES)
 
 
 def _say_version(asked: bool) -> None:
@@ -33,7 +22,7 @@ Config = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help=f"What to train: {_KINDS}. May be repeated.", show_default="glove"),
+    typer.Option("--model", help="What to train: glove, ppmi-svd. May be repeated.", show_default="glove"),
 ]
 Dim = Annotated[int | None, typer.Option(help="Dimensions of a vector.", show_default="100")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the counts (glove).", show_default="25")]
@@ -110,116 +99,3 @@ Version = Annotated[
     bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
 ]
 JsonResult = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
-
-
-@dataclass(frozen=True)
-class StudyFlags:
-    """The flags of ``gpuemb study`` as typed; None where one was not."""
-
-    corpus: tuple[str, ...]
-    model: tuple[str, ...]
-    dim: int | None
-    epochs: int | None
-    seeds: str | None
-    vary: str | None
-    window: int | None
-    weighting: str | None
-    min_count: int | None
-    max_words: int | None
-    encoding_errors: str | None
-    tokenizer: str | None
-    documents: str | None
-    field: str | None
-    neighbors: int | None
-    title: str | None
-    measure: tuple[str, ...] = ()
-
-
-def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
-    """Build the study: the file, if one is given, with every typed flag over it.
-
-    Raises:
-        ConfigError: neither a file nor a corpus, or values that do not fit.
-    """
-    if file is None and not flags.corpus:
-        raise ConfigError(
-            "study: no corpus",
-            needed="Name text files or folders, or --config FILE.",
-            remedy="gpuemb study my.txt, or gpuemb demo to see an example.",
-        )
-    mapping: dict[str, Any] = {}
-    if file is not None:
-        mapping = read_mapping(file)
-        config_from(mapping, file.parent)  # checked as it stands, so that a mistake in it is named as its own
-    base = file.parent if file is not None else Path()
-    if flags.corpus:
-        mapping["corpus"] = [absolute(source) for source in flags.corpus]
-    measures = list(flags.measure) or None
-    _override(mapping, {"neighbors": flags.neighbors, "title": flags.title, "measures": measures})
-    _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
-    _override(
-        mapping.setdefault("text", {}),
-        {
-            "min_count": flags.min_count,
-            "max_words": flags.max_words,
-            "encoding_errors": flags.encoding_errors,
-            "tokenizer": _tokenizer_from_here(flags.tokenizer),
-            "documents": flags.documents,
-            "field": flags.field,
-        },
-    )
-    mapping["models"] = [_model(entry, flags) for entry in _chosen_models(mapping, flags)]
-    return config_from(mapping, base)
-
-
-def demo_config() -> StudyConfig:
-    """The study that ``gpuemb demo`` runs."""
-    study = StudyConfig(
-        corpus=("dataset:conversations",), title="What a conversation corpus can and cannot tell"
-    )
-    seeds = ModelConfig(GloVe(dim=100, epochs=25, x_max=10.0), vary="seed")
-    samples = ModelConfig(PPMISVD(dim=100), vary="bootstrap")
-    return replace(study, models=(seeds, samples))
-
-
-def _chosen_models(mapping: dict[str, Any], flags: StudyFlags) -> list[dict[str, Any]]:
-    if flags.model:
-        return [{"kind": kind} for kind in flags.model]
-    models: list[dict[str, Any]] = mapping.get("models", [{"kind": "glove"}])
-    return models
-
-
-def _model(entry: dict[str, Any], flags: StudyFlags) -> dict[str, Any]:
-    model = dict(entry)
-    _override(model, {"dim": flags.dim, "vary": flags.vary})
-    recipe = RECIPES.get(model["kind"])
-    if recipe is None or "epochs" in {field.name for field in fields(recipe)}:
-        _override(model, {"epochs": flags.epochs})
-    if flags.seeds is not None:
-        model["seeds"] = _parse_seeds(flags.seeds)
-    return model
-
-
-def _parse_seeds(text: str) -> int | list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) <= DIGITS for part in parts):
-        raise ConfigError(
-            f"study: --seeds {text if len(text) < DIGITS else f'of {len(text)} characters'}",
-            needed=f"A number of runs or a list of whole numbers of at most {DIGITS} digits is needed.",
-            remedy="--seeds 5, or --seeds 0,7,42",
-        )
-    if text.strip() == "1":
-        raise ConfigError(
-            "study: --seeds 1",
-            needed="Stability compares runs: at least two different seeds are needed.",
-            remedy="--seeds 5, or --seeds 0,7,42",
-        )
-    return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
-
-
-def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:
-    mapping.update({key: value for key, value in values.items() if value is not None})
-
-
-def _tokenizer_from_here(name: str | None) -> str | None:
-    return os.path.realpath(name) if name is not None and is_file(name) else name

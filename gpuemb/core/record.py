@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,32 @@ from gpuemb.core import threads
 from gpuemb.core.memory import peak_bytes
 
 CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # one package under three names, by its CUDA version
+# By implementer and part, as in Linux's arch/arm64/include/asm/cputype.h and the makers' manuals.
+ARM_PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "0x41": (
+        "Arm",
+        {
+            "0xd03": "Cortex-A53",
+            "0xd05": "Cortex-A55",
+            "0xd07": "Cortex-A57",
+            "0xd08": "Cortex-A72",
+            "0xd0b": "Cortex-A76",
+            "0xd41": "Cortex-A78",
+            "0xd0c": "Neoverse-N1",
+            "0xd49": "Neoverse-N2",
+            "0xd8e": "Neoverse-N3",
+            "0xd40": "Neoverse-V1",
+            "0xd4f": "Neoverse-V2",
+            "0xd84": "Neoverse-V3",
+        },
+    ),
+    "0x43": ("Cavium", {"0x0af": "ThunderX2"}),
+    "0x46": ("Fujitsu", {"0x001": "A64FX"}),
+    "0x48": ("HiSilicon", {"0xd01": "Kunpeng 920"}),
+    "0x61": ("Apple", {}),
+    "0x6d": ("Microsoft", {"0xd49": "Azure Cobalt 100"}),
+    "0xc0": ("Ampere", {"0xac3": "Ampere-1", "0xac4": "Ampere-1A"}),
+}
 LIBRARIES = ("gpuemb", "numpy", "scipy", "numba", "llvmlite", "pyarrow", "array-api-compat", *CUPY)
 
 
@@ -80,11 +107,51 @@ def versions() -> dict[str, str]:
 @cache
 def cpu_name() -> str:
     """The processor's model name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    return processor_name(cpuinfo()) or _name_from_the_system()
+
+
+@cache
+def cpuinfo() -> list[dict[str, str]]:
+    """Linux's list of processors; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    return processors(path.read_text("utf-8", "replace")) if path.exists() else []
+
+
+def processors(text: str) -> list[dict[str, str]]:
+    """Read the text of ``/proc/cpuinfo``: a paragraph a processor, a line a fact."""
+    found: list[dict[str, str]] = [{}]
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            found[-1].setdefault(key.strip(), value.strip())
+        elif found[-1]:
+            found.append({})
+    return [facts for facts in found if "processor" in facts]
+
+
+def processor_name(found: Sequence[Mapping[str, str]]) -> str:
+    """Name the kinds of processors; empty where Linux does not tell, as on other systems.
+
+    64-bit ARM has numbers in place of a name, and may have kinds of different speed.
+    """
+    kinds = dict.fromkeys(_arm_name(facts) or facts.get("model name", "") for facts in found)
+    return " + ".join(kind for kind in kinds if kind)
+
+
+def _arm_name(facts: Mapping[str, str]) -> str:
+    implementer, part = facts.get("CPU implementer", "").lower(), facts.get("CPU part", "").lower()
+    if not implementer or not part:
+        return ""
+    maker, parts = ARM_PARTS.get(implementer, (f"ARM implementer {implementer}", {}))
+    return f"{maker} {parts.get(part, f'part {part}')}"
+
+
+def _name_from_the_system() -> str:
+    """What macOS sells the processor as; else what Python knows."""
+    if platform.system() == "Darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        with suppress(OSError, subprocess.CalledProcessError):
+            return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
     return platform.processor() or platform.machine()
 
 

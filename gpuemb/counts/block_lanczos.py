@@ -26,7 +26,7 @@ MOST, LEAST_BLOCKS = 12, 16  # ranks of columns at most, or blocks: PPMI tables 
 LOST = 1e-6  # of the largest value: what float32 products leave of a direction that is spanned already
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sparse:
     """A matrix in CSR form, float32, and its transpose."""
 

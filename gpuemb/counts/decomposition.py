@@ -23,7 +23,7 @@ SLACK = 2  # what float32 may add to the residual of the small eigenproblem
 TINY = float(np.finfo(np.float64).tiny)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TruncatedSVD:
     """The leading singular triplets of a matrix.
 

@@ -16,7 +16,7 @@ LEAST_STABLE = 1_000
 NO_NEIGHBOR = -1  # as in ``ModelResult.neighbor_ids``
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WordTable:
     """Chosen words and whatever names them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ LEAST_RUNS = 3  # below it a jackknife has no degrees of freedom to speak of (De
 ENOUGH_RUNS = 10  # below it rare bad runs cannot be seen (Definitions §5)
 
 
-@dataclass(frozen=True)
+@result
 class Estimate:
     """A mean over pairs of runs.
 

@@ -24,7 +24,7 @@ ROOT = 2.0**-14  # relative error of a reciprocal root: what one instruction giv
 LANES = 16  # vectors are padded to a multiple of this: no scalar remainder in the inner loops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strata:
     """Nonzeros in the order of the pass."""
 
@@ -35,7 +35,7 @@ class Strata:
     bounds: Int64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GloVeParameters:
     """Vectors ``(2, V, width)`` and biases ``(2, V)`` of words (0) and contexts (1), and AdaGrad's sums."""
 

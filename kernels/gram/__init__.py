@@ -49,7 +49,7 @@ Precision: TypeAlias = Literal["float64", "float32"]
 Pairs: TypeAlias = Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GramSums:
     """The sums of the module's contract."""
 

@@ -80,7 +80,7 @@ def in_tree(blocks: Iterable[GramSums]) -> GramSums:
     return total
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Block:
     """Sums over one block of rows of every table, with the functions of ``xp``."""
 

@@ -24,7 +24,7 @@ from gpuemb.core.errors import ShapeError
 LARGEST_RUNS, LARGEST_K = 100, 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SharedNeighbors:
     """The counts of the module's contract."""
 

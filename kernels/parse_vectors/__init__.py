@@ -38,7 +38,7 @@ HASH_BEGIN, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3
 NAMES = frozenset({b"inf", b"infinity", b"nan"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ParsedLines:
     """The arrays of the module's contract."""
 

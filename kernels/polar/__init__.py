@@ -22,7 +22,7 @@ from gpuemb.core.dispatch import kernel_within
 from gpuemb.core.errors import NonFiniteError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PolarFactors:
     """The batch of the module's contract."""
 

@@ -26,7 +26,7 @@ from gpuemb.core.dispatch import kernel_within
 from gpuemb.kernels.neighbor_overlap import check_lists
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RankedOverlap:
     """The measures of the module's contract."""
 

@@ -37,7 +37,7 @@ NONE, ZERO_BYTE, NOT_UTF8, TOO_LONG = range(4)
 WHITE = frozenset(b" \t\n\r\v\f")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoundTokens:
     """The arrays of the module's contract.
 

@@ -30,7 +30,7 @@ LARGEST_WINDOW = {"harmonic": 25, "linear": 50, "flat": 50}
 INT64_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CountedRows:
     """A sparse ``(V, V)`` matrix by rows, columns ascending inside a row, no stored zero."""
 

@@ -36,8 +36,8 @@ def tracked() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was made from it."""
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git tracks."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("needs git and a checkout: only they know which files belong to the repository")
     if importlib.util.find_spec("build") is None or not setuptools_is_new_enough():
@@ -46,16 +46,26 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in tracked():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name, follow_symlinks=False)
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist"],
-        cwd=copy,
+    return copy
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONWARNINGS": ""},
     )
+
+
+@pytest.fixture(scope="module")
+def built(repository: Path) -> Path:
+    """A folder with the sdist, and the wheel that was made from it."""
+    done = python(repository, "build", "--no-isolation", "--outdir", "dist")
     assert done.returncode == 0, done.stdout + done.stderr
-    return copy / "dist"
+    return repository / "dist"
 
 
 def expected() -> set[str]:
@@ -94,3 +104,40 @@ def test_the_sdist_holds_all_that_a_wheel_is_built_from(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert expected() - names == set()
     assert {"pyproject.toml", "README.md", "LICENSE"} <= names
+
+
+BUILD = ("build", "--no-isolation", "--outdir", "never")
+INSTALL = ("pip", "install", "--no-build-isolation", "--no-deps", "--target", "never")
+
+
+@pytest.mark.parametrize(
+    ("left", "command"),
+    [
+        ("text", BUILD),
+        ("nothing", BUILD),
+        ("dangling", BUILD),
+        ("text", (*INSTALL, ".")),
+        ("text", (*INSTALL, "--editable", ".")),
+    ],
+    ids=["text", "nothing", "dangling", "pip", "editable"],
+)
+def test_a_checkout_without_the_link_is_not_built(
+    repository: Path, tmp_path: Path, command: tuple[str, ...], left: str
+) -> None:
+    if importlib.util.find_spec(command[0]) is None:
+        pytest.skip(f"needs {command[0]}")
+    copy = tmp_path / "clone"
+    without = shutil.ignore_patterns("dist", "build", "*.egg-info")
+    shutil.copytree(repository, copy, symlinks=True, ignore=without)
+    link = copy / "gpuemb" / "kernels"
+    link.unlink()
+    if left == "text":
+        link.write_text("../kernels")  # what git writes where it may not make links
+    elif left == "dangling":
+        link.symlink_to("../nowhere")
+    done = python(copy, *command)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert "gpuemb/kernels is no folder with the kernels" in said
+    assert "core.symlinks true" in said
+    assert not (copy / "never").exists()

@@ -138,6 +138,12 @@ except ImportError as error:
     assert "WSL" in said
 
 
+def test_help_answers_before_any_science_is_loaded() -> None:
+    heavy = ("numpy", "numba", "scipy", "pyarrow", "matplotlib", "cupy", "jinja2")
+    code = f"import sys, gpuemb.cli.app; print([m for m in {heavy} if m in sys.modules])"
+    assert run(code) == "[]"
+
+
 def test_configuring_a_study_compiles_and_plots_nothing() -> None:
     heavy = ("numba", "pyarrow", "matplotlib", "cupy", "scipy")
     code = (

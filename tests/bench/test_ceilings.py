@@ -14,6 +14,7 @@ from gpuemb.bench import ceilings, ceilings_cuda, vnni
 from gpuemb.core import threads
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError
+from gpuemb.kernels import vnni as instructions
 from gpuemb.kernels.panels import wide_registers
 
 
@@ -33,6 +34,27 @@ def test_every_ceiling_is_a_positive_rate_or_says_why_it_is_missing() -> None:
 def test_an_unknown_ceiling_is_refused() -> None:
     with pytest.raises(ConfigError, match="ceiling"):
         ceilings.measure_ceilings(CPU, ["hgemm"])
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"neon", "dotprod", "i8mm"}, "on 64-bit ARM tables are filtered in float32"),
+        ({"avx2"}, "neither avx512vnni nor avxvnni"),
+        (set(), "neither avx512vnni nor avxvnni"),
+    ],
+)
+def test_a_processor_without_an_int8_ceiling_says_so(
+    monkeypatch: pytest.MonkeyPatch, features: set[str], said: str
+) -> None:
+    monkeypatch.setattr(instructions, "features", lambda: frozenset(features))
+    instructions.missing.cache_clear()
+    try:
+        measured = ceilings.measure_ceilings(CPU, ["int8"])
+    finally:
+        instructions.missing.cache_clear()
+    assert said in measured.missing["int8"]
+    assert measured.found == {}
 
 
 @pytest.mark.skipif(bool(vnni.missing()), reason=vnni.missing() or "present")

@@ -10,7 +10,7 @@ import pytest
 from bench.fabricated import MACHINE, record
 
 from gpuemb.bench.compare import compare
-from gpuemb.bench.machine import describe_machine, machine_name
+from gpuemb.bench.machine import describe_machine, machine_name, model_of
 from gpuemb.bench.measure import Timing, alternate, half_spread, peak_of, ratio
 from gpuemb.bench.records import Run, raced, read_records, write_json, write_record
 from gpuemb.core.errors import FileFormatError, StorageError
@@ -78,6 +78,28 @@ def test_this_machine_has_a_name_and_its_facts() -> None:
     assert name == machine_name(describe_machine())
     assert name.endswith(f"{machine['cores']}-cores")
     assert name.replace("-", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    ("facts", "model"),
+    [
+        ({"cpu family": "26", "model": "2", "model name": "Any"}, "family 26 model 2"),
+        (
+            {"CPU implementer": "0x41", "CPU part": "0xd0c", "CPU variant": "0x3", "CPU revision": "1"},
+            "implementer 0x41 part 0xd0c variant 0x3 revision 1",
+        ),
+        ({"hart": "0"}, ""),
+    ],
+)
+def test_processors_of_one_name_are_told_apart_by_their_numbers(facts: dict[str, str], model: str) -> None:
+    assert model_of([facts, {"model": "another"}]) == model
+    assert model_of([]) == ""
+
+
+def test_an_arm_machine_has_a_name() -> None:
+    numbers = model_of([{"CPU implementer": "0x41", "CPU part": "0xd0c"}])
+    machine = {**MACHINE, "cpu": "Arm Neoverse-N1", "model": numbers}
+    assert machine_name(machine) == "arm-neoverse-n1-implementer-0x41-part-0xd0c-4-cores"
 
 
 def test_a_gpu_is_part_of_the_name() -> None:

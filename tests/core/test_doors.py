@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from types import GenericAlias
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.doors import LateWords, door, enter, enter_fields
+from gpuemb.core.doors.kinds import kinds_of
 from gpuemb.core.errors import ConfigError, DTypeError
 from gpuemb.core.progress import SILENT, Progress
 
@@ -109,6 +111,23 @@ def test_the_fields_of_a_class_enter_alike() -> None:
     assert (made.ids.dtype, made.ids.tolist()) == (np.int32, [1, 2])
     assert made.counts is not None
     assert (made.counts.dtype, made.exact, made.path) == (np.int64, False, Path("b"))
+
+
+def test_an_alias_of_an_annotation_is_what_it_stands_for() -> None:
+    scalar = TypeVar("scalar", bound=np.generic)
+
+    class Numbers:  # type Numbers[scalar] = ndarray[…]
+        __value__ = np.ndarray[Any, np.dtype[scalar]]
+
+    (kind,) = kinds_of(GenericAlias(Numbers, (np.int32,)))
+    assert kind.noun == "an array of integers"
+    assert kind.enter([1, 2]).dtype == np.int32
+
+    class Whole:
+        __value__ = int
+
+    (kind,) = kinds_of(Whole)
+    assert kind.noun == "an integer"
 
 
 def test_an_array_of_the_right_kind_enters_as_it_is() -> None:

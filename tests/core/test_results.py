@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
+import array_api_compat
 import numpy as np
+import pyarrow
 import pytest
 
 from gpuemb.core.results import is_result, result, shown
@@ -28,6 +31,21 @@ class Lists:
     ids: Any
 
 
+@result(eq=False)
+class Apart:
+    """Equal to itself alone."""
+
+    value: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Uncertain:
+    """What a result derives from."""
+
+    interval: tuple[float, float]
+    p_value: float
+
+
 @result(kw_only=True)
 class Wider(Found):
     """A result of a result."""
@@ -42,11 +60,67 @@ def test_a_result_prints_in_one_line_that_begins_with_its_value() -> None:
     assert repr(Lists(found)) == "Lists(ids=Found(…))"
 
 
-def test_results_are_frozen_and_equal_to_themselves_alone() -> None:
-    one, other = (Found(1.0, np.zeros(3)) for _ in range(2))
+class Plain:
+    """Neither a number nor an array."""
+
+
+@result
+class Mixed(Uncertain):
+    """A result of a dataclass that has an equality of its own."""
+
+    held: Any
+
+
+NAN = float("nan")
+OTHER = {  # a value, and what is not equal to it
+    "NaN": (NAN, 0.0),
+    "number": (1.5, 2.5),
+    "array": (np.array([1.0, NAN]), np.array([1.0, 2.0])),
+    "shape": (np.zeros(3), np.zeros((3, 1))),
+    "dtype": (np.zeros(3), np.zeros(3, np.float32)),
+    "words": (np.array(["a", "b"]), np.array(["a", "c"])),
+    "scalar": (np.float32(NAN), np.float32(1)),
+    "tuple": ((1.0, (NAN, "a")), (1.0, (NAN, "b"))),
+    "longer": ([NAN], [NAN, NAN]),
+    "mapping": ({"a": np.array([NAN])}, {"b": np.array([NAN])}),
+    "Arrow": (pyarrow.table({"a": [1.0, NAN]}), pyarrow.table({"a": [1.0, 2.0]})),
+    "kind": (np.zeros(2), (0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_results_are_equal_where_their_fields_are(name: str) -> None:
+    value, other = OTHER[name]
+    one, same, another = (
+        kind(**{"interval": (NAN, NAN), "p_value": NAN, "held": copy.deepcopy(held)})
+        for kind, held in ((Mixed, value), (Mixed, value), (Mixed, other))
+    )
     assert one == one
-    assert one != other
-    assert len({one, other}) == 2
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != another
+    assert len({one, same, another}) == 2
+    assert one != name
+
+
+def test_other_objects_are_equal_to_themselves_alone() -> None:
+    here, there = Plain(), Plain()
+    assert Lists(here) == Lists(here)
+    assert Lists(here) != Lists(there)
+    assert Lists(here) != Found(1.0, here)
+    assert Apart(1.0) != Apart(1.0)
+
+
+def test_an_array_of_a_gpu_is_not_one_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mixed(*arrays: Any) -> None:
+        raise TypeError("Multiple namespaces for array inputs")
+
+    monkeypatch.setattr(array_api_compat, "array_namespace", mixed)
+    assert Lists(np.zeros(3)) != Lists(np.zeros(3))
+
+
+def test_results_are_frozen() -> None:
+    one = Found(1.0, np.zeros(3))
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.value = 2.0  # type: ignore[misc]
     assert dataclasses.replace(one, value=2.0).value == 2.0

@@ -28,6 +28,7 @@ from end_to_end.command import (
 )
 
 from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
+from gpuemb.training.recipes import RECIPES
 
 SMALL = ("--min-count", "1", "--dim", "4", "--epochs", "2", "--seeds", "3", "--neighbors", "3")
 
@@ -389,6 +390,7 @@ def test_help_shows_examples_and_every_option(tmp_path: Path) -> None:
         "--device",
         "--threads",
         "--json",
+        ", ".join(RECIPES),
     ):
         assert option in done.out
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import matrices, seeds
 from tolerances import (
+    EPS64,
     assert_same_bits,
     assert_within,
     orthogonality_error,
     polar_error,
     singular_error,
+    small_rotation_error,
     sum_error,
 )
 
@@ -182,6 +186,43 @@ def test_what_gesdd_cannot_decompose_gesvd_does(monkeypatch: pytest.MonkeyPatch)
     assert_within(found.rotation[0], expected.rotation[0], polar_error(5, 4.0, 0.25))
     assert_orthogonal(found.rotation)
     assert found.rank.tolist() == [3, 2]
+
+
+def newton_schulz(product: Float64) -> Any:
+    """The orthogonal factor in long double: ``x ← (3x − x xᵀx)/2`` until nothing moves."""
+    x, change = np.longdouble(product) / np.linalg.norm(product), 1.0
+    while change > 1e-16:
+        new = (3 * x - x @ (x.T @ x)) / 2
+        x, change = new, float(np.abs(new - x).max())
+    return x
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps == EPS64, reason="long double is double here")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_large_singular_values_cost_small_ones_no_digits(seed: int) -> None:
+    numbers, dim = np.random.default_rng(seed), 50
+    product = numbers.standard_normal((dim, 5)) @ numbers.standard_normal((5, dim))
+    product += 1e-13 * numbers.standard_normal((dim, dim))
+    found = factors(CPU, product[None])
+    change = np.float64(found.rotation[0] - newton_schulz(product))
+    assert (np.diff(found.singular[0]) <= 0).all()
+    assert_orthogonal(found.rotation)
+    assert np.linalg.norm(change) <= small_rotation_error(found.singular[0, 5:], found.singular[0, 0])
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 9), (9, 6)])
+def test_whatever_is_small_the_factors_are_the_matrix_s(shape: tuple[int, int]) -> None:
+    rows, columns = shape
+    size = min(shape)
+    left, right = (np.linalg.qr(np.random.default_rng(n).standard_normal((n, n)))[0] for n in shape)
+    for small in (1, 3, size):
+        made = np.r_[np.ones(size - small), np.geomspace(1e-9, 1e-13, small)]
+        product = (left[:, :size] * made) @ right[:size]
+        found = factors(CPU, product[None])
+        assert_orthogonal(found.rotation)
+        assert_within(found.singular[0], made, singular_error(max(shape), made[0]))
+        nuclear = np.sum(found.rotation[0] * product)
+        assert_within(nuclear, made.sum(), sum_error(rows * columns, np.abs(product).sum()))
 
 
 def test_the_cpu_takes_no_products() -> None:

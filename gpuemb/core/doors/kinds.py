@@ -61,6 +61,7 @@ class Kind:
 @functools.cache
 def kinds_of(hint: Any) -> tuple[Kind, ...]:
     """Return the kinds of value that an annotation allows, in its order."""
+    hint = _spelled_out(hint)
     if get_origin(hint) in (typing.Union, types.UnionType):
         several = [one for one in get_args(hint) if one is not str or Path not in get_args(hint)]
         return tuple(kind for one in several for kind in kinds_of(one))
@@ -78,6 +79,14 @@ def kinds_of(hint: Any) -> tuple[Kind, ...]:
     if isinstance(origin, type):
         return (_class_kind(origin),)
     return (ANYTHING,)
+
+
+def _spelled_out(hint: Any) -> Any:
+    """Return what the alias of a ``type`` statement stands for: ``NDArray`` is one from NumPy 2.5 on."""
+    if hasattr(hint, "__value__") and not get_args(hint):
+        return hint.__value__
+    meant = getattr(get_origin(hint), "__value__", None)
+    return hint if meant is None else meant[get_args(hint)]
 
 
 def _class_kind(kind: type) -> Kind:

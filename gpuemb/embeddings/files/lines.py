@@ -16,7 +16,7 @@ WINDOW = 1 << 12  # bytes searched first for a line end
 NEWLINE = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """Consecutive complete lines.
 

@@ -21,7 +21,7 @@ OnError = Literal["raise", "skip"]
 WORD_BYTES = 80  # of a Python string of usual length and its pointer in a list
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """The requested rows of a file.
 
@@ -83,7 +83,7 @@ class Request:
         return min(rows, named, rows if self.limit is None else self.limit)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kept:
     """The kept rows of a file.
 

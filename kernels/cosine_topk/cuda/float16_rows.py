@@ -41,7 +41,7 @@ BLOCK_BYTES = TILE_BYTES  # of a host's rows in one upload
 SLACK = 1e-9  # more than all float64 roundings of δ and of the defined score: 65,536 columns take 1e-11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Float16Rows:
     """One side of a search.
 

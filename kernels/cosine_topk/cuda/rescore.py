@@ -30,7 +30,7 @@ CELLS = 1 << 20  # candidates a step of the search for distinct ones
 CELL_BYTES = 32  # of temporary arrays for each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Gathered:
     """Rows of the host's tables on the GPU.
 

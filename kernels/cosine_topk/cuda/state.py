@@ -17,7 +17,7 @@ FILTER_INSTANCES = ("products<true>", "products<false>", "passing")
 SIDE, GROUP = 128, 16  # of cosine_topk_filter.cu
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SearchState:
     """Both sides, lists and buffers; arrays over ``n`` are in the random order of the queries.
 

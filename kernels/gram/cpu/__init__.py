@@ -100,7 +100,7 @@ def _groups(dims: Sequence[int]) -> list[_Group]:
     return groups
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pass:
     """One pass over the rows of a group.
 
@@ -197,7 +197,7 @@ class _Pass:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Workspace:
     """Arrays of one block.
 
