@@ -141,9 +141,9 @@ def calls() -> dict[str, Call]:
                          "device": None}),
         "similarity_correlation": (ge.similarity_correlation,
                                    {"x": e, "pairs": [("the", "cat", 1.0), ("dog", "cat", 2.0)]}),
-        "neighbor_overlap": (lambda first, other, persistence:
-                             ge.neighbor_overlap(first, other, persistence=persistence),
-                             {"first": lists[0], "other": lists[1], "persistence": 0.9}),
+        "neighbor_overlap": (lambda first, other, **options: ge.neighbor_overlap(first, other, **options),
+                             {"first": lists[0], "other": lists[1], "persistence": 0.9, "permutations": 2,
+                              "seed": 0, **silent}),
         **{name: geometry(name, e, f) for name in MEASURES},
         "rsa": geometry("rsa", e, f, words=["the", "cat", "dog"], method="pearson", matrix_bytes=1 << 20),
         "cka": geometry("cka", e, f, debiased=False),
