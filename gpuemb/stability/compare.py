@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.core.checks import check_choice, check_neighbors
@@ -54,7 +53,7 @@ class Comparison:
         rows = [
             (self.runs[a], self.runs[b], one.measure, one.preparation, float(one.values[a, b]))
             for one in self.measures
-            for a, b in (combinations if one.symmetric else permutations)(range(len(self.runs)), 2)
+            for a, b in one.cells
         ]
         names = ("run_a", "run_b", "measure", "preparation", "value")
         columns = zip(*rows, strict=True) if rows else ((),) * len(names)

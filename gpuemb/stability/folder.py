@@ -6,7 +6,6 @@ import json
 import os
 import re
 from dataclasses import asdict
-from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +156,7 @@ def pair_table(result: StudyResult) -> pyarrow.Table:
         )
         for model in result.models
         for pair in model.pairs
-        for a, b in (combinations if pair.symmetric else permutations)(range(len(model.runs)), 2)
+        for a, b in pair.cells
     ]
     names = ("model", "run_a", "run_b", "measure", "preparation", "value")
     return pyarrow.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))

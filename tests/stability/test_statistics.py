@@ -133,6 +133,30 @@ def test_an_interval_over_runs_holds_the_mean_and_stays_in_the_range(
     assert possible.low <= found.low <= possible.clipped(found.value) <= found.high <= possible.high
 
 
+def test_halves_have_the_interval_of_their_splits() -> None:
+    values = np.full((8, 8), np.nan)
+    for split, value in enumerate((1.0, 2.0, 3.0, 6.0)):
+        values[2 * split, 2 * split + 1] = values[2 * split + 1, 2 * split] = value
+    found = mean_over_pairs(values, halves=True)
+    half = student_975(3) * math.sqrt(np.var([1, 2, 3, 6], ddof=1) / 4)  # of a mean, the jackknife is this
+    assert (found.value, found.undefined, found.reason) == (3.0, 0, "")
+    assert abs(found.high - 3.0 - half) <= 64 * EPS64 * half
+    assert mean_over_pairs(values[:4, :4], halves=True).reason == "2 splits: an interval needs 3"
+    assert mean_over_pairs(values[:2, :2], halves=True).reason == "1 split: an interval needs 3"
+    values[0, 1] = values[1, 0] = math.nan
+    lost, left = mean_over_pairs(values, halves=True), mean_over_pairs(values[2:, 2:], halves=True)
+    assert (lost.value, lost.low, lost.high, lost.undefined) == (left.value, left.low, left.high, 1)
+
+
+def test_a_run_without_any_value_is_no_run_of_the_interval() -> None:
+    values = table(0.25, 0.5, math.nan, 0.75, math.nan, math.nan)
+    found, without = mean_over_pairs(values), mean_over_pairs(values[:3, :3])
+    assert (found.value, found.low, found.high) == (without.value, without.low, without.high)
+    assert found.undefined == 3
+    two = mean_over_pairs(table(0.25, math.nan, math.nan))
+    assert two.reason == "2 runs with a value: an interval needs 3"
+
+
 def measure(values: Float64, *, higher_is_closer: bool = True) -> PairMeasure:
     return PairMeasure(
         "rsa", "RSA", "", "unit", values, mean_over_pairs(values), None, higher_is_closer=higher_is_closer

@@ -36,6 +36,7 @@ from gpuemb.geometry.spectrum import spectrum_distance
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 from gpuemb.stability import study as study_module
+from gpuemb.stability.compare import compare
 from gpuemb.stability.compared_tables import LIST_MEASURES
 from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
@@ -476,6 +477,33 @@ def test_every_bar_ends_full(config: StudyConfig, finished: StudyResult, tmp_pat
     study(config, out=finished.folder if done else tmp_path / "new", threads=1, progress=bars)  # type: ignore[arg-type]
     counted = {name: total for name, total in bars.totals.items() if total is not None}
     assert {name: bars.done[name] for name in counted} == counted
+
+
+def test_halves_are_compared_within_their_split_alone(corpus: Path, tmp_path: Path) -> None:
+    model = ModelConfig(PPMISVD(dim=6), (0, 1, 4), "halves")
+    asked = StudyConfig((str(corpus),), models=(model,), neighbors=K, measures=("overlap", "pwcca", "spread"))
+    (found,) = study(asked, out=tmp_path / "halves", threads=1).models
+    splits = [compare([found.stack[s], found.stack[s + 1]], asked.measures, k=K) for s in (0, 2, 4)]
+    for name in ("overlap", "pwcca"):
+        values, within = found.pair(name).values, np.kron(np.eye(3), np.ones((2, 2))) > 0
+        np.testing.assert_array_equal(np.isfinite(values), within)
+        np.testing.assert_array_equal(
+            values[within], np.concatenate([one[name].values.ravel() for one in splits])
+        )
+        assert found.pair(name).reason == found.pair(name).undefined == ""
+    for name, values in (("overlap", found.words.overlap), ("spread", found.words.more["spread"])):
+        each = [one.words[name].to_numpy() for one in splits]
+        np.testing.assert_allclose(values, np.mean(each, axis=0), rtol=16 * EPS64)
+    np.testing.assert_array_equal(
+        found.words.overlap_low, np.min([one.words["overlap"].to_numpy() for one in splits], axis=0)
+    )
+    np.testing.assert_array_equal(
+        found.words.neighbors_in_all_runs, neighbor_overlap(found.neighbor_ids).in_all_runs
+    )
+    rows = pyarrow.parquet.read_table(tmp_path / "halves" / "pairs.parquet").to_pylist()
+    ends = [(row["run_a"], row["run_b"]) for row in rows if row["measure"] == "overlap"]
+    assert ends == [(f"half {seed}a", f"half {seed}b") for seed in (0, 1, 4)]
+    assert sum(row["measure"] == "pwcca" for row in rows) == 6  # both directions
 
 
 @pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])

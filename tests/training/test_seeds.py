@@ -12,8 +12,8 @@ from corpus.texts import random_tokens, tokens_of
 
 from gpuemb.core.errors import ConfigError
 from gpuemb.counts.counting import count_cooccurrences
-from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
-from gpuemb.training.seeds import train
+from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, Recipe
+from gpuemb.training.seeds import half_repeats, train
 
 TOKENS = random_tokens(60, 12)
 BOTH = pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
@@ -56,6 +56,34 @@ def test_a_corpus_and_its_counts_train_the_same_bits(recipe: Recipe) -> None:
 def test_documents_cannot_be_resampled_from_counts(recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="vary = 'bootstrap' with counts as the source"):
         train(count_cooccurrences(TOKENS), recipe, vary="bootstrap")
+
+
+@BOTH
+def test_halves_are_trained_on_disjoint_documents_that_together_are_all(recipe: Recipe) -> None:
+    runs = train(TOKENS, recipe, seeds=[3, 5], vary="halves")
+    assert tuple(runs.runs) == ("half 3a", "half 3b", "half 5a", "half 5b")
+    for place, (seed, half) in enumerate([(3, 0), (3, 1), (5, 0), (5, 1)]):
+        repeats = half_repeats(TOKENS.documents, seed, half)
+        alone = train(count_cooccurrences(TOKENS, repeats=repeats), recipe, seeds=[0])
+        np.testing.assert_array_equal(runs.vectors[place], alone.vectors[0])
+    assert (half_repeats(60, 3, 0) != half_repeats(60, 5, 0)).any()
+
+
+@pytest.mark.parametrize("documents", [2, 3, 10, 61])
+def test_every_document_is_in_one_half(documents: int) -> None:
+    first, second = (half_repeats(documents, 7, half) for half in (0, 1))
+    np.testing.assert_array_equal(first + second, np.ones(documents))
+    assert second.sum() - first.sum() == documents % 2
+
+
+@BOTH
+def test_halves_need_a_corpus_and_documents_that_vary_need_two(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="vary = 'halves' with counts as the source"):
+        train(count_cooccurrences(TOKENS), recipe, vary="halves")
+    one = tokens_of([[0, 1, 2, 3, 1, 0]], 4)
+    for vary in OF_DOCUMENTS:
+        with pytest.raises(ConfigError, match=f"vary = '{vary}' with a corpus of 1 document\n"):
+            train(one, recipe, vary=vary)
 
 
 @BOTH
