@@ -220,5 +220,8 @@ def _run_study(
         say()
         say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
         say()
+        for model in result.models:
+            say(" ".join(filter(None, [f"{model.config.name}:", model.caution, model.optimistic])))
+        say()
         say(f"Report: {shown(report)}")
         say(f"Resume: {shlex.join(resume)}")

@@ -188,10 +188,15 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
                 "low": pair.estimate.low,
                 "high": pair.estimate.high,
                 "chance": pair.chance,
+                "p_value": pair.p_value,
                 "undefined_pairs": pair.estimate.undefined,
+                "reason": pair.reason or pair.estimate.reason,
+                "least_alike": [model.runs[run] for run in pair.least_alike or ()],
             }
             for pair in model.pairs
         },
+        "caution": model.caution,
+        "optimistic": model.optimistic,
         "joint_reliability": mean_of_known(np.asarray(model.words.joint_reliability)),
         "wendlandt_stability_percent": _wendlandt(model),
         "words_without_neighbors": int(np.isnan(stability).sum()),

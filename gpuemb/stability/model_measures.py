@@ -113,6 +113,7 @@ def model_result(
     scores: Float64,
     kept: Arrays,
     config: StudyConfig,
+    occurrences: float,
 ) -> ModelResult:
     """Return a model's result from what was trained, and the arrays of the functions above."""
     names = [name for name in config.measures if name in PAIR_MEASURES]
@@ -141,4 +142,5 @@ def model_result(
         ),
         spectra=RunSpectra(kept["eigenvalues"], numbers[:, 0], numbers[:, 1], numbers[:, 2]),
         recomputed_pairs=int(again.sum()),
+        occurrences=occurrences,
     )

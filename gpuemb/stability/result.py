@@ -19,7 +19,14 @@ from gpuemb.geometry.measure import Description, PairTable
 from gpuemb.neighbors.chance import p_value_of_overlap
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
-from gpuemb.stability.statistics import Estimate, compared_pairs, mean_of_known, mean_over_pairs
+from gpuemb.stability.statistics import (
+    ENOUGH_RUNS,
+    LEAST_OCCURRENCES,
+    Estimate,
+    compared_pairs,
+    mean_of_known,
+    mean_over_pairs,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -84,6 +91,27 @@ class PairMeasure:
         have = "has" if self.estimate.undefined == 1 else "have"
         return f"{self.estimate.undefined} of {len(self.compared)} pairs {have} no value; {self.reason}"
 
+    def caution(self, runs: Sequence[str]) -> str:
+        """Name the run and the pair that agree least, and say what so few runs cannot show.
+
+        Args:
+            runs: their names.
+
+        Source: Definitions §5: of one bad run in ten, intervals from fewer than ten runs know little.
+        """
+        unit, count = ("split", len(self.compared)) if self.halves else ("run", len(runs))
+        said = []
+        if self.least_alike is not None and len(self.compared) > 1:
+            a, b = self.least_alike
+            pair = f"{runs[a]} and {runs[b]} are least alike by {self.measure} ({self.values[a, b]:.4g})"
+            alone = (
+                "" if self.halves else f", and {runs[self.least_alike_run or 0]} agrees least with all others"
+            )
+            said.append(f"{pair}{alone}.")
+        if count < ENOUGH_RUNS:
+            said.append(f"{count} {unit}{'s' * (count > 1)} cannot show rare bad ones: {ENOUGH_RUNS} would.")
+        return " ".join(said)
+
     @property
     def least_alike(self) -> tuple[int, int] | None:
         """The pair of runs that agrees least; None where no pair has a value."""
@@ -101,6 +129,12 @@ class PairMeasure:
         if np.isnan(means).all():
             return None
         return int(np.nanargmin(means) if self.higher_is_closer else np.nanargmax(means))
+
+
+def caution_of(measures: Sequence[PairMeasure], runs: Sequence[str]) -> str:
+    """Say what :meth:`PairMeasure.caution` says of the overlap, else of the first measure with a value."""
+    ordered = sorted(measures, key=lambda one: (math.isnan(one.estimate.value), one.measure != "overlap"))
+    return ordered[0].caution(runs) if ordered else ""
 
 
 def pair_measures(
@@ -201,6 +235,8 @@ class ModelResult:
         words: the measures of every word.
         spectra: the spectrum of every run.
         recomputed_pairs: pairs so nearly equal that some measure was taken from their difference.
+        occurrences: how often two words that stand near each other do so, mean over the pairs of words that
+            a bootstrap sample counts; NaN where documents are not resampled.
     """
 
     config: ModelConfig
@@ -212,6 +248,23 @@ class ModelResult:
     words: WordMeasures
     spectra: RunSpectra
     recomputed_pairs: int
+    occurrences: float = math.nan
+
+    @property
+    def caution(self) -> str:
+        """The run and the pair that agree least, and what so few runs cannot show."""
+        return caution_of(self.pairs, self.runs)
+
+    @property
+    def optimistic(self) -> str:
+        """Why bootstrap samples agree more than fresh text would; empty where counts are not thin."""
+        if not self.occurrences < LEAST_OCCURRENCES:
+            return ""
+        return (
+            f"Counts are thin: a counted pair of words occurs {self.occurrences:.1f} times in a bootstrap"
+            f" sample on average, fewer than {LEAST_OCCURRENCES}. Samples share documents, so they agree more"
+            " than fresh text would; vary = 'halves' compares runs that share none."
+        )
 
     def pair(self, measure: str) -> PairMeasure:
         """Return one measure by name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -13,7 +14,7 @@ import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
-from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
@@ -25,6 +26,7 @@ from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.kernels.window_counts import CountedRows
@@ -194,7 +196,8 @@ class _Study:
             }
         vocabulary = tokens.vocabulary
         stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
-        return model_result(model, stack, ids, scores, kept, self.config)
+        occurrences = self._occurrences(model, tokens, tokens_key)
+        return model_result(model, stack, ids, scores, kept, self.config, occurrences)
 
     def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
         counts_keys = [self._counts_key(model, tokens_key, run) for run in model.samples]
@@ -284,11 +287,26 @@ class _Study:
                 MEASURED, digest, lambda: merged([of(runs) for runs in model.compared], ids)
             )
 
+    def _occurrences(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> float:
+        """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
+        if model.vary != "bootstrap":
+            return math.nan
+        run = model.samples[0]
+        nonzeros = self._counts(model, tokens, self._counts_key(model, tokens_key, run), run).nonzeros
+        return pairs_near(tokens, self.config.counts.window, bootstrap_repeats(tokens, run.seed)) / nonzeros
+
     def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
         """What overlaps are by chance, as arrays that are kept."""
         draws = Draws("study", PERMUTATIONS, progress=self.progress)
         digest = digest_of(list(keys), self.config.neighbors, PERMUTATIONS)
         return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
+
+
+def pairs_near(tokens: Tokens, window: int, repeats: Int64) -> int:
+    """How many pairs of tokens of one document are at most ``window`` apart, both directions counted."""
+    lengths = np.diff(tokens.starts)
+    reach = np.minimum(window, np.maximum(lengths - 1, 0))
+    return int((repeats * reach * (2 * lengths - reach - 1)).sum())
 
 
 def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:

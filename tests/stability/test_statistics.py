@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,6 +170,41 @@ def test_the_pair_and_the_run_that_agree_least_are_named() -> None:
     assert measure(values, higher_is_closer=False).least_alike == (1, 3)
     assert measure(values).least_alike_run == 2
     assert measure(values, higher_is_closer=False).least_alike_run == 1
+
+
+def test_the_worst_are_named_and_few_runs_are_called_few() -> None:
+    few = measure(table(0.9, 0.2, 0.8, 0.7, 0.95, 0.6))
+    assert few.caution(["a", "b", "c", "d"]) == (
+        "a and c are least alike by rsa (0.2), and c agrees least with all others."
+        " 4 runs cannot show rare bad ones: 10 would."
+    )
+    many = measure(np.full((10, 10), 0.5))
+    many.values[2, 3] = many.values[3, 2] = 0.25
+    said = many.caution([f"run {s}" for s in range(10)])
+    assert said == "run 2 and run 3 are least alike by rsa (0.25), and run 2 agrees least with all others."
+    assert measure(table(0.5)).caution(["a", "b"]) == "2 runs cannot show rare bad ones: 10 would."
+    nothing = measure(table(math.nan, math.nan, math.nan)).caution(["a", "b", "c"])
+    assert nothing == "3 runs cannot show rare bad ones: 10 would."
+
+
+def test_the_worst_split_is_named() -> None:
+    values = np.full((6, 6), math.nan)
+    for split, value in enumerate((0.5, 0.25, 0.75)):
+        values[2 * split, 2 * split + 1] = values[2 * split + 1, 2 * split] = value
+    halves = replace(measure(np.ones((6, 6))), values=values, halves=True)
+    assert halves.least_alike == (2, 3)
+    assert halves.caution(["0a", "0b", "1a", "1b", "2a", "2b"]) == (
+        "1a and 1b are least alike by rsa (0.25). 3 splits cannot show rare bad ones: 10 would."
+    )
+    assert halves.cells == halves.compared == [(0, 1), (2, 3), (4, 5)]
+    assert halves.known.tolist() == [0.5, 0.25, 0.75]
+    assert replace(halves, symmetric=False).cells == [(0, 1), (1, 0), (2, 3), (3, 2), (4, 5), (5, 4)]
+
+
+def test_pairs_without_a_value_are_counted_and_the_first_is_named() -> None:
+    lost = replace(measure(table(0.5, math.nan, 0.25, 0.75, 0.5, math.nan)), reason="a and c: no word")
+    assert lost.undefined == "2 of 6 pairs have no value; a and c: no word"
+    assert measure(table(0.5, 0.25, 0.75)).undefined == ""
 
 
 def test_pairs_without_a_value_are_not_the_least_alike() -> None:

@@ -25,7 +25,7 @@ from tolerances import EPS64
 from gpuemb.core.errors import ConfigError, StorageError
 from gpuemb.core.files.checked import is_copy
 from gpuemb.corpus.tokens import read_corpus
-from gpuemb.counts.counting import bootstrap_repeats
+from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
 from gpuemb.embeddings.files import load
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.per_word import aligned_cosines
@@ -42,7 +42,8 @@ from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
-from gpuemb.stability.study import study
+from gpuemb.stability.statistics import LEAST_OCCURRENCES
+from gpuemb.stability.study import PERMUTATIONS, study
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
 from gpuemb.training.seeds import train, train_run
 
@@ -504,6 +505,46 @@ def test_halves_are_compared_within_their_split_alone(corpus: Path, tmp_path: Pa
     ends = [(row["run_a"], row["run_b"]) for row in rows if row["measure"] == "overlap"]
     assert ends == [(f"half {seed}a", f"half {seed}b") for seed in (0, 1, 4)]
     assert sum(row["measure"] == "pwcca" for row in rows) == 6  # both directions
+
+
+def test_the_overlap_of_a_study_has_its_chance_and_p_value(finished: StudyResult) -> None:
+    summary = json.loads((finished.folder / "summary.json").read_text("utf-8"))
+    for model, entry in zip(finished.models, summary["models"], strict=True):
+        lists = [nearest_neighbors(table, K) for table in model.stack]
+        expected = neighbor_overlap(*lists, permutations=PERMUTATIONS)
+        overlap = model.pair("overlap")
+        assert overlap.p_value == expected.p_value == entry["measures"]["overlap"]["p_value"]
+        assert overlap.chance is not None
+        assert abs(overlap.chance - expected.chance) <= 64 * EPS64
+        assert np.isnan(model.pair("rsa").p_value)
+        assert entry["measures"]["rsa"]["p_value"] is None
+        assert entry["caution"] == model.caution
+        assert "3 runs cannot show rare bad ones" in model.caution
+        a, b = entry["measures"]["rsa"]["least_alike"]
+        values = model.pair("rsa").values
+        assert values[model.runs.index(a), model.runs.index(b)] == values.min()
+
+
+def test_thin_counts_of_a_bootstrap_are_found(config: StudyConfig, corpus: Path, tmp_path: Path) -> None:
+    def found(text: Path, vary: str) -> Any:
+        models = (ModelConfig(PPMISVD(dim=4), (0, 1), vary),)  # type: ignore[arg-type]
+        read = TextConfig(min_count=2)
+        asked = replace(config, corpus=(str(text),), text=read, models=models, measures=("overlap",))
+        return study(asked, out=tmp_path / f"{text.stem}-{vary}", threads=1).models[0]
+
+    def occurrences(text: Path) -> float:
+        tokens = read_corpus(text, min_count=2)
+        counts = count_cooccurrences(tokens, weighting="flat", repeats=bootstrap_repeats(tokens, 0))
+        return float(counts.matrix.data.mean())
+
+    few = tmp_path / "few.txt"
+    few.write_text(random_text(15, 60))
+    for text in (corpus, few):
+        model = found(text, "bootstrap")
+        assert model.occurrences == pytest.approx(occurrences(text), rel=1e-12)
+        assert bool(model.optimistic) == (model.occurrences < LEAST_OCCURRENCES) == (text == few)
+    assert np.isnan(found(few, "halves").occurrences)
+    assert found(few, "halves").optimistic == ""
 
 
 @pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
