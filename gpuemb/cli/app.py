@@ -122,6 +122,9 @@ def study(
 
     `gpuemb study texts/ --model glove --model ppmi-svd --vary bootstrap`
 
+    `gpuemb study texts/ --model ppmi-svd --vary bootstrap --vary halves` (samples that share documents, and
+    halves that share none)
+
     `zcat dump.gz | gpuemb study - --min-count 20`
 
     `gpuemb study --config study.toml`
@@ -136,7 +139,7 @@ def study(
             dim,
             epochs,
             seeds,
-            vary,
+            tuple(vary or ()),
             window,
             weighting,
             min_count,

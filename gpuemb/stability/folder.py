@@ -196,6 +196,7 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
             for pair in model.pairs
         },
         "caution": model.caution,
+        "occurrences_of_a_counted_pair": model.occurrences,
         "optimistic": model.optimistic,
         "joint_reliability": mean_of_known(np.asarray(model.words.joint_reliability)),
         "wendlandt_stability_percent": _wendlandt(model),

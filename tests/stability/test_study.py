@@ -520,6 +520,8 @@ def test_the_overlap_of_a_study_has_its_chance_and_p_value(finished: StudyResult
         assert entry["measures"]["rsa"]["p_value"] is None
         assert entry["caution"] == model.caution
         assert "3 runs cannot show rare bad ones" in model.caution
+        known = model.config.vary == "bootstrap"
+        assert entry["occurrences_of_a_counted_pair"] == (model.occurrences if known else None)
         a, b = entry["measures"]["rsa"]["least_alike"]
         values = model.pair("rsa").values
         assert values[model.runs.index(a), model.runs.index(b)] == values.min()
