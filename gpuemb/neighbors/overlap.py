@@ -102,6 +102,11 @@ class NeighborOverlap:
         return self.value
 
     @property
+    def undefined(self) -> int:
+        """Words and pairs without an overlap, which are in no mean."""
+        return int((~np.isfinite(self.per_word)).sum())
+
+    @property
     def wendlandt(self) -> float:
         """``value`` in percent: Wendlandt's stability (defined for k = 10)."""
         return 100 * self.value

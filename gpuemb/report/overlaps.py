@@ -63,7 +63,8 @@ def overlap_claim(model: ModelResult) -> Claim | None:
         f"With another {varied}, a word of {name} keeps {kept} of its {k} nearest neighbors on average"
         f" ({_interval(estimate, k)})"
     )
-    return Claim(f"{kept} of {k}", sentence + _against_chance(measure, k), name)
+    thin = " Counts are thin: fresh text may agree less than bootstrap samples." if model.optimistic else ""
+    return Claim(f"{kept} of {k}", sentence + _against_chance(measure, k) + thin, name)
 
 
 def _identical(model: ModelResult, measure: PairMeasure) -> str:

@@ -257,13 +257,13 @@ class ModelResult:
 
     @property
     def optimistic(self) -> str:
-        """Why bootstrap samples agree more than fresh text would; empty where counts are not thin."""
+        """Why fresh text may agree less than bootstrap samples do; empty where counts are not thin."""
         if not self.occurrences < LEAST_OCCURRENCES:
             return ""
         return (
             f"Counts are thin: a counted pair of words occurs {self.occurrences:.1f} times in a bootstrap"
-            f" sample on average, fewer than {LEAST_OCCURRENCES}. Samples share documents, so they agree more"
-            " than fresh text would; vary = 'halves' compares runs that share none."
+            f" sample on average, fewer than {LEAST_OCCURRENCES}. Samples share documents, so fresh text may"
+            " agree less; vary = 'halves' compares runs that share none."
         )
 
     def pair(self, measure: str) -> PairMeasure:

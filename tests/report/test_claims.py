@@ -262,6 +262,14 @@ def test_thin_counts_do_not_say_that_the_noise_of_the_sample_is_the_smaller(buil
     assert "the noise of the sample is larger" in told(0.5)  # the more so where samples share documents
 
 
+def test_the_overlap_of_thin_bootstrap_samples_carries_its_warning(build: Build) -> None:
+    result = build(SAMPLES)
+    thin = replace(result, models=(replace(result.models[0], occurrences=3.0),))
+    warning = "Counts are thin: fresh text may agree less than bootstrap samples."
+    assert claims(thin)[0].sentence.endswith(warning)
+    assert warning not in claims(result)[0].sentence
+
+
 def test_a_difference_is_judged_by_its_own_interval(build: Build) -> None:
     result = with_overlap(build(SEEDS, SAMPLES), between(0.7, 0.01))
     apart, close = (claims(with_overlap(result, between(0.66, s), 1))[0].sentence for s in (0.01, 0.05))
