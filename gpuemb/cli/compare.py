@@ -86,8 +86,9 @@ def compare(
         say(f"{len(stack.index_to_key):,} words are in all {len(opened)}.")
         say()
         _say(found)
-        say()
-        say(found.caution)
+        if found.caution:
+            say()
+            say(found.caution)
         if out is not None:
             say()
             say(f"Written: {shown(out / 'pairs.parquet')}, {shown(out / 'words.parquet')}")

@@ -54,6 +54,7 @@ class Neighbors:
         ids: ``(Q, k)`` int32 rows of the table, best first, −1 padded.
         scores: ``(Q, k)`` float64 cosines, NaN padded.
         words: the table's words, when it has them.
+        without_length: rows of zeros: they have no cosine and are in nobody's list.
         certified: lists proved by the bound of an int8 filter, or of a GPU's float16 filter.
         refined: lists proved by the bound of a float32 filter.
         recomputed: lists for which every candidate was scored in float64.
@@ -63,15 +64,11 @@ class Neighbors:
     ids: Array
     scores: Array
     words: Sequence[str] | None
+    without_length: int
     certified: int
     refined: int
     recomputed: int
     candidates: Candidates
-
-    @property
-    def without_length(self) -> int:
-        """Rows of zeros: they have no cosine and are in nobody's list."""
-        return int((~self.candidates.known).sum())
 
     @door
     def named(self, query: int) -> list[tuple[str, float]]:
@@ -208,9 +205,9 @@ def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, candidates: Candida
     """Give lists back where ``rows`` are and in their library, with the table's words."""
     at_most = library_of(found.scores).clip(found.scores, -1.0, 1.0)  # what orders may round past 1
     ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, at_most))
-    return Neighbors(
-        ids, scores, words_of(table), found.certified, found.refined, found.recomputed, candidates
-    )
+    zeros = int((~candidates.known).sum())
+    proved = found.certified, found.refined, found.recomputed
+    return Neighbors(ids, scores, words_of(table), zeros, *proved, candidates)
 
 
 def candidates_of(rows: FloatMatrix, known: Array, asked: Array | None, itself: Array | None) -> Candidates:

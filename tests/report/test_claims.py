@@ -232,6 +232,20 @@ def test_neighbors_in_all_runs_are_averaged_over_known_words(build: Build) -> No
     assert not [c for c in claims(build(replace(SEEDS, seeds=(0, 1)))) if "the same in all" in c.sentence]
 
 
+def test_the_dimension_is_told_where_every_run_has_one(build: Build) -> None:
+    result = build(SEEDS, words=100)
+    (model,) = result.models
+
+    def told(*ratios: float) -> list[str]:
+        spectra = replace(model.spectra, participation_ratio=np.array(ratios))
+        changed = replace(result, models=(replace(model, spectra=spectra),))
+        return [c.sentence for c in claims(changed) if "dimensions" in c.sentence]
+
+    assert told(4, 4, 4, 4, 4)[0].endswith("(participation ratio, 4.00 in each of the 5 runs).")
+    assert told(3, 4, 4, 4, 5)[0].endswith("(participation ratio, 3.00 to 5.00 between the runs).")
+    assert told(3, 4, 4, 4, math.nan) == []
+
+
 def test_fewer_neighbors_than_five_have_no_fifth(build: Build) -> None:
     found = claims(build(SEEDS, k=3))
     assert found[0].headline.endswith(" of 3")
