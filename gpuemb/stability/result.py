@@ -103,11 +103,10 @@ class PairMeasure:
         said = []
         if self.least_alike is not None and len(self.compared) > 1:
             a, b = self.least_alike
-            pair = f"{runs[a]} and {runs[b]} are least alike by {self.measure} ({self.values[a, b]:.4g})"
-            alone = (
-                "" if self.halves else f", and {runs[self.least_alike_run or 0]} agrees least with all others"
+            alone = "" if self.halves else f"; {runs[self.least_alike_run or 0]} agrees least with all others"
+            said.append(
+                f"Least alike by {self.measure}: {runs[a]} and {runs[b]} ({self.values[a, b]:.4g}){alone}."
             )
-            said.append(f"{pair}{alone}.")
         if count < ENOUGH_RUNS:
             said.append(f"{count} {unit}{'s' * (count > 1)} cannot show rare bad ones: {ENOUGH_RUNS} would.")
         return " ".join(said)

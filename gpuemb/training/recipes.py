@@ -95,7 +95,7 @@ class PPMISVD:
 
     The factors are exact to 3e-4 of the largest singular value: the ten nearest words of a table agree with
     those of the exact decomposition to about 0.999. There is no randomness: with the same counts every seed
-    gives the same bits. Only other documents, ``vary="bootstrap"`` or ``vary="halves"``, make its runs differ.
+    gives the same bits. Only other documents make its runs differ: ``vary="bootstrap"``, ``vary="halves"``.
 
     Attributes:
         dim: dimensions of a vector.

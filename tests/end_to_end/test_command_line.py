@@ -78,7 +78,7 @@ def test_a_study_ends_with_its_report_and_the_command_that_resumes_it(desk: Path
 def test_a_study_names_its_worst_runs_and_says_that_few_show_little(desk: Path) -> None:
     out = (desk / "first.out").read_text()
     (line,) = [line for line in out.splitlines() if line.startswith("glove: ")]
-    assert "are least alike by overlap (" in line
+    assert "Least alike by overlap: seed " in line
     assert line.endswith("agrees least with all others. 3 runs cannot show rare bad ones: 10 would.")
     summary = json.loads((desk / "runs" / "mine" / "summary.json").read_text("utf-8"))
     assert line == f"glove: {summary['models'][0]['caution']}"

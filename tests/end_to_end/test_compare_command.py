@@ -113,7 +113,7 @@ def test_lost_pairs_and_the_worst_tables_are_named(tmp_path: Path, tables: list[
     lost = "2 of 3 pairs have no value; a and zero: no word has neighbors in both tables"
     assert lost in done.out
     assert "chance 0.1, p 0.05" in done.out
-    assert "a and b are least alike by overlap" in done.out
+    assert "Least alike by overlap: a and b (" in done.out
     assert "3 runs cannot show rare bad ones: 10 would." in done.out
     said = json.loads(gpuemb(tmp_path, *asked, "--json").out)
     (measure,) = said["measures"]

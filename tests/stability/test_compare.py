@@ -233,8 +233,8 @@ def test_the_worst_tables_are_named() -> None:
     tables = runs()
     tables[1] = Embedding(random_table(60, 6, 9), WORDS, name="bad")
     found = compare(tables, ["cka", "overlap"], k=5)
-    assert "and bad agrees least with all others. 3 runs cannot show rare bad ones" in found.caution
-    assert "by overlap" in found.caution
+    assert "; bad agrees least with all others. 3 runs cannot show rare bad ones" in found.caution
+    assert "Least alike by overlap: " in found.caution
     assert "by cka" in compare(tables, "cka").caution
     assert compare(tables, "spread").caution == ""
 

@@ -175,13 +175,13 @@ def test_the_pair_and_the_run_that_agree_least_are_named() -> None:
 def test_the_worst_are_named_and_few_runs_are_called_few() -> None:
     few = measure(table(0.9, 0.2, 0.8, 0.7, 0.95, 0.6))
     assert few.caution(["a", "b", "c", "d"]) == (
-        "a and c are least alike by rsa (0.2), and c agrees least with all others."
+        "Least alike by rsa: a and c (0.2); c agrees least with all others."
         " 4 runs cannot show rare bad ones: 10 would."
     )
     many = measure(np.full((10, 10), 0.5))
     many.values[2, 3] = many.values[3, 2] = 0.25
     said = many.caution([f"run {s}" for s in range(10)])
-    assert said == "run 2 and run 3 are least alike by rsa (0.25), and run 2 agrees least with all others."
+    assert said == "Least alike by rsa: run 2 and run 3 (0.25); run 2 agrees least with all others."
     assert measure(table(0.5)).caution(["a", "b"]) == "2 runs cannot show rare bad ones: 10 would."
     nothing = measure(table(math.nan, math.nan, math.nan)).caution(["a", "b", "c"])
     assert nothing == "3 runs cannot show rare bad ones: 10 would."
@@ -194,7 +194,7 @@ def test_the_worst_split_is_named() -> None:
     halves = replace(measure(np.ones((6, 6))), values=values, halves=True)
     assert halves.least_alike == (2, 3)
     assert halves.caution(["0a", "0b", "1a", "1b", "2a", "2b"]) == (
-        "1a and 1b are least alike by rsa (0.25). 3 splits cannot show rare bad ones: 10 would."
+        "Least alike by rsa: 1a and 1b (0.25). 3 splits cannot show rare bad ones: 10 would."
     )
     assert halves.cells == halves.compared == [(0, 1), (2, 3), (4, 5)]
     assert halves.known.tolist() == [0.5, 0.25, 0.75]
