@@ -124,6 +124,9 @@ def study(
 
     `gpuemb study texts/ --model glove --model ppmi-svd --vary bootstrap`
 
+    `gpuemb study texts/ --model ppmi-svd --vary bootstrap --vary halves` (samples that share documents, and
+    halves that share none)
+
     `zcat dump.gz | gpuemb study - --min-count 20`
 
     `gpuemb study --config study.toml`
@@ -140,7 +143,7 @@ def study(
             dim,
             epochs,
             seeds,
-            vary,
+            tuple(vary or ()),
             window,
             weighting,
             min_count,
@@ -225,6 +228,9 @@ def _run_study(
             return
         say()
         say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
+        say()
+        for model in result.models:
+            say(" ".join(filter(None, [f"{model.config.name}:", model.caution, model.optimistic])))
         say()
         say(f"Report: {shown(report)}")
         say(f"Resume: {shlex.join(resume)}")

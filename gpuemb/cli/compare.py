@@ -28,6 +28,9 @@ MeasureOption = Annotated[
     typer.Option(help="A measure to take; may be given several times.", show_default="all"),
 ]
 CountOption = Annotated[int, typer.Option("-k", "--k", help="Neighbors of each word that are compared.")]
+PermutationsOption = Annotated[
+    int, typer.Option(help="Permutations of words, for the p-value of the overlap of neighbors.")
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(help="Folder for pairs.parquet and words.parquet.", show_default=False),
@@ -38,6 +41,7 @@ def compare(
     tables: TablesArgument,
     measure: MeasureOption = None,
     k: CountOption = 10,
+    permutations: PermutationsOption = 0,
     case: CaseOption = "exact",
     limit: LimitOption = None,
     out: OutOption = None,
@@ -68,18 +72,23 @@ def compare(
             opened = [opened_table(table, limit=limit).check() for table in tables]
             with noting(gpuemb.SpellingWarning, TerminalProgress()):
                 stack = gpuemb.stack(opened, case=case)  # type: ignore[arg-type]  # others are refused by name
-            found = gpuemb.compare(stack, measure or "all", k=k, progress=TerminalProgress())
+            found = gpuemb.compare(
+                stack, measure or "all", k=k, permutations=permutations, progress=TerminalProgress()
+            )
         if out is not None:
             _write(found, out)
         if json:
-            say_json({"runs": found.runs, "words": len(stack.index_to_key), "measures": _entries(found)})
+            words, entries = len(stack.index_to_key), _entries(found)
+            say_json({"runs": found.runs, "words": words, "caution": found.caution, "measures": entries})
             return
         for embedding in opened:
             say(described(embedding))
         say(f"{len(stack.index_to_key):,} words are in all {len(opened)}.")
         say()
         _say(found)
-        _say_least_alike(found)
+        if found.caution:
+            say()
+            say(found.caution)
         if out is not None:
             say()
             say(f"Written: {shown(out / 'pairs.parquet')}, {shown(out / 'words.parquet')}")
@@ -94,20 +103,6 @@ def _check_several(tables: list[str]) -> None:
         )
 
 
-def _say_least_alike(found: Comparison) -> None:
-    """Name the table that agrees least; few tables cannot show rare bad ones."""
-    from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_RUNS
-
-    for one in found.measures[:1]:
-        run = one.least_alike_run
-        if run is None or len(found.runs) < LEAST_RUNS:
-            return
-        say()
-        say(f"Least alike by {one.measure}: {found.runs[run]}.")
-        if len(found.runs) < ENOUGH_RUNS:
-            say(f"Among {len(found.runs)} tables, rare bad ones cannot be seen; take {ENOUGH_RUNS} or more.")
-
-
 def _say(found: Comparison) -> None:
     width = max(len(one.title) for one in found.measures) if found.measures else 0
     for one in found.measures:
@@ -117,10 +112,13 @@ def _say(found: Comparison) -> None:
 def _spelled(one: PairMeasure) -> str:
     estimate = one.estimate
     if math.isnan(estimate.value):
-        return f"does not exist: {one.reason}"
+        more = f"; nor do {estimate.undefined - 1} other pairs" if estimate.undefined > 1 else ""
+        return f"does not exist: {one.reason}{more}"
     interval = "" if math.isnan(estimate.low) else f"  ({estimate.low:.4g} to {estimate.high:.4g})"
     chance = "" if one.chance is None else f"  chance {one.chance:.2g}"
-    return f"{estimate.value:>10.4g}{interval}{chance}"
+    p_value = "" if math.isnan(one.p_value) else f", p {one.p_value:.2g}"
+    lost = f"  ({one.undefined})" if one.undefined else ""
+    return f"{estimate.value:>10.4g}{interval}{chance}{p_value}{lost}"
 
 
 def _entries(found: Comparison) -> list[dict[str, object]]:
@@ -135,6 +133,9 @@ def _entries(found: Comparison) -> list[dict[str, object]]:
             "low": number(one.estimate.low),
             "high": number(one.estimate.high),
             "chance": number(one.chance),
+            "p_value": number(one.p_value),
+            "least_alike": None if one.least_alike is None else [found.runs[run] for run in one.least_alike],
+            "least_alike_run": None if one.least_alike_run is None else found.runs[one.least_alike_run],
             "undefined": one.estimate.undefined,
             "reason": one.reason,
             "values": [[number(float(value)) for value in row] for row in one.values],

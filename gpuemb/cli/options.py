@@ -27,13 +27,17 @@ Models = Annotated[
 Dim = Annotated[int | None, typer.Option(help="Dimensions of a vector.", show_default="100")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the counts (glove).", show_default="25")]
 Seeds = Annotated[
-    str | None, typer.Option(help="Number of runs, or a list such as `0,7,42`.", show_default="5")
-]
-VaryOption = Annotated[
     str | None,
     typer.Option(
+        help="Number of runs (of splits into two, with halves), or a list such as `0,7,42`.", show_default="5"
+    ),
+]
+VaryOption = Annotated[
+    list[str] | None,
+    typer.Option(
         "--vary",
-        help="What a seed changes: seed (all that is random), init, order, bootstrap (documents resampled).",
+        help="What a seed changes: seed (all that is random), init, order, bootstrap (documents resampled), "
+        "halves (documents split; the two halves are compared). May be repeated: every model for each.",
         show_default="seed",
     ),
 ]

@@ -26,7 +26,7 @@ class StudyFlags:
     dim: int | None
     epochs: int | None
     seeds: str | None
-    vary: str | None
+    vary: tuple[str, ...]
     window: int | None
     weighting: str | None
     min_count: int | None
@@ -73,7 +73,11 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
             "field": flags.field,
         },
     )
-    mapping["models"] = [_model(entry, flags) for entry in _chosen_models(mapping, flags)]
+    mapping["models"] = [
+        _model(entry, flags, vary)
+        for entry in _chosen_models(mapping, flags)
+        for vary in dict.fromkeys(flags.vary) or (None,)
+    ]
     return config_from(mapping, base)
 
 
@@ -94,9 +98,11 @@ def _chosen_models(mapping: dict[str, Any], flags: StudyFlags) -> list[dict[str,
     return models
 
 
-def _model(entry: dict[str, Any], flags: StudyFlags) -> dict[str, Any]:
+def _model(entry: dict[str, Any], flags: StudyFlags, vary: str | None) -> dict[str, Any]:
     model = dict(entry)
-    _override(model, {"dim": flags.dim, "vary": flags.vary})
+    several = len(set(flags.vary)) > 1
+    name = f"{model.get('name', model['kind'])}-{vary}" if several else None
+    _override(model, {"dim": flags.dim, "vary": vary, "name": name})
     recipe = RECIPES.get(model["kind"])
     if recipe is None or "epochs" in {field.name for field in fields(recipe)}:
         _override(model, {"epochs": flags.epochs})

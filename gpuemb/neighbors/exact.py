@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from gpuemb.core.arrays import (
     Array,
     FloatMatrix,
     as_array,
     computing_device,
     device_of,
+    empty,
     library_of,
     like,
     namespace_of,
@@ -38,6 +41,7 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result, shown
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, named_table, vectors_of, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+from gpuemb.neighbors.chance import Candidates
 
 CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
 
@@ -54,6 +58,7 @@ class Neighbors:
         certified: lists proved by the bound of an int8 filter, or of a GPU's float16 filter.
         refined: lists proved by the bound of a float32 filter.
         recomputed: lists for which every candidate was scored in float64.
+        candidates: what the lists were chosen from: rows with a length, but for the query itself.
     """
 
     ids: Array
@@ -63,6 +68,7 @@ class Neighbors:
     certified: int
     refined: int
     recomputed: int
+    candidates: Candidates
 
     @door
     def named(self, query: int) -> list[tuple[str, float]]:
@@ -134,7 +140,7 @@ def nearest_neighbors(
         None if warm_start is None else _warm_start_rows(rows, rows if asked is None else asked, warm_start)
     )
     found: TopK = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
-    return neighbors_of(found, x, rows, zero_rows(native(rows)))
+    return neighbors_of(found, x, rows, candidates_of(rows, with_length(native(rows)), asked, itself))
 
 
 def ids_of(lists: Any) -> Any:
@@ -195,31 +201,32 @@ def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
     return xp.astype(near, xp.int32)
 
 
-def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, zeros: int) -> Neighbors:
+def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, candidates: Candidates) -> Neighbors:
     """Give lists back where ``rows`` are and in their library, with the table's words."""
     at_most = library_of(found.scores).clip(found.scores, -1.0, 1.0)  # what orders may round past 1
     ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, at_most))
-    return Neighbors(
-        ids,
-        scores,
-        words_of(table),
-        zeros,
-        found.certified,
-        found.refined,
-        found.recomputed,
-    )
+    zeros = int((~candidates.known).sum())
+    proved = found.certified, found.refined, found.recomputed
+    return Neighbors(ids, scores, words_of(table), zeros, *proved, candidates)
 
 
-def zero_rows(rows: FloatMatrix) -> int:
-    """How many native rows are all zero."""
-    of_the_host, count = device_of(rows) == CPU, 0
+def candidates_of(rows: FloatMatrix, known: Array, asked: Array | None, itself: Array | None) -> Candidates:
+    """Return the candidates of queries as :func:`asked_of` gives them; ``known`` is :func:`with_length`."""
+    if asked is None:
+        return Candidates(known, library_of(known).arange(rows.shape[0]))
+    return Candidates(known, None if itself is None else native(itself))
+
+
+def with_length(rows: FloatMatrix) -> Array:
+    """Return ``(V,)`` whether native rows are anything but zero."""
+    of_the_host, known = device_of(rows) == CPU, empty((len(rows),), np.bool_, device_of(rows))
     together = rows_per_tile(rows[:1].nbytes, CACHED_BYTES if of_the_host else TILE_BYTES)
     for start, stop in tiles(len(rows), together):
         some = rows[start:stop]
         # CuPy takes small float32 for zero, so the GPU looks at the bits, all but the sign.
         long = some != 0 if of_the_host else some.view(f"uint{8 * some.itemsize}") << 1 != 0
-        count += int((~long.any(axis=1)).sum())
-    return count
+        known[start:stop] = long.any(axis=1)
+    return known
 
 
 def asked_of(

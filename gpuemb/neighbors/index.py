@@ -25,7 +25,14 @@ from gpuemb.core.results import shown
 from gpuemb.embeddings.model import named_table, words_of
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_bytes, filter_of
 from gpuemb.kernels.cosine_topk import cosine_topk
-from gpuemb.neighbors.exact import Neighbors, asked_of, checked_rows, neighbors_of, zero_rows
+from gpuemb.neighbors.exact import (
+    Neighbors,
+    asked_of,
+    candidates_of,
+    checked_rows,
+    neighbors_of,
+    with_length,
+)
 
 WHERE = "CosineIndex"
 
@@ -69,7 +76,7 @@ class CosineIndex:
         else:
             self._rows = _brought(rows, self._device)
         self._prepared = None if self._device != CPU else filter_of(self._rows)
-        self._zeros = zero_rows(rows)
+        self._known = with_length(rows)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -109,19 +116,21 @@ class CosineIndex:
         excluded = none if itself is None else native(itself)
         search = cosine_search.on(self._device)
         found = search(self._rows, self._prepared, k, _wide(native(asked)), excluded)
-        return neighbors_of(found, self._table, self._source, self._zeros)
+        candidates = candidates_of(self._source, self._known, asked, itself)
+        return neighbors_of(found, self._table, self._source, candidates)
 
     def _search_many(
         self, k: int, asked: Array | None, itself: Array | None, progress: Progress
     ) -> Neighbors:
         """Ask the kernel that arranges the table: for many queries, or many neighbors, that pays."""
+        candidates = candidates_of(self._source, self._known, asked, itself)
         rows, moved = self._source, device_of(self._rows) != device_of(self._source)
         if moved:  # the rows that were brought to the GPU are there already
             rows = self._rows
             asked, itself = (None if x is None else to_device(x, self._device) for x in (asked, itself))
             asked = None if asked is None else _wide(asked)
         found = cosine_topk.on(self._device)(rows, k, asked, itself, None, progress)
-        return neighbors_of(found, self._table, self._source, self._zeros)
+        return neighbors_of(found, self._table, self._source, candidates)
 
 
 def _brought(rows: FloatMatrix, device: Device) -> FloatMatrix:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
-from gpuemb.report.claims import LEAST_TREND, frequency_trend, overlap_of
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
+from gpuemb.report.overlaps import overlap_of
 from gpuemb.report.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
+from gpuemb.report.trend import frequency_trend
 from gpuemb.stability.result import ModelResult
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def stability(model: ModelResult) -> Plot:
     return Plot(
         "stability",
         f"{percent(half)} of the words keep half of their neighbors or more",
-        "Words at the right have neighbors one can rely on; words at the left would come out with"
-        " other neighbors in another run.",
+        "Words at the right kept their neighbors from run to run; words at the left came out with other"
+        " neighbors.",
         f"Histogram of how many of {k} neighbors the words of {name} keep: mean"
         f" {part(float(kept.mean()), k)}.",
         drawn,
@@ -101,9 +102,9 @@ def alignment(model: ModelResult) -> Plot:
         drawn = svg()
     return Plot(
         "alignment",
-        _agreement(*means),
+        f"Mean cosine {hundredths(means[0])} before, {hundredths(means[1])} after the best rotation",
         "The coordinates of a run are arbitrary: two runs are comparable only after the rotation that"
-        " fits one to the other best; a word whose blue value stays low did move.",
+        " fits one to the other best; a word whose blue value stays low differs between the runs.",
         f"Histogram of the cosine between a word’s vectors in two runs of {name}: mean"
         f" {hundredths(means[0])} before rotation, {hundredths(means[1])} after.",
         drawn,
@@ -129,7 +130,7 @@ def frequency(model: ModelResult, counts: Int64) -> Plot:
         drawn = svg()
     return Plot(
         "frequency",
-        _trend(middle, k, model.words.overlap[known], counts[known]),
+        _trend(model.words.overlap[known], counts[known]),
         "Each cell is darker the more words fall into it; the line is the median of words of similar"
         " frequency and the band holds the middle half of them.",
         f"Neighbors kept by each word of {name} against how often it occurs: from"
@@ -231,20 +232,13 @@ def _bins(x: Float64) -> list[Any]:
     return made or [waiting]
 
 
-def _agreement(before: float, after: float) -> str:
-    if after - before > 0.05:
-        return "The runs agree more once they are rotated"
-    return "The runs agree as they are" if after > 0.5 else "Rotation hardly brings the runs together"
-
-
-def _trend(middle: list[float], k: int, overlap: Float64, counts: Int64) -> str:
-    change = middle[-1] - middle[0]
-    if np.ptp(middle) < 0.05 * k or np.ptp(overlap) == 0 or np.ptp(counts) == 0:
-        return "Rare and frequent words are about equally stable"
-    correlation = frequency_trend(overlap, counts)
-    if abs(correlation) < LEAST_TREND or change * correlation <= 0:
-        return "Stability does not simply follow frequency"
-    return f"{'Frequent' if change > 0 else 'Rare'} words are the more stable ones"
+def _trend(overlap: Float64, counts: Int64) -> str:
+    trend = frequency_trend(overlap, counts)
+    if trend is not None and trend.direction:
+        return f"{'Frequent' if trend.direction > 0 else 'Rare'} words are the more stable ones"
+    if trend is None or trend.unsure:
+        return "Stability and frequency"
+    return "Stability does not simply follow frequency"
 
 
 def _powers(x: Float64) -> Any:

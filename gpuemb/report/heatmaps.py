@@ -47,13 +47,14 @@ def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:
             bar.outline.set_visible(False)
             bar.ax.tick_params(labelsize=8, width=0.5)
         drawn = svg()
-    pairs = values[np.triu_indices(runs, 1)]
-    lowest, highest, said = (number(float(x)) for x in (pairs.min(), pairs.max(), measure.estimate.value))
+    ends = (measure.known.min(), measure.known.max()) if len(measure.known) else (math.nan, math.nan)
+    lowest, highest, said = (number(float(x)) for x in (*ends, measure.estimate.value))
+    lost = f" {measure.undefined}." if measure.undefined else ""
     return Plot(
         measure.measure,
         measure.title,
-        f"{measure.preparation.capitalize()} rows; mean {said}.",
-        f"{measure.title} for every pair of {runs} runs of {model.config.name}: from {lowest} to"
+        f"{measure.preparation.capitalize()} rows; mean {said}.{lost}",
+        f"{measure.title} for every compared pair of {runs} runs of {model.config.name}: from {lowest} to"
         f" {highest}, mean {said}.",
         drawn,
     )

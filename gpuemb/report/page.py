@@ -15,14 +15,15 @@ from gpuemb.core.doors import door
 from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
 from gpuemb.report import numbers
-from gpuemb.report.claims import VARIED, Claim, claims, telling_numbers
+from gpuemb.report.claims import claims, telling_numbers
 from gpuemb.report.figures import figures
 from gpuemb.report.heatmaps import heat_maps
+from gpuemb.report.overlaps import VARIED, Claim
 from gpuemb.report.style import Plot
 from gpuemb.report.tables import word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
-from gpuemb.stability.statistics import ENOUGH_RUNS
+from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_OCCURRENCES
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED_SOURCES = 3  # in the line under the title; the configuration has all of them
@@ -41,6 +42,7 @@ class MeasureRow:
     lowest: str
     highest: str
     least_alike: str
+    undefined: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class ModelSection:
     measures: tuple[MeasureRow, ...]
     runs: int
     wordless: int
+    caution: str
+    optimistic: str
+    halves: bool
 
 
 @door
@@ -101,17 +106,19 @@ def render(result: StudyResult) -> str:
         lstrip_blocks=True,
     )
     house.filters.update(whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup)
-    told = telling_numbers(result)
+    told, found = telling_numbers(result), claims(result)
     table = word_table(result)
     return house.get_template("report.html.j2").render(
         result=result,
-        told=[*told, *(c for c in claims(result) if not c.model and c not in told)],
-        sections=[_section(result, model, told) for model in result.models],
+        told=[*told, *(c for c in found if not c.model and c not in told)],
+        sections=[_section(result, model, [c for c in found if c not in told]) for model in result.models],
         listed=len(table.rows),
         data=Markup(embedded(table.data)),
         sources=_sources(result),
         definitions=_definitions(result),
         enough_runs=ENOUGH_RUNS,
+        least_occurrences=LEAST_OCCURRENCES,
+        varied={model.config.vary for model in result.models},
         recipes=[_recipe(model.config) for model in result.models],
         recomputed=sum(model.recomputed_pairs for model in result.models),
         seconds=list(_mapping(result.record, "seconds").items()),
@@ -129,34 +136,38 @@ def embedded(data: object) -> str:
     return text
 
 
-def _section(result: StudyResult, model: ModelResult, told: tuple[Claim, ...]) -> ModelSection:
+def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) -> ModelSection:
     name = model.config.name
     return ModelSection(
         config=model.config,
         anchor=f"model-{name}",
         varied=VARIED[model.config.vary],
-        claims=tuple(c for c in claims(result) if c.model == name and c not in told),
+        claims=tuple(c for c in found if c.model == name),
         plots=figures(model, result.vocabulary.counts),
         heat_maps=heat_maps(model),
         measures=tuple(_measure_row(measure, model.runs) for measure in model.pairs),
         runs=len(model.runs),
         wordless=int(np.count_nonzero(~np.isfinite(model.words.overlap))),
+        caution=model.caution,
+        optimistic=model.optimistic,
+        halves=model.config.vary == "halves",
     )
 
 
 def _measure_row(measure: PairMeasure, runs: Sequence[str]) -> MeasureRow:
-    pairs = measure.values[np.triu_indices(len(measure.values), 1)]
-    known, estimate = pairs[np.isfinite(pairs)], measure.estimate
+    known, estimate = measure.known, measure.estimate
+    p_value = "" if np.isnan(measure.p_value) else f" (p = {measure.p_value:.2g})"
     return MeasureRow(
         title=measure.title,
         preparation=measure.preparation,
         mean=numbers.number(estimate.value),
         interval="" if np.isnan(estimate.low) else numbers.interval(estimate.low, estimate.high),
         why_no_interval=estimate.reason or "not known",
-        chance=numbers.number(measure.chance),
+        chance=numbers.number(measure.chance) + p_value,
         lowest=numbers.number(float(known.min()) if len(known) else None),
         highest=numbers.number(float(known.max()) if len(known) else None),
         least_alike=", ".join(runs[run].rpartition(" ")[2] for run in measure.least_alike or ()),
+        undefined=measure.undefined,
     )
 
 

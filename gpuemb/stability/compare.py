@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.core.checks import check_choice, check_neighbors
@@ -11,9 +10,11 @@ from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
 from gpuemb.embeddings.named_tables import NamedTables
-from gpuemb.stability.compared_tables import ComparedTables
+from gpuemb.stability.compared_tables import ComparedTables, null_of_pairs
 from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
-from gpuemb.stability.result import PairMeasure, pair_measures
+from gpuemb.stability.result import PairMeasure, caution_of, pair_measures
+from gpuemb.stability.statistics import means_of_known
+from gpuemb.uncertainty.draws import Draws
 
 if TYPE_CHECKING:
     import pyarrow
@@ -47,6 +48,11 @@ class Comparison:
         return self.measures[taken.index(measure)]
 
     @property
+    def caution(self) -> str:
+        """The table and the pair that agree least, and what so few tables cannot show."""
+        return caution_of(self.measures, self.runs)
+
+    @property
     def pairs(self) -> pyarrow.Table:
         """A pyarrow table, one row a pair of tables and measure; both directions of a directed measure."""
         import pyarrow
@@ -54,7 +60,7 @@ class Comparison:
         rows = [
             (self.runs[a], self.runs[b], one.measure, one.preparation, float(one.values[a, b]))
             for one in self.measures
-            for a, b in (combinations if one.symmetric else permutations)(range(len(self.runs)), 2)
+            for a, b in one.cells
         ]
         names = ("run_a", "run_b", "measure", "preparation", "value")
         columns = zip(*rows, strict=True) if rows else ((),) * len(names)
@@ -62,7 +68,15 @@ class Comparison:
 
 
 @door
-def compare(stack: Any, measures: Any = "all", *, k: int = 10, progress: Progress = SILENT) -> Comparison:
+def compare(
+    stack: Any,
+    measures: Any = "all",
+    *,
+    k: int = 10,
+    permutations: int = 0,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Comparison:
     """Take every measure of every pair of tables, and of every word.
 
     Args:
@@ -70,7 +84,9 @@ def compare(stack: Any, measures: Any = "all", *, k: int = 10, progress: Progres
             ``(S, V, d)`` array; row ``i`` is the same word in all. ``gpuemb.stack`` lines tables up by word.
         measures: ``"all"``, or names of measures; an unknown one is refused with the known ones.
         k: neighbors of a word that are compared.
-        progress: told of each measure.
+        permutations: of the words of all tables but the first, for the p-value of the overlap; 0 for none.
+        seed: of the named streams of permutations.
+        progress: told of each measure, and of each permutation.
 
     Returns:
         ``.pairs`` and ``.words`` as pyarrow tables, and the ``(S, S)`` values of each measure, NaN with its
@@ -83,7 +99,8 @@ def compare(stack: Any, measures: Any = "all", *, k: int = 10, progress: Progres
         VocabularyError: tables that list other words; the first is named.
         DTypeError, NonFiniteError: as the tables require.
 
-    Cost: for all, three passes ``V·(S·d)²``, one search of neighbors a table, four passes a pair.
+    Cost: for all, three passes ``V·(S·d)²``, one search of neighbors a table, four passes a pair; for a
+    permutation, one count of shared neighbors.
     Source: Definitions §2-4.
 
     Example:
@@ -92,6 +109,7 @@ def compare(stack: Any, measures: Any = "all", *, k: int = 10, progress: Progres
         [('rsa', 0.99), ('overlap', 0.89)]
     """
     asked = check_measures("compare", measures, MEASURES)
+    draws = Draws("compare", permutations, seed=seed, progress=progress)
     given = NamedTables.of("compare", stack)
     if len(given.tables) < 2:
         raise ShapeError(
@@ -105,10 +123,14 @@ def compare(stack: Any, measures: Any = "all", *, k: int = 10, progress: Progres
     tables = ComparedTables(given, k, progress=progress)
     with progress.phase("comparing", len(asked)) as task:
         taken = take(tables, asked, task)
+    null = None
+    if draws and "overlap" in asked:
+        null = means_of_known(null_of_pairs(tables.ids, draws).T)
     import pyarrow
 
     words = pyarrow.table(_names_of_words(stack, given) | taken.words)
-    return Comparison(tuple(given.names), words, pair_measures(taken, given.names), k)
+    found = pair_measures(taken, given.names, overlap_null=null)
+    return Comparison(tuple(given.names), words, found, k)
 
 
 def _check_neighbors(k: int, words: int) -> None:

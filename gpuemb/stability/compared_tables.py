@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +20,10 @@ from gpuemb.geometry.grams.build import summed
 from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.rotations.polar_factors import polar_factors
 from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.neighbors.chance import candidates_of_all, expected_share, null_overlaps
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.stability.statistics import mean_of_known
+from gpuemb.uncertainty.draws import Draws
 
 LIST_MEASURES = {  # name of the measure: attribute of NeighborOverlap, (P, V)
     "overlap": "per_word",
@@ -43,7 +44,7 @@ class ListAgreement:
         lowest: ``(V,)`` overlap of the pair of runs that agrees least.
         in_all_runs: ``(V,)`` neighbors in the lists of all runs.
         joint_reliability: ``(V,)`` the same as a share of the neighbors in any list.
-        chance: the mean overlap of independent lists.
+        chance: ``(S, S)`` the mean overlap of lists of unrelated tables.
     """
 
     pairs: dict[str, Float64]
@@ -51,7 +52,7 @@ class ListAgreement:
     lowest: Float64
     in_all_runs: Int32
     joint_reliability: Float64
-    chance: float
+    chance: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +123,9 @@ class ComparedTables:
         means = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
         tables = {name: self.square(mean, 1.0) for name, mean in zip(LIST_MEASURES, means, strict=True)}
         stability, lowest, in_all, joint = (np.concatenate(column) for column in zip(*parts, strict=True))
-        chance = self.k / (words - 1) if words > 1 else math.nan
-        return ListAgreement(tables, stability, lowest, in_all, joint, chance)
+        return ListAgreement(
+            tables, stability, lowest, in_all, joint, self.square(chance_of_pairs(self.ids), 1.0)
+        )
 
     @cached_property
     def unaligned_cosines(self) -> WordValues:
@@ -168,3 +170,42 @@ class ComparedTables:
         for value, (s, t) in zip(values, self.pairs, strict=True):
             table[s, t] = table[t, s] = value
         return table
+
+
+def chance_of_pairs(ids: Int32) -> Float64:
+    """What the lists of every pair of runs share by chance, mean over the words that have an overlap.
+
+    Args:
+        ids: ``(S, V, k)`` lists of every word.
+
+    Returns:
+        ``(P,)``; NaN where no word has an overlap.
+    """
+    candidates = [candidates_of_all(run) for run in ids]
+    lengths = (ids >= 0).sum(axis=2)
+    found = []
+    for a, b in combinations(range(len(ids)), 2):
+        share = expected_share(candidates[a], candidates[b])  # type: ignore[arg-type]  # lists of every word
+        shorter, exist = np.minimum(lengths[a], lengths[b]), (lengths[a] > 0) & (lengths[b] > 0)
+        found.append(mean_of_known(np.where(exist, shorter * share, np.nan)))
+    return np.array(found)
+
+
+def null_of_pairs(ids: Int32, draws: Draws) -> Float64:
+    """Return ``(permutations, P)`` mean overlaps of every pair of runs, words of all but the first permuted.
+
+    Args:
+        ids: ``(S, V, k)`` lists of every word.
+        draws: how many permutations, their seed, and the progress.
+    """
+    candidates = [candidates_of_all(run) for run in ids]
+    pairs = np.array(list(combinations(range(len(ids)), 2)))
+    return null_overlaps(ids, candidates, pairs, draws)  # type: ignore[arg-type]  # lists of every word
+
+
+def agreement_of_all(ids: Int32) -> tuple[Int32, Float64]:
+    """Return ``(V,)`` neighbors that all runs list, and the same as a share of those that any lists."""
+    size = rows_per_tile(6 * 8 * len(ids) * (len(ids) - 1) // 2)
+    parts = [neighbor_overlap(ids[:, start:stop]) for start, stop in tiles(ids.shape[1], size)]
+    joint = np.concatenate([part.joint_reliability for part in parts])
+    return np.concatenate([part.in_all_runs for part in parts]), joint

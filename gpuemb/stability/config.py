@@ -18,7 +18,7 @@ from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import Weighting, check_window
 from gpuemb.stability.measure_table import STUDY, check_measures
-from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
+from gpuemb.training.recipes import GloVe, Recipe, Run, Vary, check_vary, name_of, runs_of, seeds_of
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,11 @@ class ModelConfig:
 
     Attributes:
         recipe: what is trained.
-        seeds: one run each, from two to 100; or how many, from seed 0.
+        seeds: one run each, from two to 100; or how many, from seed 0. With ``halves``, one split of the
+            documents each, from one to 50, and two runs a split.
         vary: what a seed changes: everything random (``seed``), only the ``init`` or the ``order``,
-            or which documents are in the corpus (``bootstrap``, resampled with replacement).
+            or which documents are in the corpus (``bootstrap``, resampled with replacement; ``halves``,
+            split at random, where the two halves of one split are compared, which share no document).
         name: what tables and figures call it; default the recipe's kind.
 
     Example:
@@ -103,13 +105,13 @@ class ModelConfig:
                 remedy="For example name = 'glove-100'.",
             )
         check_vary(self.recipe, self.vary)
-        if len(set(self.seeds)) < 2 or len(set(self.seeds)) != len(self.seeds):
+        if len(self.samples) < 2 or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(
                 f"model {self.name}: seeds = {list(self.seeds)}",
                 needed="Stability compares runs: at least two different seeds are needed.",
                 remedy="For example seeds = 5, or seeds = [0, 1, 2].",
             )
-        if len(self.seeds) > LARGEST_RUNS:
+        if len(self.samples) > LARGEST_RUNS:
             raise ConfigError(
                 f"model {self.name}: {len(self.seeds)} seeds",
                 needed=f"At most {LARGEST_RUNS} runs of one model are compared.",
@@ -117,9 +119,20 @@ class ModelConfig:
             )
 
     @property
+    def samples(self) -> tuple[Run, ...]:
+        """Each run: its seed, and its half of the documents where these are split."""
+        return runs_of(self.seeds, self.vary)
+
+    @property
     def runs(self) -> tuple[str, ...]:
         """Name of each run."""
-        return tuple(f"{'bootstrap' if self.vary == 'bootstrap' else 'seed'} {seed}" for seed in self.seeds)
+        return tuple(name_of(run, self.vary) for run in self.samples)
+
+    @property
+    def compared(self) -> tuple[tuple[int, ...], ...]:
+        """Runs that are compared with each other: all, or the two halves of each split."""
+        runs = tuple(range(len(self.samples)))
+        return tuple(zip(runs[::2], runs[1::2], strict=True)) if self.vary == "halves" else (runs,)
 
 
 @dataclass(frozen=True)

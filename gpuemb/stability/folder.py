@@ -6,7 +6,6 @@ import json
 import os
 import re
 from dataclasses import asdict
-from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +156,7 @@ def pair_table(result: StudyResult) -> pyarrow.Table:
         )
         for model in result.models
         for pair in model.pairs
-        for a, b in (combinations if pair.symmetric else permutations)(range(len(model.runs)), 2)
+        for a, b in pair.cells
     ]
     names = ("model", "run_a", "run_b", "measure", "preparation", "value")
     return pyarrow.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
@@ -189,10 +188,16 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
                 "low": pair.estimate.low,
                 "high": pair.estimate.high,
                 "chance": pair.chance,
+                "p_value": pair.p_value,
                 "undefined_pairs": pair.estimate.undefined,
+                "reason": pair.reason or pair.estimate.reason,
+                "least_alike": [model.runs[run] for run in pair.least_alike or ()],
             }
             for pair in model.pairs
         },
+        "caution": model.caution,
+        "occurrences_of_a_counted_pair": model.occurrences,
+        "optimistic": model.optimistic,
         "joint_reliability": mean_of_known(np.asarray(model.words.joint_reliability)),
         "wendlandt_stability_percent": _wendlandt(model),
         "words_without_neighbors": int(np.isnan(stability).sum()),

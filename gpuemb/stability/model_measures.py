@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float64, Int32
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.geometry.measure import PairTable
-from gpuemb.stability.compared_tables import ComparedTables
+from gpuemb.stability.compared_tables import ComparedTables, agreement_of_all, chance_of_pairs, null_of_pairs
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
 from gpuemb.stability.result import ModelResult, RunSpectra, WordMeasures, pair_measures
+from gpuemb.stability.statistics import mean_of_known, means_of_known
 from gpuemb.stability.store import Arrays
+from gpuemb.uncertainty.draws import Draws
 
 SHOWN = (  # measures of words that every study has
     "overlap",
@@ -21,6 +27,7 @@ SHOWN = (  # measures of words that every study has
     "aligned_cosine",
     "unaligned_cosine",
 )
+OF_RUNS = ("pairs", "recomputed", "eigenvalues", "shape_numbers")  # arrays of pairs of runs, and of runs
 
 
 def arrays_of(compared: ComparedTables, taken: Taken) -> Arrays:
@@ -45,6 +52,60 @@ def arrays_of(compared: ComparedTables, taken: Taken) -> Arrays:
     return kept | {f"word.{name}": values for name, values in taken.words.items() if name not in SHOWN}
 
 
+def merged(parts: Sequence[Arrays], ids: Int32) -> Arrays:
+    """Join the arrays of runs that are compared among themselves, such as the halves of each split.
+
+    Args:
+        parts: of each group of runs, in their order.
+        ids: ``(S, V, k)`` neighbors of all runs: a list that all have in common is one of all ``S``.
+
+    Returns:
+        Pairs of runs of two groups are NaN; a word has the mean over the groups in which it has a value.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    of_words = {name: np.stack([part[name] for part in parts]) for name in parts[0] if name not in OF_RUNS}
+    in_all_runs, joint_reliability = agreement_of_all(ids)
+    return {name: means_of_known(values) for name, values in of_words.items()} | {
+        "pairs": _block_diagonal([part["pairs"] for part in parts], np.nan),
+        "recomputed": _block_diagonal([part["recomputed"] for part in parts], False),
+        "eigenvalues": np.concatenate([part["eigenvalues"] for part in parts]),
+        "shape_numbers": np.concatenate([part["shape_numbers"] for part in parts]),
+        "overlap_low": np.fmin.reduce(of_words["overlap_low"]),
+        "in_all_runs": in_all_runs,
+        "joint_reliability": joint_reliability,
+    }
+
+
+def _block_diagonal(tables: Sequence[NDArray[Any]], between: float | bool) -> NDArray[Any]:
+    """Set ``(M, S, S)`` tables of groups of runs along the diagonal of one."""
+    ends = np.cumsum([table.shape[1] for table in tables])
+    whole = np.full((len(tables[0]), ends[-1], ends[-1]), between, tables[0].dtype)
+    for table, end in zip(tables, ends, strict=True):
+        start = end - table.shape[1]
+        whole[:, start:end, start:end] = table
+    return whole
+
+
+def chance_arrays(ids: Int32, groups: Sequence[Sequence[int]], draws: Draws) -> Arrays:
+    """What the overlap of each compared pair of runs is by chance: its expectation, and that of permutations.
+
+    Args:
+        ids: ``(S, V, k)`` neighbors of all runs.
+        groups: runs that are compared with each other.
+        draws: of the words.
+
+    Returns:
+        ``chance``, ``(P,)`` of the compared pairs, and ``null``, ``(permutations,)`` of their mean.
+    """
+    lists = [np.asarray(ids[list(group)]) for group in groups]
+    null = np.hstack([null_of_pairs(group, draws) for group in lists])
+    return {
+        "chance": np.concatenate([chance_of_pairs(group) for group in lists]),
+        "null": means_of_known(null.T),
+    }
+
+
 def model_result(
     model: ModelConfig,
     stack: EmbeddingStack,
@@ -52,14 +113,16 @@ def model_result(
     scores: Float64,
     kept: Arrays,
     config: StudyConfig,
+    occurrences: float,
 ) -> ModelResult:
-    """Return a model's result from what was trained and the arrays of :func:`arrays_of`."""
+    """Return a model's result from what was trained, and the arrays of the functions above."""
     names = [name for name in config.measures if name in PAIR_MEASURES]
-    chance = config.neighbors / (len(stack.index_to_key) - 1)
     tables = {
-        name: PairTable(values, recomputed, chance if name == "overlap" else None)
+        name: PairTable(values, recomputed, mean_of_known(kept["chance"]) if name == "overlap" else None)
         for name, values, recomputed in zip(names, kept["pairs"], kept["recomputed"], strict=True)
     }
+    halves = model.vary == "halves"
+    pairs = pair_measures(Taken(tables, {}), model.runs, halves=halves, overlap_null=kept["null"])
     numbers, again = kept["shape_numbers"], np.triu(kept["recomputed"].any(axis=0), 1)
     return ModelResult(
         config=model,
@@ -67,7 +130,7 @@ def model_result(
         stack=stack,
         neighbor_ids=ids,
         neighbor_scores=scores,
-        pairs=pair_measures(Taken(tables, {}), model.runs),
+        pairs=pairs,
         words=WordMeasures(
             kept["overlap"],
             kept["overlap_low"],
@@ -79,4 +142,5 @@ def model_result(
         ),
         spectra=RunSpectra(kept["eigenvalues"], numbers[:, 0], numbers[:, 1], numbers[:, 2]),
         recomputed_pairs=int(again.sum()),
+        occurrences=occurrences,
     )

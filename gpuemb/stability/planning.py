@@ -14,7 +14,7 @@ from gpuemb.core.results import result
 from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
-from gpuemb.training.recipes import GloVe
+from gpuemb.training.recipes import OF_DOCUMENTS, GloVe
 from gpuemb.training.spectral import plan_ppmi_svd
 
 
@@ -65,7 +65,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
     check_at_least("plan", "nonzeros", nonzeros, 0)
     phases, disk = [], 0
     for model in config.models:
-        runs, dim = len(model.seeds), model.recipe.dim
+        runs, dim = len(model.samples), model.recipe.dim
         if isinstance(model.recipe, GloVe):
             phases.append(plan_glove(words, nonzeros, model.recipe))
         else:
@@ -77,10 +77,10 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
                     {name: size * at_once for name, size in one.buffers.items()},
                 )
             )
-        phases.append(plan_cross_grams(runs * dim, words))
+        phases.append(plan_cross_grams(len(model.compared[0]) * dim, words))
         neighbors = buffer((words, config.neighbors), np.int32) + buffer(
             (words, config.neighbors), np.float64
         )
-        counted = runs if model.vary == "bootstrap" else 1
+        counted = runs if model.vary in OF_DOCUMENTS else 1
         disk += runs * (2 * buffer((words, dim), np.float32) + neighbors) + counted * nonzeros * 12
     return StudyPlan(tuple(phases), disk)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import field
-from itertools import combinations
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,17 @@ from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.geometry.measure import Description, PairTable
+from gpuemb.neighbors.chance import p_value_of_overlap
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
-from gpuemb.stability.statistics import Estimate, mean_of_known, mean_over_pairs
+from gpuemb.stability.statistics import (
+    ENOUGH_RUNS,
+    LEAST_OCCURRENCES,
+    Estimate,
+    compared_pairs,
+    mean_of_known,
+    mean_over_pairs,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -36,10 +44,13 @@ class PairMeasure:
         values: ``(S, S)``; the diagonal is the value of a run with itself.
         estimate: the mean over pairs with its jackknife interval over runs.
         chance: what two unrelated runs would score, where it is known in closed form.
+        p_value: of the mean: how often permutations of the words reach it; NaN where none were drawn.
         higher_is_closer: whether a higher value means more alike.
         reason: why a value is NaN, and of which two runs first; empty where none is.
         symmetric: whether both directions of a pair have one value.
         recomputed: pairs whose rows were read again, their sums having lost digits.
+        halves: whether only runs 0 and 1, 2 and 3, … are compared, the halves of a split of the documents;
+            other values are NaN.
     """
 
     measure: str
@@ -53,15 +64,57 @@ class PairMeasure:
     reason: str = ""
     symmetric: bool = True
     recomputed: int = 0
+    halves: bool = False
+    p_value: float = math.nan
+
+    @property
+    def compared(self) -> list[tuple[int, int]]:
+        """The pairs of runs that are compared, whether or not they have a value."""
+        return compared_pairs(len(self.values), halves=self.halves)
+
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """The compared pairs, in both directions where these differ."""
+        return sorted(self.compared + [(b, a) for a, b in self.compared if not self.symmetric])
+
+    @property
+    def known(self) -> Float64:
+        """The values of the compared pairs that have one."""
+        values = np.array([self.values[pair] for pair in self.compared])
+        return values[np.isfinite(values)]  # type: ignore[no-any-return]
+
+    @property
+    def undefined(self) -> str:
+        """How many pairs have no value, with the first one's name and the reason; empty where all have."""
+        if not self.estimate.undefined:
+            return ""
+        have = "has" if self.estimate.undefined == 1 else "have"
+        return f"{self.estimate.undefined} of {len(self.compared)} pairs {have} no value; {self.reason}"
+
+    def caution(self, runs: Sequence[str]) -> str:
+        """Name the run and the pair that agree least, and say what so few runs cannot show.
+
+        Args:
+            runs: their names.
+
+        Source: Definitions §5: of one bad run in ten, intervals from fewer than ten runs know little.
+        """
+        unit, count = ("split", len(self.compared)) if self.halves else ("run", len(runs))
+        said = []
+        if self.least_alike is not None and len(self.compared) > 1:
+            a, b = self.least_alike
+            alone = "" if self.halves else f"; {runs[self.least_alike_run or 0]} agrees least with all others"
+            said.append(
+                f"Least alike by {self.measure}: {runs[a]} and {runs[b]} ({self.values[a, b]:.4g}){alone}."
+            )
+        if count < ENOUGH_RUNS:
+            said.append(f"{count} {unit}{'s' * (count > 1)} cannot show rare bad ones: {ENOUGH_RUNS} would.")
+        return " ".join(said)
 
     @property
     def least_alike(self) -> tuple[int, int] | None:
         """The pair of runs that agrees least; None where no pair has a value."""
-        known = [
-            (float(self.values[a, b]), a, b)
-            for a, b in combinations(range(len(self.values)), 2)
-            if np.isfinite(self.values[a, b])
-        ]
+        known = [(float(self.values[a, b]), a, b) for a, b in self.compared if np.isfinite(self.values[a, b])]
         if not known:
             return None
         _, a, b = (min if self.higher_is_closer else max)(known)
@@ -77,14 +130,37 @@ class PairMeasure:
         return int(np.nanargmin(means) if self.higher_is_closer else np.nanargmax(means))
 
 
-def pair_measures(taken: Taken, runs: Sequence[str]) -> tuple[PairMeasure, ...]:
-    """Describe what was taken of every pair of runs, with the mean and its interval."""
-    return tuple(_pair_measure(PAIR_MEASURES[name].about, table, runs) for name, table in taken.pairs.items())
+def caution_of(measures: Sequence[PairMeasure], runs: Sequence[str]) -> str:
+    """Say what :meth:`PairMeasure.caution` says of the overlap, else of the first measure with a value."""
+    ordered = sorted(measures, key=lambda one: (math.isnan(one.estimate.value), one.measure != "overlap"))
+    return ordered[0].caution(runs) if ordered else ""
 
 
-def _pair_measure(about: Description, table: PairTable, runs: Sequence[str]) -> PairMeasure:
+def pair_measures(
+    taken: Taken, runs: Sequence[str], *, halves: bool = False, overlap_null: Float64 | None = None
+) -> tuple[PairMeasure, ...]:
+    """Describe what was taken of every compared pair of runs, with the mean and its interval.
+
+    Args:
+        taken: the tables of pairs.
+        runs: their names.
+        halves: whether only the two halves of each split are compared.
+        overlap_null: ``(N,)`` the mean overlap of runs whose words were permuted, for its p-value.
+    """
+    found = [
+        _pair_measure(PAIR_MEASURES[name].about, table, runs, halves) for name, table in taken.pairs.items()
+    ]
+    return tuple(
+        replace(one, p_value=p_value_of_overlap(one.estimate.value, overlap_null))
+        if overlap_null is not None and one.measure == "overlap"
+        else one
+        for one in found
+    )
+
+
+def _pair_measure(about: Description, table: PairTable, runs: Sequence[str], halves: bool) -> PairMeasure:
     values = np.array(table.values)
-    missing = [(a, b) for a, b in combinations(range(len(runs)), 2) if np.isnan(values[a, b])]
+    missing = [(a, b) for a, b in compared_pairs(len(runs), halves=halves) if np.isnan(values[a, b])]
     reason = f"{runs[missing[0][0]]} and {runs[missing[0][1]]}: {about.missing}" if missing else ""
     return PairMeasure(
         about.name,
@@ -92,12 +168,13 @@ def _pair_measure(about: Description, table: PairTable, runs: Sequence[str]) -> 
         about.meaning,
         about.preparation,
         values,
-        mean_over_pairs((values + values.T) / 2, about.possible),
+        mean_over_pairs((values + values.T) / 2, about.possible, halves=halves),
         chance=table.chance,
         higher_is_closer=about.higher_is_closer,
         reason=reason,
         symmetric=about.symmetric,
         recomputed=int(np.triu(table.recomputed, 1).sum()),
+        halves=halves,
     )
 
 
@@ -149,7 +226,7 @@ class ModelResult:
 
     Attributes:
         config: the recipe, its seeds and what varied.
-        runs: ``S`` names of runs, ``"seed 0"`` or ``"bootstrap 0"``.
+        runs: ``S`` names of runs, ``"seed 0"``, ``"bootstrap 0"``, or ``"half 0a"`` and ``"half 0b"``.
         stack: the trained tables, memory-mapped.
         neighbor_ids: ``(S, V, k)`` rows of the nearest words, nearest first, −1 where there is none.
         neighbor_scores: ``(S, V, k)`` their cosines.
@@ -157,6 +234,8 @@ class ModelResult:
         words: the measures of every word.
         spectra: the spectrum of every run.
         recomputed_pairs: pairs so nearly equal that some measure was taken from their difference.
+        occurrences: how often two words that stand near each other do so, mean over the pairs of words that
+            a bootstrap sample counts; NaN where documents are not resampled.
     """
 
     config: ModelConfig
@@ -168,6 +247,23 @@ class ModelResult:
     words: WordMeasures
     spectra: RunSpectra
     recomputed_pairs: int
+    occurrences: float = math.nan
+
+    @property
+    def caution(self) -> str:
+        """The run and the pair that agree least, and what so few runs cannot show."""
+        return caution_of(self.pairs, self.runs)
+
+    @property
+    def optimistic(self) -> str:
+        """Why fresh text may agree less than bootstrap samples do; empty where counts are not thin."""
+        if not self.occurrences < LEAST_OCCURRENCES:
+            return ""
+        return (
+            f"Counts are thin: a counted pair of words occurs {self.occurrences:.1f} times in a bootstrap"
+            f" sample on average, fewer than {LEAST_OCCURRENCES}. Samples share documents, so fresh text may"
+            " agree less; vary = 'halves' compares runs that share none."
+        )
 
     def pair(self, measure: str) -> PairMeasure:
         """Return one measure by name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -13,7 +14,7 @@ import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
-from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
@@ -25,6 +26,7 @@ from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.kernels.window_counts import CountedRows
@@ -34,14 +36,16 @@ from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
-from gpuemb.stability.model_measures import arrays_of, model_result
+from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
-from gpuemb.training.recipes import GloVe
+from gpuemb.training.recipes import OF_DOCUMENTS, GloVe, Run
 from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
+from gpuemb.uncertainty.draws import Draws
 
+PERMUTATIONS = 99  # of the words of runs: the smallest p-value of an overlap is 0.01
 MEASURED = "comparison"  # units of work called "measures" hold the arrays of an earlier version
 
 
@@ -186,23 +190,28 @@ class _Study:
         with self.record.phase(f"neighbors {model.name}"):
             ids, scores = self._neighbors(model, keys, tables)
         with self.record.phase(f"compare {model.name}"):
-            kept = self._measure(model, keys, tables, ids, tokens.vocabulary)
+            kept = {
+                **self._measure(model, keys, tables, ids, tokens.vocabulary),
+                **self._chance(model, keys, ids),
+            }
         vocabulary = tokens.vocabulary
         stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
-        return model_result(model, stack, ids, scores, kept, self.config)
+        occurrences = self._occurrences(model, tokens, tokens_key)
+        return model_result(model, stack, ids, scores, kept, self.config, occurrences)
 
     def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
-        counts_keys = [self._counts_key(model, tokens_key, seed) for seed in model.seeds]
-        keys = [_training_key(model, key, seed) for key, seed in zip(counts_keys, model.seeds, strict=True)]
+        counts_keys = [self._counts_key(model, tokens_key, run) for run in model.samples]
+        keys = [_training_key(model, key, run) for key, run in zip(counts_keys, model.samples, strict=True)]
         workers.run(partial(self.store.has, "vectors"), dict.fromkeys(keys))  # their checksums, in parallel
         total = steps_of(model.recipe) * len(keys)
         with self.progress.phase(f"training {model.name}", total) as task:
 
             def obtain(run: int) -> Float32:
                 def compute() -> Arrays:
-                    counts = self._counts(model, tokens, counts_keys[run], model.seeds[run])
+                    sample = model.samples[run]
+                    counts = self._counts(model, tokens, counts_keys[run], sample)
                     rows = train_run(
-                        counts, model.recipe, model.seeds[run], model.vary, device=self.device, task=task
+                        counts, model.recipe, sample.seed, model.vary, device=self.device, task=task
                     )
                     return {"vectors": rows}
 
@@ -213,15 +222,16 @@ class _Study:
             several = _one_by_one if isinstance(model.recipe, GloVe) else workers.run
             return keys, several(obtain, range(len(keys)))
 
-    def _counts_key(self, model: ModelConfig, tokens_key: str, seed: int) -> str:
-        resampled = seed if model.vary == "bootstrap" else None
-        return digest_of(tokens_key, asdict(self.config.counts), resampled)
+    def _counts_key(self, model: ModelConfig, tokens_key: str, run: Run) -> str:
+        resampled = run.seed if model.vary == "bootstrap" else None
+        halves = () if run.half is None else (run.seed, run.half)
+        return digest_of(tokens_key, asdict(self.config.counts), resampled, *halves)
 
-    def _counts(self, model: ModelConfig, tokens: Tokens, key: str, seed: int) -> Cooccurrence:
+    def _counts(self, model: ModelConfig, tokens: Tokens, key: str, run: Run) -> Cooccurrence:
         counts = self.config.counts
 
         def compute() -> Arrays:
-            found = count_for_run(tokens, seed, model.vary, counts.window, counts.weighting, self.device)
+            found = count_for_run(tokens, run, model.vary, counts.window, counts.weighting, self.device)
             unit = np.array([found.unit.numerator, found.unit.denominator])
             return {
                 "indptr": found.rows.indptr,
@@ -260,34 +270,58 @@ class _Study:
         ids: Int32,
         vocabulary: Vocabulary,
     ) -> Arrays:
-        """Measures of every pair and word, as arrays that are kept."""
-        asked = self.config.measures
-        with self.progress.phase(f"comparing runs of {model.name}", len(asked)) as task:
+        """Measures of every compared pair and of every word, as arrays that are kept."""
+        asked, steps = self.config.measures, len(self.config.measures) * len(model.compared)
+        with self.progress.phase(f"comparing runs of {model.name}", steps) as task:
 
-            def compute() -> Arrays:
-                given = NamedTables(f"study: {model.name}", model.runs, list(tables), vocabulary.words)
-                compared = ComparedTables(given, self.config.neighbors, np.asarray(ids))
+            def of(runs: Sequence[int]) -> Arrays:
+                names, chosen = [model.runs[run] for run in runs], [tables[run] for run in runs]
+                given = NamedTables(f"study: {model.name}", names, chosen, vocabulary.words)
+                compared = ComparedTables(given, self.config.neighbors, np.asarray(ids[list(runs)]))
                 return arrays_of(compared, take(compared, asked, task))
 
             digest = digest_of(list(keys), self.config.neighbors, list(asked))
             if self.store.has(MEASURED, digest):
-                task.advance(len(asked))
-            return self.store.unit(MEASURED, digest, compute)
+                task.advance(steps)
+            return self.store.unit(
+                MEASURED, digest, lambda: merged([of(runs) for runs in model.compared], ids)
+            )
+
+    def _occurrences(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> float:
+        """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
+        if model.vary != "bootstrap":
+            return math.nan
+        run = model.samples[0]
+        nonzeros = self._counts(model, tokens, self._counts_key(model, tokens_key, run), run).nonzeros
+        return pairs_near(tokens, self.config.counts.window, bootstrap_repeats(tokens, run.seed)) / nonzeros
+
+    def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
+        """What overlaps are by chance, as arrays that are kept."""
+        draws = Draws("study", PERMUTATIONS, progress=self.progress)
+        digest = digest_of(list(keys), self.config.neighbors, PERMUTATIONS)
+        return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
 
 
-def _training_key(model: ModelConfig, counts_key: str, seed: int) -> str:
-    """Equal for two seeds where the seed changes nothing: PPMI-SVD without bootstrap is trained once.
+def pairs_near(tokens: Tokens, window: int, repeats: Int64) -> int:
+    """How many pairs of tokens of one document are at most ``window`` apart, both directions counted."""
+    lengths = np.diff(tokens.starts)
+    reach = np.minimum(window, np.maximum(lengths - 1, 0))
+    return int((repeats * reach * (2 * lengths - reach - 1)).sum())
+
+
+def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
+    """Equal for two runs where the seed changes nothing: PPMI-SVD of the same documents is trained once.
 
     Sums of floating numbers have other bits on another kind of processor, so its vectors are others.
     """
-    varies = isinstance(model.recipe, GloVe) and model.vary != "bootstrap"
+    varies = isinstance(model.recipe, GloVe) and model.vary not in OF_DOCUMENTS
     return digest_of(
         arithmetic(),
         counts_key,
         model.recipe.kind,
         asdict(model.recipe),
         model.vary if varies else "",
-        seed if varies else FIXED,
+        run.seed if varies else FIXED,
     )
 
 

@@ -13,8 +13,37 @@ from gpuemb.core.doors import enter, enter_fields
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 
-Vary: TypeAlias = Literal["seed", "init", "order", "bootstrap"]
-VARY: tuple[Vary, ...] = ("seed", "init", "order", "bootstrap")
+Vary: TypeAlias = Literal["seed", "init", "order", "bootstrap", "halves"]
+VARY: tuple[Vary, ...] = ("seed", "init", "order", "bootstrap", "halves")
+OF_DOCUMENTS: tuple[Vary, ...] = ("bootstrap", "halves")  # what varies is the documents that are counted
+HALVES = "ab"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a model.
+
+    Attributes:
+        seed: of whatever varies.
+        half: 0 or 1, the half of the documents that is counted; None where they are not split.
+    """
+
+    seed: int
+    half: int | None = None
+
+
+def runs_of(seeds: Iterable[int], vary: Vary) -> tuple[Run, ...]:
+    """Return the runs of a model: one a seed, or two where a seed splits the documents."""
+    if vary == "halves":
+        return tuple(Run(seed, half) for seed in seeds for half in range(len(HALVES)))
+    return tuple(map(Run, seeds))
+
+
+def name_of(run: Run, vary: Vary) -> str:
+    """Return what tables, figures and files call a run: ``"seed 3"``, ``"bootstrap 3"``, ``"half 3a"``."""
+    if run.half is not None:
+        return f"half {run.seed}{HALVES[run.half]}"
+    return f"{'bootstrap' if vary == 'bootstrap' else 'seed'} {run.seed}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +71,7 @@ class GloVe:
     """
 
     kind: ClassVar[str] = "glove"
-    varies: ClassVar[tuple[Vary, ...]] = ("seed", "init", "order", "bootstrap")
+    varies: ClassVar[tuple[Vary, ...]] = VARY
 
     dim: int = 100
     epochs: int = 25
@@ -66,7 +95,7 @@ class PPMISVD:
 
     The factors are exact to 3e-4 of the largest singular value: the ten nearest words of a table agree with
     those of the exact decomposition to about 0.999. There is no randomness: with the same counts every seed
-    gives the same bits. Only ``vary="bootstrap"`` makes its runs differ.
+    gives the same bits. Only other documents make its runs differ: ``vary="bootstrap"``, ``vary="halves"``.
 
     Attributes:
         dim: dimensions of a vector.
@@ -84,7 +113,7 @@ class PPMISVD:
     """
 
     kind: ClassVar[str] = "ppmi-svd"
-    varies: ClassVar[tuple[Vary, ...]] = ("bootstrap",)
+    varies: ClassVar[tuple[Vary, ...]] = OF_DOCUMENTS
 
     dim: int = 100
     power: float = 0.5

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuemb.core.arrays import Float32
+from gpuemb.core.arrays import Float32, Int64
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress, Task
+from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
@@ -19,7 +20,18 @@ from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.kernels.window_counts import Weighting, window_counts
 from gpuemb.training.glove import plan_glove, train_glove
-from gpuemb.training.recipes import GloVe, Recipe, Vary, check_vary, seeds_of
+from gpuemb.training.recipes import (
+    HALVES,
+    OF_DOCUMENTS,
+    GloVe,
+    Recipe,
+    Run,
+    Vary,
+    check_vary,
+    name_of,
+    runs_of,
+    seeds_of,
+)
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
 
 FIXED = 0  # the seed of whatever does not vary
@@ -42,9 +54,11 @@ def train(
     Args:
         source: a corpus, or its counts.
         recipe: :class:`GloVe` or :class:`PPMISVD`.
-        seeds: one run each, or how many, from seed 0; a run's bits depend on its own seed alone.
+        seeds: one run each (two with ``halves``), or how many, from seed 0; a run's bits depend on its own
+            seed alone.
         vary: ``seed`` changes everything random, ``init`` or ``order`` one part alone;
-            ``bootstrap`` resamples the documents and leaves the rest fixed (needs a corpus).
+            ``bootstrap`` resamples the documents and leaves the rest fixed, ``halves`` splits them into
+            two disjoint halves, a run each (both need a corpus).
         window: largest distance, when the source is a corpus.
         weighting: of distances, when the source is a corpus.
         device: see :class:`gpuemb.Device`.
@@ -69,35 +83,61 @@ def train(
         True
     """
     check_vary(recipe, vary)
-    listed = seeds_of("train", seeds)
+    listed = runs_of(seeds_of("train", seeds), vary)
     rows = (len(source.vocabulary), min(recipe.dim, len(source.vocabulary)))
     table = buffer((len(listed), *rows), np.float32)
     MemoryPlan(f"train: {len(listed)} runs", {"runs": table, "their stack": table}).require()
     chosen = choose(device, [window_counts, glove_epoch])
-    runs, names = [], []
+    runs = []
     counts = source if isinstance(source, Cooccurrence) else None
     with progress.phase(f"training {recipe.kind}") as task:
-        for seed in listed:
-            if counts is None or vary == "bootstrap":
-                counts = count_for_run(source, seed, vary, window, weighting, chosen)
-            runs.append(train_run(counts, recipe, seed, vary, device=chosen, task=task))
-            names.append(f"{'bootstrap' if vary == 'bootstrap' else 'seed'} {seed}")
-    vocabulary = source.vocabulary
-    return EmbeddingStack(np.stack(runs), vocabulary.words, vocabulary.counts, tuple(names))
+        for run in listed:
+            if counts is None or vary in OF_DOCUMENTS:
+                counts = count_for_run(source, run, vary, window, weighting, chosen)
+            runs.append(train_run(counts, recipe, run.seed, vary, device=chosen, task=task))
+    vocabulary, names = source.vocabulary, tuple(name_of(run, vary) for run in listed)
+    return EmbeddingStack(np.stack(runs), vocabulary.words, vocabulary.counts, names)
 
 
 def count_for_run(
-    source: Tokens | Cooccurrence, seed: int, vary: Vary, window: int, weighting: Weighting, device: Device
+    source: Tokens | Cooccurrence, run: Run, vary: Vary, window: int, weighting: Weighting, device: Device
 ) -> Cooccurrence:
-    """Count the corpus as this run sees it: once, or its documents resampled by ``seed``."""
+    """Count the corpus as this run sees it: once, its documents resampled, or one half of them.
+
+    Raises:
+        ConfigError: documents are to vary, but the source is counts or a single document.
+    """
     if isinstance(source, Cooccurrence):
         raise ConfigError(
-            "train: vary = 'bootstrap' with counts as the source",
+            f"train: vary = {vary!r} with counts as the source",
             needed="Documents can be resampled only from a corpus.",
             remedy="Pass the Tokens that read_corpus returns.",
         )
-    repeats = bootstrap_repeats(source, seed) if vary == "bootstrap" else None
+    if vary in OF_DOCUMENTS and source.documents < 2:
+        raise ConfigError(
+            f"train: vary = {vary!r} with a corpus of {source.documents} document",
+            needed="Documents that vary are at least two.",
+            remedy="A line of a text is a document by default: --documents, or read_corpus(documents=…).",
+        )
+    repeats = None
+    if vary == "bootstrap":
+        repeats = bootstrap_repeats(source, run.seed)
+    elif run.half is not None:
+        repeats = half_repeats(source.documents, run.seed, run.half)
     return count_cooccurrences(source, window, weighting, repeats=repeats, device=str(device))
+
+
+def half_repeats(documents: int, seed: int, half: int) -> Int64:
+    """Split documents at random; return ``(D,)`` 1 for those of one half, 0 for the others.
+
+    The halves of one seed are disjoint and together all documents; of an odd number, the second half has
+    one more.
+    """
+    order = stream(seed, "halves", "documents").permutation(documents)
+    cut = documents // len(HALVES)
+    repeats = np.zeros(documents, np.int64)
+    repeats[order[cut:] if half else order[:cut]] = 1
+    return repeats
 
 
 def train_run(

@@ -16,7 +16,7 @@ import gpuemb
 
 HEAVY = ("numpy", "numba", "scipy", "pyarrow", "matplotlib", "cupy", "distributed", "jinja2", "rich", "typer")
 INTERNAL = {  # passed on, not read
-    *("CountTable", "CountedRows", "MemoryPlan", "Progress"),
+    *("Candidates", "CountTable", "CountedRows", "MemoryPlan", "Progress", "Run"),
     *("Grams", "Measure", "MissingWord", "Nodes", "PairErrors", "PairSums", "PairTable", "Probed", "Rows"),
 }
 FUNCTIONS = [name for name in gpuemb.__all__ if inspect.isfunction(getattr(gpuemb, name))]

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from end_to_end.command import (
     listen_to_interrupts,
 )
 
+from gpuemb.cli.options import StudyFlags, study_config
 from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
 from gpuemb.training.recipes import RECIPES
 
@@ -72,6 +74,30 @@ def test_a_study_ends_with_its_report_and_the_command_that_resumes_it(desk: Path
     assert words.num_rows == len(
         (desk / "runs" / "mine" / "embeddings" / "words.txt").read_text().splitlines()
     )
+
+
+def test_a_study_names_its_worst_runs_and_says_that_few_show_little(desk: Path) -> None:
+    out = (desk / "first.out").read_text()
+    (line,) = [line for line in out.splitlines() if line.startswith("glove: ")]
+    assert "Least alike by overlap: seed " in line
+    assert line.endswith("agrees least with all others. 3 runs cannot show rare bad ones: 10 would.")
+    summary = json.loads((desk / "runs" / "mine" / "summary.json").read_text("utf-8"))
+    assert line == f"glove: {summary['models'][0]['caution']}"
+
+
+def test_models_are_trained_for_everything_that_is_to_vary() -> None:
+    blank = dict.fromkeys(field.name for field in fields(StudyFlags))
+    flags = StudyFlags(**blank | {"corpus": ("a.txt",), "model": ("glove", "ppmi-svd"), "measure": ()})  # type: ignore[arg-type]
+    both = study_config(replace(flags, vary=("bootstrap", "halves"), seeds="2"), None).models
+    assert [(model.name, model.vary, len(model.runs)) for model in both] == [
+        ("glove-bootstrap", "bootstrap", 2),
+        ("glove-halves", "halves", 4),
+        ("ppmi-svd-bootstrap", "bootstrap", 2),
+        ("ppmi-svd-halves", "halves", 4),
+    ]
+    for vary, expected in (((), "seed"), (("halves",), "halves"), (("halves", "halves"), "halves")):
+        models = study_config(replace(flags, vary=vary), None).models
+        assert [(model.name, model.vary) for model in models] == [("glove", expected), ("ppmi-svd", expected)]
 
 
 @pytest.mark.slow

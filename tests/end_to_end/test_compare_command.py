@@ -94,6 +94,33 @@ def test_a_measure_that_does_not_exist_says_why(tmp_path: Path, tables: list[Emb
     assert (said["mean"], said["reason"]) == (None, "a and one: the rows of one table are all equal")
 
 
+def test_lost_pairs_and_the_worst_tables_are_named(tmp_path: Path, tables: list[Embedding]) -> None:
+    save(Embedding(np.zeros((30, 4), np.float32), WORDS), tmp_path / "zero.npy")
+    asked = (
+        "compare",
+        "a.npy",
+        "b.npy",
+        "zero.npy",
+        "-k",
+        "3",
+        "--measure",
+        "overlap",
+        "--permutations",
+        "19",
+    )
+    done = gpuemb(tmp_path, *asked)
+    assert done.code == 0, done.err
+    lost = "2 of 3 pairs have no value; a and zero: no word has neighbors in both tables"
+    assert lost in done.out
+    assert "chance 0.1, p 0.05" in done.out
+    assert "Least alike by overlap: a and b (" in done.out
+    assert "3 runs cannot show rare bad ones: 10 would." in done.out
+    said = json.loads(gpuemb(tmp_path, *asked, "--json").out)
+    (measure,) = said["measures"]
+    assert (measure["undefined"], measure["least_alike"], measure["p_value"]) == (2, ["a", "b"], 0.05)
+    assert said["caution"].endswith("3 runs cannot show rare bad ones: 10 would.")
+
+
 @pytest.mark.slow
 def test_an_interrupted_comparison_writes_nothing_and_runs_again(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)

@@ -289,9 +289,26 @@ def test_overlap_stays_on_the_gpu(moved: list[str]) -> None:
         if isinstance(one, np.ndarray):
             assert_on_the_gpu(getattr(found, field.name), one)
         else:
-            assert getattr(found, field.name) == one
+            np.testing.assert_equal(getattr(found, field.name), one)
     assert_on_the_gpu(found.stability, expected.stability)
     assert_on_the_gpu(found.lowest, expected.lowest)
     assert moved == []
     assert float(found) == float(expected)
     assert to_host(found.jaccard).shape == (6, 40)
+
+
+def test_permutations_on_the_gpu_are_those_of_the_cpu(moved: list[str]) -> None:
+    tables = [awkward_rows("zero rows", "float32", 40, 3, seed) for seed in range(3)]
+    for queries in (None, [4, 0, 39], table()[:5, :3]):
+        of = [
+            [
+                nearest_neighbors(one, 6, queries=to(queries) if isinstance(queries, np.ndarray) else queries)
+                for one in map(to, tables)
+            ]
+            for to in (np.asarray, gpu)
+        ]
+        expected, found = (neighbor_overlap(*lists, permutations=9) for lists in of)
+        np.testing.assert_equal(found.p_value, expected.p_value)
+        np.testing.assert_equal(found.null_mean, expected.null_mean)
+        assert_on_the_gpu(found.p_values, expected.p_values)
+        assert_on_the_gpu(found.chance_per_word, expected.chance_per_word)

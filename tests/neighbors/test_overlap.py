@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from typing import Any
 
@@ -10,14 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import assert_same_bits, sum_error
+from tolerances import EPS64, assert_same_bits, sum_error
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32
-from gpuemb.core.errors import ConfigError, DTypeError, MemoryBudgetError, ShapeError
+from gpuemb.core.errors import ConfigError, DTypeError, MemoryBudgetError, ShapeError, VocabularyError
+from gpuemb.embeddings.model import Embedding
 from gpuemb.neighbors import overlap as module
-from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.chance import Shuffle
+from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.uncertainty.draws import order_of
 
 
 @st.composite
@@ -128,7 +133,7 @@ def test_a_persistence_that_is_no_share_is_refused(persistence: float) -> None:
 def test_measures_that_do_not_fit_the_memory_are_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 1000)
     monkeypatch.setattr(module, "overlap_kernel", None)  # not reached
-    with pytest.raises(MemoryBudgetError, match=r"neighbor_overlap of 3 runs, 50 words: needs 6\.0 kB"):
+    with pytest.raises(MemoryBudgetError, match=r"neighbor_overlap of 3 runs, 50 words: needs 7\.2 kB"):
         neighbor_overlap(np.zeros((3, 50, 1), np.int32))
 
 
@@ -147,7 +152,7 @@ def test_a_word_without_neighbors_in_a_run_has_no_overlap_there() -> None:
     np.testing.assert_array_equal(found.per_word, [[1, math.nan], [1, 1], [1, math.nan]])
     np.testing.assert_array_equal(found.stability, [1, 1])
     np.testing.assert_array_equal(found.lowest, [1, 1])
-    assert found.value == 1
+    assert (found.value, found.undefined) == (1, 2)
 
 
 def test_a_word_without_neighbors_anywhere_has_no_stability() -> None:
@@ -165,8 +170,179 @@ def test_the_value_is_the_mean_over_words_and_pairs() -> None:
 
 
 def test_chance_is_the_share_of_neighbors_among_the_others() -> None:
-    assert neighbor_overlap(np.zeros((2, 101, 10), np.int32)).chance == 10 / 100
+    found = neighbor_overlap(np.zeros((2, 101, 10), np.int32))
+    np.testing.assert_allclose(found.chance_per_word, np.full((1, 101), 10 / 100), rtol=4 * EPS64)
+    assert abs(found.chance - 10 / 100) <= 101 * EPS64
     assert math.isnan(neighbor_overlap(np.zeros((2, 1, 1), np.int32)).chance)
+
+
+def unrelated(case: str, seed: int) -> tuple[Neighbors, Neighbors]:
+    """Neighbors in two random tables of 14 words, of which some have no length."""
+    numbers = np.random.default_rng(seed)
+    x, y = numbers.standard_normal((2, 14, 5))
+    zeros: tuple[list[int], list[int]] = ([1, 2], [2, 3, 4, 5])
+    if case == "fewer candidates than k":
+        zeros = ([0, 1, 2, 3, 4, 5, 6, 7], [2, 3, 4])
+    if case != "full tables":
+        x[zeros[0]] = y[zeros[1]] = 0
+    queries: Any = None
+    if case == "queries are words":
+        queries = [0, 3, 9, 1, 13]
+    elif case == "queries are vectors":
+        queries = numbers.standard_normal((4, 5))
+    others = numbers.standard_normal((4, 5)) if case == "queries are vectors" else queries
+    return nearest_neighbors(x, 6, queries=queries), nearest_neighbors(y, 6, queries=others)
+
+
+CASES = [
+    "full tables",
+    "zero rows",
+    "fewer candidates than k",
+    "queries are words",
+    "queries are vectors",
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_chance_is_what_unrelated_tables_share_in_a_simulation(case: str) -> None:
+    draws = 200
+    found = [neighbor_overlap(*unrelated(case, seed)) for seed in range(draws)]
+    overlaps = np.stack([one.per_word[0] for one in found])
+    expected = found[0].chance_per_word[0]
+    for one in found:
+        np.testing.assert_array_equal(one.chance_per_word[0], expected)  # it depends on no cosine
+        assert one.reason == ""
+    np.testing.assert_array_equal(np.isnan(expected), np.isnan(overlaps).all(axis=0))
+    known = np.isfinite(expected)
+    deviation = overlaps[:, known].std(axis=0) / math.sqrt(draws)
+    assert (np.abs(overlaps[:, known].mean(axis=0) - expected[known]) <= 5 * deviation).all()
+    assert abs(np.nanmean(overlaps) - found[0].chance) <= 5 * np.nanmean(overlaps, axis=1).std() / math.sqrt(
+        draws
+    )
+    assert abs(found[0].chance - expected[known].mean()) <= 64 * EPS64
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_chance_is_the_formula_of_the_definitions(case: str) -> None:
+    first, second = unrelated(case, 0)
+    found = neighbor_overlap(first, second).chance_per_word[0]
+    for query, value in enumerate(found):
+        a, b = ({int(row) for row in np.flatnonzero(one.candidates.known)} for one in (first, second))
+        if first.candidates.itself is not None:
+            a, b = a - {int(first.candidates.itself[query])}, b - {int(first.candidates.itself[query])}
+        k, other = (int((one.ids[query] >= 0).sum()) for one in (first, second))
+        if not k * other:
+            assert math.isnan(value)
+        else:
+            expected = k * other * len(a & b) / (len(a) * len(b)) / max(k, other)
+            assert abs(value - expected) <= 8 * EPS64
+
+
+def test_queries_do_not_make_the_table_small() -> None:
+    tables = np.random.default_rng(0).standard_normal((2, 2001, 5))
+    found = neighbor_overlap(*(nearest_neighbors(table, 10, queries=list(range(50))) for table in tables))
+    assert abs(found.chance - 10 / 2000) <= 64 * EPS64
+    ids = [nearest_neighbors(table, 10, queries=[0, 1, 2]).ids for table in tables]
+    alone = neighbor_overlap(*ids)
+    assert math.isnan(alone.chance)
+    assert "pass what nearest_neighbors returns" in alone.reason
+    with pytest.raises(ConfigError, match=r"permutations = 9 of lists from unknown candidates"):
+        neighbor_overlap(*ids, permutations=9)
+    beside = neighbor_overlap(nearest_neighbors(tables[0], 10, queries=[0, 1, 2]), ids[1])
+    assert math.isnan(beside.chance)  # its candidates might be any
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_permutation_is_the_search_in_the_permuted_table(case: str) -> None:
+    """Rows of a table change places, the rows of queries among themselves, and neighbors are found anew."""
+    numbers = np.random.default_rng(1)
+    x, y = numbers.standard_normal((2, 14, 5))
+    if case != "full tables":
+        y[[2, 3, 4, 5]] = 0
+    queries: Any = [0, 3, 9, 1, 13] if case == "queries are words" else None
+    if case == "queries are vectors":
+        queries = numbers.standard_normal((4, 5))
+    first, second = (nearest_neighbors(table, 6, queries=queries) for table in (x, y))
+    found = neighbor_overlap(first, second, permutations=9, seed=4)
+    shuffle = Shuffle(second.ids, second.candidates, 1)
+    null = []
+    for draw in range(9):
+        place = np.arange(14)
+        for name, rows in zip(("words", "candidates"), shuffle.groups, strict=True):
+            place[rows] = rows[shuffle._order(draw, 4, name, len(rows))]
+        assert y[place].any(axis=1).tolist() == y.any(axis=1).tolist()
+        null.append(neighbor_overlap(first, nearest_neighbors(y[place], 6, queries=queries)).value)
+    if case == "full tables":
+        np.testing.assert_array_equal(place, order_of(8, 14, 4))  # as of every other measure
+    reached = sum(value >= found.value - 1e-12 for value in null)
+    assert found.p_value == found.p_values[0] == (1 + reached) / 10
+    assert abs(found.null_mean - np.mean(null)) <= 64 * EPS64
+    assert found.permutations == 9
+
+
+def test_p_values_of_unrelated_runs_are_rarely_small_and_of_related_runs_always() -> None:
+    small = 0
+    for seed in range(60):
+        tables = np.random.default_rng(seed).standard_normal((3, 20, 4))
+        near = tables[0] + 0.2 * tables[1]
+        found = neighbor_overlap(
+            *(nearest_neighbors(table, 3) for table in (tables[0], near, tables[2])), permutations=19
+        )
+        assert found.p_values[0] == 1 / 20
+        small += int(found.p_values[1] <= 1 / 20)
+    assert small <= 60 / 20 + 5 * math.sqrt(60 / 20)
+
+
+def test_p_values_depend_on_the_seed_alone() -> None:
+    numbers = np.random.default_rng(0)
+    lists = [nearest_neighbors(table, 5) for table in numbers.standard_normal((4, 300, 10))]
+    advanced: list[int] = []
+
+    class Bar:
+        def advance(self, amount: int = 1) -> None:
+            advanced.append(amount)
+
+        @contextmanager
+        def phase(self, name: str, total: int | None = None) -> Iterator[Bar]:
+            assert total == 30
+            yield self
+
+        def note(self, message: str) -> None:
+            pass
+
+    with threads.limit(1):
+        alone = neighbor_overlap(*lists, permutations=30, progress=Bar())
+    with threads.limit(3):
+        together = neighbor_overlap(*lists, permutations=30)
+    assert len(advanced) == 30
+    assert (alone.p_value, alone.null_mean) == (together.p_value, together.null_mean)
+    assert_same_bits(alone.p_values, together.p_values)
+    assert neighbor_overlap(*lists, permutations=30, seed=1).null_mean != alone.null_mean
+    assert math.isnan(neighbor_overlap(*lists).p_value)
+    assert abs(alone.null_mean - alone.chance) < 0.1 * alone.chance
+
+
+def test_lists_of_other_words_are_not_compared() -> None:
+    x, y = np.random.default_rng(0).standard_normal((2, 9, 4))
+    words = [f"w{i}" for i in range(9)]
+    with pytest.raises(VocabularyError, match="query 1 is row 2 in run 0 but row 3 in run 2"):
+        neighbor_overlap(*(nearest_neighbors(x, 2, queries=asked) for asked in ([0, 2], [0, 2], [0, 3])))
+    with pytest.raises(VocabularyError, match="row 0 is 'w0' in run 0 but 'w8' in run 1"):
+        neighbor_overlap(
+            nearest_neighbors(Embedding(x, words), 2), nearest_neighbors(Embedding(y, words[::-1]), 2)
+        )
+    with pytest.raises(ShapeError, match="the table of run 0 has 9 rows but that of run 1 has 8"):
+        neighbor_overlap(nearest_neighbors(x, 2, queries=[0]), nearest_neighbors(x[:8], 2, queries=[0]))
+    with pytest.raises(ConfigError, match="permutations must be at least 0"):
+        neighbor_overlap(nearest_neighbors(x, 2), nearest_neighbors(y, 2), permutations=-1)
+
+
+def test_an_array_beside_neighbors_of_every_word_is_of_every_word() -> None:
+    x, y = np.random.default_rng(0).standard_normal((2, 9, 4))
+    first, second = nearest_neighbors(x, 2), nearest_neighbors(y, 2)
+    whole = neighbor_overlap(first, second, permutations=5)
+    mixed = neighbor_overlap(first, second.ids, permutations=5)
+    assert (mixed.chance, mixed.p_value) == (whole.chance, whole.p_value)
 
 
 def test_independent_lists_share_as_much_as_chance() -> None:

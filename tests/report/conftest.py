@@ -102,8 +102,8 @@ def vectors(config: ModelConfig, words: int, dim: int, noise: float, zero_rows: 
     shared = (shared + 0.6 * random.standard_normal((words, dim))) * scale
     rarity = np.linspace(0.15, 1.0, words)[:, None]
     runs = []
-    for seed in config.seeds:
-        own = np.random.default_rng(100 + seed)
+    for run in config.samples:
+        own = np.random.default_rng(100 + run.seed + 1000 * (run.half or 0))
         rotation = np.linalg.qr(own.standard_normal((dim, dim)))[0] if noise else np.eye(dim)
         runs.append((shared + noise * rarity * own.standard_normal((words, dim)) * scale) @ rotation)
     runs[0][list(zero_rows)] = 0.0
@@ -116,7 +116,7 @@ def model_result(config: ModelConfig, tables: Float64, vocabulary: Vocabulary, k
     unit = np.divide(tables, lengths, out=np.zeros_like(tables), where=lengths > 0)
     found = [nearest(run, k) for run in unit]
     ids, scores = np.stack([f[0] for f in found]), np.stack([f[1] for f in found])
-    words, pairs = measured(unit, tables, ids)
+    words, pairs = measured(unit, tables, ids, config.vary == "halves")
     eigenvalues = np.stack([np.linalg.eigvalsh(np.cov(run.T))[::-1] for run in tables])
     shares = eigenvalues / eigenvalues.sum(axis=1, keepdims=True)
     ratio = 1 / (shares**2).sum(axis=1)
@@ -148,7 +148,9 @@ def _best(cosines: Float64, k: int) -> Int32:
     return np.take_along_axis(part, order, 1).astype(np.int32)
 
 
-def measured(unit: Float64, tables: Float64, ids: Int32) -> tuple[WordMeasures, tuple[PairMeasure, ...]]:
+def measured(
+    unit: Float64, tables: Float64, ids: Int32, halves: bool
+) -> tuple[WordMeasures, tuple[PairMeasure, ...]]:
     """Measure every word and every pair of runs."""
     runs, size, k = ids.shape
     zero = ~unit.any(axis=2)
@@ -184,8 +186,10 @@ def measured(unit: Float64, tables: Float64, ids: Int32) -> tuple[WordMeasures, 
     )
     pairs = []
     for source, measure, title, preparation, chance, closer in rows:
-        values = np.empty((runs, runs))
+        values = np.full((runs, runs), np.nan)
         for (a, b), found in per_pair.items():
+            if halves and a // 2 != b // 2:
+                continue
             known = found[source][np.isfinite(found[source])]
             values[a, b] = values[b, a] = known.mean() if known.size else np.nan
         pairs.append(
@@ -195,9 +199,10 @@ def measured(unit: Float64, tables: Float64, ids: Int32) -> tuple[WordMeasures, 
                 f"{title}, in one sentence.",
                 preparation,
                 values,
-                mean_over_pairs(values),
+                mean_over_pairs(values, halves=halves),
                 chance=chance,
                 higher_is_closer=closer,
+                halves=halves,
             )
         )
     return words, tuple(pairs)

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 from gpuemb.core.errors import StorageError
+from gpuemb.report.numbers import number
 from gpuemb.report.page import embedded, render, write_report
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import StudyResult, WordMeasures
+from gpuemb.stability.statistics import mean_over_pairs
 from gpuemb.training.recipes import PPMISVD, GloVe
 
 pytestmark = pytest.mark.usefixtures("drawn_once")
@@ -175,6 +177,7 @@ def test_a_record_that_lacks_everything_is_no_obstacle(build: Build) -> None:
         page = render(replace(result, record=record))
         assert "<h3>Time</h3>" not in page
         assert "<h3>Machine</h3>" not in page
+    assert "<dt>Bootstrap, halves</dt>" not in page  # nothing of the kind was asked
 
 
 def test_the_summary_has_every_measure_with_its_interval(build: Build) -> None:
@@ -201,6 +204,33 @@ def test_unusual_studies_have_a_page(
 ) -> None:
     read = Reader(render(build(*models, **options)))
     assert [model["name"] for model in read.data["models"]] == [model.name for model in models]
+
+
+def test_the_page_warns_of_few_runs_lost_pairs_and_thin_counts(build: Build) -> None:
+    result = build(SVD, words=30)
+    first, *others = result.models[0].pairs
+    values = first.values.copy()
+    values[0, 3] = values[3, 0] = np.nan
+    reason = "bootstrap 0 and bootstrap 3: no word has neighbors in both tables"
+    lost = replace(first, values=values, estimate=mean_over_pairs(values), reason=reason, p_value=0.01)
+    model = replace(result.models[0], pairs=(lost, *others), occurrences=9.9)
+    page = render(replace(result, models=(model,)))
+    assert "agrees least with all others. 5 runs cannot show rare bad ones: 10 would." in page
+    assert page.count(f"1 of 10 pairs has no value; {reason}") == 2  # below its map, and in the table
+    assert f"mean {number(mean_over_pairs(values).value)}" in page  # of the nine others
+    assert f"{number(lost.chance)} (p = 0.01)" in page
+    assert "Counts are thin: a counted pair of words occurs 9.9 times" in page
+    assert "<dt>Bootstrap, halves</dt>" in page
+    assert replace(model, occurrences=10.0).optimistic == result.models[0].optimistic == ""
+
+
+def test_halves_have_a_page(build: Build) -> None:
+    result = build(ModelConfig(PPMISVD(dim=12), (0, 1), "halves"), words=30)
+    page = render(result)
+    assert "4 runs, each with its own half of the documents" in page
+    assert "over the two halves of each split" in page
+    assert "2 splits cannot show rare bad ones" in page
+    assert "pairs have no value" not in page  # those that are not compared
 
 
 def test_words_without_neighbors_are_counted(build: Build) -> None:

@@ -207,5 +207,37 @@ def test_tables_given_one_by_one_are_told_from_measures() -> None:
         compare(x)
 
 
+def test_the_overlap_has_its_chance_and_with_permutations_its_p_value() -> None:
+    tables = [run.vectors for run in runs()]
+    tables[1][[4, 9]] = tables[2][5] = 0
+    found = compare(tables, ["overlap", "rsa"], k=5, permutations=19)
+    lists = [ge.nearest_neighbors(table, 5) for table in tables]
+    pairs = [ge.neighbor_overlap(lists[a], lists[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert found["overlap"].chance == pytest.approx(np.mean([one.chance for one in pairs]), rel=1e-12)
+    assert found["overlap"].chance != pytest.approx(5 / 59, rel=1e-6)
+    assert found["overlap"].p_value == ge.neighbor_overlap(*lists, permutations=19).p_value == 1 / 20
+    assert math.isnan(found["rsa"].p_value)
+    assert math.isnan(compare(tables, "overlap", k=5)["overlap"].p_value)
+    unrelated = compare([random_table(60, 6, seed) for seed in (1, 2)], "overlap", k=5, permutations=19)
+    assert unrelated["overlap"].p_value > 1 / 20
+
+
+def test_fewer_candidates_than_neighbors_raise_the_chance() -> None:
+    x, y = random_table(12, 4), random_table(12, 4, 1)
+    x[3:] = 0  # three words with a length, two candidates each
+    (found,) = compare([x, y], "overlap", k=6).measures
+    assert found.chance == pytest.approx(2 * 6 * 2 / (2 * 11) / 6, rel=1e-12)
+
+
+def test_the_worst_tables_are_named() -> None:
+    tables = runs()
+    tables[1] = Embedding(random_table(60, 6, 9), WORDS, name="bad")
+    found = compare(tables, ["cka", "overlap"], k=5)
+    assert "; bad agrees least with all others. 3 runs cannot show rare bad ones" in found.caution
+    assert "Least alike by overlap: " in found.caution
+    assert "by cka" in compare(tables, "cka").caution
+    assert compare(tables, "spread").caution == ""
+
+
 def test_every_name_is_known() -> None:
     assert set(MEASURES) == {*PAIR_MEASURES, *WORD_MEASURES}

@@ -140,6 +140,18 @@ def test_seeds_are_a_number_or_a_list(tmp_path: Path, seeds: str, expected: tupl
 def test_runs_are_named_by_what_varies() -> None:
     assert ModelConfig(GloVe(), (3, 5)).runs == ("seed 3", "seed 5")
     assert ModelConfig(GloVe(), (3, 5), "bootstrap").runs == ("bootstrap 3", "bootstrap 5")
+    assert ModelConfig(GloVe(), (3, 5), "halves").runs == ("half 3a", "half 3b", "half 5a", "half 5b")
+
+
+def test_halves_have_two_runs_a_seed_and_only_these_are_compared(tmp_path: Path) -> None:
+    config = read(tmp_path, 'corpus = "a"\n[[models]]\nkind = "glove"\nvary = "halves"\nseeds = 1')
+    assert config.models[0].runs == ("half 0a", "half 0b")
+    assert ModelConfig(GloVe(), (0, 1), "halves").compared == ((0, 1), (2, 3))
+    assert ModelConfig(GloVe(), (0, 1, 2)).compared == ((0, 1, 2),)
+    assert len(ModelConfig(GloVe(), 50, "halves").runs) == LARGEST_RUNS  # type: ignore[arg-type]
+    for seeds, message in (((1, 1), "two different seeds"), (tuple(range(51)), "51 seeds")):
+        with pytest.raises(ConfigError, match=message):
+            ModelConfig(GloVe(), seeds, "halves")
 
 
 @pytest.mark.parametrize(

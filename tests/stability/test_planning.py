@@ -48,6 +48,16 @@ def test_bootstrap_counts_are_kept_for_every_run() -> None:
     assert five.disk_bytes - alone.disk_bytes == 4 * 1000 * cell
 
 
+def test_halves_are_two_runs_a_seed_and_compared_two_at_a_time() -> None:
+    one = ModelConfig(GloVe(), seeds=(0, 1))
+    both, halves = (
+        plan(StudyConfig(("a",), models=(replace(one, vary=vary),)), words=10, nonzeros=1000)  # type: ignore[arg-type]
+        for vary in ("bootstrap", "halves")
+    )
+    assert halves.disk_bytes == 2 * both.disk_bytes
+    assert [phase.bytes for phase in halves.phases] == [phase.bytes for phase in both.phases]
+
+
 def test_runs_trained_at_once_are_planned_at_once() -> None:
     one = StudyConfig(("a",), models=(ModelConfig(PPMISVD()),))
     with threads.limit(1):

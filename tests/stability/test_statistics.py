@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,30 @@ def test_an_interval_over_runs_holds_the_mean_and_stays_in_the_range(
     assert possible.low <= found.low <= possible.clipped(found.value) <= found.high <= possible.high
 
 
+def test_halves_have_the_interval_of_their_splits() -> None:
+    values = np.full((8, 8), np.nan)
+    for split, value in enumerate((1.0, 2.0, 3.0, 6.0)):
+        values[2 * split, 2 * split + 1] = values[2 * split + 1, 2 * split] = value
+    found = mean_over_pairs(values, halves=True)
+    half = student_975(3) * math.sqrt(np.var([1, 2, 3, 6], ddof=1) / 4)  # of a mean, the jackknife is this
+    assert (found.value, found.undefined, found.reason) == (3.0, 0, "")
+    assert abs(found.high - 3.0 - half) <= 64 * EPS64 * half
+    assert mean_over_pairs(values[:4, :4], halves=True).reason == "2 splits: an interval needs 3"
+    assert mean_over_pairs(values[:2, :2], halves=True).reason == "1 split: an interval needs 3"
+    values[0, 1] = values[1, 0] = math.nan
+    lost, left = mean_over_pairs(values, halves=True), mean_over_pairs(values[2:, 2:], halves=True)
+    assert (lost.value, lost.low, lost.high, lost.undefined) == (left.value, left.low, left.high, 1)
+
+
+def test_a_run_without_any_value_is_no_run_of_the_interval() -> None:
+    values = table(0.25, 0.5, math.nan, 0.75, math.nan, math.nan)
+    found, without = mean_over_pairs(values), mean_over_pairs(values[:3, :3])
+    assert (found.value, found.low, found.high) == (without.value, without.low, without.high)
+    assert found.undefined == 3
+    two = mean_over_pairs(table(0.25, math.nan, math.nan))
+    assert two.reason == "2 runs with a value: an interval needs 3"
+
+
 def measure(values: Float64, *, higher_is_closer: bool = True) -> PairMeasure:
     return PairMeasure(
         "rsa", "RSA", "", "unit", values, mean_over_pairs(values), None, higher_is_closer=higher_is_closer
@@ -145,6 +170,41 @@ def test_the_pair_and_the_run_that_agree_least_are_named() -> None:
     assert measure(values, higher_is_closer=False).least_alike == (1, 3)
     assert measure(values).least_alike_run == 2
     assert measure(values, higher_is_closer=False).least_alike_run == 1
+
+
+def test_the_worst_are_named_and_few_runs_are_called_few() -> None:
+    few = measure(table(0.9, 0.2, 0.8, 0.7, 0.95, 0.6))
+    assert few.caution(["a", "b", "c", "d"]) == (
+        "Least alike by rsa: a and c (0.2); c agrees least with all others."
+        " 4 runs cannot show rare bad ones: 10 would."
+    )
+    many = measure(np.full((10, 10), 0.5))
+    many.values[2, 3] = many.values[3, 2] = 0.25
+    said = many.caution([f"run {s}" for s in range(10)])
+    assert said == "Least alike by rsa: run 2 and run 3 (0.25); run 2 agrees least with all others."
+    assert measure(table(0.5)).caution(["a", "b"]) == "2 runs cannot show rare bad ones: 10 would."
+    nothing = measure(table(math.nan, math.nan, math.nan)).caution(["a", "b", "c"])
+    assert nothing == "3 runs cannot show rare bad ones: 10 would."
+
+
+def test_the_worst_split_is_named() -> None:
+    values = np.full((6, 6), math.nan)
+    for split, value in enumerate((0.5, 0.25, 0.75)):
+        values[2 * split, 2 * split + 1] = values[2 * split + 1, 2 * split] = value
+    halves = replace(measure(np.ones((6, 6))), values=values, halves=True)
+    assert halves.least_alike == (2, 3)
+    assert halves.caution(["0a", "0b", "1a", "1b", "2a", "2b"]) == (
+        "Least alike by rsa: 1a and 1b (0.25). 3 splits cannot show rare bad ones: 10 would."
+    )
+    assert halves.cells == halves.compared == [(0, 1), (2, 3), (4, 5)]
+    assert halves.known.tolist() == [0.5, 0.25, 0.75]
+    assert replace(halves, symmetric=False).cells == [(0, 1), (1, 0), (2, 3), (3, 2), (4, 5), (5, 4)]
+
+
+def test_pairs_without_a_value_are_counted_and_the_first_is_named() -> None:
+    lost = replace(measure(table(0.5, math.nan, 0.25, 0.75, 0.5, math.nan)), reason="a and c: no word")
+    assert lost.undefined == "2 of 6 pairs have no value; a and c: no word"
+    assert measure(table(0.5, 0.25, 0.75)).undefined == ""
 
 
 def test_pairs_without_a_value_are_not_the_least_alike() -> None:

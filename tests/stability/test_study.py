@@ -25,7 +25,7 @@ from tolerances import EPS64
 from gpuemb.core.errors import ConfigError, StorageError
 from gpuemb.core.files.checked import is_copy
 from gpuemb.corpus.tokens import read_corpus
-from gpuemb.counts.counting import bootstrap_repeats
+from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
 from gpuemb.embeddings.files import load
 from gpuemb.geometry.cka import cka
 from gpuemb.geometry.per_word import aligned_cosines
@@ -36,12 +36,14 @@ from gpuemb.geometry.spectrum import spectrum_distance
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 from gpuemb.stability import study as study_module
+from gpuemb.stability.compare import compare
 from gpuemb.stability.compared_tables import LIST_MEASURES
 from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
-from gpuemb.stability.study import study
+from gpuemb.stability.statistics import LEAST_OCCURRENCES
+from gpuemb.stability.study import PERMUTATIONS, study
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
 from gpuemb.training.seeds import train, train_run
 
@@ -476,6 +478,75 @@ def test_every_bar_ends_full(config: StudyConfig, finished: StudyResult, tmp_pat
     study(config, out=finished.folder if done else tmp_path / "new", threads=1, progress=bars)  # type: ignore[arg-type]
     counted = {name: total for name, total in bars.totals.items() if total is not None}
     assert {name: bars.done[name] for name in counted} == counted
+
+
+def test_halves_are_compared_within_their_split_alone(corpus: Path, tmp_path: Path) -> None:
+    model = ModelConfig(PPMISVD(dim=6), (0, 1, 4), "halves")
+    asked = StudyConfig((str(corpus),), models=(model,), neighbors=K, measures=("overlap", "pwcca", "spread"))
+    (found,) = study(asked, out=tmp_path / "halves", threads=1).models
+    splits = [compare([found.stack[s], found.stack[s + 1]], asked.measures, k=K) for s in (0, 2, 4)]
+    for name in ("overlap", "pwcca"):
+        values, within = found.pair(name).values, np.kron(np.eye(3), np.ones((2, 2))) > 0
+        np.testing.assert_array_equal(np.isfinite(values), within)
+        np.testing.assert_array_equal(
+            values[within], np.concatenate([one[name].values.ravel() for one in splits])
+        )
+        assert found.pair(name).reason == found.pair(name).undefined == ""
+    for name, values in (("overlap", found.words.overlap), ("spread", found.words.more["spread"])):
+        each = [one.words[name].to_numpy() for one in splits]
+        np.testing.assert_allclose(values, np.mean(each, axis=0), rtol=16 * EPS64)
+    np.testing.assert_array_equal(
+        found.words.overlap_low, np.min([one.words["overlap"].to_numpy() for one in splits], axis=0)
+    )
+    np.testing.assert_array_equal(
+        found.words.neighbors_in_all_runs, neighbor_overlap(found.neighbor_ids).in_all_runs
+    )
+    rows = pyarrow.parquet.read_table(tmp_path / "halves" / "pairs.parquet").to_pylist()
+    ends = [(row["run_a"], row["run_b"]) for row in rows if row["measure"] == "overlap"]
+    assert ends == [(f"half {seed}a", f"half {seed}b") for seed in (0, 1, 4)]
+    assert sum(row["measure"] == "pwcca" for row in rows) == 6  # both directions
+
+
+def test_the_overlap_of_a_study_has_its_chance_and_p_value(finished: StudyResult) -> None:
+    summary = json.loads((finished.folder / "summary.json").read_text("utf-8"))
+    for model, entry in zip(finished.models, summary["models"], strict=True):
+        lists = [nearest_neighbors(table, K) for table in model.stack]
+        expected = neighbor_overlap(*lists, permutations=PERMUTATIONS)
+        overlap = model.pair("overlap")
+        assert overlap.p_value == expected.p_value == entry["measures"]["overlap"]["p_value"]
+        assert overlap.chance is not None
+        assert abs(overlap.chance - expected.chance) <= 64 * EPS64
+        assert np.isnan(model.pair("rsa").p_value)
+        assert entry["measures"]["rsa"]["p_value"] is None
+        assert entry["caution"] == model.caution
+        assert "3 runs cannot show rare bad ones" in model.caution
+        known = model.config.vary == "bootstrap"
+        assert entry["occurrences_of_a_counted_pair"] == (model.occurrences if known else None)
+        a, b = entry["measures"]["rsa"]["least_alike"]
+        values = model.pair("rsa").values
+        assert values[model.runs.index(a), model.runs.index(b)] == values.min()
+
+
+def test_thin_counts_of_a_bootstrap_are_found(config: StudyConfig, corpus: Path, tmp_path: Path) -> None:
+    def found(text: Path, vary: str) -> Any:
+        models = (ModelConfig(PPMISVD(dim=4), (0, 1), vary),)  # type: ignore[arg-type]
+        read = TextConfig(min_count=2)
+        asked = replace(config, corpus=(str(text),), text=read, models=models, measures=("overlap",))
+        return study(asked, out=tmp_path / f"{text.stem}-{vary}", threads=1).models[0]
+
+    def occurrences(text: Path) -> float:
+        tokens = read_corpus(text, min_count=2)
+        counts = count_cooccurrences(tokens, weighting="flat", repeats=bootstrap_repeats(tokens, 0))
+        return float(counts.matrix.data.mean())
+
+    few = tmp_path / "few.txt"
+    few.write_text(random_text(15, 60))
+    for text in (corpus, few):
+        model = found(text, "bootstrap")
+        assert model.occurrences == pytest.approx(occurrences(text), rel=1e-12)
+        assert bool(model.optimistic) == (model.occurrences < LEAST_OCCURRENCES) == (text == few)
+    assert np.isnan(found(few, "halves").occurrences)
+    assert found(few, "halves").optimistic == ""
 
 
 @pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])

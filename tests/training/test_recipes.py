@@ -50,16 +50,16 @@ def test_a_kind_names_its_recipe() -> None:
     assert {"glove": GloVe, "ppmi-svd": PPMISVD} == RECIPES
 
 
-@pytest.mark.parametrize("vary", ["seed", "init", "order", "bootstrap"])
+@pytest.mark.parametrize("vary", ["seed", "init", "order", "bootstrap", "halves"])
 def test_glove_can_vary_everything(vary: str) -> None:
     check_vary(GloVe(), vary)
 
 
 def test_ppmi_svd_can_vary_the_documents_alone() -> None:
-    for vary in ("seed", "bootstrap"):
+    for vary in ("seed", "bootstrap", "halves"):
         check_vary(PPMISVD(), vary)
     for vary in ("init", "order"):
-        with pytest.raises(ConfigError, match="ppmi-svd can vary bootstrap"):
+        with pytest.raises(ConfigError, match="ppmi-svd can vary bootstrap, halves"):
             check_vary(PPMISVD(), vary)
 
 

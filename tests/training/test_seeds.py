@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +11,13 @@ import pytest
 from corpus.texts import random_tokens, tokens_of
 
 from gpuemb.core.errors import ConfigError
+from gpuemb.corpus.tokens import read_corpus
 from gpuemb.counts.counting import count_cooccurrences
-from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
-from gpuemb.training.seeds import train
+from gpuemb.embeddings.stack import stack
+from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.overlap import neighbor_overlap
+from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, Recipe
+from gpuemb.training.seeds import half_repeats, train
 
 TOKENS = random_tokens(60, 12)
 BOTH = pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
@@ -56,6 +60,66 @@ def test_a_corpus_and_its_counts_train_the_same_bits(recipe: Recipe) -> None:
 def test_documents_cannot_be_resampled_from_counts(recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="vary = 'bootstrap' with counts as the source"):
         train(count_cooccurrences(TOKENS), recipe, vary="bootstrap")
+
+
+@BOTH
+def test_halves_are_trained_on_disjoint_documents_that_together_are_all(recipe: Recipe) -> None:
+    runs = train(TOKENS, recipe, seeds=[3, 5], vary="halves")
+    assert tuple(runs.runs) == ("half 3a", "half 3b", "half 5a", "half 5b")
+    for place, (seed, half) in enumerate([(3, 0), (3, 1), (5, 0), (5, 1)]):
+        repeats = half_repeats(TOKENS.documents, seed, half)
+        alone = train(count_cooccurrences(TOKENS, repeats=repeats), recipe, seeds=[0])
+        np.testing.assert_array_equal(runs.vectors[place], alone.vectors[0])
+    assert (half_repeats(60, 3, 0) != half_repeats(60, 5, 0)).any()
+
+
+@pytest.mark.parametrize("documents", [2, 3, 10, 61])
+def test_every_document_is_in_one_half(documents: int) -> None:
+    first, second = (half_repeats(documents, 7, half) for half in (0, 1))
+    np.testing.assert_array_equal(first + second, np.ones(documents))
+    assert second.sum() - first.sum() == documents % 2
+
+
+@BOTH
+def test_halves_need_a_corpus_and_documents_that_vary_need_two(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="vary = 'halves' with counts as the source"):
+        train(count_cooccurrences(TOKENS), recipe, vary="halves")
+    one = tokens_of([[0, 1, 2, 3, 1, 0]], 4)
+    for vary in OF_DOCUMENTS:
+        with pytest.raises(ConfigError, match=f"vary = '{vary}' with a corpus of 1 document\n"):
+            train(one, recipe, vary=vary)
+
+
+def topical_documents(count: int, seed: int) -> list[list[str]]:
+    """Documents of 20 of 200 words, most of them rare, each of one of 20 topics."""
+    random, topics = np.random.default_rng(seed), np.random.default_rng(99).gamma(0.3, size=(20, 200))
+    chances = topics / np.arange(1, 201) + 1e-9
+    chances /= chances.sum(axis=1, keepdims=True)
+    return [[f"w{w}" for w in random.choice(200, 20, p=chances[random.integers(20)])] for _ in range(count)]
+
+
+@pytest.mark.slow
+def test_halves_agree_as_fresh_texts_of_half_the_size_and_bootstrap_samples_more_than_fresh_ones() -> None:
+    def overlap(runs: Iterable[Any]) -> float:
+        return neighbor_overlap(*(nearest_neighbors(run, 10) for run in runs)).value
+
+    def fresh(size: int, seed: int) -> float:
+        texts = (read_corpus(topical_documents(size, seed + half), min_count=1) for half in (0, 1))
+        return overlap(stack([train(text, PPMISVD(dim=20), seeds=[0], window=5)[0] for text in texts]))
+
+    found = []
+    for seed in range(4):
+        text = read_corpus(topical_documents(500, seed), min_count=1)
+        samples, halves = (
+            train(text, PPMISVD(dim=20), seeds=1 + (vary == "bootstrap"), vary=vary, window=5)
+            for vary in OF_DOCUMENTS
+        )
+        known = overlap(samples), overlap(halves)
+        found.append((*known, fresh(500, 100 + 2 * seed), fresh(250, 200 + 2 * seed)))
+    of_samples, of_halves, of_fresh, of_half_fresh = np.mean(found, axis=0)
+    error = 4 * np.std(found, axis=0, ddof=1).max() / 2  # of a mean of four, with room
+    assert of_samples > of_fresh + error
+    assert abs(of_halves - of_half_fresh) < error
 
 
 @BOTH
