@@ -294,7 +294,14 @@ def _comparable(ids: Any) -> Int32:
             remedy="neighbor_overlap(a, b)",
         )
     check_lists(ids)
-    return library_of(ids).ascontiguousarray(ids, np.int32)  # type: ignore[no-any-return]
+    library, most = library_of(ids), np.iinfo(np.int32).max
+    if ids.dtype.itemsize > 4 and ids.size and not -1 <= int(ids.min()) <= int(ids.max()) <= most:
+        raise ShapeError(
+            f"neighbor_overlap: ids run from {int(ids.min())} to {int(ids.max())}",
+            needed=f"Ids are row numbers from 0 to {most}; −1 stands for none.",
+            remedy="Number the words from 0, as nearest_neighbors does.",
+        )
+    return library.ascontiguousarray(ids, np.int32)  # type: ignore[no-any-return]
 
 
 def _stacked(lists: list[Any]) -> Any:

@@ -387,3 +387,12 @@ def test_results_arrays_and_stacks_are_compared_alike() -> None:
 def test_lists_that_cannot_be_compared_are_refused(lists: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         neighbor_overlap(*lists)
+
+
+@pytest.mark.parametrize("wrong", [2**32 + 1, 2**31, -2, -(2**32)])
+def test_ids_that_would_wrap_are_refused(wrong: int) -> None:
+    ids = np.array([[[1, 2], [0, 2], [0, 1]]] * 2, np.int64)
+    assert float(neighbor_overlap(ids)) == 1
+    ids[1, 0, 0] = wrong
+    with pytest.raises(ShapeError, match=r"ids run from"):
+        neighbor_overlap(ids)
