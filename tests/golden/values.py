@@ -123,14 +123,15 @@ def words_and_text() -> Iterator[tuple[str, Any]]:
     """Neighbors, counts, training."""
     x, y = runs(2, 300, 24, np.float32)
     lists = [ge.nearest_neighbors(table, k=10) for table in (x, y)]
-    yield "nearest_neighbors", lists
+    yield "nearest_neighbors", [array for found in lists for array in (found.ids, found.scores)]
     overlap = ge.neighbor_overlap(*lists)
     fields = ("value", "chance", "stability", "per_word", "jaccard", "rank_biased", "average_overlap")
     for field in (*fields, "rank_similarity", "joint_reliability", "in_all_runs", "wendlandt"):
-        found = getattr(overlap, field)
-        yield f"neighbor_overlap, {field}", found() if callable(found) else found
+        value = getattr(overlap, field)
+        yield f"neighbor_overlap, {field}", value() if callable(value) else value
     yield "cosine_matrix", ge.cosine_matrix(x, y).scores
-    yield "CosineIndex", ge.CosineIndex(x).search(y[:5], k=7)
+    found = ge.CosineIndex(x).search(y[:5], k=7)  # how each row was proved depends on the processor
+    yield "CosineIndex", [found.ids, found.scores]
     draw = np.random.default_rng(7)
     chances = 1 / np.arange(1, 61) / np.sum(1 / np.arange(1, 61))
     lines = [" ".join(f"w{i}" for i in draw.choice(60, 12, p=chances)) for _ in range(400)]
