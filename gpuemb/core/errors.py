@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+LONGEST_PART = 2_000  # characters of each of the three: a damaged file may hold a word of a megabyte
+
 
 class GpuembError(Exception):
     """Base class of all errors; a message has three parts.
+
+    Of a part beyond 2,000 characters the middle is left out.
 
     Args:
         given: what was given, after the name of the function (``"procrustes: X has 300 dimensions …"``).
@@ -22,11 +26,16 @@ class GpuembError(Exception):
     """
 
     def __init__(self, given: str, *, needed: str, remedy: str) -> None:
-        super().__init__(f"{given}\n  {needed}\n  {remedy}")
-        self.given, self.needed, self.remedy = given, needed, remedy
+        self.given, self.needed, self.remedy = map(_shortened, (given, needed, remedy))
+        super().__init__(f"{self.given}\n  {self.needed}\n  {self.remedy}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.given, self.needed, self.remedy)
+
+
+def _shortened(part: str) -> str:
+    kept = (LONGEST_PART - 3) // 2
+    return part if len(part) <= LONGEST_PART else f"{part[:kept]} … {part[-kept:]}"
 
 
 def _rebuild(kind: type[GpuembError], given: str, needed: str, remedy: str) -> GpuembError:

@@ -56,6 +56,15 @@ def test_a_message_is_three_lines(kind: type[GpuembError]) -> None:
 
 
 @pytest.mark.parametrize("kind", FAMILY)
+def test_a_message_stays_readable_whatever_a_file_holds(kind: type[GpuembError]) -> None:
+    error = kind(f"there: the word {'x' * 70_000!r} is odd", needed="This.", remedy="That.")
+    assert len(str(error)) < 2_100
+    assert str(error).startswith("there: the word 'xxx")
+    assert str(error).endswith("xxx' is odd\n  This.\n  That.")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
 @pytest.mark.parametrize(
     "again",
     [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy],
