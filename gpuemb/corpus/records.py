@@ -139,6 +139,8 @@ def _parquet(stream: Stream, field: str) -> Iterator[list[str]]:
         table = parquet.ParquetFile(stream.raw)
         if field not in table.schema_arrow.names:
             raise _no_field(stream.name, field, table.schema_arrow.names)
+        if table.schema_arrow.names.count(field) > 1:
+            raise _two_fields(stream.name, field)
         kind = table.schema_arrow.field(field).type
         kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
         if not any(is_kind(kind) for is_kind in _text_kinds()):
@@ -174,6 +176,14 @@ def _no_field(where: str, field: str, present: list[str]) -> FileFormatError:
         f"corpus: {where} has no field {field!r}",
         needed=f"Its fields are {', '.join(present[:20]) or 'none'}.",
         remedy=f"Name the one that holds the text: field={present[0] if present else FIELD!r}.",
+    )
+
+
+def _two_fields(where: str, field: str) -> FileFormatError:
+    return FileFormatError(
+        f"corpus: {where} has several columns {field!r}",
+        needed="The text must be in one column.",
+        remedy="Rename the others, or name a column that is there once with field=….",
     )
 
 

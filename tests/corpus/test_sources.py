@@ -157,6 +157,13 @@ def test_a_bad_table_says_what_it_has(tmp_path: Path) -> None:
         read_corpus(path, field="body")
 
 
+def test_a_table_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
+    columns = [pyarrow.array(["one two"]), pyarrow.array(["three four"])]
+    parquet.write_table(pyarrow.table(columns, names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(FileFormatError, match=r"a\.parquet has several columns 'text'"):
+        read_corpus(tmp_path / "a.parquet")
+
+
 def test_a_field_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="field = 'body', but no source holds records"):
         read_corpus(write(tmp_path / "a.txt", "one two"), field="body")

@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from embeddings.tables import FRUIT, numbers, table
 
+from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files import load, save
 
 WORDS = ["naïve", "中文", "1", "nan", '"', "a-b", "😀"]
@@ -58,6 +59,15 @@ def test_the_safetensors_library_reads_what_is_written_and_writes_what_is_read(
     read = load(tmp_path / "b.safetensors", tensor="emb.weight")
     np.testing.assert_array_equal(read.vectors, stored)
     assert list(read.index_to_key) == FRUIT
+
+
+@pytest.mark.parametrize("twice", ["word", "vector"])
+def test_two_columns_of_one_name_which_pyarrow_writes_are_refused(twice: str, tmp_path: Path) -> None:
+    stored = pyarrow.table({"word": ["a", "b"], "vector": [[1.0, 2.0], [3.0, 4.0]]})
+    stored = stored.append_column(twice, stored.column(twice))
+    pyarrow.parquet.write_table(stored, tmp_path / "a.parquet")
+    with pytest.raises(FileFormatError, match=rf"two of its columns have one name: word, vector, {twice}"):
+        load(tmp_path / "a.parquet")
 
 
 def test_pyarrow_reads_what_is_written(tmp_path: Path) -> None:

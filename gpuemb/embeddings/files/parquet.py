@@ -78,6 +78,11 @@ def _opened(source: Source, words: str | None = None) -> Iterator[Any]:
             yield file
     except GpuembError:
         raise
+    except KeyError as error:  # pyarrow finds no column by a name that several have
+        names = pyarrow.parquet.read_schema(source.path).names
+        if len(set(names)) == len(names):
+            raise
+        raise _not_a_table(source.name, f"two of its columns have one name: {', '.join(names)}") from error
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise FileFormatError(
             f"load: {source.name} is not a complete Parquet file: {str(error).splitlines()[0]}",
