@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from gpuemb.kernels.window_counts import CountedRows, Weighting, check_window, w
 
 T = TypeVar("T", bound=CountTable)
 
+COUNT = re.compile(r"\d{1,18}", re.ASCII)  # of a word: int64 holds it
 RECORD = np.dtype([("word", "<i4"), ("context", "<i4"), ("count", "<f8")])  # ids from 1
 RECORDS_AT_ONCE = 1 << 20
 SORTED_TIMES = 4  # memory of pairs over their bytes: ids and counts apart, unsorted and sorted
@@ -121,9 +123,10 @@ def read_glove_binary(
 
 
 def _exact(path: str | Path, counts: Float64, unit: int) -> Int64:
-    scaled = counts * unit
-    whole = np.rint(scaled)
-    wrong = ~((np.abs(scaled - whole) < NEAR) & (whole >= 1) & (whole < 2.0**53))
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity, and what becomes it, is refused below
+        scaled = counts * unit
+        whole = np.rint(scaled)
+        wrong = ~((np.abs(scaled - whole) < NEAR) & (whole >= 1) & (whole < 2.0**53))
     if wrong.any():
         at = int(np.argmax(wrong))
         raise _no_counts(path, f"pair {at + 1} has the count {counts[at]}, no multiple of 1/{unit}")
@@ -148,7 +151,26 @@ def _read_vocabulary(path: Path) -> Vocabulary:
             needed="A line of vocab_count is a word, a space and a count.",
             remedy="Give the vocabulary that the pairs were counted with.",
         )
-    return Vocabulary(tuple(word for word, _ in pairs), np.array([int(n) for _, n in pairs], np.int64))
+    return _vocabulary_of(path, pairs)
+
+
+def _vocabulary_of(path: Path, pairs: list[list[str]]) -> Vocabulary:
+    lines_of: dict[str, int] = {}
+    for number, (word, count) in enumerate(pairs, 1):
+        if not COUNT.fullmatch(count):
+            raise _no_line(path, number, f"the count {count!r}", "A count is a whole number below 10¹⁸.")
+        if lines_of.setdefault(word, number) != number:
+            why = f"the word {word!r} is that of line {lines_of[word]}"
+            raise _no_line(path, number, why, "Each word has one line: the ids of a pair are lines.")
+    return Vocabulary(tuple(lines_of), np.array([int(n) for _, n in pairs], np.int64))
+
+
+def _no_line(path: Path, number: int, why: str, needed: str) -> FileFormatError:
+    return FileFormatError(
+        f"counts: {path}, line {number}: {why}",
+        needed=needed,
+        remedy="Give the vocabulary that the pairs were counted with.",
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:

@@ -229,8 +229,22 @@ def test_the_vocabulary_may_be_glove_s_own_file(tmp_path: Path) -> None:
     found = Cooccurrence.from_glove(tmp_path / "pairs", tmp_path / "vocab.txt", 10)
     assert found.vocabulary.words == ("the", "of")
     assert found.units("the", "of") == 1260
-    (tmp_path / "vocab.txt").write_text("the 12\nof\n", "utf-8")
-    with pytest.raises(FileFormatError, match="line 2: 'of'"):
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("of", "line 2: 'of'"),
+        ("of ²", "line 2: the count '²'"),
+        ("of 9999999999999999999", "line 2: the count '9999999999999999999'"),
+        (f"of {'9' * 5000}", "line 2: the count '999"),
+        ("the 7", "line 2: the word 'the' is that of line 1"),
+    ],
+)
+def test_what_is_no_vocabulary_of_glove_is_refused(line: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text(f"the 12\n{line}\n", "utf-8")
+    (tmp_path / "pairs").write_bytes(struct.pack("<iid", 1, 2, 0.5))
+    with pytest.raises(FileFormatError, match=said):
         Cooccurrence.from_glove(tmp_path / "pairs", tmp_path / "vocab.txt", 10)
 
 
@@ -242,6 +256,8 @@ def test_the_vocabulary_may_be_glove_s_own_file(tmp_path: Path) -> None:
         (struct.pack("<iid", 1, 2, 1 / 3), "no multiple of 1/2"),
         (struct.pack("<iid", 1, 2, 0.0), "no multiple"),
         (struct.pack("<iid", 1, 2, float("nan")), "no multiple"),
+        (struct.pack("<iid", 1, 2, float("inf")), "no multiple"),
+        (struct.pack("<iid", 1, 2, 1e308), "no multiple"),
         (struct.pack("<iid", 1, 2, 1.0)[:-1], "15 bytes"),
     ],
 )
