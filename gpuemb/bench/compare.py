@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from gpuemb.bench.machine import machine_name
 from gpuemb.bench.measure import half_spread
-from gpuemb.bench.records import BenchRecord
+from gpuemb.bench.records import BenchRecord, whole
 
 NOISE_FLOOR = 0.10  # processes of one machine differ by 5-15 % without a cause
 SPREADS = 3.0  # a change beyond this many spreads of both records is not noise
@@ -48,14 +48,18 @@ def compare(
         before: records of one state.
         after: records of another.
         floor: relative change that is always noise.
+
+    Raises:
+        FileFormatError: a record does not tell its machine, or has seconds of 0.
     """
-    earlier = {record.name: record for record in before}
-    later = {record.name: record for record in after}
-    changes = [_absent(name, "after") for name in earlier if name not in later]
-    changes += [_absent(name, "before") for name in later if name not in earlier]
-    changes += [_change(earlier[name], later[name], floor) for name in earlier if name in later]
-    order = {"slower": 0, "not comparable": 1, "faster": 2, "same": 3}
-    return sorted(changes, key=lambda change: (order[change.verdict], -change.factor, change.name))
+    with whole("one of those compared"):
+        earlier = {record.name: record for record in before}
+        later = {record.name: record for record in after}
+        changes = [_absent(name, "after") for name in earlier if name not in later]
+        changes += [_absent(name, "before") for name in later if name not in earlier]
+        changes += [_change(earlier[name], later[name], floor) for name in earlier if name in later]
+        order = {"slower": 0, "not comparable": 1, "faster": 2, "same": 3}
+        return sorted(changes, key=lambda change: (order[change.verdict], -change.factor, change.name))
 
 
 def _absent(name: str, where: str) -> Change:

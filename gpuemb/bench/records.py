@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,22 +187,25 @@ def read_records(path: Path) -> list[BenchRecord]:
         return [record for file in files for record in read_records(file)]
     mapping = read_json(path)
     entries: Sequence[Any] = mapping.get("records", [mapping])
-    try:
-        return [_record(entry) for entry in entries]
-    except (KeyError, TypeError) as error:
-        raise FileFormatError(
-            f"bench: {path} is not a whole record: {error}",
-            needed="A record has the fields that gpuemb bench writes.",
-            remedy="Measure it again.",
-        ) from error
+    with whole(str(path)):
+        records = [_record(entry) for entry in entries]
+        for record in records:
+            record.as_mapping()  # so that what tables derive from its numbers can be derived
+    return records
 
 
 def read_ceilings(path: Path) -> list[Ceilings]:
-    """Read the ceilings of a run, or of a machine's ``ceilings.json``."""
-    return [
-        Ceilings(c["device"], {n: Ceiling(**v) for n, v in c["found"].items()}, c["missing"])
-        for c in read_json(path)["ceilings"]
-    ]
+    """Read the ceilings of a run, or of a machine's ``ceilings.json``.
+
+    Raises:
+        StorageError, FileFormatError: see :func:`read_records`.
+    """
+    mapping = read_json(path)
+    with whole(str(path)):
+        return [
+            Ceilings(c["device"], {n: Ceiling(**v) for n, v in c["found"].items()}, c["missing"])
+            for c in mapping["ceilings"]
+        ]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def read_json(path: Path) -> dict[str, Any]:
             needed="A record is a JSON file that gpuemb bench --out or benchmarks/ wrote.",
             remedy="Check the path.",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(
             f"bench: {path} is not JSON: {error}",
             needed="A record is a JSON file that gpuemb bench --out or benchmarks/ wrote.",
@@ -233,6 +237,19 @@ def read_json(path: Path) -> dict[str, Any]:
         )
     found: dict[str, Any] = mapping
     return found
+
+
+@contextmanager
+def whole(name: str) -> Iterator[None]:
+    """Turn errors of a record's fields that are missing, or hold something else, into FileFormatError."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise FileFormatError(
+            f"bench: {name} is not a whole record: {type(error).__name__}: {error}",
+            needed="A record has the fields that gpuemb bench writes.",
+            remedy="Measure it again.",
+        ) from error
 
 
 def _record(entry: Mapping[str, Any]) -> BenchRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.fabricated import MACHINE, record
@@ -12,7 +13,7 @@ from bench.fabricated import MACHINE, record
 from gpuemb.bench.compare import compare
 from gpuemb.bench.machine import describe_machine, machine_name, model_of
 from gpuemb.bench.measure import Timing, alternate, half_spread, peak_of, ratio
-from gpuemb.bench.records import Run, raced, read_records, write_json, write_record
+from gpuemb.bench.records import Peer, Run, raced, read_ceilings, read_records, write_json, write_record
 from gpuemb.core.errors import FileFormatError, StorageError
 
 
@@ -55,12 +56,45 @@ def test_a_run_is_read_as_its_records(tmp_path: Path) -> None:
     assert [r.name for r in read_records(path)] == ["a", "b"]
 
 
-@pytest.mark.parametrize("text", ["{", '{"schema": 99}', "[]", '{"schema": 1}'])
+@pytest.mark.parametrize("text", ["{", '{"schema": 99}', "[]", '{"schema": 1}', "[" * 99_999])
 def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text)
     with pytest.raises(FileFormatError, match=r"bad\.json"):
         read_records(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seconds": []},
+        {"seconds": "fast"},
+        {"seconds": [0.0]},
+        {"work": 5},
+        {"peers": ["x"]},
+        {"ceiling": [1]},
+    ],
+)
+def test_a_record_whose_numbers_give_nothing_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+    path = write_json(tmp_path / "bad.json", {**record().as_mapping(), **changed})
+    with pytest.raises(FileFormatError, match=r"bad\.json is not a whole record"):
+        read_records(path)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"machine": {}}, {"name": ["a"]}, {"name": 5}, {"peers": [Peer("p", (0.0,), 1.0, 0.0)]}]
+)
+def test_records_that_lack_what_a_comparison_needs_are_refused(changed: dict[str, Any]) -> None:
+    odd = record(**changed)
+    with pytest.raises(FileFormatError, match="one of those compared is not a whole record"):
+        compare([odd, record("other")], [odd, record("other")])
+
+
+@pytest.mark.parametrize("ceilings", [None, 5, ["x"], [{"device": "cpu"}]])
+def test_what_are_no_ceilings_are_refused(tmp_path: Path, ceilings: Any) -> None:
+    path = write_json(tmp_path / "ceilings.json", {"schema": 1, "ceilings": ceilings})
+    with pytest.raises(FileFormatError, match="not a whole record"):
+        read_ceilings(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
