@@ -101,7 +101,7 @@ def check_tokenizer(name: str) -> None:
     if name.startswith(REGEX):
         try:
             re.compile(name.removeprefix(REGEX))
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise _unknown(name, f"It is not a regular expression: {error}.") from error
     elif name not in (DEFAULT, WHITESPACE) and not is_file(name):
         raise _unknown(name, nearest_hint(name, (DEFAULT, WHITESPACE)))
@@ -163,8 +163,15 @@ def _from_file(path: Path) -> DocumentRule:
     words = {number: word for word, number in found.get_vocab().items()}
 
     def tokens_of(documents: Sequence[str]) -> list[list[str]]:
-        encoded = found.encode_batch(list(documents), add_special_tokens=False)
-        return [[words[number] for number in one.ids] for one in encoded]
+        try:
+            encoded = found.encode_batch(list(documents), add_special_tokens=False)
+            return [[words[number] for number in one.ids] for one in encoded]
+        except Exception as error:
+            raise FileFormatError(
+                f"corpus: {path} cannot tokenize the text: {error}",
+                needed="A tokenizer needs a token for what it does not know.",
+                remedy="Name one in its model (unk_token, unk_id), and save it again.",
+            ) from error
 
     return DocumentRule(tokens_of)
 

@@ -210,7 +210,10 @@ def test_a_file_that_is_written_again_in_place_is_refused(
         read_corpus(path, tokenizer=split)
 
 
-@pytest.mark.parametrize("given_tokenizer", ["defalt", "regex:(", 3, re.compile(b"a")])
+@pytest.mark.parametrize(
+    "given_tokenizer",
+    ["defalt", "regex:(", f"regex:a{{{10**20}}}", f"regex:{'(' * 5000}", 3, re.compile(b"a")],
+)
 def test_what_is_no_tokenizer_is_refused(tmp_path: Path, given_tokenizer: object) -> None:
     path = write(tmp_path / "a.txt", "one two")
     with pytest.raises(ConfigError, match="tokenizer = "):

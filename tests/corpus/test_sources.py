@@ -237,6 +237,16 @@ def test_the_words_of_a_tokenizer_file_are_its_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not HAS_TOKENIZERS, reason="needs gpuemb[tokenizers]")
+def test_a_tokenizer_without_a_token_for_the_unknown_is_refused(tmp_path: Path) -> None:
+    import tokenizers
+
+    model = tokenizers.models.Unigram([("one", -1.0), ("tw", -2.0)], None, False)
+    tokenizers.Tokenizer(model).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(FileFormatError, match=r"tokenizer\.json cannot tokenize the text: .*unknown token"):
+        read_corpus(write(tmp_path / "a.txt", "one two"), tokenizer=str(tmp_path / "tokenizer.json"))
+
+
+@pytest.mark.skipif(not HAS_TOKENIZERS, reason="needs gpuemb[tokenizers]")
 def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     text = write(tmp_path / "a.txt", "one two")
     with pytest.raises(FileFormatError, match="is not a tokenizer"):
