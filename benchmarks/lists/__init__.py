@@ -1,0 +1,1 @@
+"""Compare neighbor lists of many awkward tables with their definition, bit for bit."""
