@@ -29,6 +29,7 @@ from gpuemb.kernels.window_counts import CountedRows
 
 T = TypeVar("T", bound=CountTable)
 
+NO_COUNTS = " does not hold counts: "
 SCHEMA, WITHOUT_CHECKSUMS = 2, 1
 RECORD, WORDS = "counts.json", "words.json"
 INDPTR, INDICES, DATA, FREQUENCIES = "indptr", "indices", "data", "frequencies"
@@ -99,6 +100,8 @@ def load_counts(path: Path, kind: type[T]) -> T:
         return _opened(path, kind, checked=checked)
     except StorageError:
         raise
+    except FileFormatError as error:
+        raise _strange(path, error.given.rpartition(NO_COUNTS)[2]) from error
     except OSError as error:
         raise StorageError(
             f"counts: {error.filename or path} cannot be read: {error.strerror}",
@@ -117,6 +120,12 @@ def _opened(path: Path, kind: type[T], *, checked: bool) -> T:
     if record["schema"] != (SCHEMA if checked else WITHOUT_CHECKSUMS):
         sums = "with" if checked else "without"
         raise _strange(path, f"its schema is {record['schema']}, {sums} checksums")
+    unit = Fraction(*record["unit"])
+    if unit <= 0:
+        raise _strange(path, f"its unit is {unit}")
+    if len(set(words)) < len(words):
+        raise _strange(path, f"{WORDS} lists a word twice")
+    "".join(words).encode()  # half a surrogate pair, which JSON can spell, is a ValueError
     arrays = {name: open_array(path / f"{name}.npy") for name in (INDPTR, INDICES, DATA, FREQUENCIES)}
     for name, dtype in ((INDPTR, np.int64), (INDICES, np.int32), (DATA, np.int64), (FREQUENCIES, np.int64)):
         if arrays[name].dtype != dtype or arrays[name].ndim != 1:
@@ -124,7 +133,7 @@ def _opened(path: Path, kind: type[T], *, checked: bool) -> T:
     rows, known = CountedRows(arrays[INDPTR], arrays[INDICES], arrays[DATA]), record["provenance"]
     found = kind(
         rows,
-        Fraction(*record["unit"]),
+        unit,
         Vocabulary(tuple(words), arrays[FREQUENCIES], record["dropped_tokens"]),
         None if known is None else Provenance(**known),
     )
@@ -135,7 +144,7 @@ def _opened(path: Path, kind: type[T], *, checked: bool) -> T:
 
 def _strange(path: Path, why: str) -> FileFormatError:
     return FileFormatError(
-        f"counts: {path} does not hold counts: {why}",
+        f"counts: {path}{NO_COUNTS}{why}",
         needed="A folder that Cooccurrence.save or gpuemb count wrote, with all its files, unchanged.",
         remedy="Count again: gpuemb count TEXT --out DIR.",
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Word: TypeAlias = str | int  # its spelling, or its id
 TILE = 1 << 22  # pairs that are checked at a time
+LARGEST_TOTAL = 2.0**62  # of all counts in units: half of int64, so that the sum may round
 
 
 @dataclass(frozen=True)
@@ -181,19 +182,23 @@ def check_bounds(rows: CountedRows) -> None:
 
 
 def check_columns(rows: CountedRows) -> None:
-    """Check that columns ascend inside a row and every count is positive: places are found by bisection.
+    """Check that columns ascend inside a row, counts are positive and their total stays in int64.
 
     Raises:
         ShapeError: they do not.
     """
+    total = 0.0
     for start, stop in tiles(len(rows.indices), TILE):
         part = np.asarray(rows.indices[start : stop + 1])
         ascending = np.diff(part) > 0
         first, last = np.searchsorted(rows.indptr, [start + 1, start + len(part)])
         ascending[rows.indptr[first:last] - start - 1] = True  # a row begins between the two
-        if not ascending.all() or int(rows.data[start:stop].min()) < 1:
+        data = rows.data[start:stop]
+        total += float(data.sum(dtype=np.float64))
+        if not ascending.all() or int(data.min()) < 1 or total >= LARGEST_TOTAL:
             raise ShapeError(
-                f"counts: columns that do not ascend, or counts below 1, from pair {start} to {stop}",
+                f"counts: columns that do not ascend, or counts below 1 or too large, from pair {start} to "
+                f"{stop}",
                 needed="A pair of words is stored once, where it was counted.",
                 remedy="Count again.",
             )

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from gpuemb.core.errors import StorageError
+from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files.checked import (
     CHECKSUMS,
     damage_of,
@@ -121,3 +121,34 @@ def test_a_failing_block_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Object arrays"):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"text",
+        b"\x93NUMPY\x01\x00",
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'\n",
+        b"\x93NUMPY\x01\x00\x08\x00{'a': ((",
+        b"\x93NUMPY\x01\x00\x05\x00[1,2]",
+    ],
+)
+def test_a_file_without_an_array_is_named(header: bytes, folder: Path) -> None:
+    (folder / "whole.npy").write_bytes(header)
+    with pytest.raises(FileFormatError, match=r"whole\.npy holds no array"):
+        open_array(folder / "whole.npy")
+
+
+def test_a_shape_beyond_what_can_be_counted_is_refused(folder: Path) -> None:
+    np.save(folder / "whole.npy", np.zeros(4))
+    data = (folder / "whole.npy").read_bytes()
+    (folder / "whole.npy").write_bytes(data.replace(b"(4,), }" + b" " * 20, b"(9000000000, 4000000000), }"))
+    with pytest.raises(FileFormatError, match=r"whole\.npy holds no array"):
+        open_array(folder / "whole.npy")
+
+
+def test_an_array_of_objects_is_never_opened(folder: Path) -> None:
+    np.save(folder / "whole.npy", np.array([None, 1]), allow_pickle=True)
+    with pytest.raises(FileFormatError, match=r"whole\.npy holds no array"):
+        open_array(folder / "whole.npy")

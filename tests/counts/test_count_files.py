@@ -140,6 +140,7 @@ WRONG: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "rows far outside": ("indptr", lambda a: put(a, 3, 2**60)),
     "a count of zero": ("data", lambda a: put(a, -1, 0)),
     "a count below zero": ("data", lambda a: put(a, 2, -5)),
+    "a total beyond int64": ("data", lambda a: put(put(a, 2, 2**62), 7, 2**62)),
     "another dtype": ("data", lambda a: a.astype(np.float64)),
     "two axes": ("indices", lambda a: a.reshape(-1, 1)),
     "objects": ("data", None),
@@ -170,6 +171,8 @@ def test_rows_of_an_earlier_version_that_are_none_are_refused(wrong: str, tmp_pa
         ("unit", [1, 0]),
         ("unit", ["1", "2"]),
         ("unit", 7),
+        ("unit", [-1, 2]),
+        ("unit", [0, 1]),
         ("schema", 3),
         ("dropped_tokens", "x"),
         ("provenance", {"wimdow": 3}),
@@ -186,13 +189,19 @@ def test_a_record_of_an_earlier_version_that_is_none_is_refused(key: str, value:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("counts.json", "[]"), ("counts.json", "{}"), ("counts.json", "[" * 99_999), ("words.json", "3")],
+    [
+        *[("counts.json", "[]"), ("counts.json", "{}"), ("counts.json", "[" * 99_999), ("words.json", "3")],
+        ("words.json", json.dumps(["w"] * WORDS)),
+        ("words.json", json.dumps([f"w{n}" for n in range(WORDS - 1)] + ["\ud800"])),
+        *[("data.npy", ""), ("data.npy", "\x93NUMPY"), ("indptr.npy", "text")],
+    ],
 )
-def test_json_of_an_earlier_version_that_is_none_is_refused(name: str, text: str, tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_version_that_is_none_is_refused(name: str, text: str, tmp_path: Path) -> None:
     folder = without_checksums(COUNTS, tmp_path / "counts")
-    (folder / name).write_text(text)
-    with pytest.raises(FileFormatError, match="does not hold counts"):
+    (folder / name).write_text(text, "latin-1")
+    with pytest.raises(FileFormatError, match="does not hold counts") as refusal:
         Cooccurrence.load(folder)
+    assert str(refusal.value).count("does not hold counts") == 1
 
 
 @pytest.mark.parametrize("name", ["loop", "loop/counts", "file/counts"])

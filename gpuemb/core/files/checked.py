@@ -9,17 +9,19 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuemb.core.errors import StorageError
+from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files import replacing_folder, to_disk
 from gpuemb.core.files.whole import open_file, read_text
 
 CHECKSUMS = "checksums.json"
 BLOCK = 1 << 20  # bytes that are summed at a time
+NO_ARRAY = (ValueError, TypeError, EOFError, OverflowError, SyntaxError, TokenError)  # damaged headers
 LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EINVAL, errno.EIO)  # damage, not denial
 
 
@@ -124,14 +126,22 @@ def open_array(file: Path) -> NDArray[Any]:
 
     Raises:
         StorageError: it is lost, or more files would be open than the process may have.
+        FileFormatError: its header is damaged, or it holds objects.
     """
     try:
-        mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):  # a shape beyond int64 fits no file
+            mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise StorageError(
             f"{file} cannot be mapped: {error.strerror or error}",
             needed="Every array that is in use is an open file.",
             remedy="Allow more of them (ulimit -n 4096); what is finished stays.",
+        ) from error
+    except NO_ARRAY as error:
+        raise FileFormatError(
+            f"{file} holds no array: {type(error).__name__}: {error}",
+            needed="A .npy file of numbers, as it was written, is needed.",
+            remedy=f"Remove {file.parent}, and make it again.",
         ) from error
     return mapped
 
