@@ -147,7 +147,7 @@ def config_to(config: StudyConfig) -> str:
 
 
 def _absolute_tokenizer(name: str, base: Path) -> str:
-    return os.path.realpath(base / name) if is_file(name) else name
+    return absolute(name, base) if is_file(name) else name
 
 
 def _model(entry: Any) -> ModelConfig:

@@ -176,6 +176,8 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, text: str, key: str, n
         "corpus = 3",
         "corpus = [3]",
         "corpus = []",
+        'corpus = "a\\u0000b"',
+        'corpus = "a"\n[text]\ntokenizer = "a\\u0000b.json"',
         "title = 'no corpus'",
         'corpus = "a"\nneighbors = "ten"',
         'corpus = "a"\nneighbors = true',

@@ -41,7 +41,17 @@ def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
 
 
 def absolute(source: str, base: Path | None = None) -> str:
-    """Return a source as it is found from everywhere: paths absolute, links followed except to pipes."""
+    """Return a source as it is found from everywhere: paths absolute, links followed except to pipes.
+
+    Raises:
+        ConfigError: it holds a zero byte, so it is no path.
+    """
+    if "\0" in source:
+        raise ConfigError(
+            f"study: the path {source!r} holds a zero byte",
+            needed="A path is text without zero bytes.",
+            remedy="Check how the path is written.",
+        )
     if source == STANDARD_INPUT or source.startswith(DATASET):
         return source
     path = os.path.join(base or "", source)
