@@ -113,6 +113,7 @@ def nearest_neighbors(
 
     Returns:
         Lists in score order, equal scores by row: the same bits for any tile, number of threads and device.
+        A score that rounding carries past 1 is shown as 1, and keeps its place.
         They lie where the table does.
 
     Raises:

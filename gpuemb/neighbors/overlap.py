@@ -281,10 +281,11 @@ def _shares(counts: SharedNeighbors, pairs: Int64) -> tuple[Float64, Float64]:
 
 
 def _comparable(ids: Any) -> Int32:
-    if ids.dtype.kind != "i":
+    whole, most = ids.dtype.kind == "i", np.iinfo(np.int32).max
+    if not whole or (ids.size and not -1 <= int(ids.min()) <= int(ids.max()) <= most):
         raise DTypeError(
-            f"neighbor_overlap: ids hold {ids.dtype}",
-            needed="Neighbor ids are integers.",
+            f"neighbor_overlap: ids hold {ids.dtype}{f' from {ids.min()} to {ids.max()}' if whole else ''}",
+            needed=f"Neighbor ids are integers: rows from 0 to {most}, −1 for none.",
             remedy="Pass the .ids of nearest_neighbors.",
         )
     if len(ids) < 2:
@@ -294,14 +295,7 @@ def _comparable(ids: Any) -> Int32:
             remedy="neighbor_overlap(a, b)",
         )
     check_lists(ids)
-    library, most = library_of(ids), np.iinfo(np.int32).max
-    if ids.dtype.itemsize > 4 and ids.size and not -1 <= int(ids.min()) <= int(ids.max()) <= most:
-        raise ShapeError(
-            f"neighbor_overlap: ids run from {int(ids.min())} to {int(ids.max())}",
-            needed=f"Ids are row numbers from 0 to {most}; −1 stands for none.",
-            remedy="Number the words from 0, as nearest_neighbors does.",
-        )
-    return library.ascontiguousarray(ids, np.int32)  # type: ignore[no-any-return]
+    return library_of(ids).ascontiguousarray(ids, np.int32)  # type: ignore[no-any-return]
 
 
 def _stacked(lists: list[Any]) -> Any:

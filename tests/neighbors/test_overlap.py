@@ -394,5 +394,5 @@ def test_ids_that_would_wrap_are_refused(wrong: int) -> None:
     ids = np.array([[[1, 2], [0, 2], [0, 1]]] * 2, np.int64)
     assert float(neighbor_overlap(ids)) == 1
     ids[1, 0, 0] = wrong
-    with pytest.raises(ShapeError, match=r"ids run from"):
+    with pytest.raises(DTypeError, match=r"ids hold int64 from"):
         neighbor_overlap(ids)
