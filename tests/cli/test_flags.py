@@ -42,7 +42,7 @@ def asked(folder: Path, typed: str, monkeypatch: pytest.MonkeyPatch) -> tuple[in
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (f"{STUDY} --vary x", "--vary x is not known --vary is one of seed, init, order, bootstrap."),
+        (f"{STUDY} --vary x", "--vary x is not known --vary is one of seed, init, order, "),
         (f"{STUDY} --window 0", "--window 0 --window must be at least 1. Give --window 1 or more."),
         (f"{STUDY} --encoding-errors x", "--encoding-errors is one of strict, replace, ignore."),
         (f"{STUDY} --tokenizer regex:(", "--tokenizer 'regex:(' A tokenizer is"),

@@ -28,7 +28,7 @@ from end_to_end.command import (
     listen_to_interrupts,
 )
 
-from gpuemb.cli.options import StudyFlags, study_config
+from gpuemb.cli.study_flags import StudyFlags, study_config
 from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
 from gpuemb.training.recipes import RECIPES
 
