@@ -41,8 +41,8 @@ from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
-from gpuemb.training.recipes import OF_DOCUMENTS, GloVe, Run
-from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
+from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, Run, SkipGram
+from gpuemb.training.seeds import FIXED, count_for_run, steps_of, text_for_run, train_run
 from gpuemb.uncertainty.draws import Draws
 
 PERMUTATIONS = 99  # of the words of runs: the smallest p-value of an overlap is 0.01
@@ -208,10 +208,14 @@ class _Study:
 
             def obtain(run: int) -> Float32:
                 def compute() -> Arrays:
+                    seen: Tokens | Cooccurrence
                     sample = model.samples[run]
-                    counts = self._counts(model, tokens, counts_keys[run], sample)
+                    if isinstance(model.recipe, SkipGram):
+                        seen = text_for_run(tokens, sample, model.vary)
+                    else:
+                        seen = self._counts(model, tokens, counts_keys[run], sample)
                     rows = train_run(
-                        counts, model.recipe, sample.seed, model.vary, device=self.device, task=task
+                        seen, model.recipe, sample.seed, model.vary, device=self.device, task=task
                     )
                     return {"vectors": rows}
 
@@ -219,13 +223,14 @@ class _Study:
                     task.advance(steps_of(model.recipe))
                 return self.store.unit("vectors", keys[run], compute)["vectors"]
 
-            several = _one_by_one if isinstance(model.recipe, GloVe) else workers.run
+            several = workers.run if isinstance(model.recipe, PPMISVD) else _one_by_one
             return keys, several(obtain, range(len(keys)))
 
     def _counts_key(self, model: ModelConfig, tokens_key: str, run: Run) -> str:
         resampled = run.seed if model.vary == "bootstrap" else None
         halves = () if run.half is None else (run.seed, run.half)
-        return digest_of(tokens_key, asdict(self.config.counts), resampled, *halves)
+        counted = None if isinstance(model.recipe, SkipGram) else asdict(self.config.counts)
+        return digest_of(tokens_key, counted, resampled, *halves)
 
     def _counts(self, model: ModelConfig, tokens: Tokens, key: str, run: Run) -> Cooccurrence:
         counts = self.config.counts
@@ -314,7 +319,7 @@ def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
 
     Sums of floating numbers have other bits on another kind of processor, so its vectors are others.
     """
-    varies = isinstance(model.recipe, GloVe) and model.vary not in OF_DOCUMENTS
+    varies = not isinstance(model.recipe, PPMISVD) and model.vary not in OF_DOCUMENTS
     return digest_of(
         arithmetic(),
         counts_key,
@@ -326,5 +331,5 @@ def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
 
 
 def _one_by_one(function: Callable[[int], Float32], tasks: Iterable[int]) -> list[Float32]:
-    """GloVe uses every worker itself, so its runs follow each other."""
+    """GloVe and skip-gram use every worker themselves, so their runs follow each other."""
     return [function(task) for task in tasks]
