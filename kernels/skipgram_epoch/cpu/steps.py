@@ -9,10 +9,16 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.jit import njit, njit_reassociated
-from gpuemb.kernels.skipgram_epoch import BATCH, GOLDEN, HALF, Noise, Pairs, UInt64
+from gpuemb.kernels.intrinsics import prefetch
+from gpuemb.kernels.panels import LINE
+from gpuemb.kernels.skipgram_epoch import BATCH, GOLDEN, HALF, LANES, Noise, Pairs, UInt64
+from gpuemb.kernels.skipgram_epoch.cpu.batch import dots, move
 from gpuemb.kernels.skipgram_epoch.cpu.numbers import mixed
 
 SHARES = 2  # of a round a worker, so that none waits long for the others
+SATURATED = np.float32(80)  # |x| from which e^−|x| is that of 80: 2e-35
+LOG2_E, LOG_2 = np.float32(1 / math.log(2)), np.float32(math.log(2))
+ONE, T2, T3, T4, T5, T6, T7 = (np.float32(1 / math.factorial(max(k, 1))) for k in (1, *range(2, 8)))
 
 
 def skipgram_steps(
@@ -46,6 +52,7 @@ def skipgram_steps(
                 negatives,
                 np.uint64(key),
                 losses[round_],
+                np.zeros(vectors.shape[2], np.float32),
             )
 
         threads.run(visit, _shares(np.diff(pairs.bounds[round_])[:, 0], SHARES * threads.count()))
@@ -81,11 +88,20 @@ def _visit(
     negatives: int,
     key: np.uint64,
     losses: Float64,
+    nothing: Float32,
 ) -> None:
-    count = len(bounds)
-    drawn = np.empty(negatives, np.int32)
-    steps = np.empty((BATCH, negatives + 1), np.float32)
-    moves = np.empty((BATCH, vectors.shape[2]), np.float32)
+    """Visit some buckets of a round; ``nothing``, zeros, stands for what a batch lacks, and stays so."""
+    count, lines = len(bounds), vectors.shape[2] // LANES
+    row = LANES * 4 * lines
+    of_inputs = vectors.ctypes.data
+    of_outputs = of_inputs + row * vectors.shape[1]
+    absent = nothing.ctypes.data
+    drawn = np.full(max(3, negatives | 1), absent, np.int64)
+    pair = np.full((2, BATCH), absent, np.int64)
+    products = np.zeros((len(drawn) + 1, BATCH), np.float32)
+    used, powers = np.zeros_like(products), np.zeros_like(products)
+    at_inputs, at_outputs = pair.ctypes.data, pair.ctypes.data + 8 * BATCH
+    at_drawn, at_products = drawn.ctypes.data, products.ctypes.data
     for block in chosen:
         output_block = (block + round_) % count
         first, size = starts[output_block], np.uint64(starts[output_block + 1] - starts[output_block])
@@ -97,73 +113,61 @@ def _visit(
                 counter += np.uint64(1)
                 place = first + np.int64((number >> np.uint64(32)) * size >> np.uint64(32))
                 taken = number & np.uint64(HALF - 1) < limits[place]
-                drawn[j] = words[place] if taken else aliases[place]
-            stop = min(start + BATCH, bounds[block, 1])
-            loss += _batch(
-                inputs[start:stop],
-                outputs[start:stop],
-                drawn,
-                vectors,
-                rate,
-                weights[output_block],
-                steps,
-                moves,
-            )
+                drawn[j] = of_outputs + row * np.int64(words[place] if taken else aliases[place])
+            present = min(BATCH, bounds[block, 1] - start)
+            for i in range(BATCH):
+                pair[0, i] = of_inputs + row * inputs[start + i] if i < present else absent
+                pair[1, i] = of_outputs + row * outputs[start + i] if i < present else absent
+            for i in range(min(BATCH, bounds[block, 1] - start - BATCH)):
+                soon_input = of_inputs + row * inputs[start + BATCH + i]
+                soon_output = of_outputs + row * outputs[start + BATCH + i]
+                for line in range(lines):
+                    prefetch(soon_input + LINE * line)
+                    prefetch(soon_output + LINE * line)
+            dots(at_inputs, at_outputs, at_drawn, len(drawn), lines, at_products)
+            for j in range(negatives):
+                for i in range(BATCH):
+                    used[j, i] = 1.0 if i < present and drawn[j] != pair[1, i] else 0.0
+            for i in range(BATCH):
+                used[len(drawn), i] = 1.0 if i < present else 0.0
+            loss += _steps_of(products, used, powers, rate, weights[output_block])
+            move(at_inputs, at_outputs, at_drawn, len(drawn), lines, at_products)
         losses[block] = loss
 
 
 @njit_reassociated
-def _batch(
-    inputs: Int32,
-    outputs: Int32,
-    drawn: Int32,
-    vectors: Float32,
-    rate: np.float32,
-    weight: np.float32,
-    steps: Float32,
-    moves: Float32,
+def _steps_of(
+    products: Float32, used: Float32, powers: Float32, rate: np.float32, weight: np.float32
 ) -> np.float64:
-    """One batch; all steps are computed before the first is made."""
-    loss, width = np.float64(0), vectors.shape[2]
-    for i in range(len(inputs)):
-        word = vectors[0, inputs[i]]
-        for j in range(len(drawn) + 1):
-            positive = j == len(drawn)
-            other = vectors[1, outputs[i] if positive else drawn[j]]
-            dot = np.float32(0)
-            for k in range(width):
-                dot += word[k] * other[k]
-            x = -dot if positive else dot
-            small = math.exp(-abs(float(x)))
-            above = small if x < 0 else 1.0
-            sigmoid = above / (1.0 + small)
-            cost = 0.5 * (float(x) + abs(float(x))) + math.log1p(small)
-            if positive:
-                steps[i, j] = rate * np.float32(sigmoid)
-                loss += cost
-            elif drawn[j] == outputs[i]:
-                steps[i, j] = 0
-            else:
-                steps[i, j] = -rate * weight * np.float32(sigmoid)
-                loss += weight * cost
-    for i in range(len(inputs)):
-        move, output = moves[i], vectors[1, outputs[i]]
-        for k in range(width):
-            move[k] = steps[i, len(drawn)] * output[k]
-        for j in range(len(drawn)):
-            other = vectors[1, drawn[j]]
-            for k in range(width):
-                move[k] += steps[i, j] * other[k]
-    for i in range(len(inputs)):
-        word, output = vectors[0, inputs[i]], vectors[1, outputs[i]]
-        for k in range(width):
-            output[k] += steps[i, len(drawn)] * word[k]
-        for j in range(len(drawn)):
-            other = vectors[1, drawn[j]]
-            for k in range(width):
-                other[k] += steps[i, j] * word[k]
-    for i in range(len(inputs)):
-        word, move = vectors[0, inputs[i]], moves[i]
-        for k in range(width):
-            word[k] += move[k]
+    """Replace the dot products of a batch by the steps along the other vector; return the loss.
+
+    ``e^−|x| = 2^−n·e^f``, the power of two by the bits of the number and ``e^f``, |f| ≤ ½·log 2, by Taylor's
+    polynomial of degree 7, whose error is 5e-9. ``Σ log(1 + e^−|x|)`` is the logarithm of one product.
+    """
+    x, chosen, power = products.ravel(), used.ravel(), powers.ravel()
+    bits = power.view(np.int32)
+    for k in range(len(x) - BATCH, len(x)):
+        x[k] = -x[k]
+    for k in range(len(x)):
+        scaled = min(abs(x[k]), SATURATED) * LOG2_E
+        whole = np.int32(scaled + np.float32(0.5))
+        f = (np.float32(whole) - scaled) * LOG_2
+        e = f * T7 + T6
+        e = e * f + T5
+        e = e * f + T4
+        e = e * f + T3
+        e = e * f + T2
+        e = (e * f + ONE) * f + ONE
+        power[k] = e
+        bits[k] -= whole << 23
+    loss, negatives = np.float64(0), len(x) - BATCH
+    for first, last, scale in ((0, negatives, weight), (negatives, len(x), ONE)):
+        linear, factors = np.float32(0), np.float64(1)
+        for k in range(first, last):
+            linear += chosen[k] * (x[k] + abs(x[k]))
+            factors *= np.float64(ONE + chosen[k] * power[k])
+        loss += np.float64(scale) * (0.5 * np.float64(linear) + math.log(factors))
+    for k in range(len(x)):
+        sigmoid = (ONE if x[k] >= 0 else power[k]) / (ONE + power[k])
+        x[k] = sigmoid * chosen[k] * (-rate * weight if k < negatives else rate)
     return loss
