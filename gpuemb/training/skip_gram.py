@@ -162,8 +162,11 @@ def noise_chances(counts: Int64, exponent: float) -> Float64:
 
 
 def initialize(words: int, recipe: SkipGram, seed: int) -> Float32:
-    """Inputs uniform in ±1/(2d), outputs zero, as in word2vec."""
-    vectors = np.zeros((2, words, _padded(recipe.dim)), np.float32)
+    """Inputs uniform in ±1/(2d), outputs zero, as in word2vec; every vector begins with a cache line."""
+    shape = 2, words, _padded(recipe.dim)
+    raw = np.zeros(math.prod(shape) + LANES, np.float32)
+    first = -raw.ctypes.data // raw.itemsize % LANES
+    vectors = raw[first : first + math.prod(shape)].reshape(shape)
     draw = stream(seed, "skip-gram", "initialization").random((words, recipe.dim), dtype=np.float32)
     vectors[0, :, : recipe.dim] = (draw - np.float32(0.5)) / np.float32(recipe.dim)
     return vectors
