@@ -68,8 +68,6 @@ def _glove_epoch(device: Device) -> None:
 
 def _skipgram_epoch(device: Device) -> None:
     ids, starts = np.array([0, 0], np.int32), np.array([0, 2])
-    for kept in (ids, starts):
-        kept.flags.writeable = False  # as what is read from a study's folder
     blocks, keep = np.zeros((2, 1), np.int32), np.ones(1, np.uint64)
     skipgram_pairs.on(device)(ids, starts, (0, 2), keep, 1, 0, blocks, 1)
     one = np.zeros(1, np.int32)

@@ -129,7 +129,8 @@ def chunks(tokens: int, words: int, recipe: SkipGram, seeds: Seeds, epoch: int) 
     for turn, place in enumerate(order.permutation(len(spans)).tolist()):
         blocks = np.stack([order.permutation(words) % count for _ in range(2)]).astype(np.int32)
         done = (epoch + (turn + np.arange(count) / count) / len(spans)) / recipe.epochs
-        rates = (recipe.learning_rate * np.maximum(1 - done, SLOWEST)).astype(np.float32)
+        with np.errstate(over="ignore"):  # a rate beyond float32 diverges, and the error says so
+            rates = (recipe.learning_rate * np.maximum(1 - done, SLOWEST)).astype(np.float32)
         yield Chunk(spans[place], blocks, order.permutation(count), rates, (text_key, keys[place]))
 
 

@@ -16,7 +16,8 @@ the outputs, not the windows: no document is cut. Pairs of a bucket are in the o
 **Steps.** Rounds are sequential. The B buckets of a round share no input and no output word, so they may run
 at once. In a bucket, ``BATCH`` consecutive pairs share ``negatives`` words of its output block c, drawn from
 ``noise``. All gradients of a batch are of the vectors before it; steps of equal words add up. A negative
-that is the pair's own output is skipped, as in word2vec. A step against a negative is multiplied by
+that is the pair's own output is skipped, as in word2vec; counted, it would come B times too often, since a
+word always shares a block with itself. A step against a negative is multiplied by
 ``noise.weights[c]``, the block's share of the noise over the chance that two words share a block: since words
 are dealt to blocks at random, a pair's expected step against each other word is that of word2vec, exactly.
 

@@ -26,6 +26,7 @@ from gpuemb.training.skip_gram import (
     Seeds,
     block_count,
     chunks,
+    initialize,
     keep_limits,
     noise_chances,
     plan_skip_gram,
@@ -214,6 +215,14 @@ def test_the_loss_falls_and_words_of_a_topic_are_near(monkeypatch: pytest.Monkey
     assert cosines[same].mean() > cosines[topic[:, None] != topic].mean() + 0.2
 
 
+def test_inputs_start_within_half_a_dimensions_share_and_outputs_at_zero() -> None:
+    start = initialize(9, SkipGram(dim=20), 3)
+    assert 0 < np.abs(start[0, :, :20]).max() <= 1 / (2 * 20)
+    assert not start[0, :, 20:].any()
+    assert not start[1].any()
+    assert start.ctypes.data % 64 == 0  # a load of sixteen numbers touches one cache line
+
+
 def test_tokens_are_kept_as_word2vec_keeps_them() -> None:
     counts = np.array([90, 9, 1, 0])
     shares = counts[:3] / 100
@@ -237,7 +246,7 @@ def test_every_round_and_chunk_is_visited_once() -> None:
         assert sorted(chunk.rounds.tolist()) == list(range(block_count(100, RECIPE.dim)))
 
 
-@pytest.mark.parametrize("learning_rate", [1e30, 3e4])
+@pytest.mark.parametrize("learning_rate", [1e300, 1e30, 3e4])
 def test_a_step_that_diverges_names_run_epoch_and_rate(learning_rate: float) -> None:
     recipe = replace(SMALL, learning_rate=learning_rate, epochs=50)
     named = r"skip-gram, seed 3: the loss is \S+ after epoch \d+ at rate " + re.escape(str(learning_rate))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
@@ -22,6 +25,7 @@ def skipgram_pairs(
     block_count: int,
 ) -> Pairs:
     """See :mod:`gpuemb.kernels.skipgram_epoch`."""
+    ids, starts = _read_only(ids), _read_only(starts)
     parts = threads.ranges(span[1] - span[0], PARTS * threads.count())
     places = np.zeros((len(parts), block_count**2), np.int64)
     rows, columns = blocks[0] * np.int32(block_count), blocks[1]
@@ -40,6 +44,13 @@ def skipgram_pairs(
     if len(inputs):
         threads.run(lambda part: visit(part, inputs, outputs), range(len(parts)))
     return Pairs(inputs, outputs, bounds_of(sizes, block_count))
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """View an array so that one compiled kernel serves memory maps and arrays."""
+    viewed = np.asarray(array).view()
+    viewed.flags.writeable = False
+    return viewed
 
 
 @njit

@@ -60,15 +60,9 @@ def skipgram_steps(
 
 
 def _shares(sizes: Int64, parts: int) -> list[Int64]:
-    """Deal buckets to parts of about equal size, the largest part first."""
+    """Deal buckets to parts that differ by less than the largest bucket, the largest part first."""
     order = np.argsort(-sizes, kind="stable")
-    totals = np.zeros(max(1, min(parts, len(sizes))), np.int64)
-    shares: list[list[int]] = [[] for _ in totals]
-    for bucket in order.tolist():
-        least = int(totals.argmin())
-        shares[least].append(bucket)
-        totals[least] += sizes[bucket] + 1
-    return [np.array(share, np.int64) for _, share in sorted(zip(-totals, shares, strict=True))]
+    return [order[first::parts] for first in range(min(parts, len(order)))]
 
 
 @njit
