@@ -82,7 +82,9 @@ def train_skip_gram(
             text, key = (chunk.span, keep, recipe.window, chunk.keys[0]), chunk.keys[1]
             pairs = draw(tokens.ids, tokens.starts, *text, chunk.blocks, count)
             losses.append(step(pairs, noise, vectors, chunk.rounds, chunk.rates, recipe.negatives, key))
-            trained[pairs.inputs] = True
+            if not trained.all():
+                trained[pairs.inputs] = True
+            del pairs  # before those of the next chunk are drawn
         loss = math.fsum(losses)
         if not (math.isfinite(loss) and np.isfinite(vectors[0]).all()):
             raise _diverged(name, epoch, loss, recipe)
