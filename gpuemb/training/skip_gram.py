@@ -12,7 +12,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.device import Device
 from gpuemb.core.errors import ConfigError, NonFiniteError
-from gpuemb.core.memory import MemoryPlan, buffer
+from gpuemb.core.memory import MemoryPlan, buffer, tiles
 from gpuemb.core.progress import Task
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
@@ -69,7 +69,7 @@ def train_skip_gram(
     Source: Mikolov et al. (2013), NIPS; Definitions §1.
     """
     words = len(tokens.vocabulary)
-    counts = np.bincount(tokens.ids, minlength=words)
+    counts = count_words(tokens.ids, words)
     keep, chances = keep_limits(counts, recipe.sample), noise_chances(counts, recipe.ns_exponent)
     vectors = initialize(words, recipe, seeds.init)
     trained = np.zeros(words, np.bool_)
@@ -147,6 +147,14 @@ def block_count(words: int, dim: int) -> int:
     return max(1, min(max(LEAST_BLOCKS, wanted), MOST_BLOCKS, words // BLOCK_WORDS))
 
 
+def count_words(ids: Int32, words: int) -> Int64:
+    """Count each word of a text, a piece at a time: NumPy widens what it counts to 64 bits."""
+    counts = np.zeros(words, np.int64)
+    for first, last in tiles(len(ids), CHUNK_PAIRS):
+        counts += np.bincount(ids[first:last], minlength=words)
+    return counts
+
+
 def keep_limits(counts: Int64, sample: float) -> UInt64:
     """Chance to keep a token of each word, ``min(1, √(sample/f) + sample/f)``, in units of 2⁻³².
 
@@ -186,6 +194,9 @@ def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> M
             "input and output vectors": buffer((2, words, _padded(recipe.dim)), np.float32),
             "pairs of a chunk": buffer((2, span, 2 * recipe.window), np.int32),
             "kept tokens of a chunk": buffer((span,), np.int32) + buffer((span,), np.int64),
+            "a piece of the text while it is counted": buffer(
+                (min(CHUNK_PAIRS, tokens or CHUNK_PAIRS),), np.int64
+            ),
             "sizes of buckets": buffer((3, PARTS * threads.count(), blocks, blocks), np.int64),
             "blocks and noise": buffer((12, words), np.float64),
         },
