@@ -23,7 +23,10 @@ from gpuemb.training.recipes import SkipGram
 LEAST_BLOCKS, MOST_BLOCKS = 16, 256  # enough for 8 threads to stay busy; more leave few pairs in a bucket
 BLOCK_WORDS = 64  # at least, so that a block has a choice of negatives
 BLOCK_BYTES = 1 << 21  # input and output vectors of a bucket: a core's L2
-CHUNK_PAIRS = 1 << 22  # expected pairs of a chunk of the text without sub-sampling: 34 MB
+CHUNK_PAIRS = 1 << 19  # expected pairs of a chunk without sub-sampling, at least: blocks change often
+BUCKET_PAIRS = 128  # of them a bucket, at least
+SHARED = 2  # times the negatives are drawn for the pairs that share them, and weigh as much less
+COUNTED = 1 << 22  # tokens at once
 SLOWEST = 1e-4  # of the learning rate, where it ends, as in word2vec
 
 
@@ -65,23 +68,23 @@ def train_skip_gram(
         NonFiniteError: the loss diverged; run, epoch and rate are named.
         ConfigError: sub-sampling left no pair.
 
-    Cost: about ``6·d·(1 + negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
+    Cost: about ``6·d·(1 + 2·negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
     Source: Mikolov et al. (2013), NIPS; Definitions §1.
     """
     words = len(tokens.vocabulary)
     counts = count_words(tokens.ids, words)
     keep, chances = keep_limits(counts, recipe.sample), noise_chances(counts, recipe.ns_exponent)
     vectors = initialize(words, recipe, seeds.init)
-    trained = np.zeros(words, np.bool_)
+    trained, drawn = np.zeros(words, np.bool_), drawn_negatives(recipe.negatives)
     draw, step = skipgram_pairs.on(device), skipgram_steps.on(device)
     for epoch in range(recipe.epochs):
         losses = []
         for chunk in chunks(len(tokens), words, recipe, seeds, epoch):
             count = len(chunk.rounds)
-            noise = noise_of(chances, chunk.blocks[1], count)
+            noise = noise_of(chances, chunk.blocks[1], count, recipe.negatives / drawn)
             text, key = (chunk.span, keep, recipe.window, chunk.keys[0]), chunk.keys[1]
             pairs = draw(tokens.ids, tokens.starts, *text, chunk.blocks, count)
-            losses.append(step(pairs, noise, vectors, chunk.rounds, chunk.rates, recipe.negatives, key))
+            losses.append(step(pairs, noise, vectors, chunk.rounds, chunk.rates, drawn, key))
             if not trained.all():
                 trained[pairs.inputs] = True
             del pairs  # before those of the next chunk are drawn
@@ -124,7 +127,8 @@ def chunks(tokens: int, words: int, recipe: SkipGram, seeds: Seeds, epoch: int) 
 
     Chunks and blocks follow from the sizes alone, never from the threads.
     """
-    spans, count = spans_of(tokens, recipe.window), block_count(words, recipe.dim)
+    count = block_count(words, recipe.dim)
+    spans = spans_of(tokens, recipe.window, count)
     order = stream(seeds.order, "skip-gram", "order", epoch)
     sampling = stream(seeds.sampling, "skip-gram", "sampling", epoch)
     text_key, *keys = sampling.integers(0, 2**64, 1 + len(spans), np.uint64).tolist()
@@ -136,9 +140,23 @@ def chunks(tokens: int, words: int, recipe: SkipGram, seeds: Seeds, epoch: int) 
         yield Chunk(spans[place], blocks, order.permutation(count), rates, (text_key, keys[place]))
 
 
-def spans_of(tokens: int, window: int) -> list[tuple[int, int]]:
-    """Cut a text into chunks of about ``CHUNK_PAIRS`` pairs where every token is kept."""
-    return threads.ranges(tokens, -(-tokens * (window + 1) // CHUNK_PAIRS))
+def spans_of(tokens: int, window: int, blocks: int) -> list[tuple[int, int]]:
+    """Cut a text into chunks of nearly equal size, none longer than :func:`longest_chunk`."""
+    return threads.ranges(tokens, -(-tokens // longest_chunk(window, blocks)))
+
+
+def longest_chunk(window: int, blocks: int) -> int:
+    """Return the tokens of a chunk: the expected pairs, ``window + 1`` a kept token, fill the buckets."""
+    return -(-max(CHUNK_PAIRS, BUCKET_PAIRS * blocks**2) // (window + 1))
+
+
+def drawn_negatives(negatives: int) -> int:
+    """Return how many words a batch draws from the noise; an odd number fills registers.
+
+    With no more than ``negatives`` two seeds would share fewer neighbors than two of word2vec, whose pairs
+    draw their own.
+    """
+    return SHARED * negatives | 1
 
 
 def block_count(words: int, dim: int) -> int:
@@ -150,7 +168,7 @@ def block_count(words: int, dim: int) -> int:
 def count_words(ids: Int32, words: int) -> Int64:
     """Count each word of a text, a piece at a time: NumPy widens what it counts to 64 bits."""
     counts = np.zeros(words, np.int64)
-    for first, last in tiles(len(ids), CHUNK_PAIRS):
+    for first, last in tiles(len(ids), COUNTED):
         counts += np.bincount(ids[first:last], minlength=words)
     return counts
 
@@ -185,18 +203,17 @@ def initialize(words: int, recipe: SkipGram, seed: int) -> Float32:
 
 def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> MemoryPlan:
     """State the bytes that training one run holds beside the text, by default for a large text."""
-    most = -(-CHUNK_PAIRS // (recipe.window + 1))
-    span = most if tokens is None else min(most, tokens)
     blocks = block_count(words, recipe.dim)
+    span, counted = longest_chunk(recipe.window, blocks), COUNTED
+    if tokens is not None:
+        span, counted = min(span, tokens), min(counted, tokens)
     return MemoryPlan(
         f"skip-gram with {words} words, {recipe.dim} dimensions, window {recipe.window}",
         {
             "input and output vectors": buffer((2, words, _padded(recipe.dim)), np.float32),
             "pairs of a chunk": buffer((2, span, 2 * recipe.window), np.int32),
             "kept tokens of a chunk": buffer((span,), np.int32) + buffer((span,), np.int64),
-            "a piece of the text while it is counted": buffer(
-                (min(CHUNK_PAIRS, tokens or CHUNK_PAIRS),), np.int64
-            ),
+            "a piece of the text while it is counted": buffer((counted,), np.int64),
             "sizes of buckets": buffer((3, PARTS * threads.count(), blocks, blocks), np.int64),
             "blocks and noise": buffer((12, words), np.float64),
         },

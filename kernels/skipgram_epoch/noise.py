@@ -9,13 +9,14 @@ from gpuemb.core.jit import njit
 from gpuemb.kernels.skipgram_epoch import HALF, Noise, UInt64
 
 
-def noise_of(chances: Float64, blocks: Int32, block_count: int) -> Noise:
+def noise_of(chances: Float64, blocks: Int32, block_count: int, strength: float = 1.0) -> Noise:
     """Build the alias tables, and the weights that make the noise exact in expectation.
 
     Args:
         chances: ``(V,)`` of each word to be drawn, sum 1.
         blocks: ``(V,)`` of each word as output, dealt at random.
         block_count: B.
+        strength: factor of all weights: negatives of a pair over those that are drawn.
 
     Cost: ``O(V)``.
     """
@@ -28,7 +29,7 @@ def noise_of(chances: Float64, blocks: Int32, block_count: int) -> Noise:
         sizes @ (sizes - 1) / max(1, len(words) * (len(words) - 1))
     )  # chance that two words share a block
     shares = np.bincount(blocks, chances, block_count)
-    return Noise(words, starts, limits, aliases, (shares / (together or 1)).astype(np.float32))
+    return Noise(words, starts, limits, aliases, (strength * shares / (together or 1)).astype(np.float32))
 
 
 @njit

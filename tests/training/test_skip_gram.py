@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,15 +18,17 @@ from gpuemb.core import threads
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, DeviceError, MemoryBudgetError, NonFiniteError
 from gpuemb.counts.counting import count_cooccurrences
-from gpuemb.kernels.skipgram_epoch import HALF, skipgram_pairs, skipgram_steps
+from gpuemb.kernels.skipgram_epoch import BATCH, HALF, skipgram_pairs, skipgram_steps
 from gpuemb.training import skip_gram as module
 from gpuemb.training.recipes import SkipGram
 from gpuemb.training.seeds import FIXED, train
 from gpuemb.training.skip_gram import (
+    BUCKET_PAIRS,
     CHUNK_PAIRS,
     Seeds,
     block_count,
     chunks,
+    drawn_negatives,
     initialize,
     keep_limits,
     noise_chances,
@@ -45,6 +48,7 @@ def several_blocks_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small texts are cut as large ones are."""
     monkeypatch.setattr(module, "BLOCK_WORDS", 4)
     monkeypatch.setattr(module, "CHUNK_PAIRS", 4000)
+    monkeypatch.setattr(module, "BUCKET_PAIRS", 1)
 
 
 @dataclass
@@ -100,7 +104,7 @@ def sorted_pairs(watched: Watched) -> Any:
 @pytest.mark.parametrize("threads_used", [2, 7])
 def test_the_number_of_threads_changes_no_bit(threads_used: int) -> None:
     assert block_count(len(TOKENS.vocabulary), RECIPE.dim) > 1
-    assert len(spans_of(len(TOKENS), RECIPE.window)) > 1
+    assert len(spans_of(len(TOKENS), RECIPE.window, 4)) > 1
     with threads.limit(1):
         alone = train(TOKENS, RECIPE, seeds=[7]).vectors
     with threads.limit(threads_used):
@@ -246,6 +250,25 @@ def test_every_round_and_chunk_is_visited_once() -> None:
         assert sorted(chunk.rounds.tolist()) == list(range(block_count(100, RECIPE.dim)))
 
 
+@pytest.mark.parametrize("negatives", [1, 5, 20])
+def test_negatives_that_are_shared_weigh_together_as_much_as_those_of_a_pair(
+    monkeypatch: pytest.MonkeyPatch, negatives: int
+) -> None:
+    """With zero vectors every σ is ½: the loss of a pair is ``log 2``, and ``negatives`` times that."""
+    monkeypatch.setattr(
+        module, "initialize", lambda words, recipe, seed: np.zeros((2, words, 16), np.float32)
+    )
+    monkeypatch.setattr(module, "BLOCK_WORDS", 60)
+    watched = Watched().install(monkeypatch)
+    numbers = np.random.default_rng(0)
+    tokens = tokens_of(numbers.permuted(np.tile(np.arange(60), (50, 1)), axis=1).tolist(), 60)
+    train(tokens, replace(RECIPE, epochs=1, sample=0, negatives=negatives), seeds=[0])
+    pairs = sum(found.shape[1] for found in watched.pairs)
+    expected = (1 + negatives * (1 - 1 / 60)) * math.log(2)  # a word in sixty is the pair's own output
+    deviation = negatives * math.sqrt(1 / 60 / (pairs / BATCH * drawn_negatives(negatives)))
+    assert abs(sum(watched.losses) / pairs - expected) < 5 * deviation
+
+
 @pytest.mark.parametrize("learning_rate", [1e300, 1e30, 3e4])
 def test_a_step_that_diverges_names_run_epoch_and_rate(learning_rate: float) -> None:
     recipe = replace(SMALL, learning_rate=learning_rate, epochs=50)
@@ -285,6 +308,7 @@ def test_a_training_that_does_not_fit_is_refused_with_its_bytes() -> None:
 @pytest.mark.parametrize("window", [1, 5, 50])
 def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     monkeypatch.setattr(module, "CHUNK_PAIRS", CHUNK_PAIRS)
+    monkeypatch.setattr(module, "BUCKET_PAIRS", BUCKET_PAIRS)
     recipe = SkipGram(window=window)
     large = plan_skip_gram(100_000, recipe, 10**8).bytes
     assert large == plan_skip_gram(100_000, recipe, 10**7).bytes < 10**9
