@@ -85,6 +85,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
             (words, config.neighbors), np.float64
         )
         counted = runs if model.vary in OF_DOCUMENTS else 1
-        counted = 0 if isinstance(model.recipe, SkipGram) else counted
+        if isinstance(model.recipe, SkipGram):
+            counted = int(model.vary == "bootstrap")  # one sample, to say how often its pairs occur
         disk += runs * (2 * buffer((words, dim), np.float32) + neighbors) + counted * nonzeros * 12
     return StudyPlan(tuple(phases), disk)

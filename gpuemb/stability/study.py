@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
-from gpuemb.core.arrays import Float32, Float64, Int32, Int64
+from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
@@ -32,12 +32,13 @@ from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
-from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
+from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
@@ -208,12 +209,12 @@ class _Study:
 
             def obtain(run: int) -> Float32:
                 def compute() -> Arrays:
-                    seen: Tokens | Cooccurrence
                     sample = model.samples[run]
-                    if isinstance(model.recipe, SkipGram):
-                        seen = text_for_run(tokens, sample, model.vary)
-                    else:
-                        seen = self._counts(model, tokens, counts_keys[run], sample)
+                    seen: Tokens | Cooccurrence = (
+                        text_for_run(tokens, sample, model.vary)
+                        if isinstance(model.recipe, SkipGram)
+                        else self._counts(model, tokens, counts_keys[run], sample)
+                    )
                     rows = train_run(
                         seen, model.recipe, sample.seed, model.vary, device=self.device, task=task
                     )
@@ -223,17 +224,23 @@ class _Study:
                     task.advance(steps_of(model.recipe))
                 return self.store.unit("vectors", keys[run], compute)["vectors"]
 
-            several = workers.run if isinstance(model.recipe, PPMISVD) else _one_by_one
-            return keys, several(obtain, range(len(keys)))
+            runs = range(len(keys))
+            if isinstance(model.recipe, PPMISVD):
+                return keys, workers.run(obtain, runs)
+            return keys, [obtain(run) for run in runs]  # each uses every worker itself
 
     def _counts_key(self, model: ModelConfig, tokens_key: str, run: Run) -> str:
         resampled = run.seed if model.vary == "bootstrap" else None
         halves = () if run.half is None else (run.seed, run.half)
-        counted = None if isinstance(model.recipe, SkipGram) else asdict(self.config.counts)
-        return digest_of(tokens_key, counted, resampled, *halves)
+        return digest_of(tokens_key, asdict(self._counted(model)), resampled, *halves)
+
+    def _counted(self, model: ModelConfig) -> CountsConfig:
+        """How pairs are counted; those of a skip-gram only to say how often they occur."""
+        recipe = model.recipe
+        return CountsConfig(recipe.window, "flat") if isinstance(recipe, SkipGram) else self.config.counts
 
     def _counts(self, model: ModelConfig, tokens: Tokens, key: str, run: Run) -> Cooccurrence:
-        counts = self.config.counts
+        counts = self._counted(model)
 
         def compute() -> Arrays:
             found = count_for_run(tokens, run, model.vary, counts.window, counts.weighting, self.device)
@@ -297,21 +304,15 @@ class _Study:
         if model.vary != "bootstrap":
             return math.nan
         run = model.samples[0]
+        repeats = bootstrap_repeats(tokens, run.seed)
         nonzeros = self._counts(model, tokens, self._counts_key(model, tokens_key, run), run).nonzeros
-        return pairs_near(tokens, self.config.counts.window, bootstrap_repeats(tokens, run.seed)) / nonzeros
+        return pairs_near(tokens, self._counted(model).window, repeats) / nonzeros
 
     def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
         """What overlaps are by chance, as arrays that are kept."""
         draws = Draws("study", PERMUTATIONS, progress=self.progress)
         digest = digest_of(list(keys), self.config.neighbors, PERMUTATIONS)
         return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
-
-
-def pairs_near(tokens: Tokens, window: int, repeats: Int64) -> int:
-    """How many pairs of tokens of one document are at most ``window`` apart, both directions counted."""
-    lengths = np.diff(tokens.starts)
-    reach = np.minimum(window, np.maximum(lengths - 1, 0))
-    return int((repeats * reach * (2 * lengths - reach - 1)).sum())
 
 
 def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
@@ -328,8 +329,3 @@ def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
         model.vary if varies else "",
         run.seed if varies else FIXED,
     )
-
-
-def _one_by_one(function: Callable[[int], Float32], tasks: Iterable[int]) -> list[Float32]:
-    """GloVe and skip-gram use every worker themselves, so their runs follow each other."""
-    return [function(task) for task in tasks]

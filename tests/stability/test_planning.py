@@ -69,9 +69,9 @@ def test_runs_trained_at_once_are_planned_at_once() -> None:
 
 def test_skip_gram_counts_nothing() -> None:
     recipe = SkipGram(dim=20)
-    model = ModelConfig(recipe, (0, 1), "bootstrap")
+    model = ModelConfig(recipe, (0, 1))
     found = plan(StudyConfig(("a",), models=(model,), neighbors=1), words=100, nonzeros=10**12)
-    assert found.disk_bytes == 2 * 100 * (20 * 4 + 4 + 8)
+    assert found.disk_bytes == 2 * 100 * (2 * 20 * 4 + 4 + 8)
     assert found.phases[0] == plan_skip_gram(100, recipe)
 
 

@@ -560,16 +560,20 @@ def test_a_skip_gram_is_trained_from_the_text_and_goes_on_where_it_was_stopped(
         with pytest.raises(KeyboardInterrupt):
             study(asked, out=tmp_path / "s", threads=2)
     with monkeypatch.context() as patch:
-        forbid(patch, "count_for_run")
+        if vary != "bootstrap":  # of which a sample is counted, to say how often its pairs occur
+            forbid(patch, "count_for_run")
         went_on = Training(patch)
         result = study(asked, out=tmp_path / "s", threads=1)
     assert went_on.calls == (5 if vary == "halves" else 2)
     again = replace(asked, counts=CountsConfig(window=3))
     with monkeypatch.context() as patch:
-        forbid(patch, "train_run")  # how counts are taken is nothing to it
+        forbid(patch, "train_run", "count_for_run")  # how counts are taken is nothing to it
         study(again, out=tmp_path / "s", extend=True)
     tokens = read_corpus(corpus, min_count=TextConfig().min_count)
     trained = train(tokens, recipe, seeds=(0, 4, 5), vary=vary)
+    if vary == "bootstrap":
+        counts = count_cooccurrences(tokens, 3, "flat", repeats=bootstrap_repeats(tokens, 0))
+        assert result.models[0].occurrences == pytest.approx(float(counts.matrix.data.mean()), rel=1e-12)
     for run in range(len(trained.runs)):
         np.testing.assert_array_equal(result.models[0].stack[run].vectors, trained.vectors[run])
 
