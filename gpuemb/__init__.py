@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
     from gpuemb.stability.study import study
     from gpuemb.stability.toml import load_config
-    from gpuemb.training.recipes import PPMISVD, GloVe
+    from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
     from gpuemb.training.seeds import train
     from gpuemb.uncertainty.draws import Resampling
 
@@ -153,7 +153,7 @@ _ROOMS = {
     "stability.statistics": ("Discoveries", "Estimate", "benjamini_hochberg"),
     "stability.study": ("study",),
     "stability.toml": ("load_config",),
-    "training.recipes": ("GloVe", "PPMISVD"),
+    "training.recipes": ("GloVe", "PPMISVD", "SkipGram"),
     "training.seeds": ("train",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -212,6 +212,7 @@ __all__ = [
     "ShortDocumentsWarning",
     "Similarity",
     "SimilarityCorrelation",
+    "SkipGram",
     "Spectrum",
     "SpellingWarning",
     "StorageError",

@@ -199,6 +199,8 @@ def calls() -> dict[str, Call]:
         "ppmi": (ge.ppmi, {"counts": counts, "shift": 1.0, "smoothing": 1.0}),
         "GloVe": (ge.GloVe, {"dim": 2, "epochs": 1, "x_max": 10, "alpha": 0.7, "learning_rate": 0.1}),
         "PPMISVD": (ge.PPMISVD, {"dim": 2, "power": 0.5, "shift": 1, "smoothing": 0.7}),
+        "SkipGram": (ge.SkipGram, {"dim": 2, "window": 2, "negatives": 3, "sample": 0.1, "epochs": 1,
+                     "learning_rate": 0.1, "ns_exponent": 0.7}),
         "train": (ge.train, {"source": tokens, "recipe": glove, "seeds": 2, "vary": "seed", "window": 2,
                   "weighting": "flat", "device": None, **silent}),
         "TextConfig": (ge.TextConfig, {"min_count": 1, "max_words": 0, "encoding_errors": "strict",

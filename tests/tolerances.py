@@ -92,3 +92,13 @@ def glove_error(dim: int, visits: int, magnitude: float) -> float:
     coordinate by a multiple of it; the busiest word is visited ``visits`` times, and the walks add.
     """
     return SAFETY * EPS32 * math.sqrt((dim + 4) * visits) * magnitude
+
+
+def skipgram_drift(dim: int, visits: int, magnitude: float) -> float:
+    """Float32 drift of one coordinate of skip-gram.
+
+    Every visit adds steps from dot products of ``d`` terms (``√d·eps`` of the squared largest coordinate)
+    times a coordinate, at a rate below 1; the busiest word is visited ``visits`` times, and the walks add.
+    """
+    scale = max(1.0, magnitude)
+    return SAFETY * EPS32 * math.sqrt((dim + 4) * visits) * scale**3

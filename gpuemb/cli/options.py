@@ -22,10 +22,17 @@ Config = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help="What to train: glove, ppmi-svd. May be repeated.", show_default="glove"),
+    typer.Option(
+        "--model", help="What to train: glove, ppmi-svd, skip-gram. May be repeated.", show_default="glove"
+    ),
 ]
 Dim = Annotated[int | None, typer.Option(help="Dimensions of a vector.", show_default="100")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the counts (glove).", show_default="25")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        help="Passes over the counts (glove) or the text (skip-gram).", show_default="25; skip-gram: 5"
+    ),
+]
 Seeds = Annotated[
     str | None,
     typer.Option(
@@ -36,13 +43,15 @@ VaryOption = Annotated[
     list[str] | None,
     typer.Option(
         "--vary",
-        help="What a seed changes: seed (all that is random), init, order, bootstrap (documents resampled), "
-        "halves (documents split; the two halves are compared). May be repeated: every model for each.",
+        help="What a seed changes: seed (all that is random), init, order, sampling (skip-gram), bootstrap "
+        "(documents resampled), halves (documents split; the two halves are compared). May be repeated: "
+        "every model for each.",
         show_default="seed",
     ),
 ]
 Window = Annotated[
-    int | None, typer.Option(help="Largest distance of two words that count as near.", show_default="10")
+    int | None,
+    typer.Option(help="Largest distance of two words that count as near.", show_default="10; skip-gram: 5"),
 ]
 WeightingOption = Annotated[
     str | None,

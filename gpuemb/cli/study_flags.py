@@ -104,8 +104,9 @@ def _model(entry: dict[str, Any], flags: StudyFlags, vary: str | None) -> dict[s
     name = f"{model.get('name', model['kind'])}-{vary}" if several else None
     _override(model, {"dim": flags.dim, "vary": vary, "name": name})
     recipe = RECIPES.get(model["kind"])
-    if recipe is None or "epochs" in {field.name for field in fields(recipe)}:
-        _override(model, {"epochs": flags.epochs})
+    of_recipe = {"epochs": flags.epochs, "window": flags.window}
+    known = of_recipe if recipe is None else {field.name for field in fields(recipe)}
+    _override(model, {name: value for name, value in of_recipe.items() if name in known})
     if flags.seeds is not None:
         model["seeds"] = _parse_seeds(flags.seeds)
     return model

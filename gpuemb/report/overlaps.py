@@ -15,6 +15,7 @@ VARIED = {
     "seed": "seed",
     "init": "initialization",
     "order": "order of training",
+    "sampling": "sampling of tokens and negatives",
     "bootstrap": "sample of documents",
     "halves": "half of the documents",
 }

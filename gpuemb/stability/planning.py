@@ -14,7 +14,8 @@ from gpuemb.core.results import result
 from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
-from gpuemb.training.recipes import OF_DOCUMENTS, GloVe
+from gpuemb.training.recipes import OF_DOCUMENTS, GloVe, SkipGram
+from gpuemb.training.skip_gram import plan_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd
 
 
@@ -68,6 +69,8 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
         runs, dim = len(model.samples), model.recipe.dim
         if isinstance(model.recipe, GloVe):
             phases.append(plan_glove(words, nonzeros, model.recipe))
+        elif isinstance(model.recipe, SkipGram):
+            phases.append(plan_skip_gram(words, model.recipe))
         else:
             one = plan_ppmi_svd(words, nonzeros, model.recipe)
             at_once = min(threads.count(), runs)
@@ -82,5 +85,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
             (words, config.neighbors), np.float64
         )
         counted = runs if model.vary in OF_DOCUMENTS else 1
+        if isinstance(model.recipe, SkipGram):
+            counted = int(model.vary == "bootstrap")  # one sample, to say how often its pairs occur
         disk += runs * (2 * buffer((words, dim), np.float32) + neighbors) + counted * nonzeros * 12
     return StudyPlan(tuple(phases), disk)

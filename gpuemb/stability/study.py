@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
-from gpuemb.core.arrays import Float32, Float64, Int32, Int64
+from gpuemb.core.arrays import Float32, Float64, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
@@ -32,17 +32,18 @@ from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
-from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
+from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
-from gpuemb.training.recipes import OF_DOCUMENTS, GloVe, Run
-from gpuemb.training.seeds import FIXED, count_for_run, steps_of, train_run
+from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, Run, SkipGram
+from gpuemb.training.seeds import FIXED, count_for_run, steps_of, text_for_run, train_run
 from gpuemb.uncertainty.draws import Draws
 
 PERMUTATIONS = 99  # of the words of runs: the smallest p-value of an overlap is 0.01
@@ -209,9 +210,13 @@ class _Study:
             def obtain(run: int) -> Float32:
                 def compute() -> Arrays:
                     sample = model.samples[run]
-                    counts = self._counts(model, tokens, counts_keys[run], sample)
+                    seen: Tokens | Cooccurrence = (
+                        text_for_run(tokens, sample, model.vary)
+                        if isinstance(model.recipe, SkipGram)
+                        else self._counts(model, tokens, counts_keys[run], sample)
+                    )
                     rows = train_run(
-                        counts, model.recipe, sample.seed, model.vary, device=self.device, task=task
+                        seen, model.recipe, sample.seed, model.vary, device=self.device, task=task
                     )
                     return {"vectors": rows}
 
@@ -219,16 +224,23 @@ class _Study:
                     task.advance(steps_of(model.recipe))
                 return self.store.unit("vectors", keys[run], compute)["vectors"]
 
-            several = _one_by_one if isinstance(model.recipe, GloVe) else workers.run
-            return keys, several(obtain, range(len(keys)))
+            runs = range(len(keys))
+            if isinstance(model.recipe, PPMISVD):
+                return keys, workers.run(obtain, runs)
+            return keys, [obtain(run) for run in runs]  # each uses every worker itself
 
     def _counts_key(self, model: ModelConfig, tokens_key: str, run: Run) -> str:
         resampled = run.seed if model.vary == "bootstrap" else None
         halves = () if run.half is None else (run.seed, run.half)
-        return digest_of(tokens_key, asdict(self.config.counts), resampled, *halves)
+        return digest_of(tokens_key, asdict(self._counted(model)), resampled, *halves)
+
+    def _counted(self, model: ModelConfig) -> CountsConfig:
+        """How pairs are counted; those of a skip-gram only to say how often they occur."""
+        recipe = model.recipe
+        return CountsConfig(recipe.window, "flat") if isinstance(recipe, SkipGram) else self.config.counts
 
     def _counts(self, model: ModelConfig, tokens: Tokens, key: str, run: Run) -> Cooccurrence:
-        counts = self.config.counts
+        counts = self._counted(model)
 
         def compute() -> Arrays:
             found = count_for_run(tokens, run, model.vary, counts.window, counts.weighting, self.device)
@@ -292,8 +304,9 @@ class _Study:
         if model.vary != "bootstrap":
             return math.nan
         run = model.samples[0]
+        repeats = bootstrap_repeats(tokens, run.seed)
         nonzeros = self._counts(model, tokens, self._counts_key(model, tokens_key, run), run).nonzeros
-        return pairs_near(tokens, self.config.counts.window, bootstrap_repeats(tokens, run.seed)) / nonzeros
+        return pairs_near(tokens, self._counted(model).window, repeats) / nonzeros
 
     def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
         """What overlaps are by chance, as arrays that are kept."""
@@ -302,19 +315,12 @@ class _Study:
         return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
 
 
-def pairs_near(tokens: Tokens, window: int, repeats: Int64) -> int:
-    """How many pairs of tokens of one document are at most ``window`` apart, both directions counted."""
-    lengths = np.diff(tokens.starts)
-    reach = np.minimum(window, np.maximum(lengths - 1, 0))
-    return int((repeats * reach * (2 * lengths - reach - 1)).sum())
-
-
 def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
     """Equal for two runs where the seed changes nothing: PPMI-SVD of the same documents is trained once.
 
     Sums of floating numbers have other bits on another kind of processor, so its vectors are others.
     """
-    varies = isinstance(model.recipe, GloVe) and model.vary not in OF_DOCUMENTS
+    varies = not isinstance(model.recipe, PPMISVD) and model.vary not in OF_DOCUMENTS
     return digest_of(
         arithmetic(),
         counts_key,
@@ -323,8 +329,3 @@ def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
         model.vary if varies else "",
         run.seed if varies else FIXED,
     )
-
-
-def _one_by_one(function: Callable[[int], Float32], tasks: Iterable[int]) -> list[Float32]:
-    """GloVe uses every worker itself, so its runs follow each other."""
-    return [function(task) for task in tasks]

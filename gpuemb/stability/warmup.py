@@ -16,12 +16,24 @@ from gpuemb.kernels.gram import gram
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap
 from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
+from gpuemb.kernels.skipgram_epoch import Pairs, skipgram_pairs, skipgram_steps
+from gpuemb.kernels.skipgram_epoch.noise import noise_of
 from gpuemb.kernels.tokenize import tokenize
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of, renumbered, selected
 from gpuemb.kernels.window_counts import FREQUENT, weights_of, window_counts
 
 ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
-STUDY_KERNELS = (window_counts, glove_epoch, cosine_topk, neighbor_overlap, ranked_overlap, gram, polar)
+STUDY_KERNELS = (
+    window_counts,
+    glove_epoch,
+    skipgram_pairs,
+    skipgram_steps,
+    cosine_topk,
+    neighbor_overlap,
+    ranked_overlap,
+    gram,
+    polar,
+)
 
 
 def compile_kernels(device: Device, progress: Progress) -> None:
@@ -54,6 +66,16 @@ def _glove_epoch(device: Device) -> None:
     glove_epoch.on(device)(strata, parameters, 0.05)
 
 
+def _skipgram_epoch(device: Device) -> None:
+    ids, starts = np.array([0, 0], np.int32), np.array([0, 2])
+    blocks, keep = np.zeros((2, 1), np.int32), np.ones(1, np.uint64)
+    skipgram_pairs.on(device)(ids, starts, (0, 2), keep, 1, 0, blocks, 1)
+    one = np.zeros(1, np.int32)
+    noise, vectors = noise_of(np.ones(1), one, 1), np.zeros((2, 1, LANES), np.float32)
+    pairs, rates = Pairs(one, one, np.array([[[0, 1]]])), np.ones(1, np.float32)
+    skipgram_steps.on(device)(pairs, noise, vectors, np.zeros(1, np.int64), rates, 1, 0)
+
+
 def _cosine_topk(device: Device) -> None:
     rows = stream(0, "warm-up").standard_normal((ROWS, 3)).astype(np.float32)
     found = cosine_topk.on(device)(rows, 2)
@@ -73,4 +95,12 @@ def _gram(device: Device) -> None:
     gram.on(device)([rows.astype(np.float64)], "unit")
 
 
-STEPS = (_tokenize, _cosine_topk, _lists, _gram, _window_counts, _glove_epoch)  # the longest first
+STEPS = (
+    _tokenize,
+    _cosine_topk,
+    _lists,
+    _gram,
+    _window_counts,
+    _glove_epoch,
+    _skipgram_epoch,
+)  # the longest first

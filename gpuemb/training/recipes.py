@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
-from gpuemb.core.checks import check_at_least, check_choice
+from gpuemb.core.checks import check_at_least, check_at_most, check_choice
 from gpuemb.core.doors import enter, enter_fields
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 
-Vary: TypeAlias = Literal["seed", "init", "order", "bootstrap", "halves"]
-VARY: tuple[Vary, ...] = ("seed", "init", "order", "bootstrap", "halves")
+Vary: TypeAlias = Literal["seed", "init", "order", "sampling", "bootstrap", "halves"]
+VARY: tuple[Vary, ...] = ("seed", "init", "order", "sampling", "bootstrap", "halves")
 OF_DOCUMENTS: tuple[Vary, ...] = ("bootstrap", "halves")  # what varies is the documents that are counted
 HALVES = "ab"
+WIDEST, MOST_NEGATIVES = 50, 100  # the largest window, as of counts, and negatives of a skip-gram
+LARGEST_EXPONENT = 4  # of its noise: beyond it one word would be all of it
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class GloVe:
     """
 
     kind: ClassVar[str] = "glove"
-    varies: ClassVar[tuple[Vary, ...]] = VARY
+    varies: ClassVar[tuple[Vary, ...]] = ("seed", "init", "order", *OF_DOCUMENTS)
 
     dim: int = 100
     epochs: int = 25
@@ -129,6 +131,66 @@ class PPMISVD:
         _check_finite("PPMISVD", self, ("power", "shift", "smoothing"))
 
 
+@dataclass(frozen=True)
+class SkipGram:
+    """Skip-gram with negative sampling, trained from the text.
+
+    Maximizes ``Σ [log σ(v·c) + Σ_{n=1..negatives} E log σ(−v·c_n)]`` over pairs of near words, with noise
+    ``∝ count^ns_exponent``, as word2vec does. The result is ``v``.
+
+    Attributes:
+        dim: dimensions of a vector.
+        window: largest distance; each token draws its own, uniform in 1 … window.
+        negatives: words drawn from the noise for a pair. Eight pairs share twice as many, half as heavy.
+        sample: share of the text from which a word's tokens are dropped at random; 0 keeps all. A token is
+            kept with probability ``√(sample/f) + sample/f``, and windows reach over dropped ones.
+        epochs: passes over the text.
+        learning_rate: at the start; falls to zero linearly.
+        ns_exponent: exponent of the noise.
+
+    Source: Mikolov et al. (2013), NIPS; Definitions §1.
+
+    Example:
+        >>> tokens = ge.read_corpus("pets.txt")
+        >>> runs = ge.train(tokens, ge.SkipGram(dim=2, sample=0), seeds=[0, 1])
+        >>> runs.vectors.shape
+        (2, 10, 2)
+    """
+
+    kind: ClassVar[str] = "skip-gram"
+    varies: ClassVar[tuple[Vary, ...]] = VARY
+
+    dim: int = 100
+    window: int = 5
+    negatives: int = 5
+    sample: float = 1e-3
+    epochs: int = 5
+    learning_rate: float = 0.025
+    ns_exponent: float = 0.75
+
+    def __post_init__(self) -> None:
+        enter_fields(self)
+        for name, largest in (
+            ("dim", None),
+            ("window", WIDEST),
+            ("negatives", MOST_NEGATIVES),
+            ("epochs", None),
+        ):
+            check_at_least("SkipGram", name, getattr(self, name), 1)
+            if largest is not None:
+                check_at_most("SkipGram", name, getattr(self, name), largest)
+        check_at_least("SkipGram", "sample", self.sample, 0)
+        check_at_most("SkipGram", "sample", self.sample, 1)
+        _check_positive("SkipGram", "learning_rate", self.learning_rate)
+        _check_finite("SkipGram", self, ("learning_rate",))
+        if not abs(self.ns_exponent) <= LARGEST_EXPONENT:
+            raise ConfigError(
+                f"SkipGram: ns_exponent = {self.ns_exponent}",
+                needed=f"ns_exponent is from -{LARGEST_EXPONENT} to {LARGEST_EXPONENT}.",
+                remedy="Leave ns_exponent out to use the default.",
+            )
+
+
 LARGEST_SEEDS = 10_000  # of a single call; more is a mistake, such as a corpus given for them
 
 
@@ -158,8 +220,10 @@ def seeds_of(where: str, seeds: int | Iterable[int]) -> tuple[int, ...]:
     return whole
 
 
-Recipe: TypeAlias = GloVe | PPMISVD
-RECIPES: dict[str, type[GloVe] | type[PPMISVD]] = {r.kind: r for r in (GloVe, PPMISVD)}
+Recipe: TypeAlias = GloVe | PPMISVD | SkipGram
+RECIPES: dict[str, type[GloVe] | type[PPMISVD] | type[SkipGram]] = {
+    r.kind: r for r in (GloVe, PPMISVD, SkipGram)
+}
 
 
 def check_vary(recipe: Recipe, vary: str) -> None:

@@ -181,6 +181,7 @@ def test_a_study_can_be_asked_in_a_file_and_changed_by_flags(desk: Path) -> None
     asked = 'corpus = ["text.txt"]\nneighbors = 3\n[text]\nmin_count = 1\n'
     asked += '[[models]]\nkind = "glove"\ndim = 4\nepochs = 2\nseeds = 3\n'
     asked += '[[models]]\nkind = "ppmi-svd"\ndim = 4\nvary = "bootstrap"\nseeds = [5, 9]\n'
+    asked += '[[models]]\nkind = "skip-gram"\ndim = 4\nvary = "sampling"\nsample = 0\n'
     (desk / "study.toml").write_text(asked)
     done = gpuemb(desk, "study", "--config", "study.toml", "--seeds", "0,2", "--out", "runs/file")
     assert done.code == 0, done.err
@@ -193,6 +194,8 @@ def test_a_study_can_be_asked_in_a_file_and_changed_by_flags(desk: Path) -> None
         "glove/seed-2.npy",
         "ppmi-svd/bootstrap-0.npy",
         "ppmi-svd/bootstrap-2.npy",
+        "skip-gram/seed-0.npy",
+        "skip-gram/seed-2.npy",
     ]
     same = [np.load(desk / "runs" / run / "embeddings/glove/seed-2.npy") for run in ("mine", "file")]
     np.testing.assert_array_equal(*same)
@@ -228,6 +231,8 @@ def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
         (("--weighting", "harmonical"), "Did you mean harmonic?"),
         (("--vary", "bootstap"), "Did you mean bootstrap?"),
         (("--model", "ppmi-svd", "--vary", "order"), "ppmi-svd can vary bootstrap"),
+        (("--vary", "sampling"), "glove can vary seed, init, order"),
+        (("--model", "skip-gram", "--epochs", "0"), "SkipGram: epochs = 0"),
         (("--seeds", "many"), "--seeds 5, or --seeds 0,7,42"),
         (("--seeds", "1"), "at least two different seeds"),
         (("--seeds", "1000000000000"), "From one to 10,000 runs"),

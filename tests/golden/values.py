@@ -142,6 +142,7 @@ def words_and_text() -> Iterator[tuple[str, Any]]:
     yield "information", [np.asarray(counts.mutual_information()), np.asarray(counts.entropy())]
     yield "GloVe", ge.train(counts, ge.GloVe(dim=10, epochs=3), seeds=[0, 1]).vectors
     yield "PPMISVD", ge.train(counts, ge.PPMISVD(dim=10), seeds=[0]).vectors
+    yield "SkipGram", ge.train(tokens, ge.SkipGram(dim=10, epochs=2, sample=0.01), seeds=[0, 1]).vectors
 
 
 def all_values() -> dict[str, np.ndarray]:

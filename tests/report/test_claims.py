@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gpuemb.report.claims import claims, telling_numbers
 from gpuemb.report.comparisons import difference_interval, differences
-from gpuemb.report.overlaps import Claim
+from gpuemb.report.overlaps import VARIED, Claim
 from gpuemb.report.trend import frequency_trend
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import PairMeasure, StudyResult, WordMeasures
 from gpuemb.stability.statistics import Estimate, mean_over_pairs
-from gpuemb.training.recipes import PPMISVD, GloVe
+from gpuemb.training.recipes import PPMISVD, VARY, GloVe
 from gpuemb.uncertainty.intervals import SHARE
 
 Build = Callable[..., StudyResult]
@@ -72,6 +72,10 @@ def about(found: tuple[Claim, ...], phrase: str) -> Claim:
     """Return the one claim that contains a phrase."""
     (claim,) = [c for c in found if phrase in c.sentence]
     return claim
+
+
+def test_every_source_of_variation_has_its_words() -> None:
+    assert set(VARIED) == set(VARY)
 
 
 def test_the_overlap_is_stated_with_its_interval_and_against_chance(build: Build) -> None:

@@ -15,12 +15,13 @@ from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.toml import LARGEST, config_from, config_to, load_config
-from gpuemb.training.recipes import PPMISVD, GloVe
+from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
 
 POSITIVE = st.floats(min_value=1e-3, max_value=1e3)
 RECIPES = st.one_of(
     st.builds(GloVe, dim=st.integers(1, 999), epochs=st.integers(1, 99), x_max=POSITIVE, alpha=POSITIVE),
     st.builds(PPMISVD, dim=st.integers(1, 999), power=POSITIVE, shift=POSITIVE.map(lambda x: x + 1)),
+    st.builds(SkipGram, dim=st.integers(1, 999), window=st.integers(1, 50), sample=st.floats(0, 1)),
 )
 SEEDS = st.lists(st.integers(0, 2**62), min_size=2, max_size=4, unique=True).map(tuple)
 

@@ -11,7 +11,8 @@ from gpuemb.core import threads
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.planning import plan
-from gpuemb.training.recipes import PPMISVD, GloVe
+from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
+from gpuemb.training.skip_gram import plan_skip_gram
 
 CONFIG = StudyConfig(
     ("a",), models=(ModelConfig(GloVe(dim=100)), ModelConfig(PPMISVD(dim=50), vary="bootstrap"))
@@ -64,6 +65,14 @@ def test_runs_trained_at_once_are_planned_at_once() -> None:
         single = plan(one, words=100, nonzeros=1000).phases[0].bytes
     with threads.limit(3):
         assert plan(one, words=100, nonzeros=1000).phases[0].bytes == 3 * single
+
+
+def test_skip_gram_counts_nothing() -> None:
+    recipe = SkipGram(dim=20)
+    model = ModelConfig(recipe, (0, 1))
+    found = plan(StudyConfig(("a",), models=(model,), neighbors=1), words=100, nonzeros=10**12)
+    assert found.disk_bytes == 2 * 100 * (2 * 20 * 4 + 4 + 8)
+    assert found.phases[0] == plan_skip_gram(100, recipe)
 
 
 def test_a_plan_is_readable() -> None:

@@ -38,13 +38,13 @@ from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
 from gpuemb.stability import study as study_module
 from gpuemb.stability.compare import compare
 from gpuemb.stability.compared_tables import LIST_MEASURES
-from gpuemb.stability.config import ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.statistics import LEAST_OCCURRENCES
 from gpuemb.stability.study import PERMUTATIONS, study
-from gpuemb.training.recipes import PPMISVD, GloVe, Recipe
+from gpuemb.training.recipes import PPMISVD, GloVe, Recipe, SkipGram
 from gpuemb.training.seeds import train, train_run
 
 K = 5
@@ -549,7 +549,40 @@ def test_thin_counts_of_a_bootstrap_are_found(config: StudyConfig, corpus: Path,
     assert found(few, "halves").optimistic == ""
 
 
-@pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
+@pytest.mark.parametrize("vary", ["sampling", "bootstrap", "halves"])
+def test_a_skip_gram_is_trained_from_the_text_and_goes_on_where_it_was_stopped(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vary: Any
+) -> None:
+    recipe = SkipGram(dim=6, window=3, epochs=2, sample=0.01)
+    asked = StudyConfig((str(corpus),), models=(ModelConfig(recipe, (0, 4, 5), vary),), neighbors=K)
+    with monkeypatch.context() as patch:
+        Training(patch, breaks_at=2)
+        with pytest.raises(KeyboardInterrupt):
+            study(asked, out=tmp_path / "s", threads=2)
+    with monkeypatch.context() as patch:
+        if vary != "bootstrap":  # of which a sample is counted, to say how often its pairs occur
+            forbid(patch, "count_for_run")
+        went_on = Training(patch)
+        result = study(asked, out=tmp_path / "s", threads=1)
+    assert went_on.calls == (5 if vary == "halves" else 2)
+    again = replace(asked, counts=CountsConfig(window=3))
+    with monkeypatch.context() as patch:
+        forbid(patch, "train_run", "count_for_run")  # how counts are taken is nothing to it
+        study(again, out=tmp_path / "s", extend=True)
+    tokens = read_corpus(corpus, min_count=TextConfig().min_count)
+    trained = train(tokens, recipe, seeds=(0, 4, 5), vary=vary)
+    if vary == "bootstrap":
+        counts = count_cooccurrences(tokens, 3, "flat", repeats=bootstrap_repeats(tokens, 0))
+        assert result.models[0].occurrences == pytest.approx(float(counts.matrix.data.mean()), rel=1e-12)
+    for run in range(len(trained.runs)):
+        np.testing.assert_array_equal(result.models[0].stack[run].vectors, trained.vectors[run])
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [GloVe(dim=4, epochs=2), PPMISVD(dim=4), SkipGram(dim=4, epochs=2, sample=0)],
+    ids=["glove", "ppmi-svd", "skip-gram"],
+)
 def test_a_word_that_vanished_from_every_sample_has_no_numbers(tmp_path: Path, recipe: Recipe) -> None:
     documents = random_documents(60, 12)
     text = [*documents, ["rare", *documents[0]]]

@@ -16,10 +16,14 @@ from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.embeddings.stack import stack
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
-from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, Recipe
-from gpuemb.training.seeds import half_repeats, train
+from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, Recipe, SkipGram
+from gpuemb.training.seeds import half_repeats, repeated, train
 
 TOKENS = random_tokens(60, 12)
+SKIP_GRAM = SkipGram(dim=4, epochs=2, sample=0)
+ALL = pytest.mark.parametrize(
+    "recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4), SKIP_GRAM], ids=["glove", "ppmi-svd", "skip-gram"]
+)
 BOTH = pytest.mark.parametrize("recipe", [GloVe(dim=4, epochs=2), PPMISVD(dim=4)], ids=["glove", "ppmi-svd"])
 
 
@@ -40,7 +44,7 @@ class Counter:
         pass
 
 
-@BOTH
+@ALL
 def test_the_runs_stand_over_the_vocabulary_of_the_corpus(recipe: Recipe) -> None:
     runs = train(TOKENS, recipe, seeds=[3, 5], vary="bootstrap")
     assert runs.vectors.shape == (2, 12, 4)
@@ -122,36 +126,38 @@ def test_halves_agree_as_fresh_texts_of_half_the_size_and_bootstrap_samples_more
     assert abs(of_halves - of_half_fresh) < error
 
 
-@BOTH
+@ALL
 def test_an_unknown_source_of_variation_is_refused(recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="vary = 'sed' is not known"):
         train(TOKENS, recipe, vary="sed")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("recipe", [GloVe(dim=13), PPMISVD(dim=13)])
+@pytest.mark.parametrize("recipe", [GloVe(dim=13), PPMISVD(dim=13), SkipGram(dim=13)])
 def test_more_dimensions_than_words_are_refused(recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="dim = 13 but the vocabulary has 12 words"):
         train(TOKENS, recipe)
 
 
-@pytest.mark.parametrize("recipe", [GloVe(dim=12, epochs=1), PPMISVD(dim=12)])
+@pytest.mark.parametrize("recipe", [GloVe(dim=12, epochs=1), PPMISVD(dim=12), SkipGram(dim=12)])
 def test_as_many_dimensions_as_words_are_trained(recipe: Recipe) -> None:
     assert train(TOKENS, recipe, seeds=[0]).vectors.shape == (1, 12, 12)
 
 
-@pytest.mark.parametrize("recipe", [GloVe(dim=1), PPMISVD(dim=1)])
+@pytest.mark.parametrize("recipe", [GloVe(dim=1), PPMISVD(dim=1), SkipGram(dim=1)])
 def test_counts_without_a_pair_are_refused(recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="no two words stand near each other"):
         train(tokens_of([[0], [1], [0]], 2), recipe)
 
 
-@BOTH
+@ALL
 def test_no_seed_is_no_training(recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match=r"seeds = \[\]"):
         train(TOKENS, recipe, seeds=[])
 
 
-@pytest.mark.parametrize(("recipe", "steps"), [(GloVe(dim=4, epochs=3), 6), (PPMISVD(dim=4), 2)])
+@pytest.mark.parametrize(
+    ("recipe", "steps"), [(GloVe(dim=4, epochs=3), 6), (PPMISVD(dim=4), 2), (SKIP_GRAM, 4)]
+)
 def test_progress_is_told_of_every_step(recipe: Recipe, steps: int) -> None:
     progress: Any = Counter()
     train(TOKENS, recipe, seeds=[0, 1], progress=progress)
@@ -160,11 +166,26 @@ def test_progress_is_told_of_every_step(recipe: Recipe, steps: int) -> None:
 
 @pytest.mark.parametrize(
     "recipe",
-    [GloVe(dim=4, epochs=2), PPMISVD(dim=4), PPMISVD(dim=7), PPMISVD(dim=7, power=0.0)],
-    ids=["glove", "ppmi-svd", "ppmi-svd with its null space", "unit ppmi-svd"],
+    [GloVe(dim=4, epochs=2), PPMISVD(dim=4), PPMISVD(dim=7), PPMISVD(dim=7, power=0.0), SKIP_GRAM],
+    ids=["glove", "ppmi-svd", "ppmi-svd with its null space", "unit ppmi-svd", "skip-gram"],
 )
 def test_a_word_without_any_pair_has_no_length(recipe: Recipe) -> None:
     """Its vector would be its initialization, the same in every bootstrap run, or a null space's noise."""
     documents = [[0, 1, 2, 3, 1], [2, 4, 5, 0], [5, 3, 2, 1], [6]]
     runs = train(tokens_of(documents, 7), recipe, seeds=[0, 1])
     assert not runs.vectors[:, 6].any()
+
+
+def test_a_resampled_text_holds_each_document_as_often_as_drawn() -> None:
+    tokens = tokens_of([[0, 1, 2], [], [3, 4], [5]], 6)
+    found = repeated(tokens, np.array([2, 1, 0, 3]))
+    assert found.ids.tolist() == [0, 1, 2, 0, 1, 2, 5, 5, 5]
+    assert found.starts.tolist() == [0, 3, 6, 6, 7, 8, 9]
+    assert found.vocabulary is tokens.vocabulary
+
+
+def test_many_documents_are_resampled_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    repeats = np.arange(TOKENS.documents) % 3
+    whole = repeated(TOKENS, repeats)
+    monkeypatch.setattr("gpuemb.training.seeds.COPIED_DOCUMENTS", 7)
+    np.testing.assert_array_equal(repeated(TOKENS, repeats).ids, whole.ids)

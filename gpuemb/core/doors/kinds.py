@@ -27,7 +27,7 @@ MAKERS = {  # the source of each class of gpuemb
     "CountsConfig": "CountsConfig(window=10), for example.",
     "Embedding": "load(path) reads one from a file, Embedding(array, words) makes one of an array.",
     "Fraction": "fractions.Fraction(1, 2520), for example.",
-    "GloVe": "GloVe(dim=100) or PPMISVD(dim=100), for example.",
+    "GloVe": "GloVe(dim=100), PPMISVD(dim=100) or SkipGram(dim=100), for example.",
     "ModelConfig": "ModelConfig(GloVe(dim=100), seeds=5), for example.",
     "Progress": "Omit it: then nothing is reported.",
     "StudyResult": "study(config) returns one.",

@@ -1,0 +1,232 @@
+"""Skip-gram with negative sampling, one seed at a time, on every core, with the same bits for any number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuemb.core import threads
+from gpuemb.core.arrays import Float32, Float64, Int32, Int64
+from gpuemb.core.device import Device
+from gpuemb.core.errors import ConfigError, NonFiniteError
+from gpuemb.core.memory import MemoryPlan, buffer, tiles
+from gpuemb.core.progress import Task
+from gpuemb.core.random import stream
+from gpuemb.corpus.tokens import Tokens
+from gpuemb.kernels.skipgram_epoch import HALF, LANES, PARTS, UInt64, skipgram_pairs, skipgram_steps
+from gpuemb.kernels.skipgram_epoch.noise import noise_of
+from gpuemb.training.recipes import SkipGram
+
+LEAST_BLOCKS, MOST_BLOCKS = 16, 256  # enough for 8 threads to stay busy; more leave few pairs in a bucket
+BLOCK_WORDS = 64  # at least, so that a block has a choice of negatives
+BLOCK_BYTES = 1 << 21  # input and output vectors of a bucket: a core's L2
+CHUNK_PAIRS = 1 << 19  # expected pairs of a chunk without sub-sampling, at least: blocks change often
+BUCKET_PAIRS = 128  # of them a bucket, at least
+SHARED = 2  # times the negatives are drawn for the pairs that share them, and weigh as much less
+COUNTED = 1 << 22  # tokens at once
+SLOWEST = 1e-4  # of the learning rate, where it ends, as in word2vec
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What decides a run.
+
+    Attributes:
+        init: the vectors before the first step.
+        order: which words share a block, and the order of chunks and rounds.
+        sampling: which tokens are kept, their windows, and the negatives.
+    """
+
+    init: int
+    order: int
+    sampling: int
+
+
+def train_skip_gram(
+    tokens: Tokens,
+    recipe: SkipGram,
+    seeds: Seeds,
+    *,
+    device: Device,
+    name: str = "run",
+    task: Task | None = None,
+) -> Float32:
+    """Train one run; return ``(V, d)`` float32, the input vectors; a word without any pair is zero.
+
+    Args:
+        tokens: the corpus.
+        recipe: dimensions, window, negatives and rates.
+        seeds: of its random parts.
+        device: where to train.
+        name: of the run, for errors.
+        task: told after every epoch.
+
+    Raises:
+        NonFiniteError: the loss diverged; run, epoch and rate are named.
+        ConfigError: sub-sampling left no pair.
+
+    Cost: about ``6·d·(1 + 2·negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
+    Source: Mikolov et al. (2013), NIPS; Definitions §1.
+    """
+    words = len(tokens.vocabulary)
+    counts = count_words(tokens.ids, words)
+    keep, chances = keep_limits(counts, recipe.sample), noise_chances(counts, recipe.ns_exponent)
+    vectors = initialize(words, recipe, seeds.init)
+    trained, drawn = np.zeros(words, np.bool_), drawn_negatives(recipe.negatives)
+    draw, step = skipgram_pairs.on(device), skipgram_steps.on(device)
+    for epoch in range(recipe.epochs):
+        losses = []
+        for chunk in chunks(len(tokens), words, recipe, seeds, epoch):
+            count = len(chunk.rounds)
+            noise = noise_of(chances, chunk.blocks[1], count, recipe.negatives / drawn)
+            text, key = (chunk.span, keep, recipe.window, chunk.keys[0]), chunk.keys[1]
+            pairs = draw(tokens.ids, tokens.starts, *text, chunk.blocks, count)
+            losses.append(step(pairs, noise, vectors, chunk.rounds, chunk.rates, drawn, key))
+            if not trained.all():
+                trained[pairs.inputs] = True
+            del pairs  # before those of the next chunk are drawn
+        loss = math.fsum(losses)
+        if not (math.isfinite(loss) and np.isfinite(vectors[0]).all()):
+            raise _diverged(name, epoch, loss, recipe)
+        if task is not None:
+            task.advance()
+    if not trained.any():
+        raise ConfigError(
+            f"skip-gram: sample = {recipe.sample} leaves no pair of words",
+            needed="Sub-sampling must keep some tokens that stand near each other.",
+            remedy="Use sample=0 to keep every token, or more text.",
+        )
+    vectors[0, ~trained] = 0
+    return np.ascontiguousarray(vectors[0, :, : recipe.dim])
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of the text, as an epoch visits it.
+
+    Attributes:
+        span: positions of its first token and behind its last one.
+        blocks: ``(2, V)`` int32, block of each word as input and as output.
+        rounds: ``(B,)`` int64, in their order.
+        rates: ``(B,)`` float32, learning rate of each round in that order.
+        keys: of the tokens, the same for all chunks of an epoch, and of the negatives.
+    """
+
+    span: tuple[int, int]
+    blocks: Int32
+    rounds: Int64
+    rates: Float32
+    keys: tuple[int, int]
+
+
+def chunks(tokens: int, words: int, recipe: SkipGram, seeds: Seeds, epoch: int) -> Iterator[Chunk]:
+    """Yield the chunks of an epoch in the order of the visit: all that is random in it.
+
+    Chunks and blocks follow from the sizes alone, never from the threads.
+    """
+    count = block_count(words, recipe.dim)
+    spans = spans_of(tokens, recipe.window, count)
+    order = stream(seeds.order, "skip-gram", "order", epoch)
+    sampling = stream(seeds.sampling, "skip-gram", "sampling", epoch)
+    text_key, *keys = sampling.integers(0, 2**64, 1 + len(spans), np.uint64).tolist()
+    for turn, place in enumerate(order.permutation(len(spans)).tolist()):
+        blocks = np.stack([order.permutation(words) % count for _ in range(2)]).astype(np.int32)
+        done = (epoch + (turn + np.arange(count) / count) / len(spans)) / recipe.epochs
+        with np.errstate(over="ignore"):  # a rate beyond float32 diverges, and the error says so
+            rates = (recipe.learning_rate * np.maximum(1 - done, SLOWEST)).astype(np.float32)
+        yield Chunk(spans[place], blocks, order.permutation(count), rates, (text_key, keys[place]))
+
+
+def spans_of(tokens: int, window: int, blocks: int) -> list[tuple[int, int]]:
+    """Cut a text into chunks of nearly equal size, none longer than :func:`longest_chunk`."""
+    return threads.ranges(tokens, -(-tokens // longest_chunk(window, blocks)))
+
+
+def longest_chunk(window: int, blocks: int) -> int:
+    """Return the tokens of a chunk: the expected pairs, ``window + 1`` a kept token, fill the buckets."""
+    return -(-max(CHUNK_PAIRS, BUCKET_PAIRS * blocks**2) // (window + 1))
+
+
+def drawn_negatives(negatives: int) -> int:
+    """Return how many words a batch draws from the noise; an odd number fills registers.
+
+    With no more than ``negatives`` two seeds would share fewer neighbors than two of word2vec, whose pairs
+    draw their own.
+    """
+    return SHARED * negatives | 1
+
+
+def block_count(words: int, dim: int) -> int:
+    """Return B: vectors of a bucket fit a core's cache, and a block has words to choose negatives from."""
+    wanted = -(-2 * words * _padded(dim) * 4 // BLOCK_BYTES)
+    return max(1, min(max(LEAST_BLOCKS, wanted), MOST_BLOCKS, words // BLOCK_WORDS))
+
+
+def count_words(ids: Int32, words: int) -> Int64:
+    """Count each word of a text, a piece at a time: NumPy widens what it counts to 64 bits."""
+    counts = np.zeros(words, np.int64)
+    for first, last in tiles(len(ids), COUNTED):
+        counts += np.bincount(ids[first:last], minlength=words)
+    return counts
+
+
+def keep_limits(counts: Int64, sample: float) -> UInt64:
+    """Chance to keep a token of each word, ``min(1, √(sample/f) + sample/f)``, in units of 2⁻³².
+
+    Source: word2vec's code; the paper's equation 5 lacks the second term.
+    """
+    shares = np.maximum(counts, 1) / max(1, int(counts.sum()))
+    chances = np.minimum(1, np.sqrt(sample / shares) + sample / shares) if sample else np.ones(len(counts))
+    return (chances * HALF).astype(np.uint64)
+
+
+def noise_chances(counts: Int64, exponent: float) -> Float64:
+    """Chance of each word to be a negative, ``∝ count^exponent``; words that do not occur are never drawn."""
+    powers = np.where(counts > 0, np.maximum(counts, 1.0) ** exponent, 0.0)
+    chances: Float64 = powers / powers.sum()
+    return chances
+
+
+def initialize(words: int, recipe: SkipGram, seed: int) -> Float32:
+    """Inputs uniform in ±1/(2d), outputs zero, as in word2vec; every vector begins with a cache line."""
+    shape = 2, words, _padded(recipe.dim)
+    raw = np.zeros(math.prod(shape) + LANES, np.float32)
+    first = -raw.ctypes.data // raw.itemsize % LANES
+    vectors = raw[first : first + math.prod(shape)].reshape(shape)
+    draw = stream(seed, "skip-gram", "initialization").random((words, recipe.dim), dtype=np.float32)
+    vectors[0, :, : recipe.dim] = (draw - np.float32(0.5)) / np.float32(recipe.dim)
+    return vectors
+
+
+def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> MemoryPlan:
+    """State the bytes that training one run holds beside the text, by default for a large text."""
+    blocks = block_count(words, recipe.dim)
+    span, counted = longest_chunk(recipe.window, blocks), COUNTED
+    if tokens is not None:
+        span, counted = min(span, tokens), min(counted, tokens)
+    return MemoryPlan(
+        f"skip-gram with {words} words, {recipe.dim} dimensions, window {recipe.window}",
+        {
+            "input and output vectors": buffer((2, words, _padded(recipe.dim)), np.float32),
+            "pairs of a chunk": buffer((2, span, 2 * recipe.window), np.int32),
+            "kept tokens of a chunk": buffer((span,), np.int32) + buffer((span,), np.int64),
+            "a piece of the text while it is counted": buffer((counted,), np.int64),
+            "sizes of buckets": buffer((3, PARTS * threads.count(), blocks, blocks), np.int64),
+            "blocks and noise": buffer((12, words), np.float64),
+        },
+    )
+
+
+def _padded(dim: int) -> int:
+    return -(-dim // LANES) * LANES
+
+
+def _diverged(name: str, epoch: int, loss: float, recipe: SkipGram) -> NonFiniteError:
+    return NonFiniteError(
+        f"skip-gram, {name}: the loss is {loss} after epoch {epoch + 1} at rate {recipe.learning_rate}",
+        needed="Vectors and loss must stay finite.",
+        remedy=f"Lower learning_rate below {recipe.learning_rate}.",
+    )
