@@ -12,7 +12,6 @@ from gpuemb.core.arrays import Float64, Int64, as_array, to_host
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, NonFiniteError, ShapeError
 from gpuemb.core.results import result
-from gpuemb.corpus.tokens import Tokens
 from gpuemb.uncertainty.intervals import ANY, Range, jackknife_interval
 
 LEAST_RUNS = 3  # below it a jackknife has no degrees of freedom to speak of (Definitions §5)
@@ -199,8 +198,8 @@ def _check(values: Float64, family: str, rate: float) -> None:
         )
 
 
-def pairs_near(tokens: Tokens, window: int, repeats: Int64) -> int:
+def pairs_near(starts: Int64, window: int, repeats: Int64) -> int:
     """How many pairs of tokens of one document are at most ``window`` apart, both directions counted."""
-    lengths = np.diff(tokens.starts)
+    lengths = np.diff(starts)
     reach = np.minimum(window, np.maximum(lengths - 1, 0))
     return int((repeats * reach * (2 * lengths - reach - 1)).sum())

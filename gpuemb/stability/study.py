@@ -224,10 +224,8 @@ class _Study:
                     task.advance(steps_of(model.recipe))
                 return self.store.unit("vectors", keys[run], compute)["vectors"]
 
-            runs = range(len(keys))
-            if isinstance(model.recipe, PPMISVD):
-                return keys, workers.run(obtain, runs)
-            return keys, [obtain(run) for run in runs]  # each uses every worker itself
+            together = isinstance(model.recipe, PPMISVD)  # a run of the others uses every worker itself
+            return keys, list((workers.run if together else map)(obtain, range(len(keys))))
 
     def _counts_key(self, model: ModelConfig, tokens_key: str, run: Run) -> str:
         resampled = run.seed if model.vary == "bootstrap" else None
@@ -304,9 +302,9 @@ class _Study:
         if model.vary != "bootstrap":
             return math.nan
         run = model.samples[0]
-        repeats = bootstrap_repeats(tokens, run.seed)
         nonzeros = self._counts(model, tokens, self._counts_key(model, tokens_key, run), run).nonzeros
-        return pairs_near(tokens, self._counted(model).window, repeats) / nonzeros
+        repeats, window = bootstrap_repeats(tokens, run.seed), self._counted(model).window
+        return pairs_near(tokens.starts, window, repeats) / nonzeros
 
     def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
         """What overlaps are by chance, as arrays that are kept."""

@@ -103,7 +103,7 @@ def train_skip_gram(
     return np.ascontiguousarray(vectors[0, :, : recipe.dim])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """A piece of the text, as an epoch visits it.
 

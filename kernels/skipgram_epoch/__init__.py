@@ -45,7 +45,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 HALF = 1 << 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """Pairs of words, bucket by bucket."""
 
@@ -54,7 +54,7 @@ class Pairs:
     bounds: Int64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Noise:
     """Noise distribution of each block, as alias tables.
 
