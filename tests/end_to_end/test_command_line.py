@@ -232,7 +232,7 @@ def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
         (("--vary", "bootstap"), "Did you mean bootstrap?"),
         (("--model", "ppmi-svd", "--vary", "order"), "ppmi-svd can vary bootstrap"),
         (("--vary", "sampling"), "glove can vary seed, init, order"),
-        (("--model", "skip-gram", "--epochs", "0"), "SkipGram: epochs = 0"),
+        (("--model", "skip-gram", "--epochs", "0"), "SkipGram: --epochs 0"),
         (("--seeds", "many"), "--seeds 5, or --seeds 0,7,42"),
         (("--seeds", "1"), "at least two different seeds"),
         (("--seeds", "1000000000000"), "From one to 10,000 runs"),
