@@ -114,7 +114,7 @@ def second_order_of_words(grams: Grams, s: int, t: int) -> Array:
         size = xp.sum((left @ sums.gram_x) * left, axis=1) * xp.sum((right @ sums.gram_y) * right, axis=1)
         scale = xp.sqrt(xp.where(known, size, xp.ones_like(size)))
         cosine = xp.sum((left @ sums.cross) * right, axis=1) / scale
-        return xp.where(known, xp.clip(cosine, -1, 1), xp.full_like(cosine, math.nan))
+        return xp.where(known, xp.clip(cosine, -1.0, 1.0), xp.full_like(cosine, math.nan))
 
     return xp.concat(list(of_rows(cosines, tables)))
 
@@ -136,7 +136,7 @@ def aligned_cosines(x: Array, y: Array, rotation: Array | None = None) -> Array:
         lengths = xp.sqrt(xp.sum(left**2, axis=1)) * xp.sqrt(xp.sum(right**2, axis=1))
         known = lengths > 0
         cosine = xp.sum(left * right, axis=1) / xp.where(known, lengths, xp.ones_like(lengths))
-        return xp.where(known, xp.clip(cosine, -1, 1), xp.full_like(cosine, math.nan))
+        return xp.where(known, xp.clip(cosine, -1.0, 1.0), xp.full_like(cosine, math.nan))
 
     return xp.concat(list(of_rows(cosines, [x, y])))
 
