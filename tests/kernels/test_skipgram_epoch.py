@@ -218,7 +218,7 @@ def test_any_number_of_threads_gives_the_same_bits(training: Training) -> None:
             pairs = skipgram_pairs.on(CPU)(*training.text.arguments())
             found.append((training.run(skipgram_steps.on(CPU), vectors), vectors, pairs))
     for loss, vectors, pairs in found[1:]:
-        assert loss == found[0][0]
+        np.testing.assert_equal(loss, found[0][0])  # so large steps on so few words may end in NaN
         assert_same_bits(vectors, found[0][1])
         assert_same_pairs(pairs, found[0][2])
 

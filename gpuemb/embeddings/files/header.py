@@ -134,7 +134,7 @@ def check_dense(name: str, body: bytes) -> None:
         FileFormatError: most hold numbers as ``index:value``.
     """
     lines = _examined(body)
-    values = [SPARSE.fullmatch(line.split()[-1]) for line in lines]
+    values = [SPARSE.fullmatch((line.split() or [b""])[-1]) for line in lines]
     sparse = [
         line
         for line, value in zip(lines, values, strict=True)
