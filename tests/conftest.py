@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,16 @@ ON_HOST = "cuda-on-host-"  # the emulator of tests/cuda_on_host, under each of i
 def pytest_configure(config: pytest.Config) -> None:
     """Try few examples where the slow tests are left out, else as many as the house does."""
     settings.load_profile("few" if config.option.markexpr == "not slow" else "house")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_goes_back() -> Iterator[None]:
+    """What a module has freed goes back to the system: two workers and a command fit in 2 GB."""
+    yield
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim is not None:
+        trim(0)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
