@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 class Commands(TyperGroup):
     """All commands: whatever one fails of, and wherever it is stopped, is told in the same way."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # always its own
         """Parse what was typed; every command's version is that of all."""
         return super().parse_args(ctx, args[1:] if args[1:] == ["--version"] else args)
 
-    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as above
         """Run the command that was typed."""
         with failing_clearly():
             return super().invoke(ctx)

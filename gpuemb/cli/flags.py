@@ -29,7 +29,7 @@ _flags: ContextVar[Mapping[str, str]] = ContextVar("gpuemb_flags")
 class Command(TyperCommand):
     """A command that refuses a flag given twice, and whose errors speak of flags."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # always its own
         """Parse what was typed.
 
         Raises:

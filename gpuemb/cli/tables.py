@@ -165,7 +165,7 @@ def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
 
     opened = [opened_table(table).check() for table in tables]
     shared = len(shared_words(opened, case=case))  # type: ignore[arg-type]  # others are refused by name
-    respelled = len(respelled_words(opened, case=case))  # type: ignore[arg-type]
+    respelled = len(respelled_words(opened, case=case))  # type: ignore[arg-type]  # as above
     if json:
         rows = [
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 
+# NumPy has no public list of the instructions that it uses; numpy.show_runtime prints this one.
 from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[import-not-found]
 
 

@@ -108,6 +108,6 @@ def _equal_fields(self: Any, other: Any) -> Any:
 
 
 def _hash_of_fields(self: Any) -> int:
-    """Of the class and its plain values: equal results have equal ones, arrays are not read."""
+    """Of the class and its words: equal results have equal ones, whatever kinds of numbers they hold."""
     values = (getattr(self, one.name) for one in fields(self))
-    return hash((type(self), *(value for value in values if isinstance(value, (str, int)))))
+    return hash((type(self), *(value for value in values if isinstance(value, str))))
