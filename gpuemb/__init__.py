@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
+    from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.consensus import Consensus, consensus
@@ -122,6 +123,7 @@ _ROOMS = {
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
+    "factorization.clusters": ("ClusterScores", "scores_of_clusters"),
     "geometry.rotations.alignment": ("Alignment", "Alignments"),
     "geometry.rotations.pair_distances": ("PairRotations",),
     "geometry.cca": ("cca", "pwcca", "svcca"),
@@ -166,6 +168,7 @@ __all__ = [
     "Alignment",
     "Alignments",
     "Analogies",
+    "ClusterScores",
     "Comparison",
     "CompileError",
     "ConfigError",
@@ -255,6 +258,7 @@ __all__ = [
     "read_corpus",
     "rsa",
     "save",
+    "scores_of_clusters",
     "second_order_cosine",
     "semantic_displacement",
     "set_threads",

@@ -216,6 +216,7 @@ def calls() -> dict[str, Call]:
                   "threads": 1, "extend": False, **silent}),
         "ModelResult.pair": (result.models[0].pair, {"measure": "overlap"}),
         "write_report": (ge.write_report, {"result": result, "path": "page.html"}),
+        "scores_of_clusters": (ge.scores_of_clusters, {"cosines": np.eye(3), "labels": [0, 0, 1]}),
         "benjamini_hochberg": (ge.benjamini_hochberg, {"p_values": [0.1, 0.2], "family": "two", "rate": 0.1}),
         "info": (ge.info, {}),
         "set_threads": (ge.set_threads, {"threads": 2}),

@@ -9,7 +9,7 @@ FLOORS = (
     ("cli",),
     ("report", "bench"),
     ("stability",),
-    ("training", "neighbors", "geometry"),
+    ("training", "factorization", "neighbors", "geometry"),
     ("counts", "embeddings"),
     ("corpus", "uncertainty"),
     ("kernels",),
