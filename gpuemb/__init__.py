@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from gpuemb.stability.toml import load_config
     from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
     from gpuemb.training.seeds import train
+    from gpuemb.training.trained import TrainedModel, TrainedStack
     from gpuemb.uncertainty.draws import Resampling
 
 if sys.platform == "win32":
@@ -157,6 +158,7 @@ _ROOMS = {
     "stability.toml": ("load_config",),
     "training.recipes": ("GloVe", "PPMISVD", "SkipGram"),
     "training.seeds": ("train",),
+    "training.trained": ("TrainedModel", "TrainedStack"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = {"datasets": "embeddings.datasets"}
@@ -224,6 +226,8 @@ __all__ = [
     "StudyResult",
     "TextConfig",
     "Tokens",
+    "TrainedModel",
+    "TrainedStack",
     "Vocabulary",
     "VocabularyError",
     "WordListSimilarity",

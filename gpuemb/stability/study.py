@@ -42,8 +42,10 @@ from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
+from gpuemb.training.epochs import RunOptions
 from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, Run, SkipGram
-from gpuemb.training.seeds import FIXED, count_for_run, steps_of, text_for_run, train_run
+from gpuemb.training.runs import FIXED, steps_of, train_run
+from gpuemb.training.sources import count_for_run, text_for_run
 from gpuemb.uncertainty.draws import Draws
 
 PERMUTATIONS = 99  # of the words of runs: the smallest p-value of an overlap is 0.01
@@ -215,10 +217,9 @@ class _Study:
                         if isinstance(model.recipe, SkipGram)
                         else self._counts(model, tokens, counts_keys[run], sample)
                     )
-                    rows = train_run(
-                        seen, model.recipe, sample.seed, model.vary, device=self.device, task=task
-                    )
-                    return {"vectors": rows}
+                    options = RunOptions(model.runs[run], task)
+                    found = train_run(seen, model.recipe, sample.seed, model.vary, self.device, options)
+                    return {"vectors": found.vectors, "losses": found.losses}
 
                 if self.store.has("vectors", keys[run]):
                     task.advance(steps_of(model.recipe))

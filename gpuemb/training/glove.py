@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import numpy as np
 
-from gpuemb.core.arrays import Float32
 from gpuemb.core.device import Device
-from gpuemb.core.errors import NonFiniteError
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.core.progress import SILENT, Task
 from gpuemb.core.random import stream
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
 from gpuemb.training.recipes import GloVe
+from gpuemb.training.trained import Tables, TrainedModel
 
 LEAST_BLOCKS = 16  # blocks a round: enough for 8 threads to stay busy
 SHORT = 1 << 16  # values of 16 bits
@@ -28,9 +27,9 @@ def train_glove(
     init_seed: int,
     order_seed: int,
     device: Device,
-    task: Task | None = None,
-) -> Float32:
-    """Train one run; return ``(V, d)`` float32, the sum of word and context vectors.
+    options: RunOptions = FOLLOWED_BY_NOBODY,
+) -> TrainedModel:
+    """Train one run; its vectors are the sums of word and context vectors. A word without pairs is zero.
 
     Args:
         counts: symmetric counts.
@@ -38,31 +37,55 @@ def train_glove(
         init_seed: decides the vectors before the first step.
         order_seed: decides the order in which the nonzeros are visited.
         device: where to train.
-        task: told after every epoch.
+        options: how it is followed.
 
     Raises:
-        NonFiniteError: the loss diverged.
+        NonFiniteError: the loss diverged; run, epoch and rate are named.
 
     Cost: ``12·d`` flops a nonzero and epoch. Source: Pennington (2014).
     """
-    strata = stratify(counts, recipe, order_seed)
-    parameters = initialize(len(counts.vocabulary), recipe, init_seed)
-    rounds = stream(order_seed, "glove", "rounds")
-    step = glove_epoch.on(device)
-    for epoch in range(recipe.epochs):
-        order = rounds.permutation(len(strata.bounds))
-        visited = Strata(strata.rows, strata.columns, strata.logs, strata.weights, strata.bounds[order])
-        loss = step(visited, parameters, recipe.learning_rate)
-        if not math.isfinite(loss):
-            raise NonFiniteError(
-                f"glove: the loss is {loss} after epoch {epoch + 1}",
-                needed="The step must be small enough for the loss to fall.",
-                remedy=f"Lower learning_rate below {recipe.learning_rate}.",
-            )
-        (task or _silent()).advance()
-    summed: Float32 = parameters.vectors[0] + parameters.vectors[1]
-    summed[np.diff(counts.rows.indptr) == 0] = 0  # a word without any pair was never trained
-    return np.ascontiguousarray(summed[:, : recipe.dim])
+    training = GloVeTraining(counts, recipe, init_seed, order_seed, device)
+    return train_epochs(training, recipe, counts.vocabulary, options)
+
+
+class GloVeTraining:
+    """A run of GloVe that is being trained.
+
+    Args:
+        counts: symmetric counts.
+        recipe: dimensions, epochs and weights.
+        init_seed: as of :func:`train_glove`.
+        order_seed: likewise.
+        device: where to train.
+    """
+
+    def __init__(
+        self, counts: Cooccurrence, recipe: GloVe, init_seed: int, order_seed: int, device: Device
+    ) -> None:
+        self.recipe = recipe
+        self.strata = stratify(counts, recipe, order_seed)
+        self.parameters = initialize(len(counts.vocabulary), recipe, init_seed)
+        self.silent = np.diff(counts.rows.indptr) == 0  # words without any pair are never trained
+        rounds = stream(order_seed, "glove", "rounds")
+        self.orders = [rounds.permutation(len(self.strata.bounds)) for _ in range(recipe.epochs)]
+        self.step = glove_epoch.on(device)
+
+    def visit(self, epoch: int) -> float:
+        """Visit every nonzero once; return the mean of ``f(X)·error²`` along the way."""
+        strata = replace(self.strata, bounds=self.strata.bounds[self.orders[epoch]])
+        return self.step(strata, self.parameters, self.recipe.learning_rate) / len(strata.rows)
+
+    def is_finite(self) -> bool:
+        """Whether every vector is finite."""
+        return bool(np.isfinite(self.parameters.vectors).all())
+
+    def tables(self) -> Tables:
+        """Return what is learned so far, as a copy."""
+        vectors = self.parameters.vectors[:, :, : self.recipe.dim].copy()
+        biases = self.parameters.biases.copy()
+        vectors[:, self.silent] = 0
+        biases[:, self.silent] = 0
+        return Tables(vectors[0] + vectors[1], vectors[0], vectors[1], biases[0], biases[1])
 
 
 def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
@@ -76,11 +99,6 @@ def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
             "order while it is drawn": buffer((3, nonzeros), np.int64),
         },
     )
-
-
-def _silent() -> Task:
-    with SILENT.phase("") as task:
-        return task
 
 
 def _padded(dim: int) -> int:

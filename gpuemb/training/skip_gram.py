@@ -11,14 +11,15 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.device import Device
-from gpuemb.core.errors import ConfigError, NonFiniteError
+from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
-from gpuemb.core.progress import Task
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.kernels.skipgram_epoch import HALF, LANES, PARTS, UInt64, skipgram_pairs, skipgram_steps
 from gpuemb.kernels.skipgram_epoch.noise import noise_of
+from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
 from gpuemb.training.recipes import SkipGram
+from gpuemb.training.trained import Tables, TrainedModel
 
 LEAST_BLOCKS, MOST_BLOCKS = 16, 256  # enough for 8 threads to stay busy; more leave few pairs in a bucket
 BLOCK_WORDS = 64  # at least, so that a block has a choice of negatives
@@ -51,18 +52,16 @@ def train_skip_gram(
     seeds: Seeds,
     *,
     device: Device,
-    name: str = "run",
-    task: Task | None = None,
-) -> Float32:
-    """Train one run; return ``(V, d)`` float32, the input vectors; a word without any pair is zero.
+    options: RunOptions = FOLLOWED_BY_NOBODY,
+) -> TrainedModel:
+    """Train one run; its vectors are the input vectors, zero for a word without any pair.
 
     Args:
         tokens: the corpus.
         recipe: dimensions, window, negatives and rates.
         seeds: of its random parts.
         device: where to train.
-        name: of the run, for errors.
-        task: told after every epoch.
+        options: how it is followed.
 
     Raises:
         NonFiniteError: the loss diverged; run, epoch and rate are named.
@@ -71,36 +70,62 @@ def train_skip_gram(
     Cost: about ``6·d·(1 + 2·negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
     Source: Mikolov et al. (2013), NIPS; Definitions §1.
     """
-    words = len(tokens.vocabulary)
-    counts = count_words(tokens.ids, words)
-    keep, chances = keep_limits(counts, recipe.sample), noise_chances(counts, recipe.ns_exponent)
-    vectors = initialize(words, recipe, seeds.init)
-    trained, drawn = np.zeros(words, np.bool_), drawn_negatives(recipe.negatives)
-    draw, step = skipgram_pairs.on(device), skipgram_steps.on(device)
-    for epoch in range(recipe.epochs):
-        losses = []
-        for chunk in chunks(len(tokens), words, recipe, seeds, epoch):
-            count = len(chunk.rounds)
-            noise = noise_of(chances, chunk.blocks[1], count, recipe.negatives / drawn)
-            text, key = (chunk.span, keep, recipe.window, chunk.keys[0]), chunk.keys[1]
-            pairs = draw(tokens.ids, tokens.starts, *text, chunk.blocks, count)
-            losses.append(step(pairs, noise, vectors, chunk.rounds, chunk.rates, drawn, key))
-            if not trained.all():
-                trained[pairs.inputs] = True
-            del pairs  # before those of the next chunk are drawn
-        loss = math.fsum(losses)
-        if not (math.isfinite(loss) and np.isfinite(vectors[0]).all()):
-            raise _diverged(name, epoch, loss, recipe)
-        if task is not None:
-            task.advance()
-    if not trained.any():
+    training = SkipGramTraining(tokens, recipe, seeds, device)
+    model = train_epochs(training, recipe, tokens.vocabulary, options)
+    if not training.trained.any():
         raise ConfigError(
             f"skip-gram: sample = {recipe.sample} leaves no pair of words",
             needed="Sub-sampling must keep some tokens that stand near each other.",
             remedy="Use sample=0 to keep every token, or more text.",
         )
-    vectors[0, ~trained] = 0
-    return np.ascontiguousarray(vectors[0, :, : recipe.dim])
+    return model
+
+
+class SkipGramTraining:
+    """A run of skip-gram that is being trained.
+
+    Args:
+        tokens: the corpus.
+        recipe: dimensions, window, negatives and rates.
+        seeds: of its random parts.
+        device: where to train.
+    """
+
+    def __init__(self, tokens: Tokens, recipe: SkipGram, seeds: Seeds, device: Device) -> None:
+        words = len(tokens.vocabulary)
+        counts = count_words(tokens.ids, words)
+        self.tokens, self.recipe, self.seeds = tokens, recipe, seeds
+        self.keep = keep_limits(counts, recipe.sample)
+        self.chances = noise_chances(counts, recipe.ns_exponent)
+        self.vectors = initialize(words, recipe, seeds.init)
+        self.trained = np.zeros(words, np.bool_)
+        self.draw, self.step = skipgram_pairs.on(device), skipgram_steps.on(device)
+
+    def visit(self, epoch: int) -> float:
+        """Visit every pair once; return the mean loss of a pair and its negatives along the way."""
+        recipe, tokens, drawn = self.recipe, self.tokens, drawn_negatives(self.recipe.negatives)
+        losses, visited = [], 0
+        for chunk in chunks(len(tokens), len(self.trained), recipe, self.seeds, epoch):
+            count = len(chunk.rounds)
+            noise = noise_of(self.chances, chunk.blocks[1], count, recipe.negatives / drawn)
+            text, key = (chunk.span, self.keep, recipe.window, chunk.keys[0]), chunk.keys[1]
+            pairs = self.draw(tokens.ids, tokens.starts, *text, chunk.blocks, count)
+            losses.append(self.step(pairs, noise, self.vectors, chunk.rounds, chunk.rates, drawn, key))
+            visited += len(pairs.inputs)
+            if not self.trained.all():
+                self.trained[pairs.inputs] = True
+            del pairs  # before those of the next chunk are drawn
+        return math.fsum(losses) / max(1, visited)
+
+    def is_finite(self) -> bool:
+        """Whether every vector is finite."""
+        return bool(np.isfinite(self.vectors).all())
+
+    def tables(self) -> Tables:
+        """Return what is learned so far, as a copy."""
+        words, contexts = self.vectors[:, :, : self.recipe.dim].copy()
+        words[~self.trained] = 0
+        return Tables(words, words, contexts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,11 +247,3 @@ def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> M
 
 def _padded(dim: int) -> int:
     return -(-dim // LANES) * LANES
-
-
-def _diverged(name: str, epoch: int, loss: float, recipe: SkipGram) -> NonFiniteError:
-    return NonFiniteError(
-        f"skip-gram, {name}: the loss is {loss} after epoch {epoch + 1} at rate {recipe.learning_rate}",
-        needed="Vectors and loss must stay finite.",
-        remedy=f"Lower learning_rate below {recipe.learning_rate}.",
-    )

@@ -11,11 +11,15 @@ from gpuemb.counts.block_lanczos import BLOCK, LEAST_BLOCKS, MOST
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.decomposition import truncated_svd
 from gpuemb.counts.pmi import ppmi
+from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions
 from gpuemb.training.recipes import PPMISVD
+from gpuemb.training.trained import Tables, TrainedModel, model_of
 
 
-def train_ppmi_svd(counts: Cooccurrence, recipe: PPMISVD) -> Float32:
-    """Factor PPMI; return ``(V, d)`` float32, ``U_d Σ_d^power``. Nothing in it is random.
+def train_ppmi_svd(
+    counts: Cooccurrence, recipe: PPMISVD, *, options: RunOptions = FOLLOWED_BY_NOBODY
+) -> TrainedModel:
+    """Factor PPMI: word vectors ``U_d Σ_d^power``, contexts ``V_d Σ_d^(1 − power)``. Nothing is random.
 
     Raises:
         ConfigError: fewer words than dimensions.
@@ -26,16 +30,20 @@ def train_ppmi_svd(counts: Cooccurrence, recipe: PPMISVD) -> Float32:
     """
     matrix = ppmi(counts, shift=recipe.shift, smoothing=recipe.smoothing)
     factors = truncated_svd(matrix, recipe.dim)
-    with np.errstate(over="ignore", invalid="ignore"):  # found below
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # found below
         rows: Float32 = (factors.left * factors.singular**recipe.power).astype(np.float32)
-    if not np.isfinite(rows).all():
+        inverse = np.where(factors.singular > 0, factors.singular**-recipe.power, 0)
+        contexts: Float32 = (matrix.T @ (factors.left * inverse)).astype(np.float32)  # as Aᵀ u = σ v
+    if not (np.isfinite(rows).all() and np.isfinite(contexts).all()):
         raise NonFiniteError(
             f"ppmi-svd: power = {recipe.power} of singular values to {factors.singular.max():.3g}",
             needed="The vectors must stay inside float32.",
             remedy="Lower power; 0.5 is the default.",
         )
     rows[np.diff(matrix.indptr) == 0] = 0  # a word without any pair has no vector
-    return rows
+    if options.task is not None:
+        options.task.advance()
+    return model_of(recipe, options.name, counts.vocabulary, Tables(rows, rows, contexts))
 
 
 def plan_ppmi_svd(words: int, nonzeros: int, recipe: PPMISVD) -> MemoryPlan:

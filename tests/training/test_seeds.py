@@ -17,7 +17,8 @@ from gpuemb.embeddings.stack import stack
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, Recipe, SkipGram
-from gpuemb.training.seeds import half_repeats, repeated, train
+from gpuemb.training.seeds import train
+from gpuemb.training.sources import half_repeats, repeated
 
 TOKENS = random_tokens(60, 12)
 SKIP_GRAM = SkipGram(dim=4, epochs=2, sample=0)
@@ -187,5 +188,5 @@ def test_a_resampled_text_holds_each_document_as_often_as_drawn() -> None:
 def test_many_documents_are_resampled_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     repeats = np.arange(TOKENS.documents) % 3
     whole = repeated(TOKENS, repeats)
-    monkeypatch.setattr("gpuemb.training.seeds.COPIED_DOCUMENTS", 7)
+    monkeypatch.setattr("gpuemb.training.sources.COPIED_DOCUMENTS", 7)
     np.testing.assert_array_equal(repeated(TOKENS, repeats).ids, whole.ids)
