@@ -18,13 +18,37 @@ from gpuemb.core.checks import (
 from gpuemb.core.errors import ConfigError, DTypeError, ShapeError, VocabularyError
 from gpuemb.core.results import shown
 
+KEYED = ("index_to_key", "vectors", "expandos", "get_vecattr")  # what gensim's KeyedVectors have
+
 
 def is_frame(x: Any) -> bool:
     """Return whether ``x`` is a data frame with an index, as those of pandas."""
     return not isinstance(x, type) and all(hasattr(x, name) for name in ("to_numpy", "columns", "index"))
 
 
-def read_frame(table: Any, words: Any) -> tuple[Any, Any]:
+def keyed_vectors(x: Any) -> Any:
+    """Return ``x`` if it is as gensim's KeyedVectors, or those of a whole model of gensim; else None."""
+    for one in (x, getattr(x, "wv", None)):
+        if not isinstance(one, type) and all(hasattr(one, name) for name in KEYED):
+            return one
+    return None
+
+
+def brings_words(x: Any) -> bool:
+    """Return whether ``x`` is a data frame with an index, or vectors of gensim."""
+    return is_frame(x) or keyed_vectors(x) is not None
+
+
+def read_table(table: Any, words: Any, counts: Any) -> tuple[Any, Any, Any]:
+    """Return the numbers of a data frame or of gensim's vectors; its words and counts if none are given."""
+    keyed = keyed_vectors(table)
+    if keyed is None:
+        return (*_read_frame(table, words), counts)
+    known = keyed.expandos.get("count") if counts is None else counts
+    return keyed.vectors, list(keyed.index_to_key) if words is None else words, known
+
+
+def _read_frame(table: Any, words: Any) -> tuple[Any, Any]:
     """Return the numbers of a data frame, and its index as words where none are given."""
     if not hasattr(table, "to_numpy") or not hasattr(table, "columns") or isinstance(table, type):
         return table, words

@@ -9,40 +9,36 @@ from functools import cached_property
 from typing import Any, cast
 
 from gpuemb.core.arrays import (
-    Array,
     FloatMatrix,
     Int64,
     as_array,
-    device_of,
     is_mapped,
-    namespace_of,
 )
 from gpuemb.core.checks import (
     check_at_least,
     check_finite,
     check_floats,
     check_matrix,
-    check_neighbors,
 )
 from gpuemb.core.doors import door, enter, enter_fields
 from gpuemb.core.errors import ShapeError
 from gpuemb.core.results import one_line
+from gpuemb.embeddings.exchange import Exchange
 from gpuemb.embeddings.inputs import (
+    brings_words,
     check_rows,
-    check_unique,
-    is_frame,
     no_run,
-    one_vector,
-    read_frame,
+    read_table,
     row_numbers,
     runs_of,
 )
-from gpuemb.embeddings.spelling import check_equal_words, missing_word, no_word
-from gpuemb.kernels.cosine_topk import cosine_topk
+from gpuemb.embeddings.look_up import LookUp
+from gpuemb.embeddings.questions import Questions
+from gpuemb.embeddings.spelling import check_equal_words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Embedding:
+class Embedding(LookUp, Questions, Exchange):
     """One table of word vectors.
 
     A table mapped from a file is opened without reading it: shape and dtype are checked at once, the words
@@ -50,7 +46,7 @@ class Embedding:
 
     Attributes:
         vectors: ``(V, d)`` float16, float32 or float64, on any device; row ``i`` is word ``i``. The index of
-            a pandas data frame gives the words.
+            a pandas data frame gives the words, gensim's KeyedVectors their words and counts.
         index_to_key: the ``V`` words, as any sequence; by default the row numbers.
         counts: ``(V,)`` occurrences of each word in the corpus, where known.
         name: of the table in reports.
@@ -83,12 +79,15 @@ class Embedding:
     skipped: int = 0
     unused: int = 0
     proved: InitVar[bool] = False
-    __repr__ = one_line
+
+    def __repr__(self) -> str:
+        return f"Embedding({self.name!r}, {len(self):,} words × {self.dim}, {self.vectors.dtype})"
 
     def __post_init__(self, proved: bool) -> None:
-        vectors, words = read_frame(self.vectors, self.index_to_key)
+        vectors, words, counts = read_table(self.vectors, self.index_to_key, self.counts)
         object.__setattr__(self, "vectors", as_array(vectors, "Embedding"))
         object.__setattr__(self, "index_to_key", row_numbers(self.vectors) if words is None else words)
+        object.__setattr__(self, "counts", counts)
         enter_fields(self)
         check_rows(self.name, self.vectors, self.index_to_key, {"counts": self.counts, "ranks": self.ranks})
         check_floats(self.name, "vectors", self.vectors)
@@ -111,13 +110,6 @@ class Embedding:
         check_finite(self.name, "vectors", self.vectors, self.index_to_key)
         return True
 
-    @cached_property
-    def key_to_index(self) -> dict[str, int]:
-        """Row of every word."""
-        rows = dict(zip(self.index_to_key, range(len(self)), strict=True))
-        check_unique(self.name, self.index_to_key, rows)
-        return rows
-
     @property
     def dim(self) -> int:
         """Dimensions ``d`` of every vector."""
@@ -125,56 +117,6 @@ class Embedding:
 
     def __len__(self) -> int:
         return len(self.index_to_key)
-
-    def __contains__(self, word: object) -> bool:
-        return isinstance(word, str) and word in self.key_to_index
-
-    def __getitem__(self, word: str) -> Array:
-        """Return the ``(d,)`` vector of ``word``.
-
-        Raises:
-            VocabularyError: the word is not in the table; its other Unicode form, or the closest spellings,
-                are named.
-            ConfigError: not a word but a row number or a list.
-        """
-        return self.vectors[self.row(word), :]
-
-    def row(self, word: str) -> int:
-        """Return the row number of ``word``; errors as ``embedding[word]``."""
-        if not isinstance(word, str):
-            raise no_word(self.name, word)
-        if word not in self.key_to_index:
-            raise missing_word(self.name, word, self.index_to_key, self.key_to_index)
-        return self.key_to_index[word]
-
-    @door
-    def rows(self, words: Sequence[str]) -> list[int]:
-        """Return the row numbers of several words."""
-        return [self.row(word) for word in words]
-
-    @door
-    def most_similar(self, word: Any, k: int = 10) -> list[tuple[str, float]]:
-        """Return the ``k`` words of highest cosine with a word or a vector, best first.
-
-        Args:
-            word: a word of the table, excluded from the result; or a ``(d,)`` vector, rounded to the table's
-                dtype, such as ``e["king"] - e["man"] + e["woman"]``, which excludes none.
-            k: words to return.
-
-        Cost: ``2·V·d`` flops. For many words ``gpuemb.nearest_neighbors`` is faster.
-        """
-        asked, itself = self._asked(word)
-        check_neighbors("most_similar", k, len(self) - (itself is not None))
-        found = cosine_topk.on(device_of(self.vectors))(self.check().vectors, k, asked, itself)
-        pairs = zip(found.ids[0].tolist(), found.scores[0].tolist(), strict=True)
-        return [(self.index_to_key[i], score) for i, score in pairs if i >= 0]
-
-    def _asked(self, word: Any) -> tuple[Array, Array | None]:
-        """Return the ``(1, d)`` query of :meth:`most_similar`, and its row where it has one."""
-        if isinstance(word, str):
-            row = self.row(word)
-            return self.vectors[row : row + 1, :], namespace_of(self.vectors).asarray([row])
-        return one_vector("most_similar", self.vectors, word), None
 
     @door
     def truncate(self, dim: int) -> Embedding:
@@ -223,7 +165,7 @@ class EmbeddingStack:
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        if isinstance(self.vectors, (list, tuple)) and any(map(is_frame, self.vectors)):
+        if isinstance(self.vectors, (list, tuple)) and any(map(brings_words, self.vectors)):
             check_same_words("EmbeddingStack", self.vectors)
             if self.index_to_key is None:
                 object.__setattr__(self, "index_to_key", words_of(self.vectors[0]))
@@ -280,13 +222,13 @@ class EmbeddingStack:
 
 def with_words(where: str, x: Any, words: Sequence[str] | None, name: str = "embedding") -> Embedding:
     """Return an array as an Embedding: with the words given, or its rows named by their numbers."""
-    table = x if is_frame(x) else check_floats(where, "x", x)
+    table = x if brings_words(x) else check_floats(where, "x", x)
     return Embedding(table, name=name) if words is None else Embedding(table, words, name=name)
 
 
 def named_table(x: Any) -> Any:
     """Return a data frame whose index has words as an Embedding, one that counts its rows as an array."""
-    if not is_frame(x):
+    if not brings_words(x):
         return x
     table = Embedding(x)
     return table.vectors if list(table.index_to_key) == row_numbers(table.vectors) else table

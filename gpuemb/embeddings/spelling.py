@@ -84,9 +84,9 @@ def no_word(name: str, given: object) -> ConfigError:
     """Return the error for a look-up by anything but a word."""
     return ConfigError(
         f"{name}: {given!r} is not a word",
-        needed="A look-up takes one word.",
-        remedy="embedding.vectors[row] is a row, embedding.vectors[embedding.rows(words)] are the "
-        "rows of several words, embedding.index_to_key are all words.",
+        needed="A look-up takes a word, a list of words, a row number of the table, or a slice of them.",
+        remedy="embedding['king'], embedding[['king', 'queen']], embedding[0], embedding[:1000]; "
+        "embedding.index_to_key are all words.",
     )
 
 

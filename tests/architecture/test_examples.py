@@ -23,11 +23,13 @@ RETURNED = {  # nobody makes them: the functions that return or take them have t
 
 
 def documented(name: str) -> Iterator[tuple[str, str]]:
-    """A public name and its docstring; of a class or module, those of its own functions too."""
+    """A public name and its docstring; of a class or module, those of its functions too, inherited or not."""
     value = getattr(gpuemb, name)
     yield name, inspect.getdoc(value) or ""
     if inspect.isclass(value) or isinstance(value, ModuleType):
-        for own, member in vars(value).items():
+        kinds = value.__mro__ if inspect.isclass(value) else (value,)
+        ours = [kind for kind in kinds if getattr(kind, "__module__", kind.__name__).startswith("gpuemb")]
+        for own, member in {k: v for kind in reversed(ours) for k, v in vars(kind).items()}.items():
             function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
             function = function.fget if isinstance(function, property) else function
             local = not isinstance(value, ModuleType) or getattr(function, "__module__", "") == value.__name__

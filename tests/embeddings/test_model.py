@@ -74,14 +74,44 @@ def test_an_unknown_word_gives_the_nearest_spelling() -> None:
     assert "Did you mean cherry?" in str(refusal.value)
 
 
-@pytest.mark.parametrize("asked", [1, ["apple", "date"], None])
+@pytest.mark.parametrize("asked", [4, -5, 1.5, None, [], [0, 1], slice("a", "b"), True])
 def test_what_is_no_word_is_told_where_rows_are(asked: Any) -> None:
     embedding = Embedding(table(), FRUIT, name="fruit")
     with pytest.raises(ConfigError, match=r"fruit: .* is not a word") as refusal:
         embedding[asked]
-    assert "embedding.vectors[embedding.rows(words)]" in str(refusal.value)
-    with pytest.raises(ConfigError, match="fruit: 0 is not a word"):
-        list(embedding)  # type: ignore[call-overload]
+    assert "embedding[['king', 'queen']]" in str(refusal.value)
+
+
+def test_rows_lists_of_words_and_iteration_are_those_of_the_table() -> None:
+    vectors = table()
+    embedding = Embedding(vectors, FRUIT)
+    np.testing.assert_array_equal(embedding[1], vectors[1])
+    np.testing.assert_array_equal(embedding[-1], vectors[3])
+    np.testing.assert_array_equal(embedding[["date", "apple", "date"]], vectors[[3, 0, 3]])
+    assert list(embedding) == FRUIT
+    with pytest.raises(VocabularyError, match="'fig' is not among"):
+        embedding[["apple", "fig"]]
+
+
+@pytest.mark.parametrize("rows", [slice(2), slice(1, None), slice(None, None, -2), slice(-1, None)])
+def test_a_slice_is_a_table_with_everything_of_its_words(rows: slice) -> None:
+    vectors, counts = table(), np.array([9, 7, 5, 3])
+    part = Embedding(vectors, FRUIT, counts, "fruit", ranks=np.array([1, 2, 3, 4]))[rows]
+    np.testing.assert_array_equal(part.vectors, vectors[rows])
+    assert (list(part), part.name) == (FRUIT[rows], "fruit")
+    assert part.counts is not None
+    assert part.ranks is not None
+    assert part.counts.tolist() == counts[rows].tolist()
+    assert part.ranks.tolist() == [1, 2, 3, 4][rows]
+
+
+def test_a_slice_without_rows_is_refused() -> None:
+    with pytest.raises(ShapeError, match="rows 4 to 4 of 4 words are none"):
+        Embedding(table(), FRUIT)[9:]
+
+
+def test_a_table_prints_its_shape() -> None:
+    assert repr(Embedding(table(), FRUIT, name="fruit")) == "Embedding('fruit', 4 words × 3, float32)"
 
 
 @settings(deadline=None)

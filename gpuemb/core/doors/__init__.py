@@ -29,11 +29,14 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     Arguments annotated ``Any``, such as tables, are checked by the function itself.
     """
     signature = inspect.signature(function)
-    where = function.__qualname__.removesuffix(".__init__")
+    own = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs)
+        where = own
+        if "self" in given.arguments and function.__name__ != "__init__":  # of the class that people know
+            where = f"{type(given.arguments['self']).__name__}.{function.__name__}"
         for name, value in given.arguments.items():
             hint, parameter = _hints(function)[name], signature.parameters[name]
             if get_origin(hint) is Unpack:
