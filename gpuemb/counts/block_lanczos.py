@@ -19,9 +19,10 @@ from gpuemb.kernels.sparse_product import STRIP, sparse_product
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-BLOCK_ROWS = 4096  # of a dense product: sums over blocks are added in float64, in order
+BLOCK_ROWS = 1024  # of a dense product: sums over blocks are added in float64, in order
 BLOCK = STRIP  # columns of a block: one strip of the sparse product
-FIRST_CHECK = 2.5  # ranks of columns before the small eigenproblem is solved for the first time
+NEAR = 2 * BLOCK  # columns of the basis that an image is not orthogonal to but for rounding
+FIRST_CHECK = 3, 4  # ranks of columns, and blocks, before the small eigenproblem is solved for the first time
 MOST, LEAST_BLOCKS = 12, 16  # ranks of columns at most, or blocks: PPMI tables need four or five ranks
 LOST = 1e-6  # of the largest value: what float32 products leave of a direction that is spanned already
 
@@ -36,7 +37,8 @@ class Sparse:
     @classmethod
     def of(cls, matrix: csr_matrix) -> Sparse:
         """Return a sparse matrix with its transpose, float32."""
-        return cls(_fields(matrix), _fields(matrix.T.tocsr()))
+        narrow = matrix.astype(np.float32)
+        return cls(_fields(narrow), _fields(narrow.T.tocsr()))
 
     def times(self, dense: Float32) -> Float32:
         """``A dense``."""
@@ -50,21 +52,21 @@ class Sparse:
 def _fields(matrix: csr_matrix) -> tuple[Int64, Int32, Float32]:
     return (
         matrix.indptr.astype(np.int64),
-        matrix.indices.astype(np.int32),
-        matrix.data.astype(np.float32),
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data,
     )
 
 
 def block_lanczos(matrix: csr_matrix, rank: int, tolerance: float) -> tuple[Float64, Float64, float]:
     """Return left vectors ``(V, d)``, singular values, descending, and the largest ``‖Aᵀu − σv‖/σ_1``.
 
-    ``AᵀA V = V T + Q S`` with every block made orthogonal to all before it, twice, and ``T`` kept whole: its
-    leading eigenvectors give the right vectors. The norms of ``A v`` are the singular values, so these do
-    not carry the square of a condition. A direction that float32 cannot tell from those spanned is replaced
-    by a random one, as at the start.
+    ``AᵀA V = V T + Q S`` with ``T`` kept whole: its leading eigenvectors give the right vectors. Every block
+    is made orthogonal to the two before it, of which alone its image has more than rounding, and then to
+    all. The norms of ``A v`` are the singular values, so these do not carry the square of a condition. A
+    direction that float32 cannot tell from those spanned is replaced by a random one, as at the start.
 
-    Cost: some ``10·d`` products with the matrix, ``2·nonzeros`` flops each, ``12·V·d²`` flops and
-    ``4·V·5·d`` bytes.
+    Cost: some ``10·d`` products with the matrix, ``2·nonzeros`` flops each, ``80·V·d²`` flops and
+    ``4·V·6·d`` bytes.
     """
     operator, words = Sparse.of(matrix), matrix.shape[1]
     numbers = stream(0, "truncated-svd", "start")
@@ -81,7 +83,7 @@ def block_lanczos(matrix: csr_matrix, rank: int, tolerance: float) -> tuple[Floa
         columns = BLOCK * (number + 1)
         basis[:, columns - BLOCK : columns] = block
         image = operator.transposed_times(operator.times(block))
-        scale = max(scale, float(np.sqrt((image.astype(np.float64) ** 2).sum(axis=0)).max()))
+        scale = max(scale, float(_lengths(image).max()))
         block, beyond, inside = _orthonormal(image, basis[:, :columns], LOST * scale, start)
         small[:columns, columns - BLOCK : columns] = inside
         small[columns - BLOCK : columns, :columns] = inside.T
@@ -99,7 +101,8 @@ class Residuals:
     """The residuals that were seen, and where the next one is worth its eigenproblem."""
 
     def __init__(self, rank: int, tolerance: float) -> None:
-        self.tolerance, self.next_check = tolerance, FIRST_CHECK * rank
+        ranks, blocks = FIRST_CHECK
+        self.tolerance, self.next_check = tolerance, float(ranks * rank + blocks * BLOCK)
         self._before: tuple[int, float] | None = None
 
     def enough(self, columns: int, gaps: Float64, values: Float64) -> bool:
@@ -128,17 +131,18 @@ def _triplets(operator: Sparse, right: Float32, rank: int) -> tuple[Float64, Flo
     """Left vectors and singular values ``‖A v‖``, and how far ``Aᵀu`` is from ``σv``."""
     wide = np.zeros((len(right), -(-rank // STRIP) * STRIP), np.float32)
     wide[:, :rank] = right
-    image = operator.times(wide)[:, :rank].astype(np.float64)
-    values = np.linalg.norm(image, axis=0)
-    order = np.argsort(-values, kind="stable")
-    image, values, wide[:, :rank] = image[:, order], values[order], wide[:, order]
+    image = operator.times(wide)
+    values = _lengths(image)
+    order = np.argsort(-values[:rank], kind="stable")
+    values = values[order]
     known = values > LOST * values[0]
-    left = np.where(known, image / np.where(known, values, 1.0), 0.0)
-    values = np.where(known, values, 0.0)
-    back = np.zeros((len(left), wide.shape[1]), np.float32)
-    back[:, :rank] = left
-    gaps = np.linalg.norm(operator.transposed_times(back)[:, :rank] - wide[:, :rank] * values, axis=0)
-    return left, values, float(gaps.max()) / max(float(values[0]), 1e-300)
+    lengths = np.where(known, values, 0.0)
+    select = np.zeros((wide.shape[1], wide.shape[1]))
+    select[order, np.arange(rank)] = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
+    left = _times(image, select)
+    select[order, np.arange(rank)] = lengths
+    gaps = _lengths(_times(wide, select, operator.transposed_times(left)))
+    return left[:, :rank].astype(np.float64), lengths, float(gaps.max()) / max(float(lengths[0]), 1e-300)
 
 
 def _orthonormal(
@@ -148,24 +152,25 @@ def _orthonormal(
 
     Directions shorter than ``least`` have no part in ``S``, and a fresh one in ``Q``.
     """
-    image, inside = _without(basis, image)
+    image, inside = _without(basis, image, NEAR)
     turn, beyond, short = _factor(_gram(image, image), least)
     image = _times(image, turn)
     if short:
         image[:, :short] = fresh()[:, :short]
-        image, _ = _without(basis, image)
+        image, _ = _without(basis, image, basis.shape[1])
     for _ in range(2 if short else 1):
         turn, back, _ = _factor(_gram(image, image), 0.0)
         image, beyond = _times(image, turn), back @ beyond
     return image, beyond, inside
 
 
-def _without(basis: Float32, image: Float32) -> tuple[Float32, Float64]:
-    """Return ``image`` less its part in the basis, taken away twice, and that part."""
+def _without(basis: Float32, image: Float32, near: int) -> tuple[Float32, Float64]:
+    """Return ``image`` less its part in the last ``near`` columns of the basis, then in all, and that part."""
     inside = np.zeros((basis.shape[1], image.shape[1]))
-    for _ in range(2):
-        part = _gram(basis, image)
-        image, inside = _times(basis, part, image), inside + part
+    for first in (max(0, basis.shape[1] - near), 0):
+        part = _gram(basis[:, first:], image)
+        image = _times(basis[:, first:], part, image)
+        inside[first:] += part
     return image, inside
 
 
@@ -180,6 +185,19 @@ def _factor(gram: Float64, least: float) -> tuple[Float64, Float64, int]:
     back = lengths[:, None] * vectors.T
     back[:short] = 0.0
     return turn, back, short
+
+
+def _lengths(table: Float32) -> Float64:
+    """Norms of the columns, summed over blocks of rows in float64, in order."""
+
+    def part(cut: tuple[int, int]) -> Float64:
+        rows = table[cut[0] : cut[1]].astype(np.float64)
+        return np.einsum("ij,ij->j", rows, rows)
+
+    total = np.zeros(table.shape[1])
+    for squares in threads.stream(part, tiles(len(table), BLOCK_ROWS)):
+        total += squares
+    return np.sqrt(total)
 
 
 def _gram(left: Float32, right: Float32) -> Float64:
