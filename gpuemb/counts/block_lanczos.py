@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -57,8 +57,17 @@ def _fields(matrix: csr_matrix) -> tuple[Int64, Int32, Float32]:
     )
 
 
-def block_lanczos(matrix: csr_matrix, rank: int, tolerance: float) -> tuple[Float64, Float64, float]:
-    """Return left vectors ``(V, d)``, singular values, descending, and the largest ``‖Aᵀu − σv‖/σ_1``.
+class Triplets(NamedTuple):
+    """Singular triplets, see :class:`gpuemb.counts.decomposition.TruncatedSVD`."""
+
+    left: Float64
+    singular: Float64
+    right: Float64
+    residual: float
+
+
+def block_lanczos(matrix: csr_matrix, rank: int, tolerance: float) -> Triplets:
+    """Return the leading singular triplets, values descending, and their residual.
 
     ``AᵀA V = V T + Q S`` with ``T`` kept whole: its leading eigenvectors give the right vectors. Every block
     is made orthogonal to the two before it, of which alone its image has more than rounding, and then to
@@ -127,8 +136,8 @@ def _leading(small: Float64, rank: int) -> Float64:
     return found
 
 
-def _triplets(operator: Sparse, right: Float32, rank: int) -> tuple[Float64, Float64, float]:
-    """Left vectors and singular values ``‖A v‖``, and how far ``Aᵀu`` is from ``σv``."""
+def _triplets(operator: Sparse, right: Float32, rank: int) -> Triplets:
+    """Left vectors and singular values ``‖A v‖`` of right vectors, and how far ``Aᵀu`` is from ``σv``."""
     wide = np.zeros((len(right), -(-rank // STRIP) * STRIP), np.float32)
     wide[:, :rank] = right
     image = operator.times(wide)
@@ -136,13 +145,18 @@ def _triplets(operator: Sparse, right: Float32, rank: int) -> tuple[Float64, Flo
     order = np.argsort(-values[:rank], kind="stable")
     values = values[order]
     known = values > LOST * values[0]
-    lengths = np.where(known, values, 0.0)
-    select = np.zeros((wide.shape[1], wide.shape[1]))
-    select[order, np.arange(rank)] = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
-    left = _times(image, select)
-    select[order, np.arange(rank)] = lengths
-    gaps = _lengths(_times(wide, select, operator.transposed_times(left)))
-    return left[:, :rank].astype(np.float64), lengths, float(gaps.max()) / max(float(lengths[0]), 1e-300)
+    values = np.where(known, values, 0.0)
+
+    def scaled(table: Float32, factors: Float64) -> Float32:
+        select = np.zeros((wide.shape[1], wide.shape[1]))
+        select[order, np.arange(rank)] = factors
+        return _times(table, select)
+
+    left = scaled(image, np.where(known, 1.0 / np.where(known, values, 1.0), 0.0))
+    right = scaled(wide, known.astype(np.float64))
+    gaps = _lengths(operator.transposed_times(left)[:, :rank] - right[:, :rank] * values.astype(np.float32))
+    residual = float(gaps.max()) / max(float(values[0]), 1e-300)
+    return Triplets(left[:, :rank].astype(np.float64), values, right[:, :rank].astype(np.float64), residual)
 
 
 def _orthonormal(
@@ -165,7 +179,7 @@ def _orthonormal(
 
 
 def _without(basis: Float32, image: Float32, near: int) -> tuple[Float32, Float64]:
-    """Return ``image`` less its part in the last ``near`` columns of the basis, then in all, and that part."""
+    """Return ``image`` less its part in the last ``near`` columns, then in the whole basis; and that part."""
     inside = np.zeros((basis.shape[1], image.shape[1]))
     for first in (max(0, basis.shape[1] - near), 0):
         part = _gram(basis[:, first:], image)
@@ -192,12 +206,14 @@ def _lengths(table: Float32) -> Float64:
 
     def part(cut: tuple[int, int]) -> Float64:
         rows = table[cut[0] : cut[1]].astype(np.float64)
-        return np.einsum("ij,ij->j", rows, rows)
+        squares: Float64 = np.einsum("ij,ij->j", rows, rows)
+        return squares
 
     total = np.zeros(table.shape[1])
     for squares in threads.stream(part, tiles(len(table), BLOCK_ROWS)):
         total += squares
-    return np.sqrt(total)
+    lengths: Float64 = np.sqrt(total)
+    return lengths
 
 
 def _gram(left: Float32, right: Float32) -> Float64:

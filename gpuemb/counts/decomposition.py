@@ -11,7 +11,7 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float64
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.random import stream
-from gpuemb.counts.block_lanczos import block_lanczos
+from gpuemb.counts.block_lanczos import Triplets, block_lanczos
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -30,11 +30,13 @@ class TruncatedSVD:
     Attributes:
         left: ``(V, d)``, orthonormal columns to the residual; columns of a value of 0 are 0.
         singular: ``(d,)`` descending.
+        right: ``(V', d)``, orthonormal columns; columns of a value of 0 are 0.
         residual: largest ``‖Aᵀu − σv‖ / σ_1`` over the triplets; ``Av = σu`` holds to rounding.
     """
 
     left: Float64
     singular: Float64
+    right: Float64
     residual: float
 
 
@@ -63,16 +65,16 @@ def truncated_svd(matrix: csr_matrix, rank: int, tolerance: float = TOLERANCE) -
             remedy=f"Use dim={least} or less, or lower min_count.",
         )
     if least <= max(DENSE_WORDS, DENSE_RANKS * rank):
-        left, singular, residual = _dense(matrix, rank)
+        found = _dense(matrix, rank)
     else:
-        left, singular, residual = block_lanczos(matrix, rank, tolerance)
-        if residual > SLACK * tolerance:  # a spectrum so flat that few blocks do not reach it
-            left, singular, residual = _arpack(matrix, rank)
-    left = left * np.where(left[np.abs(left).argmax(axis=0), np.arange(rank)] < 0, -1.0, 1.0)
-    return TruncatedSVD(left, singular, residual)
+        found = block_lanczos(matrix, rank, tolerance)
+        if found.residual > SLACK * tolerance:  # a spectrum so flat that few blocks do not reach it
+            found = _arpack(matrix, rank)
+    signs = np.where(-found.left.min(axis=0) > found.left.max(axis=0), -1.0, 1.0)
+    return TruncatedSVD(found.left * signs, found.singular, found.right * signs, found.residual)
 
 
-def _arpack(matrix: csr_matrix, rank: int) -> tuple[Float64, Float64, float]:
+def _arpack(matrix: csr_matrix, rank: int) -> Triplets:
     from scipy.sparse.linalg import svds
 
     start = stream(0, "truncated-svd", "start")
@@ -81,13 +83,11 @@ def _arpack(matrix: csr_matrix, rank: int) -> tuple[Float64, Float64, float]:
     return _with_residual(matrix, left[:, order], singular[order].astype(np.float64), right[order])
 
 
-def _dense(matrix: csr_matrix, rank: int) -> tuple[Float64, Float64, float]:
+def _dense(matrix: csr_matrix, rank: int) -> Triplets:
     left, singular, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
     return _with_residual(matrix, left[:, :rank], singular[:rank], right[:rank])
 
 
-def _with_residual(
-    matrix: csr_matrix, left: Float64, singular: Float64, right: Float64
-) -> tuple[Float64, Float64, float]:
+def _with_residual(matrix: csr_matrix, left: Float64, singular: Float64, right: Float64) -> Triplets:
     gaps = np.linalg.norm(matrix.T @ left - right.T * singular, axis=0)
-    return left, singular, float(gaps.max()) / max(float(singular[0]), TINY)
+    return Triplets(left, singular, right.T, float(gaps.max()) / max(float(singular[0]), TINY))

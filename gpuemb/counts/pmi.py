@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import door
+from gpuemb.core.memory import tiles
 from gpuemb.core.results import result
 from gpuemb.counts.table import CountTable, Word, csr_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+TILE = 1 << 18  # pairs of a task
 LARGEST_SMOOTHING = 16.0  # counts below 2⁶³ to this power, and their sums, stay inside float64
 
 
@@ -157,7 +160,15 @@ def _pmi_of_pairs(counts: CountTable, smoothing: float) -> Float64:
     words = counts.row_sums.astype(np.float64)
     contexts = counts.column_sums.astype(np.float64) ** smoothing
     contexts /= contexts.sum() if counts.total else 1.0
-    pmi: Float64 = np.log(counts.rows.data / (words[rows_of(counts)] * contexts[counts.rows.indices]))
+    rows, columns, pmi = rows_of(counts), counts.rows.indices, np.empty(counts.nonzeros)
+
+    def fill(cut: tuple[int, int]) -> None:
+        part = slice(*cut)
+        np.multiply(words[rows[part]], contexts[columns[part]], out=pmi[part])
+        np.divide(counts.rows.data[part], pmi[part], out=pmi[part])
+        np.log(pmi[part], out=pmi[part])
+
+    threads.run(fill, tiles(counts.nonzeros, TILE))
     return pmi
 
 

@@ -79,6 +79,8 @@ def test_singular_triplets_are_those_of_lapack(words: int, rank: int) -> None:
     scale = 64 * eps * largest[0]
     np.testing.assert_allclose(found.singular, largest[:rank], rtol=0, atol=scale)
     np.testing.assert_allclose(found.left.T @ found.left, np.eye(rank), rtol=0, atol=64 * eps)
+    np.testing.assert_allclose(found.right.T @ found.right, np.eye(rank), rtol=0, atol=64 * eps)
+    np.testing.assert_allclose(dense @ found.right, found.left * found.singular, rtol=0, atol=scale)
     left_out = dense @ (dense.T @ found.left) - found.left * found.singular**2
     assert np.abs(left_out).max() <= scale * largest[0]
     assert found.residual <= max(2e-6, 64 * eps) * largest[0] / found.singular[-1]
@@ -109,6 +111,7 @@ def test_a_matrix_of_low_rank_has_its_values_and_zeros(true_rank: int) -> None:
     largest = max(float(expected[0]), 1.0)
     np.testing.assert_allclose(found.singular, expected, rtol=1e-4, atol=2e-6 * largest)
     assert not found.left[:, min(true_rank, 6) :].any()
+    assert not found.right[:, min(true_rank, 6) :].any()
     assert found.residual <= 2 * TOLERANCE
 
 
