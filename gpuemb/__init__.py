@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
     from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
+    from gpuemb.factorization.cosines import FactorNeighbors
+    from gpuemb.factorization.factors import Factors, factorize
+    from gpuemb.factorization.spectrum import InteractionSpectrum
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
     from gpuemb.geometry.consensus import Consensus, consensus
@@ -125,6 +128,9 @@ _ROOMS = {
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
     "factorization.clusters": ("ClusterScores", "scores_of_clusters"),
+    "factorization.cosines": ("FactorNeighbors",),
+    "factorization.factors": ("Factors", "factorize"),
+    "factorization.spectrum": ("InteractionSpectrum",),
     "geometry.rotations.alignment": ("Alignment", "Alignments"),
     "geometry.rotations.pair_distances": ("PairRotations",),
     "geometry.cca": ("cca", "pwcca", "svcca"),
@@ -193,12 +199,15 @@ __all__ = [
     "Embedding",
     "EmbeddingStack",
     "Estimate",
+    "FactorNeighbors",
+    "Factors",
     "FileFormatError",
     "GloVe",
     "GpuembError",
     "Implementation",
     "Info",
     "Information",
+    "InteractionSpectrum",
     "MemoryBudgetError",
     "ModelConfig",
     "ModelResult",
@@ -248,6 +257,7 @@ __all__ = [
     "datasets",
     "eigenspace_instability",
     "eigenspace_overlap",
+    "factorize",
     "info",
     "load",
     "load_config",

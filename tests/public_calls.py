@@ -111,7 +111,7 @@ def calls() -> dict[str, Call]:
     result = ge.study({**CONFIG, "models": [MODEL]}, out="finished")
     lists = ge.nearest_neighbors(e, 2), ge.nearest_neighbors(f, 2)
     index, silent = ge.CosineIndex(e), {"progress": SILENT}
-    glove = ge.GloVe(dim=2, epochs=1)
+    glove, factors = ge.GloVe(dim=2, epochs=1), ge.factorize(table(), 2, 1.0)
     found: dict[str, Call] = {
         "Embedding": (ge.Embedding, {"vectors": table(), "index_to_key": WORDS, "counts": np.arange(6),
                       "name": "e", "ranks": np.arange(1, 7), "duplicates": 0, "skipped": 0, "unused": 0,
@@ -227,6 +227,16 @@ def calls() -> dict[str, Call]:
                   "threads": 1, "extend": False, **silent}),
         "ModelResult.pair": (result.models[0].pair, {"measure": "overlap"}),
         "write_report": (ge.write_report, {"result": result, "path": "page.html"}),
+        "factorize": (ge.factorize, {"X": table(), "rank": 2, "penalty": 1.0, "objective": 1,
+                      "rescale": "shrinkage"}),
+        "Factors.at": (factors.at, {"penalty": 2.0, "objective": 1, "rank": 1, "rescale": [2.0]}),
+        "Factors.rescale": (factors.rescale, {"D": [1.0, -2.0]}),
+        "Factors.item_cosine": (factors.item_cosine, {"rows": [0, 1], "columns": [2]}),
+        "Factors.user_cosine": (factors.user_cosine, {"rows": [0, 1], "columns": [2]}),
+        "Factors.user_item_cosine": (factors.user_item_cosine, {"rows": [0, 1], "columns": [2]}),
+        "Factors.cosine_tiles": (factors.cosine_tiles, {"of": "user", "tile_bytes": 64}),
+        "Factors.nearest": (factors.nearest, {"of": "item", "k": 1, "rows": [0]}),
+        "FactorNeighbors.named": (factors.nearest("item", 1).named, {"query": 1}),
         "scores_of_clusters": (ge.scores_of_clusters, {"cosines": np.eye(3), "labels": [0, 0, 1]}),
         "benjamini_hochberg": (ge.benjamini_hochberg, {"p_values": [0.1, 0.2], "family": "two", "rate": 0.1}),
         "info": (ge.info, {}),
