@@ -17,7 +17,18 @@ import gpuemb
 HEAVY = ("numpy", "numba", "scipy", "pyarrow", "matplotlib", "cupy", "distributed", "jinja2", "rich", "typer")
 INTERNAL = {  # passed on, not read
     *("Candidates", "CountTable", "CountedRows", "MemoryPlan", "Progress", "Run"),
-    *("Grams", "Measure", "MissingWord", "Nodes", "PairErrors", "PairSums", "PairTable", "Probed", "Rows"),
+    *(
+        "Grams",
+        "Measure",
+        "MissingWord",
+        "Nodes",
+        "PairErrors",
+        "PairSums",
+        "PairTable",
+        "Probed",
+        "Rows",
+        "UserItems",
+    ),
 }
 FUNCTIONS = [name for name in gpuemb.__all__ if inspect.isfunction(getattr(gpuemb, name))]
 CLASSES = [name for name in gpuemb.__all__ if inspect.isclass(getattr(gpuemb, name))]
