@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
     from gpuemb.factorization.cosines import FactorNeighbors
     from gpuemb.factorization.factors import Factors, factorize
+    from gpuemb.factorization.interactions import Interactions
+    from gpuemb.factorization.reading import read_interactions
+    from gpuemb.factorization.simulation import SimulatedInteractions, simulate_interactions
     from gpuemb.factorization.spectrum import InteractionSpectrum
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
@@ -131,6 +134,9 @@ _ROOMS = {
     "factorization.cosines": ("FactorNeighbors",),
     "factorization.factors": ("Factors", "factorize"),
     "factorization.spectrum": ("InteractionSpectrum",),
+    "factorization.interactions": ("Interactions",),
+    "factorization.reading": ("read_interactions",),
+    "factorization.simulation": ("SimulatedInteractions", "simulate_interactions"),
     "geometry.rotations.alignment": ("Alignment", "Alignments"),
     "geometry.rotations.pair_distances": ("PairRotations",),
     "geometry.cca": ("cca", "pwcca", "svcca"),
@@ -208,6 +214,7 @@ __all__ = [
     "Info",
     "Information",
     "InteractionSpectrum",
+    "Interactions",
     "MemoryBudgetError",
     "ModelConfig",
     "ModelResult",
@@ -226,6 +233,7 @@ __all__ = [
     "ShortDocumentsWarning",
     "Similarity",
     "SimilarityCorrelation",
+    "SimulatedInteractions",
     "SkipGram",
     "Spectrum",
     "SpellingWarning",
@@ -270,6 +278,7 @@ __all__ = [
     "procrustes",
     "pwcca",
     "read_corpus",
+    "read_interactions",
     "rsa",
     "save",
     "scores_of_clusters",
@@ -277,6 +286,7 @@ __all__ = [
     "semantic_displacement",
     "set_threads",
     "similarity_correlation",
+    "simulate_interactions",
     "spectrum",
     "spectrum_distance",
     "stack",

@@ -205,6 +205,13 @@ def calls() -> dict[str, Call]:
         "Cooccurrence.from_glove": (ge.Cooccurrence.from_glove, {"path": "kept.bin",
                                     "vocabulary": tokens.vocabulary, "window": 2, "weighting": "flat"}),
         "ppmi": (ge.ppmi, {"counts": counts, "shift": 1.0, "smoothing": 1.0}),
+        "simulate_interactions": (ge.simulate_interactions, {"users": 30, "items": 20, "clusters": 2,
+                                  "most": 5, "exponents": (0.25, 1.5), "concentration": 1.0, "seed": 0,
+                                  **silent}),
+        "read_interactions": (ge.read_interactions, {"source": "ratings.csv", "user": "u", "item": "i",
+                              "weight": "w", "separator": ",", "header": True, "encoding": "utf-8",
+                              "repeats": "sum", "missing": "raise", "min_users": 1, "min_items": 1,
+                              **silent}),
         "GloVe": (ge.GloVe, {"dim": 2, "epochs": 1, "x_max": 10, "alpha": 0.7, "learning_rate": 0.1}),
         "PPMISVD": (ge.PPMISVD, {"dim": 2, "power": 0.5, "shift": 1, "smoothing": 0.7}),
         "SkipGram": (ge.SkipGram, {"dim": 2, "window": 2, "negatives": 3, "sample": 0.1, "epochs": 1,
@@ -255,6 +262,7 @@ def calls() -> dict[str, Call]:
 def write_files(place: Path) -> None:
     """Write what the valid calls read."""
     (place / "text.txt").write_text(TEXT)
+    (place / "ratings.csv").write_text("u,i,w\na,x,1\na,y,2\nb,x,3\n")
     (place / "study.toml").write_text('corpus = ["text.txt"]\n[text]\nmin_count = 1\n')
     (place / "pairs.tsv").write_text("the\tcat\t1\ncat\tdog\t2\n")
     (place / "questions.txt").write_text(": some\na b c d\n")

@@ -83,12 +83,12 @@ class Source:
                 yield raw
             elif self.packing == "gzip":
                 with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield _bounded(cast(IO[bytes], unpacked), raw.tell, self.name)
+                    yield bounded(cast(IO[bytes], unpacked), raw.tell, self.name)
             else:
                 with zipfile.ZipFile(raw) as archive:
                     info = archive.getinfo(self.member or "")
                     with _unlocked(archive, info, self.name) as unpacked:
-                        yield _bounded(unpacked, lambda: info.compress_size, self.name)
+                        yield bounded(unpacked, lambda: info.compress_size, self.name)
 
     def blocks(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the decompressed bytes in order; a plain file is mapped, not copied."""
@@ -300,5 +300,6 @@ class _Bounded(io.RawIOBase):
         return len(data)
 
 
-def _bounded(unpacked: IO[bytes], packed: Callable[[], int], name: str) -> IO[bytes]:
+def bounded(unpacked: IO[bytes], packed: Callable[[], int], name: str) -> IO[bytes]:
+    """Return the stream as one that raises when it unpacks to more than :func:`most_of` what is packed."""
     return cast(IO[bytes], io.BufferedReader(_Bounded(unpacked, packed, name), UNPACKED_BLOCK))
