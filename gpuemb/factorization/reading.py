@@ -68,7 +68,8 @@ def read_interactions(
     Cost: one pass over the file; 16 bytes of memory a row, and the names.
 
     Example:
-        >>> _ = open("ratings.csv", "w").write("who,what,stars\nann,tea,5\nbob,tea,3\nann,jam,4\n")
+        >>> with open("ratings.csv", "w") as file:
+        ...     _ = file.write("who,what,stars\nann,tea,5\nbob,tea,3\nann,jam,4\n")
         >>> data = ge.read_interactions("ratings.csv", "who", "what", "stars")
         >>> data.items, data.matrix.toarray().tolist()
         (('tea', 'jam'), [[5.0, 4.0], [3.0, 0.0]])
