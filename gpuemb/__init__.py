@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
+    from gpuemb.factorization.ambiguity import Ambiguity, ambiguity
     from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
     from gpuemb.factorization.cosines import FactorNeighbors
     from gpuemb.factorization.factors import Factors, factorize
@@ -130,6 +131,7 @@ _ROOMS = {
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
+    "factorization.ambiguity": ("Ambiguity", "ambiguity"),
     "factorization.clusters": ("ClusterScores", "scores_of_clusters"),
     "factorization.cosines": ("FactorNeighbors",),
     "factorization.factors": ("Factors", "factorize"),
@@ -181,6 +183,7 @@ __all__ = [
     "PPMISVD",
     "Alignment",
     "Alignments",
+    "Ambiguity",
     "Analogies",
     "ClusterScores",
     "Comparison",
@@ -250,6 +253,7 @@ __all__ = [
     "WordListSimilarity",
     "WordMeasures",
     "WordPairs",
+    "ambiguity",
     "angular",
     "benjamini_hochberg",
     "bootstrap_repeats",

@@ -244,6 +244,8 @@ def calls() -> dict[str, Call]:
         "Factors.cosine_tiles": (factors.cosine_tiles, {"of": "user", "tile_bytes": 64}),
         "Factors.nearest": (factors.nearest, {"of": "item", "k": 1, "rows": [0]}),
         "FactorNeighbors.named": (factors.nearest("item", 1).named, {"query": 1}),
+        "ambiguity": (ge.ambiguity, {"x": e, "other": f, "k": 2, "steps": 3, "pairs": [("cat", "dog")],
+                      "scores": {"zero": lambda table: 0.0}, "power": 0.5, **silent}),
         "scores_of_clusters": (ge.scores_of_clusters, {"cosines": np.eye(3), "labels": [0, 0, 1]}),
         "benjamini_hochberg": (ge.benjamini_hochberg, {"p_values": [0.1, 0.2], "family": "two", "rate": 0.1}),
         "info": (ge.info, {}),

@@ -113,7 +113,7 @@ class FactorCosines:
 
         Example:
             >>> ge.factorize(np.abs(x), rank=3, penalty=10).nearest("item", 2, rows=[0]).ids.tolist()
-            [[1, 2]]
+            [[1, 6]]
         """
         where = "Factors.nearest"
         first, second = self._sides(of)
