@@ -71,7 +71,7 @@ def test_two_factors_have_the_family_of_their_product(seed: int, short: bool) ->
         users[:, 3] = 0
     families = families_of("test", items, users, 0.5)
     (family,) = families.every
-    left, values, right = np.linalg.svd(users @ items.T, full_matrices=False)
+    _, values, right = np.linalg.svd(users @ items.T, full_matrices=False)
     kept = 5 if short else 6
     assert families.axes.shape[1] == kept
     for t in (-1.0, -0.5, 0.0, 0.3):
