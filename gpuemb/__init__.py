@@ -47,12 +47,13 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
-    from gpuemb.factorization.ambiguity import Ambiguity, ambiguity
     from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
     from gpuemb.factorization.cosines import FactorNeighbors
     from gpuemb.factorization.factors import Factors, factorize
     from gpuemb.factorization.interactions import Interactions
+    from gpuemb.factorization.open_choice.ambiguity import Ambiguity, ambiguity
     from gpuemb.factorization.reading import read_interactions
+    from gpuemb.factorization.remedy.remedies import Remedies, Remedy, remedies, remedy
     from gpuemb.factorization.simulation import SimulatedInteractions, simulate_interactions
     from gpuemb.factorization.spectrum import InteractionSpectrum
     from gpuemb.geometry.cca import cca, pwcca, svcca
@@ -131,10 +132,11 @@ _ROOMS = {
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
-    "factorization.ambiguity": ("Ambiguity", "ambiguity"),
+    "factorization.open_choice.ambiguity": ("Ambiguity", "ambiguity"),
     "factorization.clusters": ("ClusterScores", "scores_of_clusters"),
     "factorization.cosines": ("FactorNeighbors",),
     "factorization.factors": ("Factors", "factorize"),
+    "factorization.remedy.remedies": ("Remedies", "Remedy", "remedies", "remedy"),
     "factorization.spectrum": ("InteractionSpectrum",),
     "factorization.interactions": ("Interactions",),
     "factorization.reading": ("read_interactions",),
@@ -230,6 +232,8 @@ __all__ = [
     "PowerLaw",
     "Provenance",
     "Ratios",
+    "Remedies",
+    "Remedy",
     "Resampling",
     "RunSpectra",
     "ShapeError",
@@ -283,6 +287,8 @@ __all__ = [
     "pwcca",
     "read_corpus",
     "read_interactions",
+    "remedies",
+    "remedy",
     "rsa",
     "save",
     "scores_of_clusters",

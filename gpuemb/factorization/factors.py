@@ -249,12 +249,17 @@ def factorize(X: Any, rank: int, penalty: float, *, objective: int = 1, rescale:
     """
     where = "factorize"
     data = user_items(where, X)
-    _check(where, rank, data.shape[1], penalty, objective)
+    check_problem(where, rank, data.shape[1], penalty, objective)
     spectrum = interaction_spectrum(where, data, rank)
     return _solution(where, spectrum, data, rank, penalty, objective, rescale)
 
 
-def _check(where: str, rank: int, most: int, penalty: float, objective: int) -> None:
+def check_problem(where: str, rank: int, most: int, penalty: float, objective: int) -> None:
+    """Check what a factorization is asked for.
+
+    Raises:
+        ConfigError: a rank that is not from 1 to ``most``, a penalty below 0, or an unknown objective.
+    """
     check_at_least(where, "rank", rank, 1)
     check_at_most(where, "rank", rank, most)
     check_at_least(where, "penalty", penalty, 0)
@@ -271,7 +276,7 @@ def _solution(
     objective: int,
     rescale: Any,
 ) -> Factors:
-    _check(where, rank, spectrum.rank, penalty, objective)
+    check_problem(where, rank, spectrum.rank, penalty, objective)
     values = spectrum.singular_values[:rank]
     shrinkage = shrinkage_of(values, penalty, objective)
     name, scale = scale_of(where, rescale, values, shrinkage)

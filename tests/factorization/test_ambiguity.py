@@ -12,7 +12,7 @@ from tolerances import assert_within
 
 import gpuemb as ge
 from gpuemb.core.arrays import Float64
-from gpuemb.factorization.families import families_of, grid
+from gpuemb.factorization.open_choice.families import families_of, grid
 
 seeds = st.integers(0, 2**31)
 

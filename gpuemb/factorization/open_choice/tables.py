@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
-from gpuemb.factorization.families import Family
+from gpuemb.factorization.open_choice.families import Family
 
 if TYPE_CHECKING:
     import pyarrow

@@ -16,9 +16,16 @@ from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result, shown
 from gpuemb.embeddings.model import Embedding
-from gpuemb.factorization.along_families import Seen, along_table, mean, pair_table, row_table, summary_table
 from gpuemb.factorization.cosines import nearest_rows, positions, scaled
-from gpuemb.factorization.families import Families, Family, families_of, grid
+from gpuemb.factorization.open_choice.families import Families, Family, families_of, grid
+from gpuemb.factorization.open_choice.tables import (
+    Seen,
+    along_table,
+    mean,
+    pair_table,
+    row_table,
+    summary_table,
+)
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, neighbor_overlap
 
 if TYPE_CHECKING:
