@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
     from gpuemb.stability.study import study
     from gpuemb.stability.toml import load_config
+    from gpuemb.training.objective.reconstruction import Reconstruction, ReconstructionFit, reconstruction
+    from gpuemb.training.objective.softmax import SoftmaxObjective, softmax_objective
     from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
     from gpuemb.training.seeds import train
     from gpuemb.training.trained import TrainedModel, TrainedStack
@@ -173,7 +175,9 @@ _ROOMS = {
     "stability.study": ("study",),
     "stability.toml": ("load_config",),
     "training.recipes": ("GloVe", "PPMISVD", "SkipGram"),
+    "training.objective.reconstruction": ("Reconstruction", "ReconstructionFit", "reconstruction"),
     "training.seeds": ("train",),
+    "training.objective.softmax": ("SoftmaxObjective", "softmax_objective"),
     "training.trained": ("TrainedModel", "TrainedStack"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -232,6 +236,8 @@ __all__ = [
     "PowerLaw",
     "Provenance",
     "Ratios",
+    "Reconstruction",
+    "ReconstructionFit",
     "Remedies",
     "Remedy",
     "Resampling",
@@ -242,6 +248,7 @@ __all__ = [
     "SimilarityCorrelation",
     "SimulatedInteractions",
     "SkipGram",
+    "SoftmaxObjective",
     "Spectrum",
     "SpellingWarning",
     "StorageError",
@@ -287,6 +294,7 @@ __all__ = [
     "pwcca",
     "read_corpus",
     "read_interactions",
+    "reconstruction",
     "remedies",
     "remedy",
     "rsa",
@@ -297,6 +305,7 @@ __all__ = [
     "set_threads",
     "similarity_correlation",
     "simulate_interactions",
+    "softmax_objective",
     "spectrum",
     "spectrum_distance",
     "stack",

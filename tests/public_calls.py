@@ -112,6 +112,8 @@ def calls() -> dict[str, Call]:
     lists = ge.nearest_neighbors(e, 2), ge.nearest_neighbors(f, 2)
     index, silent = ge.CosineIndex(e), {"progress": SILENT}
     glove, factors = ge.GloVe(dim=2, epochs=1), ge.factorize(table(), 2, 1.0)
+    glove = ge.GloVe(dim=2, epochs=1)
+    model = ge.train(counts, glove, seeds=1).models[0]
     found: dict[str, Call] = {
         "Embedding": (ge.Embedding, {"vectors": table(), "index_to_key": WORDS, "counts": np.arange(6),
                       "name": "e", "ranks": np.arange(1, 7), "duplicates": 0, "skipped": 0, "unused": 0,
@@ -221,6 +223,10 @@ def calls() -> dict[str, Call]:
         "TrainedStack": (ge.TrainedStack, {"vectors": (table(), table(1)), "index_to_key": WORDS,
                          "counts": np.arange(6), "runs": ("a", "b"), "ranks": (None, None),
                          "dropped": ((), ()), "folded": (0, 0), "models": ()}),
+        "reconstruction": (ge.reconstruction, {"model": model, "counts": counts, "shift": 2.0,
+                           "smoothing": 0.75}),
+        "softmax_objective": (ge.softmax_objective, {"model": model, "counts": counts, "pairs": 5,
+                              "seed": 1}),
         "TextConfig": (ge.TextConfig, {"min_count": 1, "max_words": 0, "encoding_errors": "strict",
                        "tokenizer": "default", "documents": "line", "field": ""}),
         "CountsConfig": (ge.CountsConfig, {"window": 2, "weighting": "flat"}),

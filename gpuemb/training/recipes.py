@@ -96,8 +96,9 @@ class PPMISVD:
     """Positive pointwise mutual information, factored: ``W = U_d Σ_d^power``.
 
     The factors are exact to 3e-4 of the largest singular value: the ten nearest words of a table agree with
-    those of the exact decomposition to about 0.999. There is no randomness: with the same counts every seed
-    gives the same bits. Only other documents make its runs differ: ``vary="bootstrap"``, ``vary="halves"``.
+    those of the exact decomposition to about 0.999; ``runs.models[0].residual`` is what was reached. There is
+    no randomness: with the same counts every seed gives the same bits. Only other documents make its runs
+    differ: ``vary="bootstrap"``, ``vary="halves"``.
 
     Attributes:
         dim: dimensions of a vector.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from gpuemb.core.arrays import Float32
 from gpuemb.core.errors import NonFiniteError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.counts.block_lanczos import BLOCK, LEAST_BLOCKS, MOST
@@ -31,9 +32,9 @@ def train_ppmi_svd(
     matrix = ppmi(counts, shift=recipe.shift, smoothing=recipe.smoothing)
     factors = truncated_svd(matrix, recipe.dim)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # found below
-        rows: Float32 = (factors.left * factors.singular**recipe.power).astype(np.float32)
-        inverse = np.where(factors.singular > 0, factors.singular**-recipe.power, 0)
-        contexts: Float32 = (matrix.T @ (factors.left * inverse)).astype(np.float32)  # as Aᵀ u = σ v
+        rows = (factors.left * factors.singular**recipe.power).astype(np.float32)
+        opposite = np.where(factors.singular > 0, factors.singular ** (1 - recipe.power), 0)
+        contexts = (factors.right * opposite).astype(np.float32)
     if not (np.isfinite(rows).all() and np.isfinite(contexts).all()):
         raise NonFiniteError(
             f"ppmi-svd: power = {recipe.power} of singular values to {factors.singular.max():.3g}",
@@ -43,7 +44,8 @@ def train_ppmi_svd(
     rows[np.diff(matrix.indptr) == 0] = 0  # a word without any pair has no vector
     if options.task is not None:
         options.task.advance()
-    return model_of(recipe, options.name, counts.vocabulary, Tables(rows, rows, contexts))
+    model = model_of(recipe, options.name, counts.vocabulary, Tables(rows, rows, contexts))
+    return replace(model, residual=factors.residual)
 
 
 def plan_ppmi_svd(words: int, nonzeros: int, recipe: PPMISVD) -> MemoryPlan:
@@ -55,6 +57,6 @@ def plan_ppmi_svd(words: int, nonzeros: int, recipe: PPMISVD) -> MemoryPlan:
             "PPMI while it is built": buffer((4, nonzeros), np.float64),
             "matrix and its transpose, float32": buffer((4, nonzeros), np.float32),
             "Lanczos basis": buffer((words, min(words, columns)), np.float32),
-            "singular vectors": buffer((4, words, recipe.dim), np.float64),
+            "singular vectors": buffer((6, words, recipe.dim), np.float64),
         },
     )

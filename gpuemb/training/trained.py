@@ -52,6 +52,7 @@ class TrainedModel:
             nonzeros of ``f(X)·error²``, or the mean of a pair and its negatives; empty for PPMI-SVD.
         held_out: ``(E,)`` the same after every epoch for what was not trained on; None where all was.
         snapshots: vectors after chosen epochs, counted from 1.
+        residual: of PPMI-SVD alone, ``max ‖Aᵀu − σv‖ / σ_1`` over its triplets: how exact they are.
 
     Example:
         >>> counts = ge.count_cooccurrences(ge.read_corpus("pets.txt"))
@@ -75,6 +76,7 @@ class TrainedModel:
     losses: Float64
     held_out: Float64 | None = None
     snapshots: Mapping[int, Float32] = field(default_factory=dict)
+    residual: float | None = None
 
     @property
     def epochs(self) -> int:

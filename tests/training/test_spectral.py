@@ -39,6 +39,22 @@ def test_every_seed_has_the_same_bits() -> None:
     np.testing.assert_array_equal(runs.vectors[0], runs.vectors[2])
 
 
+def test_the_neighbors_of_all_seeds_are_the_same() -> None:
+    runs = train(TOKENS, PPMISVD(dim=6), seeds=[0, 1], window=5)
+    assert float(neighbor_overlap(*(nearest_neighbors(run, 10) for run in runs))) == 1.0
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 2.0])
+def test_words_and_contexts_multiply_to_the_best_approximation_and_say_how_exact_it_is(power: float) -> None:
+    model = train(COUNTS, PPMISVD(dim=6, power=power), seeds=[0]).models[0]
+    left, singular, right = np.linalg.svd(ppmi(COUNTS, smoothing=0.75).toarray())
+    found = model.words.astype(np.float64) @ model.contexts.T
+    scale = float(singular[0]) * max(1.0, float(singular[0] / singular[5]) ** abs(power - 1))
+    np.testing.assert_allclose(found, left[:, :6] * singular[:6] @ right[:6], rtol=0, atol=64 * EPS32 * scale)
+    assert model.residual is not None
+    assert model.residual <= 64 * EPS
+
+
 def test_bootstrap_samples_differ_and_are_named_by_their_seed() -> None:
     runs = train(TOKENS, PPMISVD(dim=6), seeds=[0, 1], vary="bootstrap", window=5)
     again = train(TOKENS, PPMISVD(dim=6), seeds=[1], vary="bootstrap", window=5)

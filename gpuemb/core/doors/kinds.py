@@ -33,6 +33,7 @@ MAKERS = {  # the source of each class of gpuemb
     "StudyResult": "study(config) returns one.",
     "TextConfig": "TextConfig(min_count=10), for example.",
     "Tokens": "read_corpus(source) reads a text.",
+    "TrainedModel": "train(source, GloVe(dim=100)).models[0] is one.",
     "Vocabulary": "read_corpus(source).vocabulary is one.",
 }
 

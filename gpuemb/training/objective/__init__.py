@@ -1,0 +1,1 @@
+"""What the objective of a trained model says of its vectors."""
