@@ -101,22 +101,10 @@ if sys.platform == "win32":
     )
 
 _ERRORS = (
-    "GpuembError",
-    "CompileError",
-    "ConfigError",
-    "CorpusWarning",
-    "DeviceError",
-    "DroppedWarning",
-    "DTypeError",
-    "FileFormatError",
-    "MemoryBudgetError",
-    "NonFiniteError",
-    "ShapeError",
-    "ShortDocumentsWarning",
-    "SpellingWarning",
-    "StorageError",
-    "VocabularyError",
-)
+    "GpuembError", "CompileError", "ConfigError", "CorpusWarning", "DeviceError", "DroppedWarning",
+    "DTypeError", "FileFormatError", "MemoryBudgetError", "NonFiniteError", "ShapeError",
+    "ShortDocumentsWarning", "SpellingWarning", "StorageError", "VocabularyError",
+)  # fmt: skip
 _ROOMS = {
     "core.device": ("Device",),
     "core.errors": _ERRORS,

@@ -112,7 +112,6 @@ def calls() -> dict[str, Call]:
     lists = ge.nearest_neighbors(e, 2), ge.nearest_neighbors(f, 2)
     index, silent = ge.CosineIndex(e), {"progress": SILENT}
     glove, factors = ge.GloVe(dim=2, epochs=1), ge.factorize(table(), 2, 1.0)
-    glove = ge.GloVe(dim=2, epochs=1)
     model = ge.train(counts, glove, seeds=1).models[0]
     found: dict[str, Call] = {
         "Embedding": (ge.Embedding, {"vectors": table(), "index_to_key": WORDS, "counts": np.arange(6),
