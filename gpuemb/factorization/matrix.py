@@ -15,7 +15,7 @@ from gpuemb.core.checks import check_finite, dtype_name
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
-from gpuemb.core.results import shown
+from gpuemb.core.results import equal, shown
 from gpuemb.embeddings.inputs import is_frame
 
 if TYPE_CHECKING:
@@ -44,10 +44,18 @@ class UserItems:
     items: Sequence[str] | None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UserItems) and self.matrix is other.matrix
+        if not isinstance(other, UserItems) or self.sparse != other.sparse:
+            return False
+        return self.shape == other.shape and equal(self._parts, other._parts)
 
     def __hash__(self) -> int:
-        return id(self.matrix)
+        return hash(self.shape)
+
+    @property
+    def _parts(self) -> tuple[Array, ...]:
+        if not self.sparse:
+            return (self.matrix,)
+        return self.matrix.indptr, self.matrix.indices, self.matrix.data
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -68,8 +76,7 @@ class UserItems:
     @property
     def bytes(self) -> int:
         """What it takes in memory."""
-        parts = (self.matrix.data, self.matrix.indices) if self.sparse else (self.matrix,)
-        return sum(part.nbytes for part in parts)
+        return sum(part.nbytes for part in self._parts)
 
     def chosen(self) -> tuple[Array, Array]:
         """``(n,)`` and ``(p,)``: whether each user and each item has an entry that is not zero."""
