@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gpuemb.core.checks import check_finite, dtype_name
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
-from gpuemb.core.results import equal, shown
+from gpuemb.core.results import result, shown
 from gpuemb.embeddings.inputs import is_frame
 
 if TYPE_CHECKING:
@@ -27,46 +28,45 @@ FINEST = 8  # ratings in steps of 1/8 or more are integers after a power of two
 LARGEST = 1e70  # of an entry: sums of fourth powers stay inside float64
 
 
-@dataclass(frozen=True, eq=False)
+@result
 class UserItems:
     """A checked matrix of users × items.
 
     Attributes:
-        matrix: ``(n, p)`` CSR, or a native dense array.
+        values: ``(n, p)`` native dense array, or ``(nonzeros,)`` of CSR.
+        columns: ``(nonzeros,)`` item of each; None of a dense array.
+        starts: ``(n + 1,)`` where the entries of each user begin; None of a dense array.
+        shape: users and items.
         source: the array as it came, whose library results are given in.
         users: names of the rows, or None.
         items: names of the columns, or None.
     """
 
-    matrix: Any
+    values: Array
+    columns: Array
+    starts: Array
+    shape: tuple[int, int]
     source: Array
     users: Sequence[str] | None
     items: Sequence[str] | None
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, UserItems) or self.sparse != other.sparse:
-            return False
-        return self.shape == other.shape and equal(self._parts, other._parts)
-
-    def __hash__(self) -> int:
-        return hash(self.shape)
-
-    @property
-    def _parts(self) -> tuple[Array, ...]:
-        if not self.sparse:
-            return (self.matrix,)
-        return self.matrix.indptr, self.matrix.indices, self.matrix.data
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Users and items."""
-        users, items = self.matrix.shape
-        return int(users), int(items)
-
     @property
     def sparse(self) -> bool:
         """Whether it is held in CSR form."""
-        return hasattr(self.matrix, "indptr")
+        return self.starts is not None
+
+    @cached_property
+    def matrix(self) -> Any:
+        """``(n, p)`` CSR, or the dense array; nothing is copied."""
+        if not self.sparse:
+            return self.values
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix((self.values, self.columns, self.starts), shape=self.shape, copy=False)
+
+    def with_values(self, values: Array) -> UserItems:
+        """Return the same cells with other numbers."""
+        return replace(self, values=values)
 
     @property
     def device(self) -> Device:
@@ -76,7 +76,7 @@ class UserItems:
     @property
     def bytes(self) -> int:
         """What it takes in memory."""
-        return sum(part.nbytes for part in self._parts)
+        return int(self.values.nbytes + (self.columns.nbytes if self.columns is not None else 0))
 
     def chosen(self) -> tuple[Array, Array]:
         """``(n,)`` and ``(p,)``: whether each user and each item has an entry that is not zero."""
@@ -121,7 +121,7 @@ class UserItems:
             if DENSE_RATE * float(lengths @ lengths) < math.prod(self.shape) * float(self.shape[1]):
                 wide = self.matrix.astype(np.float64)
                 return (wide.T @ wide).toarray()
-        total = library_of(self.matrix if not self.sparse else self.matrix.data).zeros((self.shape[1],) * 2)
+        total = library_of(self.values).zeros((self.shape[1],) * 2)
         cuts = tiles(self.shape[0], self.gram_rows)
         if self.device == CPU:
             for product in threads.stream(self._block_gram, cuts):
@@ -202,8 +202,10 @@ def user_items(where: str, x: Any) -> UserItems:
             remedy="Convert it first, for example with X.astype('float32').",
         )
     _check_values(where, matrix, values)
-    source = values if hasattr(matrix, "indptr") else as_array(x, where)
-    return UserItems(matrix, source, users, items)
+    shape = (int(matrix.shape[0]), int(matrix.shape[1]))
+    if hasattr(matrix, "indptr"):
+        return UserItems(values, matrix.indices, matrix.indptr, shape, values, users, items)
+    return UserItems(values, None, None, shape, as_array(x, where), users, items)
 
 
 def _is_sparse(x: Any) -> bool:

@@ -315,3 +315,11 @@ def test_arrays_of_other_libraries_go_in_and_come_out() -> None:
     assert type(factors.items) is type(strict.asarray(x))
     assert_same_bits(np.from_dlpack(factors.items), expected.items)
     assert_same_bits(np.from_dlpack(factors.item_cosine()), expected.item_cosine())
+
+
+def test_equal_factorizations_are_equal() -> None:
+    x = chosen(3)
+    for form in (x, csr_matrix(x)):
+        assert ge.factorize(form, 3, 1.0) == ge.factorize(form.copy(), 3, 1.0)
+        assert ge.factorize(form, 3, 1.0) != ge.factorize(2 * form, 3, 1.0)
+        assert hash(ge.factorize(form, 3, 1.0)) == hash(ge.factorize(form.copy(), 3, 1.0))

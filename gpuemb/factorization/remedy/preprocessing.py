@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -73,7 +72,7 @@ def negative_sampling(data: UserItems) -> Array:
     Raises:
         ConfigError: an entry is below 0.
     """
-    values = data.matrix.data if data.sparse else data.matrix
+    values = data.values
     if bool((values < 0).any()):
         raise ConfigError(
             "remedy: negative-sampling of entries below 0",
@@ -88,13 +87,11 @@ def negative_sampling(data: UserItems) -> Array:
         expected = xp.outer(rows, smooth) / total
         present = (data.matrix > 0) & (expected > 0)
         ratio = xp.where(present, data.matrix / xp.where(expected > 0, expected, 1.0), 1.0)
-        return replace(data, matrix=xp.maximum(xp.log(ratio), 0.0)).gram()
-    matrix = data.matrix.astype(np.float64)
-    expected = np.repeat(rows, np.diff(matrix.indptr)) * smooth[matrix.indices] / total
-    present = matrix.data > 0
-    matrix.data = np.where(present, matrix.data / np.where(present, expected, 1.0), 1.0)
-    matrix.data = np.maximum(np.log(matrix.data), 0.0)
-    return replace(data, matrix=matrix).gram()
+        return data.with_values(xp.maximum(xp.log(ratio), 0.0)).gram()
+    expected = np.repeat(rows, np.diff(data.starts)) * smooth[data.columns] / total
+    present = data.values > 0
+    ratio = np.where(present, data.values / np.where(present, expected, 1.0), 1.0)
+    return data.with_values(np.maximum(np.log(ratio), 0.0)).gram()
 
 
 PREPARED: Mapping[str, Preparation] = MappingProxyType(
@@ -123,7 +120,5 @@ def _sums(data: UserItems, axis: int, power: int = 1) -> Array:
 
 def _rows_times(data: UserItems, weights: Any) -> UserItems:
     if not data.sparse:
-        return replace(data, matrix=data.matrix * weights[:, None])
-    matrix = data.matrix.astype(np.float64)
-    matrix.data *= np.repeat(weights, np.diff(matrix.indptr))
-    return replace(data, matrix=matrix)
+        return data.with_values(data.values * weights[:, None])
+    return data.with_values(data.values * np.repeat(weights, np.diff(data.starts)))

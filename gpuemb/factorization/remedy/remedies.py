@@ -237,7 +237,7 @@ class _Spectrum:
         }
         require(MemoryPlan(f"{where} of {users} users, {items} items", plan), data.device)
         self.data, self.name = data, name
-        xp = library_of(data.matrix.data if data.sparse else data.matrix)
+        xp = library_of(data.values)
         gram = PREPARED[name](data)
         lengths = xp.diagonal(gram).copy()
         self.growth = float(lengths.sum()) / float(self._squares())
@@ -249,8 +249,7 @@ class _Spectrum:
         self.vectors = vectors
 
     def _squares(self) -> Any:
-        values = self.data.matrix.data if self.data.sparse else self.data.matrix
-        return (values.astype(np.float64) ** 2).sum()
+        return (self.data.values.astype(np.float64) ** 2).sum()
 
     def solution(self, where: str, penalty: float, objective: int, rescale: Any) -> Remedy:
         """Return the items of one penalty, objective and D."""
