@@ -119,11 +119,11 @@ def skipgram_pairs(
     return Pairs(inputs[order], outputs[order], bounds_of(sizes.astype(np.int64), block_count))
 
 
-def bounds_of(sizes: Int64, block_count: int) -> Int64:
-    """Return ``bounds[r, b]`` of buckets that lie by input block, then by output block."""
-    ends = np.cumsum(sizes)
-    by_blocks = np.stack([ends - sizes, ends], axis=1).reshape(block_count, block_count, 2)
-    rounds, inputs = np.indices((block_count, block_count))
+def bounds_of(sizes: Int64, block_count: int, xp: Any = np) -> Int64:
+    """Return ``bounds[r, b]`` of buckets that lie by input block, then by output block, in the library of xp."""
+    ends = xp.cumsum(sizes)
+    by_blocks = xp.stack([ends - sizes, ends], axis=1).reshape(block_count, block_count, 2)
+    rounds, inputs = xp.indices((block_count, block_count))
     bounds: Int64 = by_blocks[inputs, (inputs + rounds) % block_count]
     return bounds
 

@@ -21,6 +21,10 @@ constexpr int warpSize = on_host::WARP;
 
 using std::max, std::min;
 
+struct __align__(16) float4 {
+    float x, y, z, w;
+};
+
 // Barriers.
 inline void __syncthreads(ON_HOST_HERE) { on_host::barrier(on_host::SYNCTHREADS, false, here); }
 inline int __syncthreads_or(int vote, ON_HOST_HERE) {
@@ -178,6 +182,7 @@ inline double __longlong_as_double(long long x) { return on_host::from_bits<doub
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
+inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline double __dadd_rn(double a, double b) { return a + b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }

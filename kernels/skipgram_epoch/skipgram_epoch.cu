@@ -1,0 +1,322 @@
+// skipgram_epoch.cu: one round of skip-gram with negative sampling: the batches of every bucket, one after another.
+//
+//   inputs, outputs  (N)            int32    pairs, bucket by bucket
+//   bounds_rb        (B, B, 2)      int64    pairs of bucket b of round r
+//   words_v, aliases_v  (V)         int32    noise of each output block, as alias tables:
+//   starts_b         (B + 1)        int64    where a block begins in them
+//   limits_v         (V)            uint64   a place is taken if the lower half of a number is below, else its alias
+//   weights_b        (B)            float32  of a step against a negative
+//   vectors_svw      (2, V, width)  float32  input and output vectors, in place. width: 16, 32, 48, …
+//   losses_rb        (B, B)         float64  out: loss of each bucket
+//
+// Plan      A thread block takes a bucket; a thread keeps its columns, two of them where width <= 320, of a batch's 8
+//           inputs, 8 outputs and 11 negatives in registers. Products: warps add those of two inputs at once, so that
+//           24 sums end in 24 lanes; shared memory adds the warps' and holds the steps. Moves: each thread adds all
+//           moves of a word in its own columns, in the order of the pairs, and writes the word once. Only its own
+//           thread ever touches a coordinate: batches are ordered by the barriers that order their words.
+// Bound by  moving rows, about 65·width bytes a batch each way, where the device is full: all buckets of a round are
+//           more than L2 holds. Else by latency: four barriers a batch. Not measured yet (kernels/README.md).
+// Limits    Negatives: warps · 8 · 12 products of 4 bytes for each 11 of them fit shared memory (cuda.py refuses
+//           more). More than 11 negatives, or 320 columns, are read again for the moves.
+// Contract  kernels/skipgram_epoch/__init__.py. The same bits whatever the grid: every sum has one order, and buckets
+//           of a round share no word.
+// Rejected  Rows in shared memory: 27 of 300 numbers leave room for seven blocks at most, and every product would read
+//           both factors there. Atomic additions of the moves: no two runs alike.
+#include "common.cuh"
+#include "counter_numbers.cuh"
+
+constexpr int BATCH = 8;                 // pairs that share negatives: of the contract
+constexpr int TILE = 11;                 // negatives at once: those of the default recipe
+constexpr int SIDE = TILE + 1;           // products of an input: with negatives, then with its own output
+constexpr int PRODUCTS = BATCH * SIDE;   // of a tile
+constexpr int PART = 2;                  // inputs whose products are added at once
+constexpr int HELD = 2;                  // columns of a thread
+constexpr int OUTPUTS = BATCH, NEGATIVES = 2 * BATCH;  // first slots of a batch: inputs, outputs, negatives
+
+// Alias tables of a bucket's output block.
+struct BlockNoise {
+    const int32_t *words, *aliases;
+    const uint64_t* limits;
+    uint64_t size;
+
+    __device__ __forceinline__ int32_t word_of(uint64_t number) const {
+        uint64_t place = upper_half(number) * size >> 32;
+        return lower_half(number) < __ldg(limits + place) ? __ldg(words + place) : __ldg(aliases + place);
+    }
+};
+
+// Sizes of a launch, and arrays of a block in shared memory.
+struct Batch {
+    int32_t* words_n;    // (16 + 11·tiles): the word of each slot; -1: none
+    uint32_t* merged_n;  // for the first slot of a word in its group: slots of that word; 0 for the others
+    float* products_wr;  // (warps, 96·tiles); then, in the first row, the steps along the other vector
+    int negatives, tiles;
+
+    __device__ __forceinline__ int slots() const { return NEGATIVES + tiles * TILE; }
+    __device__ __forceinline__ int products() const { return tiles * PRODUCTS; }
+    __device__ __forceinline__ int32_t* tile_words(int tile) const { return words_n + NEGATIVES + tile * TILE; }
+    __device__ __forceinline__ uint32_t* tile_merged(int tile) const { return merged_n + NEGATIVES + tile * TILE; }
+    __device__ __forceinline__ float step(int tile, int pair, int k) const {
+        return products_wr[tile * PRODUCTS + pair * SIDE + k];
+    }
+};
+
+// Words of a batch: a thread a slot.
+__device__ void choose(const Batch& batch, const int32_t* inputs, const int32_t* outputs, int present,
+                       const BlockNoise& noise, uint64_t key, uint64_t counter) {
+    for (int slot = threadIdx.x; slot < batch.slots(); slot += blockDim.x) {
+        int pair = slot % BATCH, k = slot - NEGATIVES;
+        int32_t word = -1;
+        if (slot < NEGATIVES) {
+            if (pair < present) word = __ldg((slot < OUTPUTS ? inputs : outputs) + pair);
+        } else if (k < batch.negatives) {
+            word = noise.word_of(number_of(key, counter + k));
+        }
+        batch.words_n[slot] = word;
+    }
+}
+
+// Finds equal words of a group; says whether a negative is some pair's output.
+__device__ bool merge(const Batch& batch) {
+    bool clashes = false;
+    for (int slot = threadIdx.x; slot < batch.slots(); slot += blockDim.x) {
+        int32_t word = batch.words_n[slot];
+        bool negative = slot >= NEGATIVES;
+        int size = negative ? TILE : BATCH, own = (negative ? slot - NEGATIVES : slot) % size;
+        const int32_t* group = batch.words_n + (slot - own);
+        uint32_t same = 0;
+        for (int other = 0; other < size; ++other)
+            if (group[other] == word) same |= 1u << other;
+        bool first = (same & ((1u << own) - 1)) == 0;
+        batch.merged_n[slot] = word >= 0 && first ? same : 0;
+        if (!negative || word < 0) continue;
+        for (int pair = 0; pair < BATCH; ++pair) clashes |= batch.words_n[OUTPUTS + pair] == word;
+    }
+    return clashes;
+}
+
+// A table of vectors, and the columns that a thread has in a pass.
+struct Columns {
+    float* table;
+    int width, first;  // this one, and those `blockDim.x` further on
+
+    __device__ __forceinline__ size_t place(int32_t word, int h) const {
+        return static_cast<size_t>(word) * width + first + h * blockDim.x;
+    }
+    __device__ __forceinline__ bool has(int h) const { return first + h * static_cast<int>(blockDim.x) < width; }
+
+    // Columns of absent words, and those behind the last, are zero.
+    template <int N> __device__ __forceinline__ void load(float (&held)[N][HELD], const int32_t* words) const {
+#pragma unroll
+        for (int i = 0; i < N; ++i)
+#pragma unroll
+            for (int h = 0; h < HELD; ++h)
+                held[i][h] = words[i] >= 0 && has(h) ? table[place(words[i], h)] : 0;
+    }
+    // Writes each word once, with the moves of all its slots.
+    template <int N>
+    __device__ __forceinline__ void store(const float (&held)[N][HELD], const float (&moves)[N][HELD],
+                                          const int32_t* words, const uint32_t* merged) const {
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            uint32_t same = merged[i];
+            if (same == 0) continue;
+#pragma unroll
+            for (int h = 0; h < HELD; ++h) {
+                float move = moves[i][h];
+#pragma unroll
+                for (int j = i + 1; j < N; ++j)
+                    if (same >> j & 1) move = __fadd_rn(move, moves[j][h]);
+                if (has(h)) table[place(words[i], h)] = __fadd_rn(held[i][h], move);
+            }
+        }
+    }
+};
+
+// Adds each of COUNT numbers over a warp, whose lanes all call; a lane gets one of the sums, and its place in
+// `place`, or COUNT where it gets none.
+template <int COUNT> __device__ __forceinline__ float scattered_sum(float (&sums)[COUNT], int& place) {
+    int kept = COUNT, own = COUNT;
+    place = 0;
+#pragma unroll
+    for (int apart = WARP / 2; apart > 0; apart /= 2) {
+        int half = (kept + 1) / 2;
+        bool upper = threadIdx.x & apart;
+#pragma unroll
+        for (int i = 0; i < (COUNT + 1) / 2; ++i) {
+            if (i < half) {
+                float high = half + i < kept ? sums[half + i] : 0;
+                float given = upper ? sums[i] : high, mine = upper ? high : sums[i];
+                sums[i] = __fadd_rn(mine, __shfl_xor_sync(EVERY_LANE, given, apart));
+            }
+        }
+        place += upper ? half : 0;
+        own = upper ? own - half : min(own, half);
+        kept = half;
+    }
+    if (own < 1) place = COUNT;
+    return sums[0];
+}
+
+// Products of a tile in the columns of this warp, added to its row in shared memory, or set there.
+__device__ __forceinline__ void multiply(const float (&v)[BATCH][HELD], const float (&c)[BATCH][HELD],
+                                         const float (&n)[TILE][HELD], float* products_r, bool first) {
+#pragma unroll
+    for (int start = 0; start < BATCH; start += PART) {
+        float sums[PART * SIDE] = {};
+#pragma unroll
+        for (int i = 0; i < PART; ++i) {
+#pragma unroll
+            for (int h = 0; h < HELD; ++h) {
+#pragma unroll
+                for (int k = 0; k < TILE; ++k)
+                    sums[i * SIDE + k] = __fmaf_rn(v[start + i][h], n[k][h], sums[i * SIDE + k]);
+                sums[i * SIDE + TILE] = __fmaf_rn(v[start + i][h], c[start + i][h], sums[i * SIDE + TILE]);
+            }
+        }
+        int place;
+        float sum = scattered_sum(sums, place);
+        if (place == PART * SIDE) continue;
+        float* product = products_r + start * SIDE + place;
+        *product = first ? sum : __fadd_rn(*product, sum);
+    }
+}
+
+// log(1 + e^x), and σ(x), from e^−|x|.
+__device__ __forceinline__ float softplus(float x, float power) { return max(x, 0.0f) + log1pf(power); }
+__device__ __forceinline__ float sigmoid(float x, float power) { return (x < 0 ? power : 1.0f) / (1.0f + power); }
+
+// Adds the warps' products and replaces them by steps; returns this thread's part of the loss.
+__device__ double to_steps(const Batch& batch, int present, float rate, float weight) {
+    double loss = 0;
+    for (int r = threadIdx.x; r < batch.products(); r += blockDim.x) {
+        int tile = r / PRODUCTS, pair = r % PRODUCTS / SIDE, k = r % SIDE;
+        bool own = k == TILE;
+        float x = 0;
+        for (int warp = 0; warp < static_cast<int>(blockDim.x) / WARP; ++warp)
+            x = __fadd_rn(x, batch.products_wr[warp * batch.products() + r]);
+        int32_t other = own ? -1 : batch.tile_words(tile)[k];
+        bool counts = own ? tile == 0 : other >= 0 && other != batch.words_n[OUTPUTS + pair];
+        float step = 0;
+        if (pair < present && counts) {
+            float scale = own ? 1.0f : weight, along = own ? -x : x, power = expf(-fabsf(x));
+            loss += widened(scale) * widened(softplus(along, power));
+            step = (own ? rate : -rate * weight) * sigmoid(along, power);
+        }
+        batch.products_wr[r] = step;
+    }
+    return loss;
+}
+
+// Vectors of a batch in a thread's columns.
+struct Vectors {
+    float v[BATCH][HELD], c[BATCH][HELD], n[TILE][HELD];
+};
+
+// Moves every word of the batch in the columns of a pass. `held`: the vectors are loaded already.
+__device__ __forceinline__ void move(const Batch& batch, Vectors& x, const Columns& of_inputs,
+                                     const Columns& of_outputs, bool held, bool clashes) {
+    const int32_t* words = batch.words_n;
+    float moves[BATCH][HELD];
+    if (!held) {
+        of_inputs.load(x.v, words);
+        of_outputs.load(x.c, words + OUTPUTS);
+    }
+#pragma unroll
+    for (int i = 0; i < BATCH; ++i)
+#pragma unroll
+        for (int h = 0; h < HELD; ++h) moves[i][h] = __fmul_rn(batch.step(0, i, TILE), x.c[i][h]);
+    for (int tile = 0; tile < batch.tiles; ++tile) {
+        if (!held) of_outputs.load(x.n, batch.tile_words(tile));
+#pragma unroll
+        for (int i = 0; i < BATCH; ++i)
+#pragma unroll
+            for (int k = 0; k < TILE; ++k)
+#pragma unroll
+                for (int h = 0; h < HELD; ++h)
+                    moves[i][h] = __fmaf_rn(batch.step(tile, i, k), x.n[k][h], moves[i][h]);
+    }
+    of_inputs.store(x.v, moves, words, batch.merged_n);
+
+#pragma unroll
+    for (int i = 0; i < BATCH; ++i)
+#pragma unroll
+        for (int h = 0; h < HELD; ++h) moves[i][h] = __fmul_rn(batch.step(0, i, TILE), x.v[i][h]);
+    of_outputs.store(x.c, moves, words + OUTPUTS, batch.merged_n + OUTPUTS);
+
+    for (int tile = 0; tile < batch.tiles; ++tile) {
+        if (!held || clashes) of_outputs.load(x.n, batch.tile_words(tile));  // with the moves until here
+        float against[TILE][HELD] = {};
+#pragma unroll
+        for (int i = 0; i < BATCH; ++i)
+#pragma unroll
+            for (int k = 0; k < TILE; ++k)
+#pragma unroll
+                for (int h = 0; h < HELD; ++h)
+                    against[k][h] = __fmaf_rn(batch.step(tile, i, k), x.v[i][h], against[k][h]);
+        of_outputs.store(x.n, against, batch.tile_words(tile), batch.tile_merged(tile));
+    }
+}
+
+// The block's sum, in one order; thread 0 gets it.
+__device__ double block_sum(double sum) {
+    __shared__ double sums_w[WARP];
+#pragma unroll
+    for (int apart = WARP / 2; apart > 0; apart /= 2) sum = __dadd_rn(sum, __shfl_xor_sync(EVERY_LANE, sum, apart));
+    if (threadIdx.x % WARP == 0) sums_w[threadIdx.x / WARP] = sum;
+    __syncthreads();
+    double total = 0;
+    for (int warp = 0; warp < static_cast<int>(blockDim.x) / WARP; ++warp) total = __dadd_rn(total, sums_w[warp]);
+    return total;
+}
+
+// Shared memory: products (warps, 96·tiles), words, merged slots.
+__global__ void __launch_bounds__(160, 2)
+    visit_round(const int32_t* inputs, const int32_t* outputs, const int64_t* bounds_rb, const int32_t* words_v,
+                const int64_t* starts_b, const uint64_t* limits_v, const int32_t* aliases_v, const float* weights_b,
+                float* vectors_svw, double* losses_rb, uint64_t words, uint64_t key, int width, int round,
+                int negatives, float rate) {
+    int blocks = gridDim.x, block = blockIdx.x, output_block = (block + round) % blocks;
+    int tiles = max(1, (negatives + TILE - 1) / TILE), warps = blockDim.x / WARP, warp = threadIdx.x / WARP;
+    float* products_wr = dynamic_shared<float>();
+    int32_t* words_n = reinterpret_cast<int32_t*>(products_wr + warps * tiles * PRODUCTS);
+    Batch batch = {words_n, reinterpret_cast<uint32_t*>(words_n + NEGATIVES + tiles * TILE), products_wr, negatives,
+                   tiles};
+    int64_t start_b = starts_b[output_block];
+    BlockNoise noise = {words_v + start_b, aliases_v + start_b, limits_v + start_b,
+                        static_cast<uint64_t>(starts_b[output_block + 1] - start_b)};
+    size_t bucket = static_cast<size_t>(round) * blocks + block;
+    uint64_t own_key = number_of(key, bucket), counter = 0;
+    int pass = HELD * blockDim.x;
+    bool held = width <= pass && tiles == 1;
+    double loss = 0;
+
+    for (int64_t first = bounds_rb[2 * bucket], last = bounds_rb[2 * bucket + 1]; first < last; first += BATCH) {
+        int present = min(last - first, static_cast<int64_t>(BATCH));
+        choose(batch, inputs + first, outputs + first, present, noise, own_key, counter);
+        counter += negatives;
+        __syncthreads();
+        bool clashes = merge(batch);
+        Vectors x;
+        for (int start = threadIdx.x; start - static_cast<int>(threadIdx.x) < width; start += pass) {
+            Columns of_inputs = {vectors_svw, width, start}, of_outputs = {vectors_svw + words * width, width, start};
+            of_inputs.load(x.v, batch.words_n);
+            of_outputs.load(x.c, batch.words_n + OUTPUTS);
+            for (int tile = 0; tile < tiles; ++tile) {
+                of_outputs.load(x.n, batch.tile_words(tile));
+                float* products_r = products_wr + (warp * tiles + tile) * PRODUCTS;
+                multiply(x.v, x.c, x.n, products_r, start == static_cast<int>(threadIdx.x));
+            }
+        }
+        clashes = __syncthreads_or(clashes);
+        loss += to_steps(batch, present, rate, weights_b[output_block]);
+        __syncthreads();
+        for (int start = threadIdx.x; start < width; start += pass) {
+            Columns of_inputs = {vectors_svw, width, start}, of_outputs = {vectors_svw + words * width, width, start};
+            move(batch, x, of_inputs, of_outputs, held, clashes);
+        }
+        __syncthreads();  // before words and products of the next batch
+    }
+    loss = block_sum(loss);
+    if (threadIdx.x == 0) losses_rb[bucket] = loss;
+}
