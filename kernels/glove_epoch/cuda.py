@@ -23,9 +23,8 @@ def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: floa
     """See :mod:`gpuemb.kernels.glove_epoch`."""
     xp = cuda.cupy()
     (rounds, blocks, _), (_, words, width) = strata.bounds.shape, parameters.vectors.shape
-    held = min(MOST_HELD, -(-width // (WARP * COLUMNS)))
     module = cuda.load(Path(__file__).with_name("glove_epoch.cu"), INSTANCES)
-    visit = module.get_function(f"visit_round<{held}>")
+    visit = module.get_function(f"visit_round<{held_groups(width)}>")
     losses = xp.empty((rounds, blocks), np.float64)
     arrays = (
         strata.rows,
@@ -44,3 +43,8 @@ def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: floa
     for round_ in range(rounds):
         visit(grid, (TEAMS * WARP,), (*arrays, *sizes, np.int32(round_), rate))
     return math.fsum(xp.asnumpy(losses).ravel().tolist())
+
+
+def held_groups(width: int) -> int:
+    """Groups of 128 columns that a lane keeps in registers; wider vectors are read again."""
+    return min(MOST_HELD, -(-width // (WARP * COLUMNS)))

@@ -1,8 +1,8 @@
-"""Skip-gram on a GPU: launches ``skipgram_epoch_pairs.cu`` twice a piece of text, ``skipgram_epoch.cu`` once a round.
+"""Skip-gram on a GPU: launches ``skipgram_epoch_pairs.cu`` for a piece of text, ``skipgram_epoch.cu`` a round.
 
-Plan      Pairs are counted, written in the order of the text, and sorted by bucket, stably, by CuPy. Rounds follow
-          each other on the current stream. One run has a thread block for each of a round's B buckets; runs of
-          several seeds fill the device from streams of their own.
+Plan      Pairs are counted, written in the order of the text, and sorted by bucket, stably, by CuPy. Rounds
+          follow each other on the current stream. One run has a thread block for each of a round's B buckets;
+          runs of several seeds fill the device from streams of their own.
 Waits     for the number of pairs, once a piece, and for the losses.
 """
 
@@ -18,9 +18,13 @@ from gpuemb.core.arrays import Float32, Int32, Int64
 from gpuemb.core.errors import ConfigError
 from gpuemb.kernels.skipgram_epoch import BATCH, Noise, Pairs, UInt64, bounds_of
 
-INSTANCES = {"skipgram_epoch": ("visit_round",), "skipgram_epoch_pairs": ("count_pairs", "fill_pairs")}
+TILES = 5, 11  # negatives at once: what the default recipe draws, once or twice
+INSTANCES = {
+    "skipgram_epoch": tuple(f"visit_round<{BATCH}, {tile}>" for tile in TILES),
+    "skipgram_epoch_pairs": ("count_pairs", "fill_pairs"),
+}
 PAIR_THREADS, WARP = 256, 32
-MOST_THREADS, HELD, TILE = 160, 2, 11  # of the text: columns of a thread, negatives at once
+MOST_THREADS, HELD = 160, 2  # of the text: columns of a thread
 FREE_SHARED_BYTES = 48 << 10  # more needs the kernel's attribute
 MOST_SHARED_BYTES = 99 << 10  # a block's on sm_120, less the 256 bytes that the text names itself
 STATIC_BYTES = 256
@@ -46,7 +50,9 @@ def skipgram_pairs(
     rules = np.uint64(key), np.uint32(window)
     ends, total = xp.zeros(0, np.int64), 0
     if tokens:
-        module = cuda.load(Path(__file__).with_name("skipgram_epoch_pairs.cu"), INSTANCES["skipgram_epoch_pairs"])
+        module = cuda.load(
+            Path(__file__).with_name("skipgram_epoch_pairs.cu"), INSTANCES["skipgram_epoch_pairs"]
+        )
         grid = (-(-tokens // PAIR_THREADS),), (PAIR_THREADS,)
         lefts, rights = xp.empty(tokens, np.int32), xp.empty(tokens, np.int32)
         module.get_function("count_pairs")(*grid, (*text, lefts, rights, *piece, *rules))
@@ -79,9 +85,10 @@ def skipgram_steps(
     xp = cuda.cupy()
     count, (_, words, width) = len(pairs.bounds), vectors.shape
     threads = min(MOST_THREADS, -(-width // (HELD * WARP)) * WARP)
-    memory = shared_bytes(threads, negatives)
+    tile = next((tile for tile in TILES if tile >= negatives), TILES[-1])
+    memory = shared_bytes(threads, negatives, tile)
     module = cuda.load(Path(__file__).with_name("skipgram_epoch.cu"), INSTANCES["skipgram_epoch"])
-    visit = module.get_function("visit_round")
+    visit = module.get_function(f"visit_round<{BATCH}, {tile}>")
     if memory > FREE_SHARED_BYTES:
         visit.max_dynamic_shared_size_bytes = memory
     losses = xp.zeros((count, count), np.float64)
@@ -94,19 +101,19 @@ def skipgram_steps(
     return math.fsum(xp.asnumpy(losses).ravel().tolist())
 
 
-def shared_bytes(threads: int, negatives: int) -> int:
+def shared_bytes(threads: int, negatives: int, tile: int) -> int:
     """Bytes of a block's products, words and merged slots.
 
     Raises:
         ConfigError: more than every GPU has.
     """
-    tiles = max(1, -(-negatives // TILE))
-    needed = 4 * (threads // WARP * tiles * BATCH * (TILE + 1) + 2 * (2 * BATCH + tiles * TILE))
-    if needed > MOST_SHARED_BYTES - STATIC_BYTES:
-        most = (MOST_SHARED_BYTES - STATIC_BYTES) // (4 * (threads // WARP * BATCH * (TILE + 1) + 2 * TILE) + 8)
+    of_tile = 4 * (threads // WARP * BATCH * (tile + 1) + 2 * tile)
+    fixed, most = 16 * BATCH, MOST_SHARED_BYTES - STATIC_BYTES
+    needed = fixed + max(1, -(-negatives // tile)) * of_tile
+    if needed > most:
         raise ConfigError(
             f"skipgram_steps: {negatives} negatives of a batch need {needed} bytes of shared memory",
-            needed=f"A block of {threads} threads has {MOST_SHARED_BYTES - STATIC_BYTES} for them.",
-            remedy=f"Draw at most {most * TILE}, or use device='cpu'.",
+            needed=f"A block of {threads} threads has {most} for them.",
+            remedy=f"Draw at most {(most - fixed) // of_tile * tile}, or use device='cpu'.",
         )
     return needed

@@ -9,29 +9,33 @@
 //   vectors_svw      (2, V, width)  float32  input and output vectors, in place. width: 16, 32, 48, …
 //   losses_rb        (B, B)         float64  out: loss of each bucket
 //
-// Plan      A thread block takes a bucket; a thread keeps its columns, two of them where width <= 320, of a batch's 8
-//           inputs, 8 outputs and 11 negatives in registers. Products: warps add those of two inputs at once, so that
-//           24 sums end in 24 lanes; shared memory adds the warps' and holds the steps. Moves: each thread adds all
-//           moves of a word in its own columns, in the order of the pairs, and writes the word once. Only its own
+// Plan      A thread block takes a bucket; a thread keeps its columns, two of them where width <= 320, of a batch's P
+//           inputs, P outputs and up to 11 negatives in registers. Products: warps add those of some inputs at once, so
+//           that 24 sums end in 24 lanes; shared memory adds the warps' and holds the steps. Moves: each thread adds
+//           all moves of a word in its own columns, in the order of the pairs, and writes the word once. Only its own
 //           thread ever touches a coordinate: batches are ordered by the barriers that order their words.
-// Bound by  moving rows, about 65·width bytes a batch each way, where the device is full: all buckets of a round are
-//           more than L2 holds. Else by latency: four barriers a batch. Not measured yet (kernels/README.md).
-// Limits    Negatives: warps · 8 · 12 products of 4 bytes for each 11 of them fit shared memory (cuda.py refuses
-//           more). More than 11 negatives, or 320 columns, are read again for the moves.
+// Bound by  moving rows, 4·width·(2·P + negatives) bytes a batch each way, where the device is full: all buckets of a
+//           round are more than L2 holds. Else by latency: four barriers a batch. Not measured yet (kernels/README.md).
+// Limits    Negatives: the products of all warps fit shared memory (cuda.py refuses more). More than 11 negatives, or
+//           320 columns, are read again for the moves.
 // Contract  kernels/skipgram_epoch/__init__.py. The same bits whatever the grid: every sum has one order, and buckets
 //           of a round share no word.
-// Rejected  Rows in shared memory: 27 of 300 numbers leave room for seven blocks at most, and every product would read
-//           both factors there. Atomic additions of the moves: no two runs alike.
+// Rejected  Rows in shared memory: those of a batch of 8 leave room for seven blocks at most, and every product would
+//           read both factors there. Atomic additions of the moves: no two runs alike.
 #include "common.cuh"
 #include "counter_numbers.cuh"
 
-constexpr int BATCH = 8;                 // pairs that share negatives: of the contract
-constexpr int TILE = 11;                 // negatives at once: those of the default recipe
-constexpr int SIDE = TILE + 1;           // products of an input: with negatives, then with its own output
-constexpr int PRODUCTS = BATCH * SIDE;   // of a tile
-constexpr int PART = 2;                  // inputs whose products are added at once
-constexpr int HELD = 2;                  // columns of a thread
-constexpr int OUTPUTS = BATCH, NEGATIVES = 2 * BATCH;  // first slots of a batch: inputs, outputs, negatives
+constexpr int HELD = 2;  // columns of a thread
+
+// Sizes that are compiled: PAIRS that share negatives, and negatives AT_ONCE in registers.
+template <int PAIRS, int AT_ONCE> struct Sizes {
+    static constexpr int BATCH = PAIRS, TILE = AT_ONCE;
+    static constexpr int SIDE = TILE + 1;                   // products of an input: with negatives, its own output
+    static constexpr int PRODUCTS = BATCH * SIDE;           // of a tile
+    static constexpr int PART = BATCH < 24 / SIDE ? BATCH : 24 / SIDE;  // inputs whose products are added at once
+    static constexpr int OUTPUTS = BATCH, NEGATIVES = 2 * BATCH;  // first slots: inputs, outputs, negatives
+    static_assert(BATCH % PART == 0 && BATCH <= WARP && TILE <= WARP, "a warp's lanes, and bits of a group");
+};
 
 // Alias tables of a bucket's output block.
 struct BlockNoise {
@@ -46,29 +50,30 @@ struct BlockNoise {
 };
 
 // Sizes of a launch, and arrays of a block in shared memory.
-struct Batch {
-    int32_t* words_n;    // (16 + 11·tiles): the word of each slot; -1: none
+template <class S> struct Batch {
+    int32_t* words_n;    // (2·BATCH + TILE·tiles): the word of each slot; -1: none
     uint32_t* merged_n;  // for the first slot of a word in its group: slots of that word; 0 for the others
-    float* products_wr;  // (warps, 96·tiles); then, in the first row, the steps along the other vector
+    float* products_wr;  // (warps, PRODUCTS·tiles); then, in the first row, steps along the other vector
     int negatives, tiles;
 
-    __device__ __forceinline__ int slots() const { return NEGATIVES + tiles * TILE; }
-    __device__ __forceinline__ int products() const { return tiles * PRODUCTS; }
-    __device__ __forceinline__ int32_t* tile_words(int tile) const { return words_n + NEGATIVES + tile * TILE; }
-    __device__ __forceinline__ uint32_t* tile_merged(int tile) const { return merged_n + NEGATIVES + tile * TILE; }
+    __device__ __forceinline__ int slots() const { return S::NEGATIVES + tiles * S::TILE; }
+    __device__ __forceinline__ int products() const { return tiles * S::PRODUCTS; }
+    __device__ __forceinline__ int32_t* tile_words(int tile) const { return words_n + S::NEGATIVES + tile * S::TILE; }
+    __device__ __forceinline__ uint32_t* tile_merged(int tile) const { return merged_n + S::NEGATIVES + tile * S::TILE; }
     __device__ __forceinline__ float step(int tile, int pair, int k) const {
-        return products_wr[tile * PRODUCTS + pair * SIDE + k];
+        return products_wr[tile * S::PRODUCTS + pair * S::SIDE + k];
     }
 };
 
 // Words of a batch: a thread a slot.
-__device__ void choose(const Batch& batch, const int32_t* inputs, const int32_t* outputs, int present,
+template <class S>
+__device__ void choose(const Batch<S>& batch, const int32_t* inputs, const int32_t* outputs, int present,
                        const BlockNoise& noise, uint64_t key, uint64_t counter) {
     for (int slot = threadIdx.x; slot < batch.slots(); slot += blockDim.x) {
-        int pair = slot % BATCH, k = slot - NEGATIVES;
+        int pair = slot % S::BATCH, k = slot - S::NEGATIVES;
         int32_t word = -1;
-        if (slot < NEGATIVES) {
-            if (pair < present) word = __ldg((slot < OUTPUTS ? inputs : outputs) + pair);
+        if (slot < S::NEGATIVES) {
+            if (pair < present) word = __ldg((slot < S::OUTPUTS ? inputs : outputs) + pair);
         } else if (k < batch.negatives) {
             word = noise.word_of(number_of(key, counter + k));
         }
@@ -77,12 +82,12 @@ __device__ void choose(const Batch& batch, const int32_t* inputs, const int32_t*
 }
 
 // Finds equal words of a group; says whether a negative is some pair's output.
-__device__ bool merge(const Batch& batch) {
+template <class S> __device__ bool merge(const Batch<S>& batch) {
     bool clashes = false;
     for (int slot = threadIdx.x; slot < batch.slots(); slot += blockDim.x) {
         int32_t word = batch.words_n[slot];
-        bool negative = slot >= NEGATIVES;
-        int size = negative ? TILE : BATCH, own = (negative ? slot - NEGATIVES : slot) % size;
+        bool negative = slot >= S::NEGATIVES;
+        int size = negative ? S::TILE : S::BATCH, own = (negative ? slot - S::NEGATIVES : slot) % size;
         const int32_t* group = batch.words_n + (slot - own);
         uint32_t same = 0;
         for (int other = 0; other < size; ++other)
@@ -90,7 +95,7 @@ __device__ bool merge(const Batch& batch) {
         bool first = (same & ((1u << own) - 1)) == 0;
         batch.merged_n[slot] = word >= 0 && first ? same : 0;
         if (!negative || word < 0) continue;
-        for (int pair = 0; pair < BATCH; ++pair) clashes |= batch.words_n[OUTPUTS + pair] == word;
+        for (int pair = 0; pair < S::BATCH; ++pair) clashes |= batch.words_n[S::OUTPUTS + pair] == word;
     }
     return clashes;
 }
@@ -159,25 +164,26 @@ template <int COUNT> __device__ __forceinline__ float scattered_sum(float (&sums
 }
 
 // Products of a tile in the columns of this warp, added to its row in shared memory, or set there.
-__device__ __forceinline__ void multiply(const float (&v)[BATCH][HELD], const float (&c)[BATCH][HELD],
-                                         const float (&n)[TILE][HELD], float* products_r, bool first) {
+template <class S>
+__device__ __forceinline__ void multiply(const float (&v)[S::BATCH][HELD], const float (&c)[S::BATCH][HELD],
+                                         const float (&n)[S::TILE][HELD], float* products_r, bool first) {
 #pragma unroll
-    for (int start = 0; start < BATCH; start += PART) {
-        float sums[PART * SIDE] = {};
+    for (int start = 0; start < S::BATCH; start += S::PART) {
+        float sums[S::PART * S::SIDE] = {};
 #pragma unroll
-        for (int i = 0; i < PART; ++i) {
+        for (int i = 0; i < S::PART; ++i) {
 #pragma unroll
             for (int h = 0; h < HELD; ++h) {
 #pragma unroll
-                for (int k = 0; k < TILE; ++k)
-                    sums[i * SIDE + k] = __fmaf_rn(v[start + i][h], n[k][h], sums[i * SIDE + k]);
-                sums[i * SIDE + TILE] = __fmaf_rn(v[start + i][h], c[start + i][h], sums[i * SIDE + TILE]);
+                for (int k = 0; k < S::TILE; ++k)
+                    sums[i * S::SIDE + k] = __fmaf_rn(v[start + i][h], n[k][h], sums[i * S::SIDE + k]);
+                sums[i * S::SIDE + S::TILE] = __fmaf_rn(v[start + i][h], c[start + i][h], sums[i * S::SIDE + S::TILE]);
             }
         }
         int place;
         float sum = scattered_sum(sums, place);
-        if (place == PART * SIDE) continue;
-        float* product = products_r + start * SIDE + place;
+        if (place == S::PART * S::SIDE) continue;
+        float* product = products_r + start * S::SIDE + place;
         *product = first ? sum : __fadd_rn(*product, sum);
     }
 }
@@ -187,16 +193,17 @@ __device__ __forceinline__ float softplus(float x, float power) { return max(x, 
 __device__ __forceinline__ float sigmoid(float x, float power) { return (x < 0 ? power : 1.0f) / (1.0f + power); }
 
 // Adds the warps' products and replaces them by steps; returns this thread's part of the loss.
-__device__ double to_steps(const Batch& batch, int present, float rate, float weight) {
+template <class S>
+__device__ double to_steps(const Batch<S>& batch, int present, float rate, float weight) {
     double loss = 0;
     for (int r = threadIdx.x; r < batch.products(); r += blockDim.x) {
-        int tile = r / PRODUCTS, pair = r % PRODUCTS / SIDE, k = r % SIDE;
-        bool own = k == TILE;
+        int tile = r / S::PRODUCTS, pair = r % S::PRODUCTS / S::SIDE, k = r % S::SIDE;
+        bool own = k == S::TILE;
         float x = 0;
         for (int warp = 0; warp < static_cast<int>(blockDim.x) / WARP; ++warp)
             x = __fadd_rn(x, batch.products_wr[warp * batch.products() + r]);
         int32_t other = own ? -1 : batch.tile_words(tile)[k];
-        bool counts = own ? tile == 0 : other >= 0 && other != batch.words_n[OUTPUTS + pair];
+        bool counts = own ? tile == 0 : other >= 0 && other != batch.words_n[S::OUTPUTS + pair];
         float step = 0;
         if (pair < present && counts) {
             float scale = own ? 1.0f : weight, along = own ? -x : x, power = expf(-fabsf(x));
@@ -209,29 +216,30 @@ __device__ double to_steps(const Batch& batch, int present, float rate, float we
 }
 
 // Vectors of a batch in a thread's columns.
-struct Vectors {
-    float v[BATCH][HELD], c[BATCH][HELD], n[TILE][HELD];
+template <class S> struct Vectors {
+    float v[S::BATCH][HELD], c[S::BATCH][HELD], n[S::TILE][HELD];
 };
 
 // Moves every word of the batch in the columns of a pass. `held`: the vectors are loaded already.
-__device__ __forceinline__ void move(const Batch& batch, Vectors& x, const Columns& of_inputs,
+template <class S>
+__device__ __forceinline__ void move(const Batch<S>& batch, Vectors<S>& x, const Columns& of_inputs,
                                      const Columns& of_outputs, bool held, bool clashes) {
     const int32_t* words = batch.words_n;
-    float moves[BATCH][HELD];
+    float moves[S::BATCH][HELD];
     if (!held) {
         of_inputs.load(x.v, words);
-        of_outputs.load(x.c, words + OUTPUTS);
+        of_outputs.load(x.c, words + S::OUTPUTS);
     }
 #pragma unroll
-    for (int i = 0; i < BATCH; ++i)
+    for (int i = 0; i < S::BATCH; ++i)
 #pragma unroll
-        for (int h = 0; h < HELD; ++h) moves[i][h] = __fmul_rn(batch.step(0, i, TILE), x.c[i][h]);
+        for (int h = 0; h < HELD; ++h) moves[i][h] = __fmul_rn(batch.step(0, i, S::TILE), x.c[i][h]);
     for (int tile = 0; tile < batch.tiles; ++tile) {
         if (!held) of_outputs.load(x.n, batch.tile_words(tile));
 #pragma unroll
-        for (int i = 0; i < BATCH; ++i)
+        for (int i = 0; i < S::BATCH; ++i)
 #pragma unroll
-            for (int k = 0; k < TILE; ++k)
+            for (int k = 0; k < S::TILE; ++k)
 #pragma unroll
                 for (int h = 0; h < HELD; ++h)
                     moves[i][h] = __fmaf_rn(batch.step(tile, i, k), x.n[k][h], moves[i][h]);
@@ -239,18 +247,18 @@ __device__ __forceinline__ void move(const Batch& batch, Vectors& x, const Colum
     of_inputs.store(x.v, moves, words, batch.merged_n);
 
 #pragma unroll
-    for (int i = 0; i < BATCH; ++i)
+    for (int i = 0; i < S::BATCH; ++i)
 #pragma unroll
-        for (int h = 0; h < HELD; ++h) moves[i][h] = __fmul_rn(batch.step(0, i, TILE), x.v[i][h]);
-    of_outputs.store(x.c, moves, words + OUTPUTS, batch.merged_n + OUTPUTS);
+        for (int h = 0; h < HELD; ++h) moves[i][h] = __fmul_rn(batch.step(0, i, S::TILE), x.v[i][h]);
+    of_outputs.store(x.c, moves, words + S::OUTPUTS, batch.merged_n + S::OUTPUTS);
 
     for (int tile = 0; tile < batch.tiles; ++tile) {
         if (!held || clashes) of_outputs.load(x.n, batch.tile_words(tile));  // with the moves until here
-        float against[TILE][HELD] = {};
+        float against[S::TILE][HELD] = {};
 #pragma unroll
-        for (int i = 0; i < BATCH; ++i)
+        for (int i = 0; i < S::BATCH; ++i)
 #pragma unroll
-            for (int k = 0; k < TILE; ++k)
+            for (int k = 0; k < S::TILE; ++k)
 #pragma unroll
                 for (int h = 0; h < HELD; ++h)
                     against[k][h] = __fmaf_rn(batch.step(tile, i, k), x.v[i][h], against[k][h]);
@@ -270,17 +278,19 @@ __device__ double block_sum(double sum) {
     return total;
 }
 
-// Shared memory: products (warps, 96·tiles), words, merged slots.
+// Shared memory: products (warps, PRODUCTS·tiles), words, merged slots.
+template <int PAIRS, int AT_ONCE>
 __global__ void __launch_bounds__(160, 2)
     visit_round(const int32_t* inputs, const int32_t* outputs, const int64_t* bounds_rb, const int32_t* words_v,
                 const int64_t* starts_b, const uint64_t* limits_v, const int32_t* aliases_v, const float* weights_b,
                 float* vectors_svw, double* losses_rb, uint64_t words, uint64_t key, int width, int round,
                 int negatives, float rate) {
+    using S = Sizes<PAIRS, AT_ONCE>;
     int blocks = gridDim.x, block = blockIdx.x, output_block = (block + round) % blocks;
-    int tiles = max(1, (negatives + TILE - 1) / TILE), warps = blockDim.x / WARP, warp = threadIdx.x / WARP;
+    int tiles = max(1, (negatives + S::TILE - 1) / S::TILE), warps = blockDim.x / WARP, warp = threadIdx.x / WARP;
     float* products_wr = dynamic_shared<float>();
-    int32_t* words_n = reinterpret_cast<int32_t*>(products_wr + warps * tiles * PRODUCTS);
-    Batch batch = {words_n, reinterpret_cast<uint32_t*>(words_n + NEGATIVES + tiles * TILE), products_wr, negatives,
+    int32_t* words_n = reinterpret_cast<int32_t*>(products_wr + warps * tiles * S::PRODUCTS);
+    Batch<S> batch = {words_n, reinterpret_cast<uint32_t*>(words_n + S::NEGATIVES + tiles * S::TILE), products_wr, negatives,
                    tiles};
     int64_t start_b = starts_b[output_block];
     BlockNoise noise = {words_v + start_b, aliases_v + start_b, limits_v + start_b,
@@ -291,21 +301,21 @@ __global__ void __launch_bounds__(160, 2)
     bool held = width <= pass && tiles == 1;
     double loss = 0;
 
-    for (int64_t first = bounds_rb[2 * bucket], last = bounds_rb[2 * bucket + 1]; first < last; first += BATCH) {
-        int present = min(last - first, static_cast<int64_t>(BATCH));
+    for (int64_t first = bounds_rb[2 * bucket], last = bounds_rb[2 * bucket + 1]; first < last; first += S::BATCH) {
+        int present = min(last - first, static_cast<int64_t>(S::BATCH));
         choose(batch, inputs + first, outputs + first, present, noise, own_key, counter);
         counter += negatives;
         __syncthreads();
         bool clashes = merge(batch);
-        Vectors x;
+        Vectors<S> x;
         for (int start = threadIdx.x; start - static_cast<int>(threadIdx.x) < width; start += pass) {
             Columns of_inputs = {vectors_svw, width, start}, of_outputs = {vectors_svw + words * width, width, start};
             of_inputs.load(x.v, batch.words_n);
-            of_outputs.load(x.c, batch.words_n + OUTPUTS);
+            of_outputs.load(x.c, batch.words_n + S::OUTPUTS);
             for (int tile = 0; tile < tiles; ++tile) {
                 of_outputs.load(x.n, batch.tile_words(tile));
-                float* products_r = products_wr + (warp * tiles + tile) * PRODUCTS;
-                multiply(x.v, x.c, x.n, products_r, start == static_cast<int>(threadIdx.x));
+                float* products_r = products_wr + (warp * tiles + tile) * S::PRODUCTS;
+                multiply<S>(x.v, x.c, x.n, products_r, start == static_cast<int>(threadIdx.x));
             }
         }
         clashes = __syncthreads_or(clashes);

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import DTypeLike
+from skipgram_training import (
+    RATE,
+    Text,
+    Training,
+    assert_close,
+    assert_same_pairs,
+    onto,
+    stepping,
+)
 from strategies import seeds
 from tolerances import assert_same_bits, assert_within, skipgram_drift
 
@@ -25,46 +32,6 @@ from gpuemb.kernels.skipgram_epoch import (
 from gpuemb.kernels.skipgram_epoch.noise import noise_of
 
 KERNEL = skipgram_steps
-RATE = 0.05
-
-
-@dataclass(frozen=True)
-class Text:
-    """Documents of random lengths, empty ones among them, and words dealt to blocks."""
-
-    words: int
-    tokens: int
-    documents: int
-    blocks: int
-    window: int
-    seed: int
-
-    def arguments(self) -> tuple[Any, ...]:
-        numbers = np.random.default_rng(self.seed)
-        ids = numbers.zipf(1.3, self.tokens).astype(np.int64) % self.words
-        cuts = np.sort(numbers.integers(0, self.tokens + 1, self.documents - 1))
-        starts = np.concatenate([[0], cuts, [self.tokens]]).astype(np.int64)
-        keep = (numbers.random(self.words) * HALF * 1.5).clip(0, HALF).astype(np.uint64)
-        span = tuple(np.sort(numbers.integers(0, self.tokens + 1, 2)).tolist())
-        blocks = np.stack([numbers.permutation(self.words) % self.blocks for _ in range(2)])
-        key = int(numbers.integers(0, 2**64, dtype=np.uint64))
-        return (
-            ids.astype(np.int32),
-            starts,
-            span,
-            keep,
-            self.window,
-            key,
-            blocks.astype(np.int32),
-            self.blocks,
-        )
-
-    def noise(self) -> Noise:
-        numbers = np.random.default_rng(self.seed + 1)
-        chances = numbers.random(self.words) * (numbers.random(self.words) < 0.9) + 1e-9
-        return noise_of(chances / chances.sum(), self.arguments()[6][1], self.blocks)
-
-
 texts = st.builds(
     Text,
     words=st.integers(1, 30),
@@ -76,50 +43,15 @@ texts = st.builds(
 )
 
 
-@dataclass(frozen=True)
-class Training:
-    """The pairs of a text, and the state before the first step."""
-
-    text: Text
-    dim: int
-    negatives: int
-
-    def vectors(self, dtype: DTypeLike = np.float32) -> Any:
-        numbers = np.random.default_rng(self.text.seed + 2)
-        width = -(-self.dim // LANES) * LANES
-        vectors = np.zeros((2, self.text.words, width), dtype)
-        vectors[:, :, : self.dim] = numbers.normal(size=(2, self.text.words, self.dim)).astype(np.float32)
-        return vectors
-
-    def pairs(self) -> Pairs:
-        ids, starts, _, keep, *rest = self.text.arguments()
-        return skipgram_pairs.reference(ids, starts, (0, len(ids)), keep, *rest)
-
-    def rounds(self) -> Any:
-        return np.random.default_rng(self.text.seed + 3).permutation(self.text.blocks)
-
-    def run(self, step: Any, vectors: Any) -> float:
-        rates = np.linspace(RATE, RATE / 2, self.text.blocks).astype(np.float32)
-        key = 2**64 - 1 - self.text.seed
-        return float(
-            step(self.pairs(), self.text.noise(), vectors, self.rounds(), rates, self.negatives, key)
-        )
-
-
 DIMS = st.sampled_from([1, 2, 15, 16, 17, 31, 50, 100, 300])
 trainings = st.builds(Training, text=texts, dim=DIMS, negatives=st.integers(1, 7))
-LARGER = Training(Text(words=60, tokens=1500, documents=40, blocks=7, window=5, seed=4), dim=50, negatives=5)
-
-
-def assert_same_pairs(found: Pairs, expected: Pairs) -> None:
-    for field in ("inputs", "outputs", "bounds"):
-        assert_same_bits(getattr(found, field), getattr(expected, field))
+LARGER = Training(Text(words=60, tokens=1000, documents=40, blocks=7, window=5, seed=4), dim=50, negatives=5)
 
 
 @given(text=texts)
 def test_pairs_are_those_of_the_reference(device: Device, text: Text) -> None:
     expected = skipgram_pairs.reference(*text.arguments())
-    assert_same_pairs(skipgram_pairs.on(device)(*text.arguments()), expected)
+    assert_same_pairs(onto(skipgram_pairs.on(device)(*text.arguments()), CPU), expected)
 
 
 @given(text=texts, cut=st.floats(0, 1))
@@ -184,26 +116,10 @@ def test_more_steps_are_the_reference_s_within_float32_drift(device: Device) -> 
     assert_close(device, LARGER)
 
 
-def assert_close(device: Device, training: Training) -> None:
-    """Compare with float64: the distance is float32's drift."""
-    precise, single, found = training.vectors(np.float64), training.vectors(), training.vectors()
-    expected = training.run(skipgram_steps.reference, precise)
-    losses = training.run(skipgram_steps.reference, single), training.run(skipgram_steps.on(device), found)
-    pairs = training.pairs()
-    visits = max(1, np.bincount(pairs.inputs).max(initial=0), np.bincount(pairs.outputs).max(initial=0))
-    bound = skipgram_drift(training.dim, int(visits), float(np.abs(precise).max(initial=0)))
-    for vectors, loss in zip((single, found), losses, strict=True):
-        assert_within(vectors, precise, bound)
-        terms = len(pairs.inputs) * (1 + training.negatives * float(training.text.noise().weights.max()))
-        longest = float(np.linalg.norm(precise, axis=2).max(initial=0))
-        # a term moves by its dot product, at most twice the length times the distance of a vector
-        assert_within(loss, expected, terms * 2 * longest * bound * math.sqrt(training.dim))
-
-
 @given(training=trainings)
 def test_padding_columns_stay_zero_and_other_words_as_they_were(device: Device, training: Training) -> None:
     before, after, pairs = training.vectors(), training.vectors(), training.pairs()
-    training.run(skipgram_steps.on(device), after)
+    training.run(stepping(device), after)
     assert not after[:, :, training.dim :].any()
     untouched = np.setdiff1d(np.arange(training.text.words), pairs.inputs)
     assert_same_bits(after[0, untouched], before[0, untouched])
@@ -250,7 +166,7 @@ def test_a_single_word_is_drawn_to_itself_alone(device: Device) -> None:
     """Its negatives are its own output: they are skipped."""
     vectors = np.zeros((2, 1, LANES), np.float32)
     vectors[:, 0, 0] = 0.5, 0.25
-    loss = skipgram_steps.on(device)(pairs_of([0], [0]), one_block(1), vectors, *ONE_ROUND, 5, 1)
+    loss = stepping(device)(pairs_of([0], [0]), one_block(1), vectors, *ONE_ROUND, 5, 1)
     step = RATE / (1 + math.exp(0.125))
     bound = skipgram_drift(1, 1, 1.0)
     assert_within(vectors[:, 0, 0], [0.5 + step * 0.25, 0.25 + step * 0.5], bound)
@@ -261,8 +177,8 @@ def test_repeated_pairs_of_a_batch_add_up(device: Device) -> None:
     once, often = np.zeros((2, 1, LANES), np.float32), np.zeros((2, 1, LANES), np.float32)
     once[:, 0, 0] = often[:, 0, 0] = 0.5, 0.25
     before = once.copy()
-    skipgram_steps.on(device)(pairs_of([0], [0]), one_block(1), once, *ONE_ROUND, 3, 1)
-    skipgram_steps.on(device)(pairs_of([0] * BATCH, [0] * BATCH), one_block(1), often, *ONE_ROUND, 3, 1)
+    stepping(device)(pairs_of([0], [0]), one_block(1), once, *ONE_ROUND, 3, 1)
+    stepping(device)(pairs_of([0] * BATCH, [0] * BATCH), one_block(1), often, *ONE_ROUND, 3, 1)
     assert_within(often - before, BATCH * (once - before), skipgram_drift(1, BATCH, 1.0))
 
 
@@ -270,7 +186,7 @@ def test_no_pairs_change_nothing_and_lose_nothing(device: Device) -> None:
     vectors = LARGER.vectors()
     empty = Pairs(np.empty(0, np.int32), np.empty(0, np.int32), np.zeros((7, 7, 2), np.int64))
     rates = np.full(7, RATE, np.float32)
-    loss = skipgram_steps.on(device)(empty, LARGER.text.noise(), vectors, np.arange(7), rates, 5, 1)
+    loss = stepping(device)(empty, LARGER.text.noise(), vectors, np.arange(7), rates, 5, 1)
     assert loss == 0
     assert_same_bits(vectors, LARGER.vectors())
 
