@@ -120,7 +120,7 @@ def skipgram_pairs(
 
 
 def bounds_of(sizes: Int64, block_count: int, xp: Any = np) -> Int64:
-    """Return ``bounds[r, b]`` of buckets that lie by input block, then by output block; ``xp``: their library."""
+    """Return ``bounds[r, b]`` of buckets that lie by input block, then output block, in the library xp."""
     ends = xp.cumsum(sizes)
     by_blocks = xp.stack([ends - sizes, ends], axis=1).reshape(block_count, block_count, 2)
     rounds, inputs = xp.indices((block_count, block_count))

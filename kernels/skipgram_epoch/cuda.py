@@ -1,4 +1,4 @@
-"""Skip-gram on a GPU: launches ``skipgram_epoch_pairs.cu`` for a piece of text, ``skipgram_epoch.cu`` a round.
+"""Skip-gram on a GPU: launches ``skipgram_epoch_pairs.cu`` a piece, ``skipgram_epoch.cu`` a round.
 
 Plan      Pairs are counted, written in the order of the text, and sorted by bucket, stably, by CuPy. Rounds
           follow each other on the current stream. One run has a thread block for each of a round's B buckets;
