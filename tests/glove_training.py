@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 from tolerances import assert_within, glove_error
 
-from gpuemb.core.arrays import to_device
-from gpuemb.core.device import Device
 from gpuemb.kernels.glove_epoch import LANES, ROOT, GloVeParameters, Strata
 
 RATE = 0.05
@@ -55,11 +52,6 @@ class Training:
         biases = ((numbers.random((2, self.words)) - 0.5) / self.dim).astype(np.float32)
         state = vectors, biases, np.ones_like(vectors), np.ones_like(biases)
         return GloVeParameters(*(x.astype(dtype) for x in state))
-
-
-def onto(record: Any, device: Device) -> Any:
-    """Every array of a dataclass, on the device."""
-    return type(record)(**{name: to_device(x, device) for name, x in vars(record).items()})
 
 
 def assert_close_state(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from tolerances import assert_same_bits, assert_within, skipgram_drift
 
-from gpuemb.core.arrays import to_device, to_host
+from gpuemb.core.arrays import fields_to_device, to_device, to_host
 from gpuemb.core.device import Device
 from gpuemb.kernels.skipgram_epoch import HALF, LANES, Noise, Pairs, skipgram_pairs, skipgram_steps
 from gpuemb.kernels.skipgram_epoch.noise import noise_of
@@ -86,17 +86,12 @@ class Training:
         )
 
 
-def onto(record: Any, device: Device) -> Any:
-    """Every array of a dataclass, on the device."""
-    return type(record)(**{name: to_device(x, device) for name, x in vars(record).items()})
-
-
 def stepping(device: Device) -> Callable[..., float]:
     """The kernel of a device, for pairs and vectors of the host, which it updates."""
 
     def call(pairs: Pairs, noise: Noise, vectors: Any, *rest: Any) -> float:
         there = to_device(vectors, device)
-        loss = skipgram_steps.on(device)(onto(pairs, device), noise, there, *rest)
+        loss = skipgram_steps.on(device)(fields_to_device(pairs, device), noise, there, *rest)
         vectors[:] = to_host(there)
         return float(loss)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,6 +19,8 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+
+T = TypeVar("T")
 
 NUMBERS = "fiub"  # NumPy's kinds of floating, whole and truth values
 DLPACK_CPU, DLPACK_CUDA, DLPACK_CUDA_HOST, DLPACK_CUDA_MANAGED = 1, 2, 3, 13
@@ -199,6 +201,11 @@ def to_device(x: Array, device: Device) -> Array:
         return to_host(x)
     with cupy().cuda.Device(device.index):
         return cupy().asarray(native(x))
+
+
+def fields_to_device(record: T, device: Device) -> T:
+    """Copy a dataclass of arrays to ``device``, as :func:`to_device` copies each."""
+    return type(record)(**{name: to_device(x, device) for name, x in vars(record).items()})
 
 
 def to_host(x: Array) -> NDArray[Any]:

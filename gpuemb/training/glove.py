@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gpuemb.core.arrays import fields_to_device, to_device, to_host
 from gpuemb.core.device import Device
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.random import stream
@@ -62,9 +63,9 @@ class GloVeTraining:
     def __init__(
         self, counts: Cooccurrence, recipe: GloVe, init_seed: int, order_seed: int, device: Device
     ) -> None:
-        self.recipe = recipe
-        self.strata = stratify(counts, recipe, order_seed)
-        self.parameters = initialize(len(counts.vocabulary), recipe, init_seed)
+        self.recipe, self.device = recipe, device
+        self.strata = fields_to_device(stratify(counts, recipe, order_seed), device)
+        self.parameters = fields_to_device(initialize(len(counts.vocabulary), recipe, init_seed), device)
         self.silent = np.diff(counts.rows.indptr) == 0  # words without any pair are never trained
         rounds = stream(order_seed, "glove", "rounds")
         self.orders = [rounds.permutation(len(self.strata.bounds)) for _ in range(recipe.epochs)]
@@ -72,7 +73,8 @@ class GloVeTraining:
 
     def visit(self, epoch: int) -> float:
         """Visit every nonzero once; return the mean of ``f(X)·error²`` along the way."""
-        strata = replace(self.strata, bounds=self.strata.bounds[self.orders[epoch]])
+        order = to_device(self.orders[epoch], self.device)
+        strata = replace(self.strata, bounds=self.strata.bounds[order])
         return self.step(strata, self.parameters, self.recipe.learning_rate) / len(strata.rows)
 
     def is_finite(self) -> bool:
@@ -81,8 +83,8 @@ class GloVeTraining:
 
     def tables(self) -> Tables:
         """Return what is learned so far, as a copy."""
-        vectors = self.parameters.vectors[:, :, : self.recipe.dim].copy()
-        biases = self.parameters.biases.copy()
+        vectors = to_host(self.parameters.vectors)[:, :, : self.recipe.dim].copy()
+        biases = to_host(self.parameters.biases).copy()
         vectors[:, self.silent] = 0
         biases[:, self.silent] = 0
         return Tables(vectors[0] + vectors[1], vectors[0], vectors[1], biases[0], biases[1])
@@ -97,6 +99,21 @@ def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
             "vectors and their AdaGrad sums": buffer((4, words, width), np.float32),
             "ordered nonzeros": buffer((4, nonzeros), np.float32),
             "order while it is drawn": buffer((3, nonzeros), np.int64),
+        },
+    )
+
+
+def plan_glove_on_gpu(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
+    """State the bytes of the device that training one run holds."""
+    blocks = block_count(words, recipe.dim)
+    return MemoryPlan(
+        f"glove on the GPU with {words} words, {nonzeros} nonzeros, {recipe.dim} dimensions",
+        {
+            "vectors and their AdaGrad sums": buffer((4, words, _padded(recipe.dim)), np.float32),
+            "biases and their AdaGrad sums": buffer((4, words), np.float32),
+            "ordered nonzeros": buffer((4, nonzeros), np.float32),
+            "bounds of blocks, ordered, and losses": buffer((5, blocks, blocks), np.int64),
+            "whether vectors are finite": buffer((2, words, _padded(recipe.dim)), np.bool_),
         },
     )
 
@@ -121,6 +138,11 @@ def initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
     )
 
 
+def block_count(words: int, dim: int) -> int:
+    """Return B: words and contexts of a block, with their sums, fit half a core's cache."""
+    return max(LEAST_BLOCKS, -(-words * _padded(dim) * 16 // BLOCK_BYTES))
+
+
 def stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
     """Deal words and contexts to blocks at random; order the nonzeros by round, block, then at random.
 
@@ -128,7 +150,7 @@ def stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
     depends on the sizes alone, never on the threads.
     """
     words = len(counts.vocabulary)
-    blocks = max(LEAST_BLOCKS, -(-words * _padded(recipe.dim) * 16 // BLOCK_BYTES))
+    blocks = block_count(words, recipe.dim)
     numbers = stream(seed, "glove", "order")
     of_word, of_context = (numbers.permutation(words) % blocks for _ in range(2))
     sizes = np.diff(counts.rows.indptr)

@@ -6,14 +6,14 @@ from typing import cast
 
 import numpy as np
 
-from gpuemb.core.device import Device
+from gpuemb.core.device import Device, require
 from gpuemb.core.errors import ConfigError
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.training.epochs import RunOptions
-from gpuemb.training.glove import plan_glove, train_glove
+from gpuemb.training.glove import plan_glove, plan_glove_on_gpu, train_glove
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe, SkipGram, Vary
-from gpuemb.training.skip_gram import Seeds, plan_skip_gram, train_skip_gram
+from gpuemb.training.skip_gram import Seeds, plan_skip_gram, plan_skip_gram_on_gpu, train_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
 from gpuemb.training.trained import TrainedModel
 
@@ -41,11 +41,15 @@ def train_run(
     if isinstance(recipe, SkipGram):
         tokens = cast(Tokens, source)
         plan_skip_gram(words, recipe, len(tokens)).require()
+        if device.kind == "cuda":
+            require(plan_skip_gram_on_gpu(words, recipe, len(tokens), tokens.documents), device)
         decided = Seeds(init_seed, order_seed, seed if vary in ("seed", "sampling") else FIXED)
         return train_skip_gram(tokens, recipe, decided, device=device, options=options)
     counts = cast(Cooccurrence, source)
     if isinstance(recipe, GloVe):
         plan_glove(words, counts.nonzeros, recipe).require()
+        if device.kind == "cuda":
+            require(plan_glove_on_gpu(words, counts.nonzeros, recipe), device)
         return train_glove(
             counts, recipe, init_seed=init_seed, order_seed=order_seed, device=device, options=options
         )

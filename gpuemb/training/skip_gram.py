@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Float32, Float64, Int32, Int64
+from gpuemb.core.arrays import Float32, Float64, Int32, Int64, to_device, to_host
 from gpuemb.core.device import Device
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, tiles
@@ -28,6 +28,7 @@ CHUNK_PAIRS = 1 << 19  # expected pairs of a chunk without sub-sampling, at leas
 BUCKET_PAIRS = 128  # of them a bucket, at least
 SHARED = 2  # times the negatives are drawn for the pairs that share them, and weigh as much less
 COUNTED = 1 << 22  # tokens at once
+PAIR_BYTES_ON_GPU = 44  # two words before and after the sort 16, buckets, order and their copies 28
 SLOWEST = 1e-4  # of the learning rate, where it ends, as in word2vec
 
 
@@ -94,22 +95,24 @@ class SkipGramTraining:
     def __init__(self, tokens: Tokens, recipe: SkipGram, seeds: Seeds, device: Device) -> None:
         words = len(tokens.vocabulary)
         counts = count_words(tokens.ids, words)
-        self.tokens, self.recipe, self.seeds = tokens, recipe, seeds
-        self.keep = keep_limits(counts, recipe.sample)
+        self.recipe, self.seeds, self.device = recipe, seeds, device
+        self.ids, self.starts = to_device(tokens.ids, device), to_device(tokens.starts, device)
+        self.keep = to_device(keep_limits(counts, recipe.sample), device)
         self.chances = noise_chances(counts, recipe.ns_exponent)
-        self.vectors = initialize(words, recipe, seeds.init)
-        self.trained = np.zeros(words, np.bool_)
+        self.vectors = to_device(initialize(words, recipe, seeds.init), device)
+        self.trained = to_device(np.zeros(words, np.bool_), device)
         self.draw, self.step = skipgram_pairs.on(device), skipgram_steps.on(device)
 
     def visit(self, epoch: int) -> float:
         """Visit every pair once; return the mean loss of a pair and its negatives along the way."""
-        recipe, tokens, drawn = self.recipe, self.tokens, drawn_negatives(self.recipe.negatives)
+        recipe, drawn = self.recipe, drawn_negatives(self.recipe.negatives)
         losses, visited = [], 0
-        for chunk in chunks(len(tokens), len(self.trained), recipe, self.seeds, epoch):
+        for chunk in chunks(len(self.ids), len(self.trained), recipe, self.seeds, epoch):
             count = len(chunk.rounds)
             noise = noise_of(self.chances, chunk.blocks[1], count, recipe.negatives / drawn)
             text, key = (chunk.span, self.keep, recipe.window, chunk.keys[0]), chunk.keys[1]
-            pairs = self.draw(tokens.ids, tokens.starts, *text, chunk.blocks, count)
+            blocks = to_device(chunk.blocks, self.device)
+            pairs = self.draw(self.ids, self.starts, *text, blocks, count)
             losses.append(self.step(pairs, noise, self.vectors, chunk.rounds, chunk.rates, drawn, key))
             visited += len(pairs.inputs)
             if not self.trained.all():
@@ -123,8 +126,8 @@ class SkipGramTraining:
 
     def tables(self) -> Tables:
         """Return what is learned so far, as a copy."""
-        words, contexts = self.vectors[:, :, : self.recipe.dim].copy()
-        words[~self.trained] = 0
+        words, contexts = to_host(self.vectors)[:, :, : self.recipe.dim].copy()
+        words[~to_host(self.trained)] = 0
         return Tables(words, words, contexts)
 
 
@@ -241,6 +244,24 @@ def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> M
             "a piece of the text while it is counted": buffer((counted,), np.int64),
             "sizes of buckets": buffer((3, PARTS * threads.count(), blocks, blocks), np.int64),
             "blocks and noise": buffer((12, words), np.float64),
+        },
+    )
+
+
+def plan_skip_gram_on_gpu(words: int, recipe: SkipGram, tokens: int, documents: int) -> MemoryPlan:
+    """State the bytes of the device that training one run holds, its text included."""
+    blocks = block_count(words, recipe.dim)
+    span = min(tokens, longest_chunk(recipe.window, blocks))
+    return MemoryPlan(
+        f"skip-gram on the GPU with {tokens} tokens, {words} words, {recipe.dim} dimensions",
+        {
+            "input and output vectors": buffer((2, words, _padded(recipe.dim)), np.float32),
+            "whether they are finite": buffer((2, words, _padded(recipe.dim)), np.bool_),
+            "text": buffer((tokens,), np.int32) + buffer((documents + 1,), np.int64),
+            "pairs of a chunk while they are sorted": 2 * span * recipe.window * PAIR_BYTES_ON_GPU,
+            "pairs of its tokens": buffer((3, span), np.int64),
+            "bounds of buckets and losses": buffer((6, blocks, blocks), np.int64),
+            "blocks and noise": buffer((8, words), np.int64),
         },
     )
 

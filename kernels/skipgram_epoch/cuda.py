@@ -29,7 +29,6 @@ FREE_SHARED_BYTES = 48 << 10  # more needs the kernel's attribute
 MOST_SHARED_BYTES = 99 << 10  # a block's on sm_120, less the 256 bytes that the text names itself
 STATIC_BYTES = 256
 SHORT = 1 << 16  # buckets that 16 bits number: half the passes of the sort
-PAIR_BYTES = 44  # two words before and after the sort 16, its keys, order and their copies 28
 
 
 def skipgram_pairs(

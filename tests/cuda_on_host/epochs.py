@@ -10,12 +10,13 @@ import numpy as np
 from cuda_on_host import stand_in
 from cuda_on_host.arguments import DeviceArray
 from cuda_on_host.launch import Run
-from glove_training import FIELDS, RATE, assert_close_state, onto
+from glove_training import FIELDS, RATE, assert_close_state
 from glove_training import Training as GloVeTraining
 from skipgram_training import Text, assert_close, assert_same_pairs
 from skipgram_training import Training as SkipGramTraining
 from tolerances import assert_same_bits
 
+from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU, Device
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
 from gpuemb.kernels.skipgram_epoch import Pairs, skipgram_pairs, skipgram_steps
@@ -76,10 +77,10 @@ def precise_glove(case: str) -> tuple[GloVeParameters, float]:
 def check_glove(case: str) -> None:
     """Train an epoch on the installed emulator; it is the reference's within float32's drift."""
     training = GLOVE[case]
-    strata, state = onto(training.strata(), CUDA), onto(training.parameters(), CUDA)
+    strata, state = fields_to_device(training.strata(), CUDA), fields_to_device(training.parameters(), CUDA)
     loss = glove_epoch.on(CUDA)(strata, state, RATE)
     precise, precise_loss = precise_glove(case)
-    found = onto(state, CPU)
+    found = fields_to_device(state, CPU)
     assert_close_state(found, loss, training, precise, precise_loss)
     assert not found.vectors[:, :, training.dim :].any()
 
@@ -92,7 +93,7 @@ def expected_pairs(case: str) -> Pairs:
 
 def check_pairs(case: str) -> None:
     """Draw pairs on the installed emulator: they are the reference's, bit for bit."""
-    found = onto(skipgram_pairs.on(CUDA)(*TEXTS[case].arguments()), CPU)
+    found = fields_to_device(skipgram_pairs.on(CUDA)(*TEXTS[case].arguments()), CPU)
     assert_same_pairs(found, expected_pairs(case))
 
 
@@ -120,9 +121,9 @@ def check_far_glove() -> None:
         strata.bounds,
     )
     there = GloVeParameters(*(getattr(parameters, field).view(DeviceArray) for field in FIELDS))
-    loss = glove_epoch.on(CUDA)(onto(far, CUDA), there, RATE)
-    here = onto(state, CUDA)
-    assert loss == glove_epoch.on(CUDA)(onto(strata, CUDA), here, RATE)
+    loss = glove_epoch.on(CUDA)(fields_to_device(far, CUDA), there, RATE)
+    here = fields_to_device(state, CUDA)
+    assert loss == glove_epoch.on(CUDA)(fields_to_device(strata, CUDA), here, RATE)
     for field in FIELDS:
         assert_same_bits(getattr(parameters, field)[:, first:], np.asarray(getattr(here, field)))
     assert not vectors[:, :count].any()
@@ -138,10 +139,10 @@ def check_far_nonzeros() -> None:
         whole[-1:] = getattr(strata, name)
         parts.append(whole.view(DeviceArray))
     bounds = np.array([[[length - 1, length]]], np.int64)
-    far = Strata(*parts, onto(strata, CUDA).bounds * 0 + bounds.view(DeviceArray))
-    here, there = (onto(near.parameters(), CUDA) for _ in range(2))
+    far = Strata(*parts, fields_to_device(strata, CUDA).bounds * 0 + bounds.view(DeviceArray))
+    here, there = (fields_to_device(near.parameters(), CUDA) for _ in range(2))
     step = glove_epoch.on(CUDA)
-    assert step(far, there, RATE) == step(onto(strata, CUDA), here, RATE)
+    assert step(far, there, RATE) == step(fields_to_device(strata, CUDA), here, RATE)
     for field in FIELDS:
         assert_same_bits(np.asarray(getattr(there, field)), np.asarray(getattr(here, field)))
 
@@ -158,7 +159,8 @@ def check_far_steps() -> None:
     rates = np.full(1, 0.05, np.float32)
 
     def step(pairs: Pairs, noise: Any, there: Any) -> float:
-        return skipgram_steps.on(CUDA)(onto(pairs, CUDA), noise, there, np.zeros(1, np.int64), rates, 5, 9)
+        given = fields_to_device(pairs, CUDA), noise, there
+        return skipgram_steps.on(CUDA)(*given, np.zeros(1, np.int64), rates, 5, 9)
 
     here = training.vectors().view(DeviceArray)
     assert step(far_pairs, far_noise, vectors.view(DeviceArray)) == step(pairs, noise, here)
@@ -176,7 +178,7 @@ def check_far_text() -> None:
     far_starts = np.concatenate([[0], starts + before]).astype(np.int64)
     expected = skipgram_pairs.on(CPU)(far, far_starts, span, keep, *rest)
     found = skipgram_pairs.on(CUDA)(far.view(DeviceArray), far_starts, span, keep, *rest)
-    assert_same_pairs(onto(found, CPU), expected)
+    assert_same_pairs(fields_to_device(found, CPU), expected)
 
 
 def far(check: Any, run: Run) -> None:

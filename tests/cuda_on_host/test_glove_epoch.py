@@ -9,10 +9,11 @@ import pytest
 from cuda_on_host import compiler, epochs, stand_in
 from cuda_on_host.epochs import CUDA, FAR, GLOVE
 from cuda_on_host.launch import EACH_SCHEDULE, SCHEDULES, Run
-from glove_training import FIELDS, RATE, onto
+from glove_training import FIELDS, RATE
 from slow import cases
 from tolerances import assert_same_bits
 
+from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, cuda, glove_epoch
 
@@ -36,9 +37,9 @@ def test_every_schedule_gives_the_same_bits() -> None:
     for schedule in SCHEDULES:
         with stand_in.installed(Run(schedule, seed=7)):
             training = GLOVE["blocks of 32 and more"]
-            state = onto(training.parameters(), CUDA)
-            loss = glove_epoch.on(CUDA)(onto(training.strata(), CUDA), state, RATE)
-            found.append((loss, onto(state, CPU)))
+            state = fields_to_device(training.parameters(), CUDA)
+            loss = glove_epoch.on(CUDA)(fields_to_device(training.strata(), CUDA), state, RATE)
+            found.append((loss, fields_to_device(state, CPU)))
     for loss, state in found[1:]:
         assert loss == found[0][0]
         for field in FIELDS:
@@ -51,8 +52,8 @@ def test_the_warps_of_a_thread_block_do_not_matter(monkeypatch: pytest.MonkeyPat
     training = GLOVE["mostly empty blocks"]
     training = type(training)(training.words, training.dim, blocks, training.nonzeros, training.seed)
     with stand_in.installed(Run("random")):
-        state = onto(training.parameters(), CUDA)
-        loss = glove_epoch.on(CUDA)(onto(training.strata(), CUDA), state, RATE)
+        state = fields_to_device(training.parameters(), CUDA)
+        loss = glove_epoch.on(CUDA)(fields_to_device(training.strata(), CUDA), state, RATE)
     single = training.parameters()
     expected = glove_epoch.on(CPU)(training.strata(), single, RATE)
     assert abs(loss - expected) < 1e-4 * expected
@@ -65,9 +66,9 @@ def test_a_part_of_the_rounds_may_be_visited() -> None:
     state = training.parameters()
     expected = glove_epoch.on(CPU)(part, state, RATE)
     with stand_in.installed(Run()):
-        there = onto(training.parameters(), CUDA)
-        loss = glove_epoch.on(CUDA)(onto(part, CUDA), there, RATE)
-        found = onto(there, CPU)
+        there = fields_to_device(training.parameters(), CUDA)
+        loss = glove_epoch.on(CUDA)(fields_to_device(part, CUDA), there, RATE)
+        found = fields_to_device(there, CPU)
     assert abs(loss - expected) < 1e-4 * expected
     np.testing.assert_allclose(found.vectors, state.vectors, atol=1e-5)
 
@@ -79,7 +80,8 @@ def test_a_loss_that_is_no_number_comes_home() -> None:
     vectors[0, 0, 0] = np.nan
     bad = GloVeParameters(vectors, parameters.biases, parameters.vector_squares, parameters.bias_squares)
     with stand_in.installed(Run()):
-        assert np.isnan(glove_epoch.on(CUDA)(onto(training.strata(), CUDA), onto(bad, CUDA), RATE))
+        given = fields_to_device(training.strata(), CUDA), fields_to_device(bad, CUDA)
+        assert np.isnan(glove_epoch.on(CUDA)(*given, RATE))
 
 
 @pytest.mark.parametrize("check", ["far words", *cases(slow=["far nonzeros"])])

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from glove_training import FIELDS, RATE, Training, assert_close_state, onto
+from glove_training import FIELDS, RATE, Training, assert_close_state
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import dims, seeds
 from tolerances import EPS32, SAFETY, assert_same_bits, assert_within
 
 from gpuemb.core import threads
+from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU, Device
 from gpuemb.kernels.glove_epoch import ROOT, GloVeParameters, cpu, glove_epoch
 from gpuemb.kernels.panels import wide_registers
@@ -34,10 +35,10 @@ def epochs(
     """Train on the device; return the state after the last epoch, and every epoch's loss."""
     strata, parameters = training.strata(order), training.parameters()
     if device.kind == "cuda":
-        strata, parameters = onto(strata, device), onto(parameters, device)
+        strata, parameters = fields_to_device(strata, device), fields_to_device(parameters, device)
     step = glove_epoch.on(device)
     losses = [float(step(strata, parameters, RATE)) for _ in range(count)]
-    return onto(parameters, CPU), losses
+    return fields_to_device(parameters, CPU), losses
 
 
 def assert_same_state(found: GloVeParameters, expected: GloVeParameters) -> None:

@@ -12,13 +12,13 @@ from skipgram_training import (
     Training,
     assert_close,
     assert_same_pairs,
-    onto,
     stepping,
 )
 from strategies import seeds
 from tolerances import assert_same_bits, assert_within, skipgram_drift
 
 from gpuemb.core import threads
+from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU, Device
 from gpuemb.kernels.skipgram_epoch import (
     BATCH,
@@ -51,7 +51,7 @@ LARGER = Training(Text(words=60, tokens=1000, documents=40, blocks=7, window=5, 
 @given(text=texts)
 def test_pairs_are_those_of_the_reference(device: Device, text: Text) -> None:
     expected = skipgram_pairs.reference(*text.arguments())
-    assert_same_pairs(onto(skipgram_pairs.on(device)(*text.arguments()), CPU), expected)
+    assert_same_pairs(fields_to_device(skipgram_pairs.on(device)(*text.arguments()), CPU), expected)
 
 
 @given(text=texts, cut=st.floats(0, 1))
