@@ -19,6 +19,7 @@
 // Rejected  Atomic additions to shared rows (HogWild): no two runs alike. A thread block a block of nonzeros: two
 //           barriers a nonzero for fewer columns a lane.
 #include "common.cuh"
+#include "fixed_sums.cuh"
 
 constexpr int TEAMS = 4;      // warps of a thread block, each on its own
 constexpr int COLUMNS = 4;    // adjacent ones, of a lane
@@ -100,13 +101,6 @@ __device__ __forceinline__ void Columns<HELD>::step(const State& state, int firs
         descend(word[g].z, context[g].z, word_sums[g].z, context_sums[g].z, size);
         descend(word[g].w, context[g].w, word_sums[g].w, context_sums[g].w, size);
     }
-}
-
-// Called by all lanes of a warp; every lane gets the same bits.
-__device__ __forceinline__ float warp_sum(float sum) {
-#pragma unroll
-    for (int apart = WARP / 2; apart > 0; apart /= 2) sum = __fadd_rn(sum, __shfl_xor_sync(EVERY_LANE, sum, apart));
-    return sum;
 }
 
 // Steps along one nonzero; returns its loss.

@@ -24,6 +24,7 @@
 //           read both factors there. Atomic additions of the moves: no two runs alike.
 #include "common.cuh"
 #include "counter_numbers.cuh"
+#include "fixed_sums.cuh"
 
 constexpr int HELD = 2;  // columns of a thread
 
@@ -138,31 +139,6 @@ struct Columns {
     }
 };
 
-// Adds each of COUNT numbers over a warp, whose lanes all call; a lane gets one of the sums, and its place in
-// `place`, or COUNT where it gets none.
-template <int COUNT> __device__ __forceinline__ float scattered_sum(float (&sums)[COUNT], int& place) {
-    int kept = COUNT, own = COUNT;
-    place = 0;
-#pragma unroll
-    for (int apart = WARP / 2; apart > 0; apart /= 2) {
-        int half = (kept + 1) / 2;
-        bool upper = threadIdx.x & apart;
-#pragma unroll
-        for (int i = 0; i < (COUNT + 1) / 2; ++i) {
-            if (i < half) {
-                float high = half + i < kept ? sums[half + i] : 0;
-                float given = upper ? sums[i] : high, mine = upper ? high : sums[i];
-                sums[i] = __fadd_rn(mine, __shfl_xor_sync(EVERY_LANE, given, apart));
-            }
-        }
-        place += upper ? half : 0;
-        own = upper ? own - half : min(own, half);
-        kept = half;
-    }
-    if (own < 1) place = COUNT;
-    return sums[0];
-}
-
 // Products of a tile in the columns of this warp, added to its row in shared memory, or set there.
 template <class S>
 __device__ __forceinline__ void multiply(const float (&v)[S::BATCH][HELD], const float (&c)[S::BATCH][HELD],
@@ -264,18 +240,6 @@ __device__ __forceinline__ void move(const Batch<S>& batch, Vectors<S>& x, const
                     against[k][h] = __fmaf_rn(batch.step(tile, i, k), x.v[i][h], against[k][h]);
         of_outputs.store(x.n, against, batch.tile_words(tile), batch.tile_merged(tile));
     }
-}
-
-// The block's sum, in one order; thread 0 gets it.
-__device__ double block_sum(double sum) {
-    __shared__ double sums_w[WARP];
-#pragma unroll
-    for (int apart = WARP / 2; apart > 0; apart /= 2) sum = __dadd_rn(sum, __shfl_xor_sync(EVERY_LANE, sum, apart));
-    if (threadIdx.x % WARP == 0) sums_w[threadIdx.x / WARP] = sum;
-    __syncthreads();
-    double total = 0;
-    for (int warp = 0; warp < static_cast<int>(blockDim.x) / WARP; ++warp) total = __dadd_rn(total, sums_w[warp]);
-    return total;
 }
 
 // Shared memory: products (warps, PRODUCTS·tiles), words, merged slots.

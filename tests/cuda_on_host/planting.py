@@ -13,7 +13,7 @@ from cuda_on_host.launch import SCHEDULES, Run
 
 from gpuemb import kernels
 
-HEADERS = ("exact_score.cuh", "collectives.cuh")
+HEADERS = ("exact_score.cuh", "collectives.cuh", "counter_numbers.cuh", "fixed_sums.cuh")
 FOLDER = Path(__file__).parent / "mutants"
 
 
