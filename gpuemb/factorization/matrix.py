@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -181,6 +182,12 @@ def user_items(where: str, x: Any) -> UserItems:
         NonFiniteError: NaN or infinity, or numbers whose powers leave float64.
         ConfigError: all entries are zero.
     """
+    if isinstance(x, (str, PathLike)):
+        raise DTypeError(
+            f"{where}: X is the name {str(x)!r}",
+            needed="A matrix of users × items is needed.",
+            remedy=f"gpuemb.read_interactions({str(x)!r}) reads a file of (user, item, weight).",
+        )
     users = items = None
     if all(hasattr(x, name) for name in ("matrix", "users", "items")):
         x, users, items = x.matrix, x.users, x.items

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Array, Float64, library_of, to_host
+from gpuemb.core.arrays import Array, Float64, device_of, library_of, to_host
 from gpuemb.core.device import CPU, require
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.results import result
@@ -86,7 +86,7 @@ def eigen(gram: Array, rank: int) -> tuple[Float64, Array]:
     Values that rounding makes are 0.
     """
     size = len(gram)
-    if isinstance(gram, np.ndarray):
+    if device_of(gram) == CPU:
         from scipy.linalg import eigh
 
         subset = None if rank == size else [size - rank, size - 1]

@@ -134,6 +134,7 @@ def test_extreme_spectra_stay_finite() -> None:
     [
         (lambda: ge.ambiguity(ge.factorize(np.eye(3), 2, 0.1, objective=2)), ge.ConfigError, "unique up to"),
         (lambda: ge.ambiguity(table(0), table(0, 30, 5)), ge.ShapeError, "6 dimensions but other has 5"),
+        (lambda: ge.ambiguity(ge.stack([table(0), table(1)])), ge.ShapeError, "stack of 2 runs"),
         (lambda: ge.ambiguity(table(0), power=0.0), ge.ConfigError, "power = 0.0"),
         (lambda: ge.ambiguity(table(0), k=30), ge.ConfigError, "among 29 candidates"),
         (lambda: ge.ambiguity(table(0), steps=1), ge.ConfigError, "steps = 1"),

@@ -290,7 +290,7 @@ def test_names_choose_rows_and_tiles_are_the_matrix() -> None:
         ({"X": np.ones(4)}, ge.ShapeError, r"shape \(4,\)"),
         ({"X": np.full((3, 4), 1e100)}, ge.NonFiniteError, "near 1.0e\\+100"),
         ({"X": np.ones((3, 4), complex)}, ge.DTypeError, "complex128"),
-        ({"X": "ratings.csv"}, ge.DTypeError, "numbers"),
+        ({"X": "ratings.csv"}, ge.DTypeError, r"read_interactions\('ratings.csv'\)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_factorized_is_refused(

@@ -14,7 +14,7 @@ from gpuemb.core.checks import LARGEST_FOURTH_POWER, check_matrix, check_range, 
 from gpuemb.core.device import require
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer
-from gpuemb.embeddings.model import named_table, vectors_of, words_of
+from gpuemb.embeddings.model import EmbeddingStack, named_table, vectors_of, words_of
 from gpuemb.factorization.factors import Factors
 
 Weights: TypeAlias = Callable[[float], Float64]
@@ -78,6 +78,12 @@ def families_of(where: str, x: Any, other: Any, power: float) -> Families:
 
 
 def _checked(where: str, name: str, x: Any) -> Array:
+    if isinstance(x, EmbeddingStack):
+        raise ShapeError(
+            f"{where}: {name} is a stack of {len(x)} runs",
+            needed="One table is measured at a time.",
+            remedy=f"[{where}(run) for run in stack]",
+        )
     table = check_matrix(where, name, vectors_of(x), words_of(x))
     check_range(where, name, table, LARGEST_FOURTH_POWER)
     table = native(table)
