@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ShortDocumentsWarning,
         SpellingWarning,
         StorageError,
+        TrainingWarning,
         VocabularyError,
     )
     from gpuemb.core.threads import set_threads
@@ -103,7 +104,8 @@ if sys.platform == "win32":
 _ERRORS = (
     "GpuembError", "CompileError", "ConfigError", "CorpusWarning", "DeviceError", "DroppedWarning",
     "DTypeError", "FileFormatError", "MemoryBudgetError", "NonFiniteError", "ShapeError",
-    "ShortDocumentsWarning", "SpellingWarning", "StorageError", "VocabularyError",
+    "ShortDocumentsWarning", "SpellingWarning", "StorageError", "TrainingWarning",
+    "VocabularyError",
 )  # fmt: skip
 _ROOMS = {
     "core.device": ("Device",),
@@ -247,6 +249,7 @@ __all__ = [
     "Tokens",
     "TrainedModel",
     "TrainedStack",
+    "TrainingWarning",
     "Vocabulary",
     "VocabularyError",
     "WordListSimilarity",

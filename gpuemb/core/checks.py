@@ -202,6 +202,17 @@ def check_at_most(where: str, name: str, value: float, most: float) -> None:
         )
 
 
+def differences(before: Any, after: Any, name: str = "") -> list[str]:
+    """Spell where two nested mappings or lists differ."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        parts = [(key, f"{name}.{key}" if name else str(key)) for key in sorted({*before, *after})]
+        return [said for key, part in parts for said in differences(before.get(key), after.get(key), part)]
+    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [said for i, (b, a) in pairs for said in differences(b, a, f"{name}[{i}]")]
+    return [] if before == after else [f"{name} ({before!r} there, {after!r} here)"]
+
+
 def nearest_hint(given: str, known: Sequence[str]) -> str:
     """Return a hint with the same word in other letters' cases, else with the closest known words."""
     folded = given.casefold()

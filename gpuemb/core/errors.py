@@ -191,6 +191,20 @@ class SpellingWarning(UserWarning):
     """
 
 
+class TrainingWarning(UserWarning):
+    """Training goes on, but not as may be expected: a checkpoint is damaged, or a start lacks words.
+
+    Example:
+        >>> import warnings
+        >>> start = ge.Embedding(np.ones((2, 2), np.float32), ["cat", "unicorn"])
+        >>> with warnings.catch_warnings(record=True) as noted:
+        ...     warnings.simplefilter("always", ge.TrainingWarning)
+        ...     runs = ge.train(ge.read_corpus("pets.txt"), ge.GloVe(dim=2, epochs=1), seeds=1, start=start)
+        >>> print(noted[0].message)
+        train: of the start's 2 words 1 is not in the corpus: unicorn; 9 words of the corpus are new: the, ...
+    """
+
+
 class ShortDocumentsWarning(CorpusWarning):
     """Lines are documents, and most are so short that few words stand near each other.
 

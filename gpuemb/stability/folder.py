@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpuemb.core.checks import differences
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import replacing
 from gpuemb.core.files.partial import PARTIAL, sweep
@@ -53,10 +54,10 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
         if before == config:
             return
         if before.digest() != config.digest() and _has_results(folder) and not extend:
-            differences = "; ".join(_differences(asdict(before), asdict(config)))
+            found = "; ".join(differences(asdict(before), asdict(config)))
             raise ConfigError(
                 f"study: {folder} belongs to another configuration",
-                needed=f"It differs in {differences}.",
+                needed=f"It differs in {found}.",
                 remedy="Use another --out, or --extend to let the new configuration take over "
                 "and reuse what is unchanged.",
             )
@@ -90,19 +91,6 @@ def _ours(name: str) -> bool:
 def _has_results(folder: Path) -> bool:
     """Whether anything was trained; a study that failed before leaves its folder free."""
     return any((folder / WORK_FOLDER).glob("vectors-*"))
-
-
-def _differences(before: Any, after: Any, name: str = "") -> list[str]:
-    """Spell where two nested configurations differ."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        keys = sorted({*before, *after})
-        return [
-            d for k in keys for d in _differences(before.get(k), after.get(k), f"{name}.{k}" if name else k)
-        ]
-    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after):
-        pairs = enumerate(zip(before, after, strict=True))
-        return [d for i, (b, a) in pairs for d in _differences(b, a, f"{name}[{i}]")]
-    return [] if before == after else [f"{name} ({before!r} there, {after!r} here)"]
 
 
 def write_results(result: StudyResult) -> None:

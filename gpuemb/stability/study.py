@@ -43,8 +43,8 @@ from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.epochs import RunOptions
-from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, Run, SkipGram
-from gpuemb.training.runs import FIXED, steps_of, train_run
+from gpuemb.training.recipes import FIXED, OF_DOCUMENTS, PPMISVD, Run, SkipGram
+from gpuemb.training.runs import steps_of, train_run
 from gpuemb.training.sources import count_for_run, text_for_run
 from gpuemb.uncertainty.draws import Draws
 

@@ -12,8 +12,11 @@ from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.random import stream
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+from gpuemb.training.checkpoints import Arrays
 from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
+from gpuemb.training.held_out import HeldOutCounts, counts_held_out
 from gpuemb.training.recipes import GloVe
+from gpuemb.training.start import Start
 from gpuemb.training.trained import Tables, TrainedModel
 
 LEAST_BLOCKS = 16  # blocks a round: enough for 8 threads to stay busy
@@ -45,7 +48,7 @@ def train_glove(
 
     Cost: ``12·d`` flops a nonzero and epoch. Source: Pennington (2014).
     """
-    training = GloVeTraining(counts, recipe, init_seed, order_seed, device)
+    training = GloVeTraining(counts, recipe, init_seed, order_seed, device, options.start)
     return train_epochs(training, recipe, counts.vocabulary, options)
 
 
@@ -58,14 +61,27 @@ class GloVeTraining:
         init_seed: as of :func:`train_glove`.
         order_seed: likewise.
         device: where to train.
+        start: rows of an earlier training.
     """
 
     def __init__(
-        self, counts: Cooccurrence, recipe: GloVe, init_seed: int, order_seed: int, device: Device
+        self,
+        counts: Cooccurrence,
+        recipe: GloVe,
+        init_seed: int,
+        order_seed: int,
+        device: Device,
+        start: Start | None = None,
     ) -> None:
         self.recipe, self.device = recipe, device
+        self.held: HeldOutCounts | None = None
+        if recipe.held_out:
+            counts, self.held = counts_held_out(counts, recipe)
         self.strata = fields_to_device(stratify(counts, recipe, order_seed), device)
-        self.parameters = fields_to_device(initialize(len(counts.vocabulary), recipe, init_seed), device)
+        first = initialize(len(counts.vocabulary), recipe, init_seed)
+        if start is not None:
+            start.begin(first.vectors[:, :, : recipe.dim], first.biases)  # AdaGrad's sums begin anew
+        self.parameters = fields_to_device(first, device)
         self.silent = np.diff(counts.rows.indptr) == 0  # words without any pair are never trained
         rounds = stream(order_seed, "glove", "rounds")
         self.orders = [rounds.permutation(len(self.strata.bounds)) for _ in range(recipe.epochs)]
@@ -76,6 +92,20 @@ class GloVeTraining:
         order = to_device(self.orders[epoch], self.device)
         strata = replace(self.strata, bounds=self.strata.bounds[order])
         return self.step(strata, self.parameters, self.recipe.learning_rate) / len(strata.rows)
+
+    def held_out(self) -> float | None:
+        """Return the mean loss of the pairs that are not trained on; None where all are."""
+        if self.held is None:
+            return None
+        return self.held.loss(to_host(self.parameters.vectors), to_host(self.parameters.biases))
+
+    def state(self) -> Arrays:
+        """Return the arrays that the next epoch depends on, on the host."""
+        return {name: to_host(array) for name, array in vars(self.parameters).items()}
+
+    def set_state(self, state: Arrays) -> None:
+        """Go on from the arrays of :meth:`state`."""
+        self.parameters = fields_to_device(GloVeParameters(**state), self.device)
 
     def is_finite(self) -> bool:
         """Whether every vector is finite."""
@@ -99,6 +129,7 @@ def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
             "vectors and their AdaGrad sums": buffer((4, words, width), np.float32),
             "ordered nonzeros": buffer((4, nonzeros), np.float32),
             "order while it is drawn": buffer((3, nonzeros), np.int64),
+            "counts without held-out pairs": buffer((3, nonzeros), np.int64) if recipe.held_out else 0,
         },
     )
 

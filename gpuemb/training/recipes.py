@@ -17,6 +17,7 @@ Vary: TypeAlias = Literal["seed", "init", "order", "sampling", "bootstrap", "hal
 VARY: tuple[Vary, ...] = ("seed", "init", "order", "sampling", "bootstrap", "halves")
 OF_DOCUMENTS: tuple[Vary, ...] = ("bootstrap", "halves")  # what varies is the documents that are counted
 HALVES = "ab"
+FIXED = 0  # the seed of whatever does not vary
 WIDEST, MOST_NEGATIVES = 50, 100  # the largest window, as of counts, and negatives of a skip-gram
 LARGEST_EXPONENT = 4  # of its noise: beyond it one word would be all of it
 
@@ -61,6 +62,11 @@ class GloVe:
         x_max: count from which a pair has full weight.
         alpha: exponent of the weight below it.
         learning_rate: AdaGrad's step.
+        patience: stop early when so many epochs in a row have not brought the loss below the best one by
+            ``tolerance``; 0 trains every epoch.
+        tolerance: share of the best loss.
+        held_out: share of the pairs of words, of every run the same ones, that are not trained on: their
+            loss is taken after every epoch, and it decides the early stop.
 
     Source: Pennington, Socher and Manning (2014); Definitions §1.
 
@@ -80,6 +86,9 @@ class GloVe:
     x_max: float = 100.0
     alpha: float = 0.75
     learning_rate: float = 0.05
+    patience: int = 0
+    tolerance: float = 0.0
+    held_out: float = 0.0
 
     def __post_init__(self) -> None:
         enter_fields(self)
@@ -89,6 +98,7 @@ class GloVe:
             _check_positive("GloVe", name, getattr(self, name))
         check_at_least("GloVe", "alpha", self.alpha, 0)
         _check_finite("GloVe", self, ("x_max", "alpha", "learning_rate"))
+        _check_stop("GloVe", self)
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,11 @@ class SkipGram:
         epochs: passes over the text.
         learning_rate: at the start; falls to zero linearly.
         ns_exponent: exponent of the noise.
+        patience: stop early when so many epochs in a row have not brought the loss below the best one by
+            ``tolerance``; 0 trains every epoch. The rate falls as if all epochs were trained.
+        tolerance: share of the best loss.
+        held_out: share of the documents, of every run the same ones, that are not trained on: their loss is
+            taken after every epoch with negatives of the exact noise, and it decides the early stop.
 
     Source: Mikolov et al. (2013), NIPS; Definitions §1.
 
@@ -168,6 +183,9 @@ class SkipGram:
     epochs: int = 5
     learning_rate: float = 0.025
     ns_exponent: float = 0.75
+    patience: int = 0
+    tolerance: float = 0.0
+    held_out: float = 0.0
 
     def __post_init__(self) -> None:
         enter_fields(self)
@@ -184,6 +202,7 @@ class SkipGram:
         check_at_most("SkipGram", "sample", self.sample, 1)
         _check_positive("SkipGram", "learning_rate", self.learning_rate)
         _check_finite("SkipGram", self, ("learning_rate",))
+        _check_stop("SkipGram", self)
         if not abs(self.ns_exponent) <= LARGEST_EXPONENT:
             raise ConfigError(
                 f"SkipGram: ns_exponent = {self.ns_exponent}",
@@ -241,6 +260,29 @@ def check_vary(recipe: Recipe, vary: str) -> None:
             f"{recipe.kind}: vary = {vary!r}, which it has not",
             needed=f"{recipe.kind} can vary {', '.join(recipe.varies)}.",
             remedy=f"Use vary={recipe.varies[0]!r}.",
+        )
+
+
+def _check_stop(where: str, recipe: GloVe | SkipGram) -> None:
+    """Check what ends training early, and the share that is held out.
+
+    Raises:
+        ConfigError: an impossible number, or a tolerance that nothing uses.
+    """
+    check_at_least(where, "patience", recipe.patience, 0)
+    for name in ("tolerance", "held_out"):
+        value = getattr(recipe, name)
+        if not 0 <= value < 1:
+            raise ConfigError(
+                f"{where}: {name} = {value}",
+                needed=f"{name} is a share, from 0 to below 1.",
+                remedy=f"Leave {name} out to use 0.",
+            )
+    if recipe.tolerance and not recipe.patience:
+        raise ConfigError(
+            f"{where}: tolerance = {recipe.tolerance} without patience",
+            needed="patience is how many epochs may pass without such a fall of the loss; 0 never stops.",
+            remedy=f"For example patience=2, tolerance={recipe.tolerance}.",
         )
 
 

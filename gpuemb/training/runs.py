@@ -12,12 +12,10 @@ from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.training.epochs import RunOptions
 from gpuemb.training.glove import plan_glove, plan_glove_on_gpu, train_glove
-from gpuemb.training.recipes import PPMISVD, GloVe, Recipe, SkipGram, Vary
+from gpuemb.training.recipes import FIXED, PPMISVD, GloVe, Recipe, SkipGram, Vary
 from gpuemb.training.skip_gram import Seeds, plan_skip_gram, plan_skip_gram_on_gpu, train_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
 from gpuemb.training.trained import TrainedModel
-
-FIXED = 0  # the seed of whatever does not vary
 
 
 def train_run(

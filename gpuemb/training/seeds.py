@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float32
-from gpuemb.core.device import Device, DeviceName, choose
+from gpuemb.core.device import DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan
@@ -18,11 +20,10 @@ from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.kernels.skipgram_epoch import skipgram_pairs, skipgram_steps
 from gpuemb.kernels.window_counts import Weighting, window_counts
-from gpuemb.training.epochs import RunOptions
+from gpuemb.training.checkpoints import RunCheckpoint, claim, digest_of, facts_of, tell
+from gpuemb.training.epochs import RunOptions, epochs_of
 from gpuemb.training.recipes import (
-    OF_DOCUMENTS,
     Recipe,
-    Run,
     SkipGram,
     Vary,
     check_vary,
@@ -31,7 +32,8 @@ from gpuemb.training.recipes import (
     seeds_of,
 )
 from gpuemb.training.runs import steps_of, train_run
-from gpuemb.training.sources import count_for_run, text_for_run
+from gpuemb.training.sources import SeenByRuns
+from gpuemb.training.start import start_of
 from gpuemb.training.trained import TrainedModel, TrainedStack, kept_bytes
 
 WINDOW = 10
@@ -47,6 +49,9 @@ def train(
     vary: Vary = "seed",
     window: int = WINDOW,
     weighting: Weighting = WEIGHTING,
+    start: Any = None,
+    snapshots: Sequence[int] = (),
+    checkpoint: str | Path | None = None,
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> TrainedStack:
@@ -62,6 +67,12 @@ def train(
             two disjoint halves, a run each (both need a corpus).
         window: largest distance, when a corpus is counted; that of a skip-gram is its own.
         weighting: of distances, when a corpus is counted.
+        start: an Embedding, a :class:`TrainedModel`, or a stack of one run, whose rows every run begins with,
+            matched by word; words that it lacks begin as without it, by the run's own seed. A model of the
+            same kind gives its context vectors and biases too; see :func:`gpuemb.training.start.start_of`.
+        snapshots: epochs, counted from 1, after which the vectors are kept: ``.models[s].snapshots``.
+        checkpoint: a folder that keeps what is done: a call after a kill goes on from the last kept epoch, to
+            the same bits, and finished runs are not trained again.
         device: see :class:`gpuemb.Device`.
         progress: told after every epoch.
 
@@ -69,8 +80,14 @@ def train(
         Vectors ``(S, V, d)`` float32; ``.models`` has context vectors, biases and losses of every run.
 
     Raises:
-        ConfigError: more dimensions than words, a source that cannot vary as asked, or no seeds.
+        ConfigError: more dimensions than words, a source that cannot vary as asked, no seeds or one of them
+            twice, or checkpoints of another training, whose differences are named.
         MemoryBudgetError: all runs together do not fit.
+        NonFiniteError: the loss diverged; run, epoch and rate are named.
+        StorageError: a checkpoint cannot be written; what was kept before stays.
+        ShapeError, NonFiniteError, VocabularyError, DTypeError: the start does not fit.
+        TrainingWarning: a checkpoint is damaged; what it held is trained again. Or the start lacks words of
+            the corpus, or the corpus words of the start; they are counted and the first ten named.
 
     Cost: see :func:`gpuemb.training.glove.train_glove`, :func:`gpuemb.training.spectral.train_ppmi_svd`,
     :func:`gpuemb.training.skip_gram.train_skip_gram`.
@@ -86,41 +103,41 @@ def train(
     """
     check_vary(recipe, vary)
     _check_window(recipe, window, weighting)
-    listed = runs_of(seeds_of("train", seeds), vary)
+    listed = runs_of(_distinct(seeds_of("train", seeds)), vary)
+    asked = epochs_of("train", snapshots, recipe)
     words, dim = len(source.vocabulary), min(recipe.dim, len(source.vocabulary))
-    kept = {name: size * len(listed) for name, size in kept_bytes(recipe, words).items()}
+    kept = {name: size * len(listed) for name, size in kept_bytes(recipe, words, len(asked)).items()}
     MemoryPlan(f"train: {len(listed)} runs", kept).require()
     from_text = isinstance(recipe, SkipGram)
     chosen = choose(device, (skipgram_pairs, skipgram_steps) if from_text else (window_counts, glove_epoch))
+    begun = start_of(start, recipe, source.vocabulary.words)
+    seen = SeenByRuns(source, recipe, vary, window, weighting, chosen)
+    folder = None if checkpoint is None else Path(checkpoint)
+    if folder is not None:
+        claim(
+            folder,
+            facts_of(
+                source,
+                recipe,
+                device=chosen.kind,
+                vary=vary,
+                counting=seen.counting,
+                snapshots=list(asked),
+                start=None if begun is None else digest_of(*begun.parts()),
+            ),
+        )
     vectors, models = np.empty((len(listed), words, dim), np.float32), []
-    seen: Tokens | Cooccurrence | None = None
     with progress.phase(f"training {recipe.kind}", steps_of(recipe) * len(listed)) as task:
         for run, place in zip(listed, vectors, strict=True):
-            if seen is None or vary in OF_DOCUMENTS:
-                seen = _seen(source, recipe, run, vary, window, weighting, chosen)
-            options = RunOptions(name_of(run, vary), task)
-            model = train_run(seen, recipe, run.seed, vary, chosen, options)
+            name = name_of(run, vary)
+            run_folder = None if folder is None else RunCheckpoint(folder / name.replace(" ", "-"), tell)
+            text, held = seen.by(run), seen.by_none()
+            options = RunOptions(name, task, held, asked, run_folder, begun)
+            model = train_run(text, recipe, run.seed, vary, chosen, options)
             models.append(_placed(model, place))
     names = tuple(model.run for model in models)
     vocabulary = source.vocabulary
     return TrainedStack(vectors, vocabulary.words, vocabulary.counts, names, models=models)
-
-
-def _seen(
-    source: Tokens | Cooccurrence,
-    recipe: Recipe,
-    run: Run,
-    vary: Vary,
-    window: int,
-    weighting: Weighting,
-    device: Device,
-) -> Tokens | Cooccurrence:
-    """Return what a run is trained on."""
-    if isinstance(recipe, SkipGram):
-        return text_for_run(source, run, vary)
-    if isinstance(source, Cooccurrence) and vary not in OF_DOCUMENTS:
-        return source
-    return count_for_run(source, run, vary, window, weighting, device)
 
 
 def _placed(model: TrainedModel, place: Float32) -> TrainedModel:
@@ -128,6 +145,22 @@ def _placed(model: TrainedModel, place: Float32) -> TrainedModel:
     place[:] = model.vectors
     words = place if model.words is model.vectors else model.words
     return replace(model, vectors=place, words=words)
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Refuse a seed that is listed twice.
+
+    Raises:
+        ConfigError: it would train the same bits again.
+    """
+    twice = [seed for seed in dict.fromkeys(seeds) if seeds.count(seed) > 1]
+    if twice:
+        raise ConfigError(
+            f"train: seeds has {twice[0]} {seeds.count(twice[0])} times",
+            needed="Equal seeds train equal bits: every seed is listed once.",
+            remedy=f"seeds={list(dict.fromkeys(seeds))[:5]}, for example.",
+        )
+    return seeds
 
 
 def _check_window(recipe: Recipe, window: int, weighting: Weighting) -> None:

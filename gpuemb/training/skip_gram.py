@@ -17,8 +17,11 @@ from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.kernels.skipgram_epoch import HALF, LANES, PARTS, UInt64, skipgram_pairs, skipgram_steps
 from gpuemb.kernels.skipgram_epoch.noise import noise_of
+from gpuemb.training.checkpoints import Arrays
 from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
+from gpuemb.training.held_out import HeldOutPairs, pairs_held_out, plan_held_out
 from gpuemb.training.recipes import SkipGram
+from gpuemb.training.start import Start
 from gpuemb.training.trained import Tables, TrainedModel
 
 LEAST_BLOCKS, MOST_BLOCKS = 16, 256  # enough for 8 threads to stay busy; more leave few pairs in a bucket
@@ -71,7 +74,7 @@ def train_skip_gram(
     Cost: about ``6·d·(1 + 2·negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
     Source: Mikolov et al. (2013), NIPS; Definitions §1.
     """
-    training = SkipGramTraining(tokens, recipe, seeds, device)
+    training = SkipGramTraining(tokens, recipe, seeds, device, options.held, options.start)
     model = train_epochs(training, recipe, tokens.vocabulary, options)
     if not training.trained.any():
         raise ConfigError(
@@ -90,17 +93,33 @@ class SkipGramTraining:
         recipe: dimensions, window, negatives and rates.
         seeds: of its random parts.
         device: where to train.
+        held: documents that are measured, not trained on.
+        start: rows of an earlier training.
     """
 
-    def __init__(self, tokens: Tokens, recipe: SkipGram, seeds: Seeds, device: Device) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        recipe: SkipGram,
+        seeds: Seeds,
+        device: Device,
+        held: Tokens | None = None,
+        start: Start | None = None,
+    ) -> None:
         words = len(tokens.vocabulary)
         counts = count_words(tokens.ids, words)
         self.recipe, self.seeds, self.device = recipe, seeds, device
         self.ids, self.starts = to_device(tokens.ids, device), to_device(tokens.starts, device)
         self.keep = to_device(keep_limits(counts, recipe.sample), device)
         self.chances = noise_chances(counts, recipe.ns_exponent)
-        self.vectors = to_device(initialize(words, recipe, seeds.init), device)
+        first = initialize(words, recipe, seeds.init)
+        if start is not None:
+            start.begin(first[:, :, : recipe.dim])
+        self.vectors = to_device(first, device)
         self.trained = to_device(np.zeros(words, np.bool_), device)
+        self.held: HeldOutPairs | None = None
+        if held is not None:
+            self.held = pairs_held_out(held, recipe, counts, to_host(self.keep), self.chances)
         self.draw, self.step = skipgram_pairs.on(device), skipgram_steps.on(device)
 
     def visit(self, epoch: int) -> float:
@@ -119,6 +138,19 @@ class SkipGramTraining:
                 self.trained[pairs.inputs] = True
             del pairs  # before those of the next chunk are drawn
         return math.fsum(losses) / max(1, visited)
+
+    def held_out(self) -> float | None:
+        """Return the mean loss of the documents that are not trained on; None where all are."""
+        return None if self.held is None else self.held.loss(to_host(self.vectors))
+
+    def state(self) -> Arrays:
+        """Return the arrays that the next epoch depends on, on the host."""
+        return {"vectors": to_host(self.vectors), "trained": to_host(self.trained)}
+
+    def set_state(self, state: Arrays) -> None:
+        """Go on from the arrays of :meth:`state`."""
+        self.vectors = to_device(state["vectors"], self.device)
+        self.trained = to_device(state["trained"], self.device)
 
     def is_finite(self) -> bool:
         """Whether every vector is finite."""
@@ -244,6 +276,7 @@ def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> M
             "a piece of the text while it is counted": buffer((counted,), np.int64),
             "sizes of buckets": buffer((3, PARTS * threads.count(), blocks, blocks), np.int64),
             "blocks and noise": buffer((12, words), np.float64),
+            "pairs that are held out": plan_held_out(recipe),
         },
     )
 

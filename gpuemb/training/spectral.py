@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from gpuemb.core.arrays import Float32
 from gpuemb.core.errors import NonFiniteError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.counts.block_lanczos import BLOCK, LEAST_BLOCKS, MOST
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.decomposition import truncated_svd
 from gpuemb.counts.pmi import ppmi
+from gpuemb.training.checkpoints import Arrays
 from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions
 from gpuemb.training.recipes import PPMISVD
-from gpuemb.training.trained import Tables, TrainedModel, model_of
+from gpuemb.training.trained import History, Tables, TrainedModel, model_of
 
 
 def train_ppmi_svd(
@@ -29,6 +31,27 @@ def train_ppmi_svd(
     Cost: some ``10·d`` products with the sparse matrix, ``2·nonzeros`` flops each, in float32.
     Source: Levy, Goldberg and Dagan (2015).
     """
+    shape = len(counts.vocabulary), recipe.dim
+    words, contexts = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    residual = np.empty(1)
+    state: Arrays = {"words": words, "contexts": contexts, "residual": residual}
+    checkpoint = options.checkpoint
+    if checkpoint is None or not checkpoint.restore(state, ()).found:
+        words[:], contexts[:], residual[:] = _factors(counts, recipe)
+        if checkpoint is not None:
+            checkpoint.keep(state, (), (), last=True)
+    if options.task is not None:
+        options.task.advance()
+    model = model_of(recipe, options.name, counts.vocabulary, Tables(words, words, contexts), History())
+    return replace(model, residual=float(residual[0]))
+
+
+def _factors(counts: Cooccurrence, recipe: PPMISVD) -> tuple[Float32, Float32, float]:
+    """Return word and context vectors, and the residual.
+
+    Raises:
+        ConfigError, NonFiniteError: as :func:`train_ppmi_svd`.
+    """
     matrix = ppmi(counts, shift=recipe.shift, smoothing=recipe.smoothing)
     factors = truncated_svd(matrix, recipe.dim)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # found below
@@ -42,10 +65,7 @@ def train_ppmi_svd(
             remedy="Lower power; 0.5 is the default.",
         )
     rows[np.diff(matrix.indptr) == 0] = 0  # a word without any pair has no vector
-    if options.task is not None:
-        options.task.advance()
-    model = model_of(recipe, options.name, counts.vocabulary, Tables(rows, rows, contexts))
-    return replace(model, residual=factors.residual)
+    return rows, contexts, factors.residual
 
 
 def plan_ppmi_svd(words: int, nonzeros: int, recipe: PPMISVD) -> MemoryPlan:

@@ -51,7 +51,7 @@ class TrainedModel:
         losses: ``(E,)`` loss of every epoch, taken while its steps change the vectors: the mean over
             nonzeros of ``f(X)·error²``, or the mean of a pair and its negatives; empty for PPMI-SVD.
         held_out: ``(E,)`` the same after every epoch for what was not trained on; None where all was.
-        snapshots: vectors after chosen epochs, counted from 1.
+        snapshots: vectors after chosen epochs, counted from 1; of a run that stopped earlier, its last.
         residual: of PPMI-SVD alone, ``max ‖Aᵀu − σv‖ / σ_1`` over its triplets: how exact they are.
 
     Example:
@@ -83,6 +83,11 @@ class TrainedModel:
         """Epochs that were trained: fewer than the recipe's where it stopped early."""
         return len(self.losses)
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the recipe's patience ended before its epochs."""
+        return self.epochs < getattr(self.recipe, "epochs", 0)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainedStack(EmbeddingStack):
@@ -107,8 +112,17 @@ class TrainedStack(EmbeddingStack):
         self._default("models", tuple(self.models))
 
 
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was noted of a run while it was trained: losses of every epoch, vectors after chosen ones."""
+
+    losses: Sequence[float] = ()
+    held_out: Sequence[float] = ()
+    snapshots: Mapping[int, Float32] = field(default_factory=dict)
+
+
 def model_of(
-    recipe: Recipe, run: str, vocabulary: Vocabulary, tables: Tables, losses: Sequence[float] = ()
+    recipe: Recipe, run: str, vocabulary: Vocabulary, tables: Tables, history: History
 ) -> TrainedModel:
     """Return a trained run."""
     return TrainedModel(
@@ -120,14 +134,16 @@ def model_of(
         tables.contexts,
         tables.word_biases,
         tables.context_biases,
-        np.array(losses, np.float64),
+        np.array(history.losses, np.float64),
+        np.array(history.held_out, np.float64) if len(history.held_out) else None,
+        dict(history.snapshots),
     )
 
 
-def kept_bytes(recipe: Recipe, words: int) -> dict[str, int]:
+def kept_bytes(recipe: Recipe, words: int, snapshots: int = 0) -> dict[str, int]:
     """Name the bytes that a trained run keeps."""
     table = buffer((words, min(recipe.dim, words)), np.float32)
-    kept = {"vectors": table, "context vectors": table}
+    kept = {"vectors": table, "context vectors": table, "snapshots": snapshots * table}
     if isinstance(recipe, GloVe):
         kept |= {"word vectors": table, "biases": buffer((2, words), np.float32)}
     return kept

@@ -19,8 +19,7 @@ from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.training import glove as glove_module
 from gpuemb.training.glove import plan_glove, train_glove
-from gpuemb.training.recipes import GloVe
-from gpuemb.training.runs import FIXED
+from gpuemb.training.recipes import FIXED, GloVe
 from gpuemb.training.seeds import train
 
 COUNTS = count_cooccurrences(random_tokens(), 5)

@@ -20,8 +20,7 @@ from gpuemb.core.errors import ConfigError, DeviceError, MemoryBudgetError, NonF
 from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.kernels.skipgram_epoch import BATCH, HALF, skipgram_pairs, skipgram_steps
 from gpuemb.training import skip_gram as module
-from gpuemb.training.recipes import SkipGram
-from gpuemb.training.runs import FIXED
+from gpuemb.training.recipes import FIXED, SkipGram
 from gpuemb.training.seeds import train
 from gpuemb.training.skip_gram import (
     BUCKET_PAIRS,
