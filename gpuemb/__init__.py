@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from gpuemb.stability.compare import Comparison, compare
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
     from gpuemb.stability.info import Implementation, Info, info
+    from gpuemb.stability.kept.runs import RunHistories
     from gpuemb.stability.planning import StudyPlan, plan
     from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
     from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
@@ -159,6 +160,7 @@ _ROOMS = {
     "stability.compare": ("Comparison", "compare"),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
     "stability.info": ("Implementation", "Info", "info"),
+    "stability.kept.runs": ("RunHistories",),
     "stability.planning": ("StudyPlan", "plan"),
     "stability.result": ("ModelResult", "PairMeasure", "RunSpectra", "StudyResult", "WordMeasures"),
     "stability.statistics": ("Discoveries", "Estimate", "benjamini_hochberg"),
@@ -231,6 +233,7 @@ __all__ = [
     "Remedies",
     "Remedy",
     "Resampling",
+    "RunHistories",
     "RunSpectra",
     "ShapeError",
     "ShortDocumentsWarning",

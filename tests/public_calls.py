@@ -235,7 +235,7 @@ def calls() -> dict[str, Call]:
         "ModelConfig": (ge.ModelConfig, {"recipe": glove, "seeds": 2, "vary": "seed", "name": "m"}),
         "StudyConfig": (ge.StudyConfig, {"corpus": ("a.txt",), "text": ge.TextConfig(),
                         "counts": ge.CountsConfig(), "models": (ge.ModelConfig(glove),), "neighbors": 3,
-                        "title": "t", "measures": ("rsa",)}),
+                        "title": "t", "measures": ("rsa",), "snapshots": ()}),
         "load_config": (ge.load_config, {"path": "study.toml"}),
         "plan": (ge.plan, {"config": CONFIG, "words": 10, "nonzeros": 20}),
         "study": (ge.study, {"config": {**CONFIG, "models": [MODEL]}, "out": "study", "device": "cpu",

@@ -110,6 +110,7 @@ def study(
     field: options.Field = None,
     neighbors: options.NeighborsOption = None,
     measure: options.MeasureOption = None,
+    snapshots: options.Snapshots = None,
     title: options.Title = None,
     out: options.Out = None,
     extend: options.Extend = False,
@@ -155,6 +156,7 @@ def study(
             neighbors,
             title,
             tuple(measure or ()),
+            snapshots,
         )
         asked = study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)

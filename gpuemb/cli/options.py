@@ -90,6 +90,12 @@ MeasureOption = Annotated[
         show_default="the thirteen of the report",
     ),
 ]
+Snapshots = Annotated[
+    str | None,
+    typer.Option(
+        help="Keep vectors after these epochs too, such as `1,5,10`.", show_default="after the last only"
+    ),
+]
 Title = Annotated[str | None, typer.Option(help="Headline of the report.", show_default=False)]
 Out = Annotated[
     Path | None, typer.Option(help="Folder of the results.", show_default="a new one below runs/")

@@ -38,6 +38,7 @@ class StudyFlags:
     neighbors: int | None
     title: str | None
     measure: tuple[str, ...] = ()
+    snapshots: str | None = None
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -60,7 +61,16 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
     if flags.corpus:
         mapping["corpus"] = [absolute(source) for source in flags.corpus]
     measures = list(flags.measure) or None
-    _override(mapping, {"neighbors": flags.neighbors, "title": flags.title, "measures": measures})
+    snapshots = None if flags.snapshots is None else _parse_epochs(flags.snapshots)
+    _override(
+        mapping,
+        {
+            "neighbors": flags.neighbors,
+            "title": flags.title,
+            "measures": measures,
+            "snapshots": snapshots,
+        },
+    )
     _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
     _override(
         mapping.setdefault("text", {}),
@@ -127,6 +137,17 @@ def _parse_seeds(text: str) -> int | list[int]:
             remedy="--seeds 5, or --seeds 0,7,42",
         )
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
+
+
+def _parse_epochs(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) <= DIGITS for part in parts):
+        raise ConfigError(
+            f"study: --snapshots {text if len(text) < DIGITS else f'of {len(text)} characters'}",
+            needed="A list of epochs, counted from 1, is needed.",
+            remedy="--snapshots 1,5,10",
+        )
+    return [int(part) for part in parts]
 
 
 def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from gpuemb.core.results import result
 from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.stability.compared_tables import ComparedTables, null_of_pairs
 from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
-from gpuemb.stability.result import PairMeasure, caution_of, pair_measures
+from gpuemb.stability.model_measures import pair_measures
+from gpuemb.stability.result import PairMeasure, caution_of
 from gpuemb.stability.statistics import means_of_known
 from gpuemb.uncertainty.draws import Draws
 

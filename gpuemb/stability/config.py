@@ -18,7 +18,18 @@ from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import Weighting, check_window
 from gpuemb.stability.measure_table import STUDY, check_measures
-from gpuemb.training.recipes import GloVe, Recipe, Run, Vary, check_vary, name_of, runs_of, seeds_of
+from gpuemb.training.recipes import (
+    PPMISVD,
+    GloVe,
+    Recipe,
+    Run,
+    Vary,
+    check_vary,
+    epochs_of,
+    name_of,
+    runs_of,
+    seeds_of,
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,8 @@ class StudyConfig:
         neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
         measures: names of the measures of pairs and words that are taken.
+        snapshots: epochs, counted from 1, after which the vectors of every run are kept too; a model without
+            epochs has none.
 
     Example:
         >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
@@ -161,6 +174,7 @@ class StudyConfig:
     neighbors: int = 10
     title: str = "Stability study"
     measures: tuple[str, ...] = STUDY
+    snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", _paths(self.corpus))
@@ -178,6 +192,7 @@ class StudyConfig:
                     needed=f"At least one entry in {name} is needed.",
                     remedy="gpuemb study my.txt --model glove",
                 )
+        object.__setattr__(self, "snapshots", self._snapshots())
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
             raise ConfigError(
@@ -185,6 +200,16 @@ class StudyConfig:
                 needed="Two models need two names.",
                 remedy="Give one of them another name = '…'.",
             )
+
+    def _snapshots(self) -> tuple[int, ...]:
+        """Return the epochs of snapshots, ascending.
+
+        Raises:
+            ConfigError: an epoch that a model has not, or no model with epochs.
+        """
+        recipes: list[Recipe] = [model.recipe for model in self.models]
+        chosen = [one for one in recipes if not isinstance(one, PPMISVD)] or recipes
+        return min(epochs_of("study", self.snapshots, recipe) for recipe in chosen)
 
     def digest(self) -> str:
         """Hexadecimal digest of everything that can change a result: all but the title."""

@@ -98,6 +98,7 @@ def write_results(result: StudyResult) -> None:
     folder = result.folder
     _write_table(word_table(result), folder / "words.parquet")
     _write_table(pair_table(result), folder / "pairs.parquet")
+    _write_table(training_table(result), folder / "training.parquet")
     _write_json(summary(result), folder / "summary.json")
     _write_json(result.record, folder / "record.json")
     export(result)
@@ -148,6 +149,29 @@ def pair_table(result: StudyResult) -> pyarrow.Table:
     ]
     names = ("model", "run_a", "run_b", "measure", "preparation", "value")
     return pyarrow.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def training_table(result: StudyResult) -> pyarrow.Table:
+    """One row a model, run and epoch: its loss, and that of what is held out, null where nothing is."""
+    import pyarrow
+
+    rows = [
+        (model.config.name, run, epoch + 1, float(losses[epoch]), float(held[epoch]) if len(held) else None)
+        for model in result.models
+        for run, losses, held in zip(
+            model.runs, model.histories.losses, model.histories.held_out, strict=True
+        )
+        for epoch in range(len(losses))
+    ]
+    kinds = {
+        "model": pyarrow.string(),
+        "run": pyarrow.string(),
+        "epoch": pyarrow.int32(),
+        "loss": pyarrow.float64(),
+        "held_out": pyarrow.float64(),
+    }
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in kinds]
+    return pyarrow.table(columns, pyarrow.schema(list(kinds.items())))
 
 
 def summary(result: StudyResult) -> dict[str, Any]:

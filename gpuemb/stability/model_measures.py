@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Float64, Int32
 from gpuemb.embeddings.model import EmbeddingStack
-from gpuemb.geometry.measure import PairTable
+from gpuemb.geometry.measure import Description, PairTable
+from gpuemb.neighbors.chance import p_value_of_overlap
 from gpuemb.stability.compared_tables import ComparedTables, agreement_of_all, chance_of_pairs, null_of_pairs
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
-from gpuemb.stability.result import ModelResult, RunSpectra, WordMeasures, pair_measures
-from gpuemb.stability.statistics import mean_of_known, means_of_known
+from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, WordMeasures
+from gpuemb.stability.statistics import compared_pairs, mean_of_known, mean_over_pairs, means_of_known
 from gpuemb.stability.store import Arrays
 from gpuemb.uncertainty.draws import Draws
 
@@ -75,6 +77,48 @@ def merged(parts: Sequence[Arrays], ids: Int32) -> Arrays:
         "in_all_runs": in_all_runs,
         "joint_reliability": joint_reliability,
     }
+
+
+def pair_measures(
+    taken: Taken, runs: Sequence[str], *, halves: bool = False, overlap_null: Float64 | None = None
+) -> tuple[PairMeasure, ...]:
+    """Describe what was taken of every compared pair of runs, with the mean and its interval.
+
+    Args:
+        taken: the tables of pairs.
+        runs: their names.
+        halves: whether only the two halves of each split are compared.
+        overlap_null: ``(N,)`` the mean overlap of runs whose words were permuted, for its p-value.
+    """
+    found = [
+        _pair_measure(PAIR_MEASURES[name].about, table, runs, halves) for name, table in taken.pairs.items()
+    ]
+    return tuple(
+        replace(one, p_value=p_value_of_overlap(one.estimate.value, overlap_null))
+        if overlap_null is not None and one.measure == "overlap"
+        else one
+        for one in found
+    )
+
+
+def _pair_measure(about: Description, table: PairTable, runs: Sequence[str], halves: bool) -> PairMeasure:
+    values = np.array(table.values)
+    missing = [(a, b) for a, b in compared_pairs(len(runs), halves=halves) if np.isnan(values[a, b])]
+    reason = f"{runs[missing[0][0]]} and {runs[missing[0][1]]}: {about.missing}" if missing else ""
+    return PairMeasure(
+        about.name,
+        about.title,
+        about.meaning,
+        about.preparation,
+        values,
+        mean_over_pairs((values + values.T) / 2, about.possible, halves=halves),
+        chance=table.chance,
+        higher_is_closer=about.higher_is_closer,
+        reason=reason,
+        symmetric=about.symmetric,
+        recomputed=int(np.triu(table.recomputed, 1).sum()),
+        halves=halves,
+    )
 
 
 def _block_diagonal(tables: Sequence[NDArray[Any]], between: float | bool) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +15,14 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
-from gpuemb.geometry.measure import Description, PairTable
-from gpuemb.neighbors.chance import p_value_of_overlap
 from gpuemb.stability.config import ModelConfig, StudyConfig
-from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
+from gpuemb.stability.kept.runs import RunHistories
 from gpuemb.stability.statistics import (
     ENOUGH_RUNS,
     LEAST_OCCURRENCES,
     Estimate,
     compared_pairs,
     mean_of_known,
-    mean_over_pairs,
 )
 
 if TYPE_CHECKING:
@@ -136,48 +133,6 @@ def caution_of(measures: Sequence[PairMeasure], runs: Sequence[str]) -> str:
     return ordered[0].caution(runs) if ordered else ""
 
 
-def pair_measures(
-    taken: Taken, runs: Sequence[str], *, halves: bool = False, overlap_null: Float64 | None = None
-) -> tuple[PairMeasure, ...]:
-    """Describe what was taken of every compared pair of runs, with the mean and its interval.
-
-    Args:
-        taken: the tables of pairs.
-        runs: their names.
-        halves: whether only the two halves of each split are compared.
-        overlap_null: ``(N,)`` the mean overlap of runs whose words were permuted, for its p-value.
-    """
-    found = [
-        _pair_measure(PAIR_MEASURES[name].about, table, runs, halves) for name, table in taken.pairs.items()
-    ]
-    return tuple(
-        replace(one, p_value=p_value_of_overlap(one.estimate.value, overlap_null))
-        if overlap_null is not None and one.measure == "overlap"
-        else one
-        for one in found
-    )
-
-
-def _pair_measure(about: Description, table: PairTable, runs: Sequence[str], halves: bool) -> PairMeasure:
-    values = np.array(table.values)
-    missing = [(a, b) for a, b in compared_pairs(len(runs), halves=halves) if np.isnan(values[a, b])]
-    reason = f"{runs[missing[0][0]]} and {runs[missing[0][1]]}: {about.missing}" if missing else ""
-    return PairMeasure(
-        about.name,
-        about.title,
-        about.meaning,
-        about.preparation,
-        values,
-        mean_over_pairs((values + values.T) / 2, about.possible, halves=halves),
-        chance=table.chance,
-        higher_is_closer=about.higher_is_closer,
-        reason=reason,
-        symmetric=about.symmetric,
-        recomputed=int(np.triu(table.recomputed, 1).sum()),
-        halves=halves,
-    )
-
-
 @result
 class WordMeasures:
     """One number a word, each ``(V,)``: means over all pairs of runs.
@@ -236,6 +191,7 @@ class ModelResult:
         recomputed_pairs: pairs so nearly equal that some measure was taken from their difference.
         occurrences: how often two words that stand near each other do so, mean over the pairs of words that
             a bootstrap sample counts; NaN where documents are not resampled.
+        histories: losses of every run, and tables after chosen epochs.
     """
 
     config: ModelConfig
@@ -248,6 +204,7 @@ class ModelResult:
     spectra: RunSpectra
     recomputed_pairs: int
     occurrences: float = math.nan
+    histories: RunHistories = field(default_factory=RunHistories)
 
     @property
     def caution(self) -> str:
@@ -320,6 +277,13 @@ class StudyResult:
         import pyarrow.parquet
 
         return pyarrow.parquet.read_table(self.folder / "pairs.parquet")
+
+    @property
+    def training(self) -> pyarrow.Table:
+        """One row a model, run and epoch: its losses; also in ``training.parquet``."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.folder / "training.parquet")
 
     @property
     def report(self) -> Path:

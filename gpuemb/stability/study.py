@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from fractions import Fraction
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +23,14 @@ from gpuemb.corpus.token_patterns import is_file
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.embeddings.named_tables import NamedTables
-from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
+from gpuemb.stability.kept.runs import ModelTraining
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
@@ -42,10 +39,7 @@ from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
-from gpuemb.training.epochs import RunOptions
-from gpuemb.training.recipes import FIXED, OF_DOCUMENTS, PPMISVD, Run, SkipGram
-from gpuemb.training.runs import steps_of, train_run
-from gpuemb.training.sources import count_for_run, text_for_run
+from gpuemb.training.recipes import PPMISVD, SkipGram
 from gpuemb.uncertainty.draws import Draws
 
 PERMUTATIONS = 99  # of the words of runs: the smallest p-value of an overlap is 0.01
@@ -189,7 +183,9 @@ class _Study:
 
     def _model(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> ModelResult:
         with self.record.phase(f"train {model.name}"):
-            keys, tables = self._train(model, tokens, tokens_key)
+            training = self._training(model, tokens, tokens_key)
+            trained = training.units()
+        keys, tables = trained.keys, trained.tables
         with self.record.phase(f"neighbors {model.name}"):
             ids, scores = self._neighbors(model, keys, tables)
         with self.record.phase(f"compare {model.name}"):
@@ -199,62 +195,19 @@ class _Study:
             }
         vocabulary = tokens.vocabulary
         stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
-        occurrences = self._occurrences(model, tokens, tokens_key)
-        return model_result(model, stack, ids, scores, kept, self.config, occurrences)
+        occurrences = _occurrences(training)
+        found = model_result(model, stack, ids, scores, kept, self.config, occurrences)
+        return replace(found, histories=trained.histories)
 
-    def _train(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> tuple[list[str], list[Float32]]:
-        counts_keys = [self._counts_key(model, tokens_key, run) for run in model.samples]
-        keys = [_training_key(model, key, run) for key, run in zip(counts_keys, model.samples, strict=True)]
-        workers.run(partial(self.store.has, "vectors"), dict.fromkeys(keys))  # their checksums, in parallel
-        total = steps_of(model.recipe) * len(keys)
-        with self.progress.phase(f"training {model.name}", total) as task:
-
-            def obtain(run: int) -> Float32:
-                def compute() -> Arrays:
-                    sample = model.samples[run]
-                    seen: Tokens | Cooccurrence = (
-                        text_for_run(tokens, sample, model.vary)
-                        if isinstance(model.recipe, SkipGram)
-                        else self._counts(model, tokens, counts_keys[run], sample)
-                    )
-                    options = RunOptions(model.runs[run], task)
-                    found = train_run(seen, model.recipe, sample.seed, model.vary, self.device, options)
-                    return {"vectors": found.vectors, "losses": found.losses}
-
-                if self.store.has("vectors", keys[run]):
-                    task.advance(steps_of(model.recipe))
-                return self.store.unit("vectors", keys[run], compute)["vectors"]
-
-            together = isinstance(model.recipe, PPMISVD)  # a run of the others uses every worker itself
-            return keys, list((workers.run if together else map)(obtain, range(len(keys))))
-
-    def _counts_key(self, model: ModelConfig, tokens_key: str, run: Run) -> str:
-        resampled = run.seed if model.vary == "bootstrap" else None
-        halves = () if run.half is None else (run.seed, run.half)
-        return digest_of(tokens_key, asdict(self._counted(model)), resampled, *halves)
-
-    def _counted(self, model: ModelConfig) -> CountsConfig:
-        """How pairs are counted; those of a skip-gram only to say how often they occur."""
-        recipe = model.recipe
-        return CountsConfig(recipe.window, "flat") if isinstance(recipe, SkipGram) else self.config.counts
-
-    def _counts(self, model: ModelConfig, tokens: Tokens, key: str, run: Run) -> Cooccurrence:
-        counts = self._counted(model)
-
-        def compute() -> Arrays:
-            found = count_for_run(tokens, run, model.vary, counts.window, counts.weighting, self.device)
-            unit = np.array([found.unit.numerator, found.unit.denominator])
-            return {
-                "indptr": found.rows.indptr,
-                "indices": found.rows.indices,
-                "data": found.rows.data,
-                "unit": unit,
-            }
-
-        kept = self.store.unit("counts", key, compute)
-        rows = CountedRows(kept["indptr"], kept["indices"], kept["data"])
-        numerator, denominator = kept["unit"].tolist()
-        return Cooccurrence(rows, Fraction(numerator, denominator), tokens.vocabulary)
+    def _training(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> ModelTraining:
+        recipe, counts, snapshots = model.recipe, self.config.counts, self.config.snapshots
+        if isinstance(recipe, SkipGram):
+            counts = CountsConfig(recipe.window, "flat")
+        if isinstance(recipe, PPMISVD):  # it has no epochs
+            snapshots = ()
+        return ModelTraining(
+            model, tokens, tokens_key, counts, snapshots, self.store, self.device, self.progress
+        )
 
     def _neighbors(
         self, model: ModelConfig, keys: Sequence[str], tables: Sequence[Float32]
@@ -298,15 +251,6 @@ class _Study:
                 MEASURED, digest, lambda: merged([of(runs) for runs in model.compared], ids)
             )
 
-    def _occurrences(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> float:
-        """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
-        if model.vary != "bootstrap":
-            return math.nan
-        run = model.samples[0]
-        nonzeros = self._counts(model, tokens, self._counts_key(model, tokens_key, run), run).nonzeros
-        repeats, window = bootstrap_repeats(tokens, run.seed), self._counted(model).window
-        return pairs_near(tokens.starts, window, repeats) / nonzeros
-
     def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
         """What overlaps are by chance, as arrays that are kept."""
         draws = Draws("study", PERMUTATIONS, progress=self.progress)
@@ -314,17 +258,10 @@ class _Study:
         return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
 
 
-def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
-    """Equal for two runs where the seed changes nothing: PPMI-SVD of the same documents is trained once.
-
-    Sums of floating numbers have other bits on another kind of processor, so its vectors are others.
-    """
-    varies = not isinstance(model.recipe, PPMISVD) and model.vary not in OF_DOCUMENTS
-    return digest_of(
-        arithmetic(),
-        counts_key,
-        model.recipe.kind,
-        asdict(model.recipe),
-        model.vary if varies else "",
-        run.seed if varies else FIXED,
-    )
+def _occurrences(training: ModelTraining) -> float:
+    """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
+    if training.model.vary != "bootstrap":
+        return math.nan
+    run, tokens = training.model.samples[0], training.tokens
+    repeats = bootstrap_repeats(tokens, run.seed)
+    return pairs_near(tokens.starts, training.counts.window, repeats) / training.counted(run).nonzeros

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from gpuemb.core.arrays import Float32
-from gpuemb.core.doors import enter
-from gpuemb.core.errors import ConfigError, NonFiniteError
+from gpuemb.core.errors import NonFiniteError
 from gpuemb.core.progress import Task
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.training.checkpoints import Arrays, Restored, RunCheckpoint
-from gpuemb.training.recipes import GloVe, Recipe, SkipGram
+from gpuemb.training.recipes import GloVe, SkipGram
 from gpuemb.training.start import Start
 from gpuemb.training.trained import History, Tables, TrainedModel, model_of
 
@@ -65,30 +64,6 @@ class RunOptions:
 
 
 FOLLOWED_BY_NOBODY = RunOptions()
-
-
-def epochs_of(where: str, snapshots: Iterable[int], recipe: Recipe) -> tuple[int, ...]:
-    """Return the epochs after which vectors are kept, ascending, each once.
-
-    Args:
-        where: the function that was called.
-        snapshots: whole numbers from 1.
-        recipe: what is trained.
-
-    Raises:
-        ConfigError: an epoch that the recipe has not.
-    """
-    given = tuple(enter(where, "a snapshot", epoch, int) for epoch in snapshots)
-    last = getattr(recipe, "epochs", 0)
-    for epoch in given:
-        if not 1 <= epoch <= last:
-            has = f"{recipe.kind} has epochs 1 to {last}" if last else f"{recipe.kind} has no epochs"
-            raise ConfigError(
-                f"{where}: a snapshot after epoch {epoch}",
-                needed=f"{has}; snapshots are the vectors after some of them.",
-                remedy=f"snapshots=[1, {last}], for example." if last else "Leave snapshots out.",
-            )
-    return tuple(sorted(set(given)))
 
 
 def train_epochs(

@@ -246,6 +246,30 @@ RECIPES: dict[str, type[GloVe] | type[PPMISVD] | type[SkipGram]] = {
 }
 
 
+def epochs_of(where: str, snapshots: Iterable[int], recipe: Recipe) -> tuple[int, ...]:
+    """Return the epochs after which vectors are kept, ascending, each once.
+
+    Args:
+        where: the function that was called.
+        snapshots: whole numbers from 1.
+        recipe: what is trained.
+
+    Raises:
+        ConfigError: an epoch that the recipe has not.
+    """
+    given = tuple(enter(where, "a snapshot", epoch, int) for epoch in snapshots)
+    last = getattr(recipe, "epochs", 0)
+    for epoch in given:
+        if not 1 <= epoch <= last:
+            has = f"{recipe.kind} has epochs 1 to {last}" if last else f"{recipe.kind} has no epochs"
+            raise ConfigError(
+                f"{where}: a snapshot after epoch {epoch}",
+                needed=f"{has}; snapshots are the vectors after some of them.",
+                remedy=f"snapshots=[1, {last}], for example." if last else "Leave snapshots out.",
+            )
+    return tuple(sorted(set(given)))
+
+
 def check_vary(recipe: Recipe, vary: str) -> None:
     """Refuse a source of variation that the recipe does not have.
 

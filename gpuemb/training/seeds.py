@@ -21,12 +21,13 @@ from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.kernels.skipgram_epoch import skipgram_pairs, skipgram_steps
 from gpuemb.kernels.window_counts import Weighting, window_counts
 from gpuemb.training.checkpoints import RunCheckpoint, claim, digest_of, facts_of, tell
-from gpuemb.training.epochs import RunOptions, epochs_of
+from gpuemb.training.epochs import RunOptions
 from gpuemb.training.recipes import (
     Recipe,
     SkipGram,
     Vary,
     check_vary,
+    epochs_of,
     name_of,
     runs_of,
     seeds_of,

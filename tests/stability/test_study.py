@@ -39,13 +39,17 @@ from gpuemb.stability import study as study_module
 from gpuemb.stability.compare import compare
 from gpuemb.stability.compared_tables import LIST_MEASURES
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.kept import runs as runs_module
 from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
 from gpuemb.stability.planning import plan
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.statistics import LEAST_OCCURRENCES
 from gpuemb.stability.study import PERMUTATIONS, study
+from gpuemb.training import checkpoints as checkpoints_module
+from gpuemb.training.glove import GloVeTraining
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe, SkipGram
-from gpuemb.training.seeds import train, train_run
+from gpuemb.training.runs import train_run
+from gpuemb.training.seeds import train
 
 K = 5
 MODELS = (
@@ -78,7 +82,7 @@ class Training:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, breaks_at: int | None = None) -> None:
         self.calls = 0
         self.breaks_at = breaks_at
-        monkeypatch.setattr(study_module, "train_run", self)
+        monkeypatch.setattr(runs_module, "train_run", self)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         self.calls += 1
@@ -128,7 +132,8 @@ def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         raise AssertionError("finished work was done again")
 
     for name in names:
-        monkeypatch.setattr(study_module, name, forbidden)
+        home = runs_module if name in ("train_run", "count_for_run") else study_module
+        monkeypatch.setattr(home, name, forbidden)
 
 
 WORK = ("train_run", "count_for_run", "read_corpus", "nearest_neighbors", "ComparedTables")
@@ -348,7 +353,8 @@ def test_another_kind_of_processor_trains_again_and_reads_and_counts_nothing_aga
 ) -> None:
     folder = tmp_path / "study"
     shutil.copytree(finished.folder, folder)
-    monkeypatch.setattr(study_module, "arithmetic", lambda: {"compiled_for": "another"})
+    for module in (study_module, runs_module):
+        monkeypatch.setattr(module, "arithmetic", lambda: {"compiled_for": "another"})
     forbid(monkeypatch, "read_corpus", "count_for_run")
     training = Training(monkeypatch)
     study(config, out=folder, threads=1)
@@ -735,3 +741,127 @@ def test_measures_of_an_earlier_version_are_taken_again(
     for model, expected in zip(found.models, finished.models, strict=True):
         for one, other in zip(model.pairs, expected.pairs, strict=True):
             np.testing.assert_array_equal(one.values, other.values)
+
+
+# Training on its way: checkpoints inside a run, losses, snapshots.
+
+SLOWLY = ModelConfig(GloVe(dim=6, epochs=4), seeds=(0, 1))
+FROM_TEXT = ModelConfig(SkipGram(dim=6, epochs=3, sample=0, held_out=0.1), seeds=(0, 1))
+
+
+class StopsAt(Bars):
+    """A progress that ends the study at a step of its training."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.left = step
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Any]:
+        with super().phase(name, total) as bar:
+            if not name.startswith("training"):
+                yield bar
+                return
+            bars = self
+
+            class Ending:
+                def advance(self, amount: int = 1) -> None:
+                    bar.advance(amount)
+                    bars.left -= amount
+                    if bars.left <= 0:
+                        raise KeyboardInterrupt
+
+            yield Ending()
+
+
+def watched_visits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    visits: list[int] = []
+    before = GloVeTraining.visit
+
+    def visit(self: GloVeTraining, epoch: int) -> float:
+        visits.append(epoch)
+        return before(self, epoch)
+
+    monkeypatch.setattr(GloVeTraining, "visit", visit)
+    return visits
+
+
+def test_a_killed_study_goes_on_inside_a_run_and_its_checkpoints_go(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints_module, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints_module, "SHARE", 0)
+    asked = StudyConfig((str(corpus),), models=(SLOWLY,), neighbors=K, snapshots=(1, 4))
+    whole = study(asked, out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        study(asked, out=tmp_path / "killed", progress=StopsAt(6))
+    assert len([*(tmp_path / "killed/work").glob("training-*/epoch-000002")]) == 1
+    visits = watched_visits(monkeypatch)
+    found = study(asked, out=tmp_path / "killed")
+    assert visits == [2, 3]
+    assert not [*(tmp_path / "killed/work").glob("training-*")]
+    assert_same_study(tmp_path / "killed", tmp_path / "whole")
+    assert found.models[0].histories.losses[1].tolist() == whole.models[0].histories.losses[1].tolist()
+
+
+def test_a_damaged_checkpoint_is_noted_and_its_run_begun_again(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints_module, "LEAST_SECONDS", 0.0)
+    asked = StudyConfig((str(corpus),), models=(SLOWLY,), neighbors=K)
+    with pytest.raises(KeyboardInterrupt):
+        study(asked, out=tmp_path / "study", progress=StopsAt(6))
+    (file,) = (tmp_path / "study/work").glob("training-*/epoch-*/vectors.npy")
+    file.write_bytes(file.read_bytes()[:-1])
+    bars, visits = Bars(), watched_visits(monkeypatch)
+    found = study(asked, out=tmp_path / "study", progress=bars)
+    assert visits == [0, 1, 2, 3]
+    assert [note for note in bars.notes if "is damaged" in note and "trained again" in note]
+    assert len(found.record["done_again"]) == 1
+
+
+def test_losses_and_snapshots_of_every_run_are_kept_with_the_study(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    svd = ModelConfig(PPMISVD(dim=6), seeds=(0, 1), vary="bootstrap")
+    asked = StudyConfig((str(corpus),), models=(SLOWLY, FROM_TEXT, svd), neighbors=K, snapshots=(2, 1))
+    found = study(asked, out=tmp_path / "study")
+    tokens = read_corpus(corpus, min_count=10)
+    for model, config in zip(found.models[:2], (SLOWLY, FROM_TEXT), strict=True):
+        alone = train(tokens, config.recipe, seeds=[0, 1], snapshots=[1, 2])
+        assert list(model.histories.snapshots) == [1, 2]
+        for place, run in enumerate(alone.models):
+            np.testing.assert_array_equal(model.histories.losses[place], run.losses)
+            held = np.empty(0) if run.held_out is None else run.held_out
+            np.testing.assert_array_equal(model.histories.held_out[place], held)
+            for epoch, vectors in run.snapshots.items():
+                np.testing.assert_array_equal(model.histories.snapshots[epoch][place].vectors, vectors)
+            np.testing.assert_array_equal(model.stack[place].vectors, run.vectors)
+    assert found.models[2].histories.snapshots == {}
+    rows = found.training.to_pylist()
+    assert len(rows) == 2 * 4 + 2 * 3
+    assert rows[0]["loss"] == found.models[0].histories.losses[0][0]
+    assert {row["held_out"] is None for row in rows if row["model"] == "glove"} == {True}
+    assert {row["held_out"] is None for row in rows if row["model"] == "skip-gram"} == {False}
+    assert [row["epoch"] for row in rows[:4]] == [1, 2, 3, 4]
+    forbid(monkeypatch, *WORK)
+    study(asked, out=tmp_path / "study")
+
+
+def test_snapshots_that_are_asked_for_later_train_again_to_the_same_tables(
+    corpus: Path, tmp_path: Path
+) -> None:
+    asked = StudyConfig((str(corpus),), models=(SLOWLY,), neighbors=K)
+    first = study(asked, out=tmp_path / "study")
+    before = [np.array(table) for table in first.models[0].stack.tables()]
+    later = study(replace(asked, snapshots=(3,)), out=tmp_path / "study", extend=True)
+    for table, other in zip(later.models[0].stack.tables(), before, strict=True):
+        np.testing.assert_array_equal(table, other)
+    assert list(later.models[0].histories.snapshots) == [3]
+
+
+def test_snapshots_that_no_model_has_are_refused_at_once(corpus: Path) -> None:
+    with pytest.raises(ConfigError, match="a snapshot after epoch 5"):
+        StudyConfig((str(corpus),), models=(SLOWLY,), snapshots=(5,))
+    with pytest.raises(ConfigError, match="ppmi-svd has no epochs"):
+        StudyConfig((str(corpus),), models=(ModelConfig(PPMISVD(dim=2), vary="bootstrap"),), snapshots=(1,))
