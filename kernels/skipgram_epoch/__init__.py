@@ -39,7 +39,7 @@ from gpuemb.core.dispatch import kernel
 
 UInt64 = NDArray[np.uint64]
 LANES = 16  # vectors are padded to a multiple of this: no scalar remainder in the inner loops
-BATCH = 8  # pairs that share negatives: 8 and 16 learn alike, 8 fit the registers
+BATCH = 4  # pairs that share negatives: their products fit the registers
 PARTS = 4  # of a chunk a worker, so that none waits long for the others
 GOLDEN = 0x9E3779B97F4A7C15
 HALF = 1 << 32

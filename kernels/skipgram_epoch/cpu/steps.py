@@ -8,17 +8,21 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
-from gpuemb.core.jit import njit, njit_reassociated
+from gpuemb.core.jit import njit
 from gpuemb.kernels.intrinsics import prefetch
 from gpuemb.kernels.panels import LINE
-from gpuemb.kernels.skipgram_epoch import BATCH, GOLDEN, HALF, LANES, Noise, Pairs, UInt64
-from gpuemb.kernels.skipgram_epoch.cpu.batch import dots, move
+from gpuemb.kernels.skipgram_epoch import BATCH, GOLDEN, HALF, Noise, Pairs, UInt64
+from gpuemb.kernels.skipgram_epoch.cpu.batch import (
+    GROUP,
+    TOGETHER,
+    lanes,
+    move,
+    slopes,
+)
 from gpuemb.kernels.skipgram_epoch.cpu.numbers import mixed
 
 SHARES = 2  # of a round a worker, so that none waits long for the others
-SATURATED = np.float32(80)  # |x| from which e^−|x| is that of 80: 2e-35
-LOG2_E, LOG_2 = np.float32(1 / math.log(2)), np.float32(math.log(2))
-ONE, T2, T3, T4, T5, T6, T7 = (np.float32(1 / math.factorial(max(k, 1))) for k in (1, *range(2, 8)))
+FACTORS = 48  # between 1 and 2, multiplied in each of twenty lanes: their product stays below 2^1023
 
 
 def skipgram_steps(
@@ -32,7 +36,7 @@ def skipgram_steps(
 ) -> float:
     """See :mod:`gpuemb.kernels.skipgram_epoch`."""
     count = len(pairs.bounds)
-    losses = np.zeros((count, count))
+    losses, pieces = np.zeros((count, count)), vectors.shape[2] // lanes()
     for round_, rate in zip(rounds.tolist(), rates, strict=True):
 
         def visit(chosen: Int64, round_: int = round_, rate: np.float32 = rate) -> None:
@@ -52,6 +56,7 @@ def skipgram_steps(
                 negatives,
                 np.uint64(key),
                 losses[round_],
+                pieces,
                 np.zeros(vectors.shape[2], np.float32),
             )
 
@@ -82,86 +87,106 @@ def _visit(
     negatives: int,
     key: np.uint64,
     losses: Float64,
+    pieces: int,
     nothing: Float32,
 ) -> None:
     """Visit some buckets of a round; ``nothing``, zeros, stands for what a batch lacks, and stays so."""
-    count, lines = len(bounds), vectors.shape[2] // LANES
-    row = LANES * 4 * lines
+    count, width = len(bounds), vectors.shape[2]
+    row, absent = 4 * width, nothing.ctypes.data
     of_inputs = vectors.ctypes.data
     of_outputs = of_inputs + row * vectors.shape[1]
-    absent = nothing.ctypes.data
-    drawn = np.full(max(3, negatives | 1), absent, np.int64)
-    pair = np.full((2, BATCH), absent, np.int64)
-    products = np.zeros((len(drawn) + 1, BATCH), np.float32)
-    used, powers = np.zeros_like(products), np.zeros_like(products)
-    at_inputs, at_outputs = pair.ctypes.data, pair.ctypes.data + 8 * BATCH
-    at_drawn, at_products = drawn.ctypes.data, products.ctypes.data
+    groups = negatives // TOGETHER + 1
+    drawn = np.full((2, TOGETHER * groups - 1), absent, np.int64)
+    pair = np.full((2, 2, BATCH), absent, np.int64)
+    named = np.full((2, BATCH + TOGETHER * groups + 1), -1, np.int32)
+    steps = np.zeros((TOGETHER * groups + 1, BATCH), np.float32)
+    totals = np.zeros((2, 2, GROUP), np.float32)
+    totals[:, 1] = 1
+    at_steps, at_totals = steps.ctypes.data, totals.ctypes.data
+    most = max(1, FACTORS // groups)
     for block in chosen:
         output_block = (block + round_) % count
+        weight = weights[output_block]
         first, size = starts[output_block], np.uint64(starts[output_block + 1] - starts[output_block])
-        own = mixed(key + np.uint64(round_ * count + block) * np.uint64(GOLDEN))
-        counter, loss = np.uint64(0), 0.0
-        for start in range(bounds[block, 0], bounds[block, 1], BATCH):
-            for j in range(negatives):
-                number = mixed(own + counter * np.uint64(GOLDEN))
-                counter += np.uint64(1)
-                place = first + np.int64((number >> np.uint64(32)) * size >> np.uint64(32))
-                taken = number & np.uint64(HALF - 1) < limits[place]
-                drawn[j] = of_outputs + row * np.int64(words[place] if taken else aliases[place])
-            present = min(BATCH, bounds[block, 1] - start)
-            for i in range(BATCH):
-                pair[0, i] = of_inputs + row * inputs[start + i] if i < present else absent
-                pair[1, i] = of_outputs + row * outputs[start + i] if i < present else absent
-            for i in range(min(BATCH, bounds[block, 1] - start - BATCH)):
-                soon_input = of_inputs + row * inputs[start + BATCH + i]
-                soon_output = of_outputs + row * outputs[start + BATCH + i]
-                for line in range(lines):
-                    prefetch(soon_input + LINE * line)
-                    prefetch(soon_output + LINE * line)
-            dots(at_inputs, at_outputs, at_drawn, len(drawn), lines, at_products)
-            for j in range(negatives):
+        number = mixed(key + np.uint64(round_ * count + block) * np.uint64(GOLDEN))
+        loss, left, side, equal = 0.0, most, 0, False
+        begin, end = bounds[block]
+        for start in range(begin - BATCH, end, BATCH):
+            at_inputs = pair.ctypes.data + 16 * BATCH * side
+            at_outputs = at_inputs + 8 * BATCH
+            at_drawn = drawn.ctypes.data + 8 * drawn.shape[1] * side
+            at_named = named.ctypes.data + 4 * named.shape[1] * side
+            if start >= begin:
+                away = -rate * weight
+                slopes(
+                    at_inputs, at_outputs, at_drawn, groups, pieces, at_steps, at_named, at_totals, away, rate
+                )
+            merging, next_ = equal, start + BATCH
+            if next_ < end:  # while the slopes are computed
+                other = 1 - side
+                equal = False
+                for j in range(negatives):
+                    hash_ = mixed(number)
+                    number += np.uint64(GOLDEN)
+                    place = first + np.int64((hash_ >> np.uint64(32)) * size >> np.uint64(32))
+                    other_word = np.int32(hash_ & np.uint64(HALF - 1) >= limits[place])  # 0 or 1: no branch
+                    word = words[place] + (aliases[place] - words[place]) * other_word
+                    for k in range(j):
+                        equal |= named[other, BATCH + k] == word
+                    named[other, BATCH + j] = word
+                    drawn[other, j] = of_outputs + row * np.int64(word)
+                    for line in range(width // 16):
+                        prefetch(drawn[other, j] + LINE * line)
+                present = min(BATCH, end - next_)
                 for i in range(BATCH):
-                    used[j, i] = 1.0 if i < present and drawn[j] != pair[1, i] else 0.0
-            for i in range(BATCH):
-                used[len(drawn), i] = 1.0 if i < present else 0.0
-            loss += _steps_of(products, used, powers, rate, weights[output_block])
-            move(at_inputs, at_outputs, at_drawn, len(drawn), lines, at_products)
-        losses[block] = loss
+                    if i < present:
+                        pair[other, 0, i] = of_inputs + row * inputs[next_ + i]
+                        pair[other, 1, i] = of_outputs + row * outputs[next_ + i]
+                        named[other, i] = outputs[next_ + i]
+                        for line in range(width // 16):
+                            prefetch(pair[other, 0, i] + LINE * line)
+                            prefetch(pair[other, 1, i] + LINE * line)
+                    else:
+                        pair[other, :, i] = absent
+                        named[other, i] = -1
+            if start >= begin:
+                if merging:
+                    _merge(drawn[side], named[side], steps, negatives, absent)
+                move(at_inputs, at_outputs, at_drawn, groups, pieces, at_steps)
+                left -= 1
+                if left == 0:
+                    loss += _loss_of(totals, weight)
+                    left = most
+            side = 1 - side
+        losses[block] = loss + _loss_of(totals, weight)
 
 
-@njit_reassociated
-def _steps_of(
-    products: Float32, used: Float32, powers: Float32, rate: np.float32, weight: np.float32
-) -> np.float64:
-    """Replace the dot products of a batch by the steps along the other vector; return the loss.
+@njit
+def _merge(drawn: Int64, named: Int32, steps: Float32, negatives: int, absent: int) -> None:
+    """Give the steps of a word that was drawn again to its first place."""
+    for j in range(1, negatives):
+        for k in range(j):
+            if named[BATCH + j] == named[BATCH + k]:
+                for i in range(BATCH):
+                    steps[k, i] += steps[j, i]
+                    steps[j, i] = 0
+                drawn[j] = absent
+                break
 
-    ``e^−|x| = 2^−n·e^f``, the power of two by the bits of the number and ``e^f``, |f| ≤ ½·log 2, by Taylor's
-    polynomial of degree 7, whose error is 5e-9. ``Σ log(1 + e^−|x|)`` is the logarithm of one product.
-    """
-    x, chosen, power = products.ravel(), used.ravel(), powers.ravel()
-    bits = power.view(np.int32)
-    for k in range(len(x) - BATCH, len(x)):
-        x[k] = -x[k]
-    for k in range(len(x)):
-        scaled = min(abs(x[k]), SATURATED) * LOG2_E
-        whole = np.int32(scaled + np.float32(0.5))
-        f = (np.float32(whole) - scaled) * LOG_2
-        e = f * T7 + T6
-        e = e * f + T5
-        e = e * f + T4
-        e = e * f + T3
-        e = e * f + T2
-        e = (e * f + ONE) * f + ONE
-        power[k] = e
-        bits[k] -= whole << 23
-    loss, negatives = np.float64(0), len(x) - BATCH
-    for first, last, scale in ((0, negatives, weight), (negatives, len(x), ONE)):
-        linear, factors = np.float32(0), np.float64(1)
-        for k in range(first, last):
-            linear += chosen[k] * (x[k] + abs(x[k]))
-            factors *= np.float64(ONE + chosen[k] * power[k])
-        loss += np.float64(scale) * (0.5 * np.float64(linear) + math.log(factors))
-    for k in range(len(x)):
-        sigmoid = (ONE if x[k] >= 0 else power[k]) / (ONE + power[k])
-        x[k] = sigmoid * chosen[k] * (-rate * weight if k < negatives else rate)
-    return loss
+
+@njit
+def _loss_of(totals: Float32, weight: np.float32) -> np.float64:
+    """Return the loss that is summed, and begin anew."""
+    of_negatives, of_outputs = 0.0, 0.0
+    negative, own = 1.0, 1.0
+    for group in range(2):
+        for lane in range(TOGETHER * BATCH):
+            if group == 1 and lane >= (TOGETHER - 1) * BATCH:
+                of_outputs += np.float64(totals[group, 0, lane])
+                own *= np.float64(totals[group, 1, lane])
+            else:
+                of_negatives += np.float64(totals[group, 0, lane])
+                negative *= np.float64(totals[group, 1, lane])
+    totals[:, 0] = 0
+    totals[:, 1] = 1
+    return np.float64(weight) * (of_negatives + math.log(negative)) + of_outputs + math.log(own)
