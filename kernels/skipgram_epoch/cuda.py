@@ -18,7 +18,7 @@ from gpuemb.core.arrays import Float32, Int32, Int64
 from gpuemb.core.errors import ConfigError
 from gpuemb.kernels.skipgram_epoch import BATCH, Noise, Pairs, UInt64, bounds_of
 
-TILES = 5, 11  # negatives at once: what the default recipe draws, once or twice
+TILES = 5, 8  # negatives at once: up to those that the default recipe draws
 INSTANCES = {
     "skipgram_epoch": tuple(f"visit_round<{BATCH}, {tile}>" for tile in TILES),
     "skipgram_epoch_pairs": ("count_pairs", "fill_pairs"),

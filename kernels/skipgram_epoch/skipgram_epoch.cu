@@ -10,17 +10,17 @@
 //   losses_rb        (B, B)         float64  out: loss of each bucket
 //
 // Plan      A thread block takes a bucket; a thread keeps its columns, two of them where width <= 320, of a batch's P
-//           inputs, P outputs and up to 11 negatives in registers. Products: warps add those of some inputs at once, so
+//           inputs, P outputs and up to 8 negatives in registers. Products: warps add those of some inputs at once, so
 //           that 24 sums end in 24 lanes; shared memory adds the warps' and holds the steps. Moves: each thread adds
 //           all moves of a word in its own columns, in the order of the pairs, and writes the word once. Only its own
 //           thread ever touches a coordinate: batches are ordered by the barriers that order their words.
 // Bound by  moving rows, 4·width·(2·P + negatives) bytes a batch each way, where the device is full: all buckets of a
 //           round are more than L2 holds. Else by latency: four barriers a batch. Not measured yet (kernels/README.md).
-// Limits    Negatives: the products of all warps fit shared memory (cuda.py refuses more). More than 11 negatives, or
+// Limits    Negatives: the products of all warps fit shared memory (cuda.py refuses more). More than 8 negatives, or
 //           320 columns, are read again for the moves.
 // Contract  kernels/skipgram_epoch/__init__.py. The same bits whatever the grid: every sum has one order, and buckets
 //           of a round share no word.
-// Rejected  Rows in shared memory: those of a batch of 8 leave room for seven blocks at most, and every product would
+// Rejected  Rows in shared memory: those of a batch of 8 pairs leave room for seven blocks at most, and every product would
 //           read both factors there. Atomic additions of the moves: no two runs alike.
 #include "common.cuh"
 #include "counter_numbers.cuh"

@@ -1,9 +1,11 @@
 """Skip-gram on the CPU: the buckets of a round on all workers.
 
 Plan      Tokens are cut among the workers; one pass counts the pairs of each bucket, a second writes them.
-          A bucket touches V/B input and V/B output vectors: with B chosen so that both fit a core's L2, a
-          pair costs arithmetic instead of memory.
-Bound by  float32 multiply-adds and loads: a batch's vectors are read twice.
+          A bucket touches V/B input and V/B output vectors. Products of a batch's four inputs with three rows
+          fill sixteen registers; the words of the next batch are drawn, and prefetched, while the steps of
+          this one are computed.
+Bound by  float32 multiply-adds, 6·d·(1 + negatives) flops a pair, and rows from the last cache: a bucket has
+          few pairs for each of its words.
 Contract  the order inside a bucket and of the rounds is given, so every thread count gives the same bits.
 """
 

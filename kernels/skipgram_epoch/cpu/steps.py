@@ -121,34 +121,23 @@ def _visit(
                 slopes(
                     at_inputs, at_outputs, at_drawn, groups, pieces, at_steps, at_named, at_totals, away, rate
                 )
-            merging, next_ = equal, start + BATCH
-            if next_ < end:  # while the slopes are computed
+            merging, following = equal, start + BATCH
+            if following < end:  # while the slopes are computed
                 other = 1 - side
-                equal = False
+                word = named[other, BATCH:]
+                number, equal = _draw(
+                    words[first:], limits[first:], aliases[first:], size, number, negatives, word
+                )
                 for j in range(negatives):
-                    hash_ = mixed(number)
-                    number += np.uint64(GOLDEN)
-                    place = first + np.int64((hash_ >> np.uint64(32)) * size >> np.uint64(32))
-                    other_word = np.int32(hash_ & np.uint64(HALF - 1) >= limits[place])  # 0 or 1: no branch
-                    word = words[place] + (aliases[place] - words[place]) * other_word
-                    for k in range(j):
-                        equal |= named[other, BATCH + k] == word
-                    named[other, BATCH + j] = word
-                    drawn[other, j] = of_outputs + row * np.int64(word)
-                    for line in range(width // 16):
-                        prefetch(drawn[other, j] + LINE * line)
-                present = min(BATCH, end - next_)
+                    drawn[other, j] = of_outputs + row * np.int64(word[j])
+                    _fetch(drawn[other, j], row)
                 for i in range(BATCH):
-                    if i < present:
-                        pair[other, 0, i] = of_inputs + row * inputs[next_ + i]
-                        pair[other, 1, i] = of_outputs + row * outputs[next_ + i]
-                        named[other, i] = outputs[next_ + i]
-                        for line in range(width // 16):
-                            prefetch(pair[other, 0, i] + LINE * line)
-                            prefetch(pair[other, 1, i] + LINE * line)
-                    else:
-                        pair[other, :, i] = absent
-                        named[other, i] = -1
+                    present = following + i < end
+                    named[other, i] = outputs[following + i] if present else -1
+                    pair[other, 0, i] = of_inputs + row * inputs[following + i] if present else absent
+                    pair[other, 1, i] = of_outputs + row * outputs[following + i] if present else absent
+                    _fetch(pair[other, 0, i], row)
+                    _fetch(pair[other, 1, i], row)
             if start >= begin:
                 if merging:
                     _merge(drawn[side], named[side], steps, negatives, absent)
@@ -159,6 +148,36 @@ def _visit(
                     left = most
             side = 1 - side
         losses[block] = loss + _loss_of(totals, weight)
+
+
+@njit
+def _draw(
+    words: Int32,
+    limits: UInt64,
+    aliases: Int32,
+    size: np.uint64,
+    number: np.uint64,
+    negatives: int,
+    drawn: Int32,
+) -> tuple[np.uint64, bool]:
+    """Draw the negatives of a batch; return the number that follows, and whether a word was drawn again."""
+    equal = False
+    for j in range(negatives):
+        mix = mixed(number)
+        number += np.uint64(GOLDEN)
+        place = np.int64((mix >> np.uint64(32)) * size >> np.uint64(32))
+        else_ = np.int32(mix & np.uint64(HALF - 1) >= limits[place])  # 0 or 1: no branch to predict
+        word = words[place] + (aliases[place] - words[place]) * else_
+        for k in range(j):
+            equal |= drawn[k] == word
+        drawn[j] = word
+    return number, equal
+
+
+@njit
+def _fetch(vector: int, size: int) -> None:
+    for place in range(vector, vector + size, LINE):
+        prefetch(place)
 
 
 @njit
