@@ -23,7 +23,8 @@ from gpuemb.counts.pmi import ppmi
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
 from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
-from gpuemb.training.glove import initialize, stratify
+from gpuemb.training.glove import initialize
+from gpuemb.training.glove_strata import stratify
 from gpuemb.training.recipes import GloVe
 
 MIN_COUNT = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,6 +25,26 @@ T = TypeVar("T")
 
 NUMBERS = "fiub"  # NumPy's kinds of floating, whole and truth values
 DLPACK_CPU, DLPACK_CUDA, DLPACK_CUDA_HOST, DLPACK_CUDA_MANAGED = 1, 2, 3, 13
+
+CACHE_LINE = 64  # bytes
+
+
+def cache_lines(shape: tuple[int, ...], dtype: DTypeLike, fill: float | None = None) -> Any:
+    """Allocate an array that begins with a cache line, so that aligned loads of it touch one line each.
+
+    Args:
+        shape: of the array.
+        dtype: of its numbers.
+        fill: value of all of them; None leaves them as they are.
+    """
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    raw = np.empty(size + CACHE_LINE, np.int8)
+    first = -raw.ctypes.data % CACHE_LINE
+    lines = raw[first : first + size].view(kind).reshape(shape)
+    if fill is not None:
+        lines[...] = fill
+    return lines
 
 
 def namespace_of(*arrays: Array) -> Any:

@@ -6,22 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from gpuemb.core.arrays import fields_to_device, to_device, to_host
+from gpuemb.core.arrays import cache_lines, fields_to_device, to_device, to_host
 from gpuemb.core.device import Device
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.random import stream
 from gpuemb.counts.cooccurrence import Cooccurrence
-from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
+from gpuemb.kernels.glove_epoch import GloVeParameters, glove_epoch
 from gpuemb.training.checkpoints import Arrays
 from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
+from gpuemb.training.glove_strata import block_count, padded_width, stratify, stratify_bytes
 from gpuemb.training.held_out import HeldOutCounts, counts_held_out
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.start import Start
 from gpuemb.training.trained import Tables, TrainedModel
-
-LEAST_BLOCKS = 16  # blocks a round: enough for 8 threads to stay busy
-SHORT = 1 << 16  # values of 16 bits
-BLOCK_BYTES = 1 << 19  # words and contexts of a block with their sums: half a core's L2
 
 
 def train_glove(
@@ -77,7 +74,7 @@ class GloVeTraining:
         self.held: HeldOutCounts | None = None
         if recipe.held_out:
             counts, self.held = counts_held_out(counts, recipe)
-        self.strata = fields_to_device(stratify(counts, recipe, order_seed), device)
+        self.strata = fields_to_device(stratify(counts, recipe, order_seed, device), device)
         first = initialize(len(counts.vocabulary), recipe, init_seed)
         if start is not None:
             start.begin(first.vectors[:, :, : recipe.dim], first.biases)  # AdaGrad's sums begin anew
@@ -122,13 +119,12 @@ class GloVeTraining:
 
 def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
     """State the bytes that training one run holds."""
-    width = _padded(recipe.dim)
+    width = padded_width(recipe.dim)
     return MemoryPlan(
         f"glove with {words} words, {nonzeros} nonzeros, {recipe.dim} dimensions",
         {
             "vectors and their AdaGrad sums": buffer((4, words, width), np.float32),
-            "ordered nonzeros": buffer((4, nonzeros), np.float32),
-            "order while it is drawn": buffer((3, nonzeros), np.int64),
+            **stratify_bytes(words, nonzeros, recipe.dim),
             "counts without held-out pairs": buffer((3, nonzeros), np.int64) if recipe.held_out else 0,
         },
     )
@@ -136,70 +132,30 @@ def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
 
 def plan_glove_on_gpu(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
     """State the bytes of the device that training one run holds."""
-    blocks = block_count(words, recipe.dim)
+    blocks = block_count(words, nonzeros, recipe.dim, Device("cuda", 0))
     return MemoryPlan(
         f"glove on the GPU with {words} words, {nonzeros} nonzeros, {recipe.dim} dimensions",
         {
-            "vectors and their AdaGrad sums": buffer((4, words, _padded(recipe.dim)), np.float32),
+            "vectors and their AdaGrad sums": buffer((4, words, padded_width(recipe.dim)), np.float32),
             "biases and their AdaGrad sums": buffer((4, words), np.float32),
             "ordered nonzeros": buffer((4, nonzeros), np.float32),
             "bounds of blocks, ordered, and losses": buffer((5, blocks, blocks), np.int64),
-            "whether vectors are finite": buffer((2, words, _padded(recipe.dim)), np.bool_),
+            "whether vectors are finite": buffer((2, words, padded_width(recipe.dim)), np.bool_),
         },
     )
 
 
-def _padded(dim: int) -> int:
-    return -(-dim // LANES) * LANES
-
-
 def initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
     """Uniform in ±1/(2d), as the original; AdaGrad's sums start at 1."""
-    width = _padded(recipe.dim)
+    width = padded_width(recipe.dim)
     numbers = stream(seed, "glove", "initialization")
-    vectors = np.zeros((2, words, width), np.float32)
+    vectors = cache_lines((2, words, width), np.float32, 0)
     draw = numbers.random((2, words, recipe.dim + 1), dtype=np.float32)
     draw = (draw - np.float32(0.5)) / np.float32(recipe.dim)
     vectors[:, :, : recipe.dim] = draw[:, :, :-1]
     return GloVeParameters(
         vectors,
         np.ascontiguousarray(draw[:, :, -1]),
-        np.ones((2, words, width), np.float32),
+        cache_lines((2, words, width), np.float32, 1),
         np.ones((2, words), np.float32),
-    )
-
-
-def block_count(words: int, dim: int) -> int:
-    """Return B: words and contexts of a block, with their sums, fit half a core's cache."""
-    return max(LEAST_BLOCKS, -(-words * _padded(dim) * 16 // BLOCK_BYTES))
-
-
-def stratify(counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
-    """Deal words and contexts to blocks at random; order the nonzeros by round, block, then at random.
-
-    Round ``r`` holds the blocks ``(b, (b + r) mod B)``, which share no word and no context. ``B``
-    depends on the sizes alone, never on the threads.
-    """
-    words = len(counts.vocabulary)
-    blocks = block_count(words, recipe.dim)
-    numbers = stream(seed, "glove", "order")
-    of_word, of_context = (numbers.permutation(words) % blocks for _ in range(2))
-    sizes = np.diff(counts.rows.indptr)
-    rows = np.repeat(np.arange(words, dtype=np.int32), sizes)
-    columns = counts.rows.indices
-    block = of_word[rows]
-    place = (of_context[columns] - block) % blocks * blocks + block
-    shuffled = numbers.permutation(len(rows))
-    key = place.astype(np.uint16) if blocks**2 <= SHORT else place  # NumPy sorts short keys by radix
-    order = shuffled[np.argsort(key[shuffled], kind="stable")]
-    ends = np.cumsum(np.bincount(place, minlength=blocks * blocks))
-    bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1).reshape(blocks, blocks, 2)
-    values = counts.rows.data[order] * float(counts.unit)
-    weights = np.minimum(1.0, (values / recipe.x_max) ** recipe.alpha)
-    return Strata(
-        rows[order],
-        columns[order],
-        np.log(values).astype(np.float32),
-        weights.astype(np.float32),
-        bounds.astype(np.int64),
     )

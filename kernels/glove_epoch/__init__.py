@@ -20,7 +20,7 @@ import numpy as np
 from gpuemb.core.arrays import Float32, Int32, Int64
 from gpuemb.core.dispatch import kernel
 
-ROOT = 2.0**-14  # relative error of a reciprocal root: what one instruction gives
+ROOT = 1.5 * 2.0**-12  # relative error of a reciprocal root: what AVX2's instruction gives; AVX-512's 2⁻¹⁴
 LANES = 16  # vectors are padded to a multiple of this: no scalar remainder in the inner loops
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,8 +16,8 @@ from tolerances import EPS32, SAFETY, assert_same_bits, assert_within
 from gpuemb.core import threads
 from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU, Device
-from gpuemb.kernels.glove_epoch import ROOT, GloVeParameters, cpu, glove_epoch
-from gpuemb.kernels.panels import wide_registers
+from gpuemb.kernels.glove_epoch import ROOT, GloVeParameters, Strata, cpu, glove_epoch
+from gpuemb.kernels.glove_epoch.cpu.vectors import approximate_roots
 
 KERNEL = glove_epoch
 
@@ -136,12 +139,12 @@ def test_one_step_is_adagrad_s(device: Device) -> None:
 
 @given(training=trainings)
 def test_both_loops_are_the_reference_s_within_the_same_drift(training: Training) -> None:
-    """The one of 512 bits and the one for narrower registers, whatever this machine has."""
+    """The one written out for registers of 512 or 256 bits, and the one for any."""
     precise = training.parameters(np.float64)
     precise_loss = glove_epoch.reference(training.strata(), precise, RATE)
-    for wide in {False, wide_registers()}:
+    for written_out in {False, approximate_roots()}:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cpu, "wide_registers", lambda wide=wide: wide)
+            patch.setattr(cpu, "approximate_roots", lambda written_out=written_out: written_out)
             found, (loss,) = epochs(CPU, training)
         assert_close_state(found, loss, training, precise, precise_loss)
 
@@ -154,3 +157,65 @@ def test_any_number_of_threads_gives_the_same_bits(workers: int) -> None:
         found, losses = epochs(CPU, LARGER, 3)
     assert_same_state(found, expected)
     assert losses == expected_losses
+
+
+@given(training=trainings)
+def test_a_block_is_its_nonzeros_one_after_another(training: Training) -> None:
+    """The product of the nonzero to come is computed early only where it is the same."""
+    whole, parameters = training.strata(), training.parameters()
+    pieces = np.concatenate([np.arange(first, last) for first, last in whole.bounds.reshape(-1, 2)])
+    bounds = np.stack([pieces, pieces + 1], axis=1).astype(np.int64)[:, None]
+    glove_epoch.on(CPU)(whole, parameters, RATE)
+    one_by_one = training.parameters()
+    apart = Strata(whole.rows, whole.columns, whole.logs, whole.weights, bounds)
+    glove_epoch.on(CPU)(apart, one_by_one, RATE)
+    assert_same_state(parameters, one_by_one)
+
+
+def test_where_the_arrays_begin_does_not_matter_to_the_bits() -> None:
+    strata, expected, moved = LARGER.strata(), LARGER.parameters(), LARGER.parameters()
+    for shift in (1, 4):
+        states = []
+        for array in vars(LARGER.parameters()).values():
+            raw = np.empty(array.size + shift, np.float32)
+            states.append(raw[shift:].reshape(array.shape))
+            states[-1][...] = array
+        moved = GloVeParameters(*states)
+        expected = LARGER.parameters()
+        assert glove_epoch.on(CPU)(strata, moved, RATE) == glove_epoch.on(CPU)(strata, expected, RATE)
+        assert_same_state(moved, expected)
+
+
+COMPILE = """
+from numba import float32, float64, int32, int64, njit, void
+from gpuemb.core.jit import OPTIONS
+from gpuemb.kernels.glove_epoch.cpu.vectors import approximate_roots, visit_lines
+assert approximate_roots()
+kinds = int32[::1], int32[::1], float32[::1], float32[::1], int64[:, ::1], float64[::1]
+kinds += float32[:, :, ::1], float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32
+compiled = njit(**OPTIONS)(visit_lines.py_func)
+compiled.compile(void(*kinds))
+print(next(iter(compiled.inspect_asm().values())))
+"""
+AVX2 = "+avx,+avx2,+fma,+sse4.1,+sse4.2,+ssse3,+sse3"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processor", "features", "root", "register"),
+    [
+        ("haswell", AVX2, "vrsqrtps", "ymm"),
+        ("skylake-avx512", f"{AVX2},+avx512f,+avx512vl,+avx512bw,+avx512dq,+evex512", "vrsqrt14ps", "zmm"),
+    ],
+)
+def test_each_kind_of_register_has_its_root(processor: str, features: str, root: str, register: str) -> None:
+    """Compiled, not run: a processor without AVX-512 can say as much about it."""
+    compiled_for = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": features}
+    command = [sys.executable, "-c", COMPILE]
+    done = subprocess.run(command, env=os.environ | compiled_for, check=True, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    roots = [line for line in lines if root in line]
+    assert roots
+    assert all(register in line for line in roots)
+    assert any("vfnmadd" in line and register in line for line in lines)
+    assert any("vfmadd" in line and register in line for line in lines)

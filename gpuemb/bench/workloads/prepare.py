@@ -24,7 +24,8 @@ from gpuemb.kernels import gram as grams
 from gpuemb.kernels import neighbor_overlap as overlaps
 from gpuemb.kernels import polar as rotations
 from gpuemb.kernels import window_counts as windows
-from gpuemb.training.glove import initialize, stratify
+from gpuemb.training.glove import initialize
+from gpuemb.training.glove_strata import stratify
 from gpuemb.training.recipes import GloVe
 
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32
+from gpuemb.core.arrays import Float32, Float64, FloatMatrix, Int32, cache_lines
 from gpuemb.kernels.cosine_topk.cpu.microtile import WIDE
-from gpuemb.kernels.panels import LINE, SIDE
+from gpuemb.kernels.panels import SIDE
 
 
 class PackedRows(NamedTuple):
@@ -39,17 +39,9 @@ def empty_panels(rows: int, steps: int, group: int, dtype: type[np.generic]) -> 
     whole = padded(rows)
     shape = whole // SIDE, steps, SIDE, group
     return PackedRows(
-        _aligned(shape, dtype),
+        cache_lines(shape, dtype),
         np.zeros(whole, np.float32),
         np.zeros(whole, np.int32),
         np.zeros(whole),
         np.zeros(whole),
     )
-
-
-def _aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> FloatMatrix:
-    """Allocate at the start of a cache line, so that no load touches two."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + LINE, np.int8)
-    first = -raw.ctypes.data % LINE
-    return raw[first : first + size].view(dtype).reshape(shape)

@@ -1,9 +1,9 @@
 """GloVe's AdaGrad on the CPU: the blocks of a round on all workers.
 
-Plan      A block touches V/B words and V/B contexts; with B chosen so that both, and their AdaGrad sums,
-          fit a core's L2, a nonzero costs arithmetic instead of memory.
-Bound by  two reciprocal roots and twelve loads and stores a vector of coordinates: with AVX-512 written out
-          in `wide.py`, else as LLVM vectorizes the loop.
+Plan      Blocks hold nonzeros in an order whose rows stay in a core's caches (`training/glove_strata.py`);
+          the rows of the nonzeros to come are prefetched.
+Bound by  two reciprocal roots and twelve loads and stores a vector of coordinates: written out in
+          `vectors.py` for AVX-512 and AVX2, else as LLVM vectorizes the loop.
 Contract  the order inside a block and of the rounds is given, so every thread count gives the same bits.
 """
 
@@ -17,14 +17,13 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.jit import njit_reassociated
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata
-from gpuemb.kernels.glove_epoch.cpu.wide import visit_wide
-from gpuemb.kernels.panels import wide_registers
+from gpuemb.kernels.glove_epoch.cpu.vectors import approximate_roots, visit_lines
 
 
 def glove_epoch(strata: Strata, parameters: GloVeParameters, learning_rate: float) -> float:
     """See :mod:`gpuemb.kernels.glove_epoch`."""
     rate = np.float32(learning_rate)
-    step = visit_wide if wide_registers() else visit
+    step = visit_lines if approximate_roots() else visit
     losses = np.zeros(strata.bounds.shape[:2])
 
     for bounds, totals in zip(strata.bounds, losses, strict=True):

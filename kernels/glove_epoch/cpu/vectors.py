@@ -1,7 +1,12 @@
-"""A step of AdaGrad in vectors of 512 bits, as LLVM code: what the loop vectorizer does not write.
+"""A step of AdaGrad in whole cache lines, as LLVM code: what the loop vectorizer does not write.
 
-It takes 256 bits here, and refines each reciprocal root by a Newton step. The instruction's own 14 bits are
-enough: a step is longer or shorter by 2⁻¹⁴, at equal loss (record: benchmarks/results, glove_epoch).
+It takes 256 bits where there are 512, and refines each reciprocal root by a Newton step, four more operations
+a root. The instructions' own 14 or 11 bits are enough: a step is longer or shorter by that share, at equal
+loss. A line is one register of 512 bits or two of 256; only the root is another instruction.
+
+Floor on Zen 3, a line: 8 stores of 256 bits, one a cycle; 12 loads and 18 operations take 6 and 9. At d = 100
+that is 63 cycles a nonzero. Its dot product takes about 60 more, each operation waiting for the one before:
+that of the following nonzero is computed before the step wherever they share no row, to the same bits.
 """
 
 from __future__ import annotations
@@ -17,25 +22,52 @@ from numba.extending import intrinsic
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.jit import njit_reassociated
 from gpuemb.kernels.intrinsics import prefetch
-from gpuemb.kernels.panels import FLOATS, LINE, WORD, address, call, counted_loop, load
+from gpuemb.kernels.panels import (
+    FLOATS,
+    LINE,
+    WORD,
+    address,
+    call,
+    counted_loop,
+    features,
+    load,
+    wide_registers,
+)
 
 AHEAD = 4  # nonzeros: the rows of that one are asked for while this one is stepped
+NARROW = ir.VectorType(ir.FloatType(), FLOATS.count // 2)
 ADDRESS = types.intp
+
+
+def approximate_roots() -> bool:
+    """Whether there are registers of 256 bits or more, with fused multiply-add and reciprocal roots."""
+    return wide_registers() or {"avx2", "fma"} <= features()
 
 
 def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return call(builder, "llvm.fma.v16f32", FLOATS, a, b, c)
 
 
+def _lanes(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(WORD, len(lanes)), lanes))
+
+
 def _everywhere(builder: Any, number: Any) -> Any:
     undefined = ir.Constant(FLOATS, ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(WORD, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(WORD, FLOATS.count), [0] * 16))
+    return _lanes(builder, first, undefined, [0] * FLOATS.count)
 
 
 def _reciprocal_root(builder: Any, x: Any) -> Any:
-    undefined, every = ir.Constant(FLOATS, ir.Undefined), ir.Constant(ir.IntType(16), -1)
-    return call(builder, "llvm.x86.avx512.rsqrt14.ps.512", FLOATS, x, undefined, every)
+    undefined = ir.Constant(FLOATS, ir.Undefined)
+    if wide_registers():
+        every = ir.Constant(ir.IntType(16), -1)
+        return call(builder, "llvm.x86.avx512.rsqrt14.ps.512", FLOATS, x, undefined, every)
+    halves = (
+        _lanes(builder, x, undefined, [*range(first, first + NARROW.count)]) for first in (0, NARROW.count)
+    )
+    low, high = (call(builder, "llvm.x86.avx.rsqrt.ps.256", NARROW, half) for half in halves)
+    return _lanes(builder, low, high, [*range(FLOATS.count)])
 
 
 def _dot(typing_context: Any, x: Any, y: Any, lines: Any) -> Any:
@@ -48,17 +80,11 @@ def _dot(typing_context: Any, x: Any, y: Any, lines: Any) -> Any:
 
         (sums,) = counted_loop(builder, lines, [x, y], LINE, [ir.Constant(FLOATS, [0.0] * 16)], step)
         for apart in (8, 4, 2, 1):  # lanes are added pairwise, in one fixed tree
-            turned = builder.shuffle_vector(
-                sums, ir.Constant(FLOATS, ir.Undefined), ir.Constant(ir.VectorType(WORD, 16), _turned(apart))
-            )
-            sums = builder.fadd(sums, turned)
+            turned = [(lane + apart) % FLOATS.count for lane in range(FLOATS.count)]
+            sums = builder.fadd(sums, _lanes(builder, sums, ir.Constant(FLOATS, ir.Undefined), turned))
         return builder.extract_element(sums, ir.Constant(WORD, 0))
 
     return types.float32(*[ADDRESS] * 3), generate
-
-
-def _turned(apart: int) -> list[int]:
-    return [(lane + apart) % FLOATS.count for lane in range(FLOATS.count)]
 
 
 def _step(
@@ -72,7 +98,7 @@ def _step(
             word, context, *squares = (load(builder, pointer, 0, FLOATS) for pointer in pointers)
             moves = builder.fmul(sizes, context), builder.fmul(sizes, word)
             values = [*zip((word, context), moves, squares, strict=True)]
-            new = [builder.fsub(v, builder.fmul(m, _reciprocal_root(builder, s))) for v, m, s in values]
+            new = [_fused(builder, builder.fneg(m), _reciprocal_root(builder, s), v) for v, m, s in values]
             new += [_fused(builder, move, move, square) for _, move, square in values]
             for pointer, value in zip(pointers, new, strict=True):
                 builder.store(value, address(builder, pointer, 0, FLOATS), align=4)
@@ -91,7 +117,7 @@ step = cast(Callable[..., None], intrinsic(_step))
 
 
 @njit_reassociated
-def visit_wide(
+def visit_lines(
     rows: Int32,
     columns: Int32,
     logs: Float32,
@@ -110,19 +136,28 @@ def visit_wide(
     contexts, context_sums = words + vectors.strides[0], word_sums + squares.strides[0]
     for block in range(len(bounds)):
         loss, last = 0.0, bounds[block, 1] - 1
+        ready, product = False, np.float32(0)
         for n in range(bounds[block, 0], last + 1):
-            row, column, soon = size * rows[n], size * columns[n], min(n + AHEAD, last)
+            i, j = np.uint32(rows[n]), np.uint32(columns[n])  # unsigned: never counted from the end
+            row, column = size * i, size * j
+            soon = min(n + AHEAD, last)
             for line in range(lines):
                 prefetch(words + size * rows[soon] + LINE * line)
                 prefetch(contexts + size * columns[soon] + LINE * line)
-            error = dot(words + row, contexts + column, lines) + biases[0, rows[n]] + biases[1, columns[n]]
-            error -= logs[n]
+                prefetch(word_sums + size * rows[soon] + LINE * line)
+                prefetch(context_sums + size * columns[soon] + LINE * line)
+            if not ready:
+                product = dot(words + row, contexts + column, lines)
+            error = product + biases[0, i] + biases[1, j] - logs[n]
+            ready = n < last and rows[n + 1] != rows[n] and columns[n + 1] != columns[n]
+            if ready:
+                product = dot(words + size * rows[n + 1], contexts + size * columns[n + 1], lines)
             weighted = weights[n] * error
             loss += weighted * error
             move = rate * weighted
             step(words + row, contexts + column, word_sums + row, context_sums + column, lines, move)
-            biases[0, rows[n]] -= move / np.sqrt(bias_squares[0, rows[n]])
-            biases[1, columns[n]] -= move / np.sqrt(bias_squares[1, columns[n]])
-            bias_squares[0, rows[n]] += move * move
-            bias_squares[1, columns[n]] += move * move
+            biases[0, i] -= move / np.sqrt(bias_squares[0, i])
+            biases[1, j] -= move / np.sqrt(bias_squares[1, j])
+            bias_squares[0, i] += move * move
+            bias_squares[1, j] += move * move
         losses[block] = loss
