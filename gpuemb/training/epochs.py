@@ -15,6 +15,7 @@ from gpuemb.core.progress import Task
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.training.checkpoints import Arrays, Restored, RunCheckpoint
+from gpuemb.training.glove_strata import SharedStrata
 from gpuemb.training.recipes import GloVe, SkipGram
 from gpuemb.training.start import Start
 from gpuemb.training.trained import History, Tables, TrainedModel, model_of
@@ -53,6 +54,7 @@ class RunOptions:
         snapshots: epochs, counted from 1, after which its vectors are kept.
         checkpoint: where its state is kept on the way.
         start: vectors that it begins with.
+        strata: order of GloVe's nonzeros, where its runs share it; None where each has its own.
     """
 
     name: str = "run"
@@ -61,6 +63,7 @@ class RunOptions:
     snapshots: Sequence[int] = ()
     checkpoint: RunCheckpoint | None = None
     start: Start | None = None
+    strata: SharedStrata | None = None
 
 
 FOLLOWED_BY_NOBODY = RunOptions()

@@ -14,7 +14,13 @@ from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.kernels.glove_epoch import GloVeParameters, glove_epoch
 from gpuemb.training.checkpoints import Arrays
 from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
-from gpuemb.training.glove_strata import block_count, padded_width, stratify, stratify_bytes
+from gpuemb.training.glove_strata import (
+    SharedStrata,
+    block_count,
+    padded_width,
+    stratify,
+    stratify_bytes,
+)
 from gpuemb.training.held_out import HeldOutCounts, counts_held_out
 from gpuemb.training.recipes import GloVe
 from gpuemb.training.start import Start
@@ -45,7 +51,7 @@ def train_glove(
 
     Cost: ``12·d`` flops a nonzero and epoch. Source: Pennington (2014).
     """
-    training = GloVeTraining(counts, recipe, init_seed, order_seed, device, options.start)
+    training = GloVeTraining(counts, recipe, init_seed, order_seed, device, options.start, options.strata)
     return train_epochs(training, recipe, counts.vocabulary, options)
 
 
@@ -59,6 +65,7 @@ class GloVeTraining:
         order_seed: likewise.
         device: where to train.
         start: rows of an earlier training.
+        shared: strata of runs of the same counts, recipe and order.
     """
 
     def __init__(
@@ -69,12 +76,15 @@ class GloVeTraining:
         order_seed: int,
         device: Device,
         start: Start | None = None,
+        shared: SharedStrata | None = None,
     ) -> None:
         self.recipe, self.device = recipe, device
         self.held: HeldOutCounts | None = None
         if recipe.held_out:
             counts, self.held = counts_held_out(counts, recipe)
-        self.strata = fields_to_device(stratify(counts, recipe, order_seed, device), device)
+        self.strata = (shared or SharedStrata()).dealt(
+            lambda: fields_to_device(stratify(counts, recipe, order_seed, device), device)
+        )
         first = initialize(len(counts.vocabulary), recipe, init_seed)
         if start is not None:
             start.begin(first.vectors[:, :, : recipe.dim], first.biases)  # AdaGrad's sums begin anew
@@ -117,14 +127,14 @@ class GloVeTraining:
         return Tables(vectors[0] + vectors[1], vectors[0], vectors[1], biases[0], biases[1])
 
 
-def plan_glove(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
-    """State the bytes that training one run holds."""
+def plan_glove(words: int, nonzeros: int, recipe: GloVe, *, dealt: bool = False) -> MemoryPlan:
+    """State the bytes that training one run holds, without its strata where an earlier run has dealt them."""
     width = padded_width(recipe.dim)
     return MemoryPlan(
         f"glove with {words} words, {nonzeros} nonzeros, {recipe.dim} dimensions",
         {
             "vectors and their AdaGrad sums": buffer((4, words, width), np.float32),
-            **stratify_bytes(words, nonzeros, recipe.dim),
+            **({} if dealt else stratify_bytes(words, nonzeros, recipe.dim)),
             "counts without held-out pairs": buffer((3, nonzeros), np.int64) if recipe.held_out else 0,
         },
     )

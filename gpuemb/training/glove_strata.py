@@ -15,6 +15,8 @@ were random words and contexts, as many as fit L2, 438 × 438 blocks of 200 nonz
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gpuemb.core import threads
@@ -24,7 +26,7 @@ from gpuemb.core.memory import buffer
 from gpuemb.core.random import stream
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.kernels.glove_epoch import LANES, Strata
-from gpuemb.training.recipes import GloVe
+from gpuemb.training.recipes import GloVe, Recipe, Vary
 
 LEAST_BLOCKS, MOST_SHARED = 16, 64  # blocks a round: enough for 8 threads to stay busy, and for 32
 SHARE = 1 << 20  # nonzeros: a table of so many a block is worth more blocks, for more threads
@@ -48,6 +50,29 @@ def block_count(words: int, nonzeros: int, dim: int, device: Device = CPU) -> in
     if device.kind == "cuda":
         return max(LEAST_BLOCKS, -(-2 * words * row_bytes // CUDA_BYTES))
     return max(LEAST_BLOCKS, min(MOST_SHARED, nonzeros // SHARE), -(-words * row_bytes // WORD_BYTES))
+
+
+class SharedStrata:
+    """The order of runs that share it, dealt when the first of them asks."""
+
+    def __init__(self) -> None:
+        self._strata: Strata | None = None
+
+    @property
+    def are_dealt(self) -> bool:
+        """Whether a run has asked for them."""
+        return self._strata is not None
+
+    def dealt(self, deal: Callable[[], Strata]) -> Strata:
+        """Return the strata of the first call of ``deal``."""
+        if self._strata is None:
+            self._strata = deal()
+        return self._strata
+
+
+def shared_strata(recipe: Recipe, vary: Vary) -> SharedStrata | None:
+    """Return where the runs of a model keep the strata that they share; None where each has its own."""
+    return SharedStrata() if isinstance(recipe, GloVe) and vary == "init" else None
 
 
 def stratify(counts: Cooccurrence, recipe: GloVe, seed: int, device: Device = CPU) -> Strata:

@@ -45,7 +45,8 @@ def train_run(
         return train_skip_gram(tokens, recipe, decided, device=device, options=options)
     counts = cast(Cooccurrence, source)
     if isinstance(recipe, GloVe):
-        plan_glove(words, counts.nonzeros, recipe).require()
+        dealt = options.strata is not None and options.strata.are_dealt
+        plan_glove(words, counts.nonzeros, recipe, dealt=dealt).require()
         if device.kind == "cuda":
             require(plan_glove_on_gpu(words, counts.nonzeros, recipe), device)
         return train_glove(

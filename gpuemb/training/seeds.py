@@ -22,6 +22,7 @@ from gpuemb.kernels.skipgram_epoch import skipgram_pairs, skipgram_steps
 from gpuemb.kernels.window_counts import Weighting, window_counts
 from gpuemb.training.checkpoints import RunCheckpoint, claim, digest_of, facts_of, tell
 from gpuemb.training.epochs import RunOptions
+from gpuemb.training.glove_strata import shared_strata
 from gpuemb.training.recipes import (
     Recipe,
     SkipGram,
@@ -127,13 +128,13 @@ def train(
                 start=None if begun is None else digest_of(*begun.parts()),
             ),
         )
-    vectors, models = np.empty((len(listed), words, dim), np.float32), []
+    vectors, models, strata = np.empty((len(listed), words, dim), np.float32), [], shared_strata(recipe, vary)
     with progress.phase(f"training {recipe.kind}", steps_of(recipe) * len(listed)) as task:
         for run, place in zip(listed, vectors, strict=True):
             name = name_of(run, vary)
             run_folder = None if folder is None else RunCheckpoint(folder / name.replace(" ", "-"), tell)
             text, held = seen.by(run), seen.by_none()
-            options = RunOptions(name, task, held, asked, run_folder, begun)
+            options = RunOptions(name, task, held, asked, run_folder, begun, strata)
             model = train_run(text, recipe, run.seed, vary, chosen, options)
             models.append(_placed(model, place))
     names = tuple(model.run for model in models)

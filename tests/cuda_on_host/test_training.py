@@ -14,7 +14,7 @@ from tolerances import assert_within, glove_error, skipgram_drift
 
 from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.kernels.glove_epoch import ROOT
-from gpuemb.training import glove, skip_gram
+from gpuemb.training import glove_strata, skip_gram
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe, SkipGram
 from gpuemb.training.seeds import train
 from gpuemb.training.trained import TrainedModel
@@ -32,7 +32,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(skip_gram, "BLOCK_WORDS", 4)
     monkeypatch.setattr(skip_gram, "CHUNK_PAIRS", 400)
     monkeypatch.setattr(skip_gram, "BUCKET_PAIRS", 1)
-    monkeypatch.setattr(glove, "LEAST_BLOCKS", 4)
+    monkeypatch.setattr(glove_strata, "LEAST_BLOCKS", 4)
     with stand_in.installed(Run("random")):
         yield
 

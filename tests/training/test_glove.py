@@ -18,6 +18,7 @@ from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.kernels.glove_epoch import glove_epoch
 from gpuemb.training import glove as glove_module
 from gpuemb.training.glove import plan_glove, train_glove
+from gpuemb.training.glove_strata import stratify
 from gpuemb.training.recipes import FIXED, GloVe
 from gpuemb.training.seeds import train
 
@@ -140,3 +141,20 @@ def test_a_training_that_does_not_fit_is_refused_with_its_bytes() -> None:
         plan_glove(10**9, 10**12, GloVe()).require()
     held = plan_glove(10, 0, GloVe(dim=16)).buffers
     assert held["vectors and their AdaGrad sums"] == 4 * 10 * 16 * 4
+    shared = plan_glove(10, 50, GloVe(dim=16), dealt=True)
+    assert plan_glove(10, 50, GloVe(dim=16)).bytes - shared.bytes >= 4 * 4 * 50
+
+
+@pytest.mark.parametrize(("vary", "dealt"), [("init", 1), ("order", 3), ("seed", 3)])
+def test_strata_are_dealt_once_where_the_runs_share_their_order(
+    monkeypatch: pytest.MonkeyPatch, vary: Any, dealt: int
+) -> None:
+    calls = []
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return stratify(*arguments)
+
+    monkeypatch.setattr(glove_module, "stratify", counted)
+    train(SMALL_COUNTS, SMALL, seeds=3, vary=vary)
+    assert len(calls) == dealt

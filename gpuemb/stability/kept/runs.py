@@ -23,6 +23,7 @@ from gpuemb.stability.config import CountsConfig, ModelConfig, digest_of
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.training.checkpoints import RunCheckpoint
 from gpuemb.training.epochs import RunOptions
+from gpuemb.training.glove_strata import shared_strata
 from gpuemb.training.recipes import FIXED, OF_DOCUMENTS, PPMISVD, Run, SkipGram
 from gpuemb.training.runs import steps_of, train_run
 from gpuemb.training.sources import count_for_run, held_text, text_for_run
@@ -84,12 +85,14 @@ class ModelTraining:
         keys = [_training_key(self.model, self._counts_key(run), run) for run in samples]
         threads.run(partial(self.store.has, VECTORS), dict.fromkeys(keys))  # their checksums, in parallel
         held = held_text(self.tokens, recipe.held_out) if isinstance(recipe, SkipGram) else None
+        strata = shared_strata(recipe, self.model.vary)
         with self.progress.phase(f"training {self.model.name}", steps_of(recipe) * len(keys)) as task:
 
             def obtain(place: int) -> Arrays:
                 run, key = samples[place], keys[place]
                 name, checkpoint = self.model.runs[place], self._checkpoint(key)
-                return self._obtain(run, key, RunOptions(name, task, held, self.snapshots, checkpoint), task)
+                options = RunOptions(name, task, held, self.snapshots, checkpoint, strata=strata)
+                return self._obtain(run, key, options, task)
 
             together = isinstance(recipe, PPMISVD)  # a run of the others uses every worker itself
             found = list((threads.run if together else map)(obtain, range(len(keys))))
