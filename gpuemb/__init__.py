@@ -50,12 +50,14 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.stack import stack
     from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
     from gpuemb.factorization.cosines import FactorNeighbors
+    from gpuemb.factorization.experiment import CosineExperiment, cosine_experiment
     from gpuemb.factorization.factors import Factors, factorize
     from gpuemb.factorization.interactions import Interactions
+    from gpuemb.factorization.interactions.reading import read_interactions
+    from gpuemb.factorization.interactions.simulation import SimulatedInteractions, simulate_interactions
     from gpuemb.factorization.open_choice.ambiguity import Ambiguity, ambiguity
-    from gpuemb.factorization.reading import read_interactions
+    from gpuemb.factorization.panels import CosinePanel
     from gpuemb.factorization.remedy.remedies import Remedies, Remedy, remedies, remedy
-    from gpuemb.factorization.simulation import SimulatedInteractions, simulate_interactions
     from gpuemb.factorization.spectrum import InteractionSpectrum
     from gpuemb.geometry.cca import cca, pwcca, svcca
     from gpuemb.geometry.cka import cka
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.index import CosineIndex
     from gpuemb.neighbors.judgements import SimilarityCorrelation, similarity_correlation
     from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
+    from gpuemb.report.factorization.picture import write_cosine_picture
     from gpuemb.report.page import write_report
     from gpuemb.stability.compare import Comparison, compare
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
@@ -128,12 +131,14 @@ _ROOMS = {
     "factorization.open_choice.ambiguity": ("Ambiguity", "ambiguity"),
     "factorization.clusters": ("ClusterScores", "scores_of_clusters"),
     "factorization.cosines": ("FactorNeighbors",),
+    "factorization.experiment": ("CosineExperiment", "cosine_experiment"),
     "factorization.factors": ("Factors", "factorize"),
     "factorization.remedy.remedies": ("Remedies", "Remedy", "remedies", "remedy"),
     "factorization.spectrum": ("InteractionSpectrum",),
+    "factorization.panels": ("CosinePanel",),
     "factorization.interactions": ("Interactions",),
-    "factorization.reading": ("read_interactions",),
-    "factorization.simulation": ("SimulatedInteractions", "simulate_interactions"),
+    "factorization.interactions.reading": ("read_interactions",),
+    "factorization.interactions.simulation": ("SimulatedInteractions", "simulate_interactions"),
     "geometry.rotations.alignment": ("Alignment", "Alignments"),
     "geometry.rotations.pair_distances": ("PairRotations",),
     "geometry.cca": ("cca", "pwcca", "svcca"),
@@ -156,6 +161,7 @@ _ROOMS = {
     "neighbors.index": ("CosineIndex",),
     "neighbors.judgements": ("SimilarityCorrelation", "similarity_correlation"),
     "neighbors.overlap": ("NeighborOverlap", "neighbor_overlap"),
+    "report.factorization.picture": ("write_cosine_picture",),
     "report.page": ("write_report",),
     "stability.compare": ("Comparison", "compare"),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
@@ -191,7 +197,9 @@ __all__ = [
     "ContextEntropies",
     "Cooccurrence",
     "CorpusWarning",
+    "CosineExperiment",
     "CosineIndex",
+    "CosinePanel",
     "Cosines",
     "CountSpectrum",
     "CountsConfig",
@@ -267,6 +275,7 @@ __all__ = [
     "cka",
     "compare",
     "consensus",
+    "cosine_experiment",
     "cosine_matrix",
     "cosine_tiles",
     "count_cooccurrences",
@@ -306,6 +315,7 @@ __all__ = [
     "study",
     "svcca",
     "train",
+    "write_cosine_picture",
     "write_report",
 ]
 

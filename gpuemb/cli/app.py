@@ -15,6 +15,7 @@ from gpuemb.cli import options
 from gpuemb.cli.bench import bench
 from gpuemb.cli.compare import compare
 from gpuemb.cli.count import count
+from gpuemb.cli.factorize import factorize
 from gpuemb.cli.flags import Command
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
@@ -56,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, compare, convert, count, neighbors, similarity):
+for command in (bench, compare, convert, count, factorize, neighbors, similarity):
     app.command(cls=Command)(command)
 
 

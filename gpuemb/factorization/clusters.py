@@ -91,7 +91,7 @@ def scores_of_clusters(cosines: Any, labels: Any) -> ClusterScores:
     scores, truth = matrix[np.ix_(known, known)].astype(np.float64), numbers[known]
     _check_cosines(where, scores, np.flatnonzero(known))
     within, between = _means(scores, truth)
-    partition = _ward(scores, len(np.unique(truth)))
+    partition = ward_partition(scores, len(np.unique(truth)))
     found = np.full(len(matrix), -1)
     found[known] = partition
     sizes = np.bincount(truth)
@@ -197,7 +197,7 @@ def _nearest_in_own(scores: Float64, truth: Int64) -> float:
     return float(np.concatenate(shares).mean())
 
 
-def _ward(scores: Float64, clusters: int) -> Int64:
+def ward_partition(scores: Float64, clusters: int) -> Int64:
     """Cut Ward's tree into so many clusters, or fewer where merges are tied; number them in order."""
     from scipy.cluster.hierarchy import fcluster, linkage
 

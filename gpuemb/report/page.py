@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from gpuemb.report.tables import word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
 from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_OCCURRENCES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED_SOURCES = 3  # in the line under the title; the configuration has all of them
@@ -95,37 +98,50 @@ def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
 
 def render(result: StudyResult) -> str:
     """Return the page of a finished study as HTML."""
+    from markupsafe import Markup
+
+    told, found = telling_numbers(result), claims(result)
+    table = word_table(result)
+    return (
+        house()
+        .get_template("report.html.j2")
+        .render(
+            result=result,
+            told=[*told, *(c for c in found if not c.model and c not in told)],
+            sections=[
+                _section(result, model, [c for c in found if c not in told]) for model in result.models
+            ],
+            listed=len(table.rows),
+            data=Markup(embedded(table.data)),
+            sources=_sources(result),
+            definitions=_definitions(result),
+            enough_runs=ENOUGH_RUNS,
+            least_occurrences=LEAST_OCCURRENCES,
+            varied={model.config.vary for model in result.models},
+            recipes=[_recipe(model.config) for model in result.models],
+            recomputed=sum(model.recomputed_pairs for model in result.models),
+            seconds=list(_mapping(result.record, "seconds").items()),
+            machine=_machine(result.record),
+            versions=list(_mapping(result.record, "versions").items()),
+            written=today(),
+        )
+    )
+
+
+def house() -> Environment:
+    """Return the environment of every template."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    house = Environment(
+    found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    house.filters.update(whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup)
-    told, found = telling_numbers(result), claims(result)
-    table = word_table(result)
-    return house.get_template("report.html.j2").render(
-        result=result,
-        told=[*told, *(c for c in found if not c.model and c not in told)],
-        sections=[_section(result, model, [c for c in found if c not in told]) for model in result.models],
-        listed=len(table.rows),
-        data=Markup(embedded(table.data)),
-        sources=_sources(result),
-        definitions=_definitions(result),
-        enough_runs=ENOUGH_RUNS,
-        least_occurrences=LEAST_OCCURRENCES,
-        varied={model.config.vary for model in result.models},
-        recipes=[_recipe(model.config) for model in result.models],
-        recomputed=sum(model.recomputed_pairs for model in result.models),
-        seconds=list(_mapping(result.record, "seconds").items()),
-        machine=_machine(result.record),
-        versions=list(_mapping(result.record, "versions").items()),
-        written=_today(),
-    )
+    found.filters.update(whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup)
+    return found
 
 
 def embedded(data: object) -> str:
@@ -191,7 +207,8 @@ def _sources(result: StudyResult) -> str:
     return numbers.enumerated(shown[:LISTED_SOURCES] + ([f"{more} more"] if more > 0 else []))
 
 
-def _today() -> str:
+def today() -> str:
+    """Today's date, as an American reads it."""
     now = datetime.now().astimezone()
     return f"{now:%B} {now.day}, {now.year}"
 

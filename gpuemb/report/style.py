@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
 
 INK, MUTED, HAIRLINE = "#1c2733", "#64717f", "#e3e6ea"
 BLUE, ORANGE = "#1f5a8a", "#c8641b"  # apart for every common color blindness, and in gray
 SHADES = ("#f3f6f9", "#c3d6e6", "#7faace", "#3a76a8", "#123f66")
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+DIVERGING = ("#b4540f", "#e2a878", "#f6f4f1", "#7faace", "#123f66")  # −1 to 1: orange, paper, blue
 DOTS_PER_INCH = 220  # of rasterized parts only: sharp on a dense screen at page width
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -38,6 +40,31 @@ SETTINGS: dict[str, Any] = {
     "savefig.dpi": DOTS_PER_INCH,
     "path.simplify": True,
 }
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colors of a figure on light or dark paper.
+
+    Attributes:
+        paper: behind a picture that is saved as a file.
+        ink: of text.
+        muted: of lesser text.
+        hairline: of lines.
+        diverging: colors from −1 over 0, which is close to the paper, to 1.
+    """
+
+    paper: str
+    ink: str
+    muted: str
+    hairline: str
+    diverging: tuple[str, ...]
+
+
+LIGHT = Theme("#ffffff", INK, MUTED, HAIRLINE, DIVERGING)
+DARK = Theme(
+    "#1b222a", "#e6e9ec", "#9aa6b2", "#3a444e", ("#f0a868", "#93591f", "#222a33", "#3b7cb4", "#b9dcf7")
+)
 
 
 @dataclass(frozen=True)
@@ -68,14 +95,29 @@ def drawing(name: str, width: float, height: float) -> Iterator[tuple[Axes, Call
         width: in inches.
         height: in inches.
     """
+    with figure_in(LIGHT, name, width, height) as figure:
+        axes = figure.add_subplot()
+        yield axes, lambda: svg_of(figure)
+
+
+@contextmanager
+def figure_in(theme: Theme, name: str, width: float, height: float) -> Iterator[Figure]:
+    """Yield an empty figure in the house look; it is drawn and saved inside the block.
+
+    Args:
+        theme: its colors.
+        name: as for :func:`drawing`.
+        width: in inches.
+        height: in inches.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    settings: Any = {**SETTINGS, "svg.hashsalt": f"gpuemb {name}"}
+    settings: Any = {**SETTINGS, "svg.hashsalt": f"gpuemb {name}", "text.color": theme.ink}
+    settings |= {"axes.edgecolor": theme.hairline, "axes.labelcolor": theme.muted}
+    settings |= {"xtick.color": theme.muted, "ytick.color": theme.muted}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.add_subplot()
-        yield axes, lambda: _svg(figure)
+        yield Figure(figsize=(width, height), layout="constrained")
 
 
 def shades() -> LinearSegmentedColormap:
@@ -85,7 +127,14 @@ def shades() -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list("gpuemb", SHADES)
 
 
-def _svg(figure: Any) -> str:
+def diverging(theme: Theme, levels: int) -> LinearSegmentedColormap:
+    """From −1 to 1 in so many steps: few of them make small images."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("gpuemb diverging", theme.diverging, N=levels)
+
+
+def svg_of(figure: Figure) -> str:
     """Return the bare element: no prologue, no date, no size of its own, no group names."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)

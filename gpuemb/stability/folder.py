@@ -32,7 +32,11 @@ WENDLANDT_NEIGHBORS = 10  # of Wendlandt (2018)
 
 def default_folder(config: StudyConfig) -> Path:
     """A new folder below ``runs/``, named after the first source."""
-    source = config.corpus[0]
+    return new_folder(config.corpus[0])
+
+
+def new_folder(source: str) -> Path:
+    """A new folder below ``runs/``, named after a source."""
     name = "standard-input" if source == "-" else source.removeprefix("dataset:")
     name = re.sub(r"[][*?]", "", Path(name).name.split(".")[0]) or "study"
     number = 1

@@ -23,6 +23,7 @@ NO = object()  # what a kind returns for a value of another kind
 LISTS = (Sequence, Iterable, Collection, list, tuple)
 MAKERS = {  # the source of each class of gpuemb
     "Cooccurrence": "count_cooccurrences(tokens) counts a corpus.",
+    "CosineExperiment": "cosine_experiment() returns one.",
     "CountedRows": "count_cooccurrences(tokens).rows holds them.",
     "CountsConfig": "CountsConfig(window=10), for example.",
     "Embedding": "load(path) reads one from a file, Embedding(array, words) makes one of an array.",

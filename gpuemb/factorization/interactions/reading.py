@@ -10,10 +10,10 @@ from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, DTypeError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import shown
-from gpuemb.factorization.building import Rules, build
-from gpuemb.factorization.columns import Rows, rows_of_table
 from gpuemb.factorization.interactions import Interactions
-from gpuemb.factorization.rating_files import Columns, Layout, read_file
+from gpuemb.factorization.interactions.building import Rules, build
+from gpuemb.factorization.interactions.columns import Rows, rows_of_table
+from gpuemb.factorization.interactions.rating_files import Columns, Layout, read_file
 
 Repeats = Literal["sum", "last", "raise"]
 Missing = Literal["raise", "drop"]

@@ -9,8 +9,8 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.errors import FileFormatError, GpuembError
-from gpuemb.factorization.columns import UNKNOWN, Named, Rows
 from gpuemb.factorization.interactions import Interactions, narrowed
+from gpuemb.factorization.interactions.columns import UNKNOWN, Named, Rows
 
 
 @dataclass(frozen=True)

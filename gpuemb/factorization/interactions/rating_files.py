@@ -13,7 +13,7 @@ from gpuemb.core.checks import nearest_hint
 from gpuemb.core.errors import ConfigError, FileFormatError, GpuembError
 from gpuemb.core.progress import Progress
 from gpuemb.embeddings.files.source import Source, bounded, find
-from gpuemb.factorization.columns import Rows, rows_of_batches, without_rows
+from gpuemb.factorization.interactions.columns import Rows, rows_of_batches, without_rows
 
 WHERE = "read_interactions"
 SEPARATORS = ("::", "\t", ",", ";", "|", " ")

@@ -1,0 +1,1 @@
+"""What a factorization looks like: tables, a picture, a page."""
