@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,27 @@ if TYPE_CHECKING:
     from gpuemb.factorization.interactions import Interactions
 
 FORMATS = ("parquet", "csv")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is factorized how."""
+
+    rank: int
+    penalty: float
+    second_penalty: float | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of a result."""
+
+    folder: Path
+    table_format: str
+    title: str | None
+    report: bool
+    json: bool
+
 
 RatingsArgument = Annotated[
     str | None,
@@ -120,21 +142,22 @@ def factorize(
         _check_source(ratings, user, item, simulate=simulate)
         folder = out or _new_folder(ratings)
         check_folder(folder)
-        writing = {"folder": folder, "kind": table_format, "title": title, "report": report, "json": json}
+        problem = Problem(rank, penalty, second_penalty)
+        ending = Ending(folder, table_format, title, report, json)
         with workers.limit(threads):
             if simulate:
-                sizes = {"users": users, "items": items, "clusters": clusters, "most": most}
-                _experiment(seeds, sizes, rank, penalty, second_penalty, **writing)
+                sizes: dict[str, Any] = {"users": users, "items": items, "clusters": clusters, "most": most}
+                _experiment(seeds, sizes, problem, ending)
                 return
-            reading = {"separator": separator, "header": header, "encoding": encoding}
+            reading: dict[str, Any] = {"separator": separator, "header": header, "encoding": encoding}
             reading |= {
                 "repeats": repeats,
                 "missing": missing,
                 "min_users": min_users,
                 "min_items": min_items,
             }
-            data = _read(str(ratings), user, item, weight, reading)
-            _factorized(data, str(ratings), rank, penalty, second_penalty, neighbors, **writing)
+            data = _read(str(ratings), (user, item, weight), reading)
+            _factorized(data, Path(str(ratings)).name, problem, neighbors, ending)
 
 
 def _check_source(ratings: str | None, user: str | None, item: str | None, *, simulate: bool) -> None:
@@ -163,13 +186,11 @@ def _new_folder(ratings: str | None) -> Path:
     return new_folder("simulation" if ratings is None else ratings)
 
 
-def _read(
-    path: str, user: str | None, item: str | None, weight: str | None, reading: dict[str, Any]
-) -> Interactions:
+def _read(path: str, columns: tuple[str | None, ...], reading: dict[str, Any]) -> Interactions:
     import gpuemb
 
-    columns = [_column(one) for one in (user, item, weight)]
-    return gpuemb.read_interactions(path, *columns, progress=TerminalProgress(), **reading)
+    named: list[Any] = [_column(one) for one in columns]
+    return gpuemb.read_interactions(path, *named, progress=TerminalProgress(), **reading)
 
 
 def _column(given: str | None) -> str | int | None:
@@ -177,40 +198,26 @@ def _column(given: str | None) -> str | int | None:
     return int(given) if given is not None and given.isdecimal() else given
 
 
-def _factorized(
-    data: Interactions,
-    source: str,
-    rank: int,
-    penalty: float,
-    second_penalty: float | None,
-    k: int,
-    *,
-    folder: Path,
-    kind: str,
-    title: str | None,
-    report: bool,
-    json: bool,
-) -> None:
+def _factorized(data: Interactions, source: str, problem: Problem, k: int, ending: Ending) -> None:
     from gpuemb.report.factorization import page, tables
     from gpuemb.report.factorization.described import describe
 
     found = describe(
         data,
-        min(rank, len(data.items)),
-        penalty,
-        source=Path(source).name,
-        second_penalty=second_penalty,
+        min(problem.rank, len(data.items)),
+        problem.penalty,
+        source=source,
+        second_penalty=problem.second_penalty,
         k=k,
         progress=TerminalProgress(),
     )
-    written = tables.write_tables(tables.tables(found), folder, kind)  # type: ignore[arg-type]  # checked
-    if report:
-        written.append(
-            page.write_factorization_page(found, folder / "report.html", title or Path(source).name)
-        )
+    folder = ending.folder
+    written = tables.write_tables(tables.tables(found), folder, ending.table_format)
+    if ending.report:
+        written.append(page.write_factorization_page(found, folder / "report.html", ending.title or source))
     facts = tables.summary(found)
     written.append(_write_summary(facts, folder))
-    if json:
+    if ending.json:
         say_json({**facts, "written": [shown(path) for path in written]})
         return
     say(str(data))
@@ -219,38 +226,27 @@ def _factorized(
     _say_written(written)
 
 
-def _experiment(
-    seeds: int,
-    sizes: dict[str, Any],
-    rank: int,
-    penalty: float,
-    second_penalty: float | None,
-    *,
-    folder: Path,
-    kind: str,
-    title: str | None,
-    report: bool,
-    json: bool,
-) -> None:
+def _experiment(seeds: int, sizes: dict[str, Any], problem: Problem, ending: Ending) -> None:
     import gpuemb
     from gpuemb.report.factorization import page, tables
 
     found = gpuemb.cosine_experiment(
         range(seeds),
         **sizes,
-        rank=min(rank, sizes["items"]),
-        penalty=penalty,
-        second_penalty=second_penalty,
+        rank=min(problem.rank, sizes["items"]),
+        penalty=problem.penalty,
+        second_penalty=problem.second_penalty,
         progress=TerminalProgress(),
     )
-    written = tables.write_tables({"scores": found.table}, folder, kind)  # type: ignore[arg-type]  # checked
+    folder = ending.folder
+    written = tables.write_tables({"scores": found.table}, folder, ending.table_format)
     written.append(gpuemb.write_cosine_picture(found, folder / "cosines.png"))
-    if report:
-        headline = title or "Is cosine similarity about similarity?"
+    if ending.report:
+        headline = ending.title or "Is cosine similarity about similarity?"
         written.append(page.write_experiment_page(found, folder / "report.html", headline))
     facts = {"source": "simulation", **sizes, "rank": found.rank, "scores": found.table.to_pylist()}
     written.append(_write_summary(facts, folder))
-    if json:
+    if ending.json:
         say_json({**facts, "written": [shown(path) for path in written]})
         return
     say(str(found.first))

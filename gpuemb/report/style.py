@@ -134,10 +134,16 @@ def diverging(theme: Theme, levels: int) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list("gpuemb diverging", theme.diverging, N=levels)
 
 
-def svg_of(figure: Figure) -> str:
-    """Return the bare element: no prologue, no date, no size of its own, no group names."""
+def svg_of(figure: Figure, dots_per_inch: int = DOTS_PER_INCH) -> str:
+    """Return the bare element: no prologue, no date, no size of its own, no group names.
+
+    Args:
+        figure: the drawing.
+        dots_per_inch: of its rasterized parts.
+    """
     buffer = StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    metadata = {"Date": None, "Creator": None}
+    figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata=metadata, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

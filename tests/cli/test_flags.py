@@ -15,7 +15,18 @@ from gpuemb.cli.flags import in_flags
 
 FAILED, USAGE = 1, 2
 STUDY = "study text.txt --min-count 1 --dim 4 --epochs 1 --seeds 2 --neighbors 3 --out study"
-COMMANDS = ("bench", "compare", "convert", "count", "demo", "info", "neighbors", "similarity", "study")
+COMMANDS = (
+    "bench",
+    "compare",
+    "convert",
+    "count",
+    "demo",
+    "factorize",
+    "info",
+    "neighbors",
+    "similarity",
+    "study",
+)
 FLAGS = {"dim": "--dim", "device": "--device", "min_count": "--min-count", "k": "-k", "all": "--all"}
 
 

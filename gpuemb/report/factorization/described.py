@@ -151,4 +151,5 @@ def _column_cosines(matrix: Any, items: Int64) -> Float32:
     gram = (columns.T @ columns).toarray()
     lengths = np.sqrt(np.diagonal(gram))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip(gram / np.outer(lengths, lengths), -1, 1).astype(np.float32)
+        cosines: Float64 = np.clip(gram / np.outer(lengths, lengths), -1, 1)
+    return cosines.astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpuemb.core.arrays import Float32
 from gpuemb.report.factorization.described import Described
 from gpuemb.report.factorization.picture import Panel, borders, cosine_plots
 from gpuemb.report.numbers import number, part, plural, whole
@@ -50,8 +51,8 @@ def spectrum(found: Described) -> Plot:
     return Plot(
         "spectrum",
         f"Objective 2 keeps {part(second.effective_rank, first.rank)} of {whole(first.rank)} axes",
-        "Objective 1 multiplies every axis by 1/(1 + λ/σ²); objective 2 keeps an axis only where σ is above its"
-        f" λ = {number(second.penalty)}, the dashed line.",
+        "Objective 1 multiplies every axis by 1/(1 + λ/σ²); objective 2 keeps an axis only where σ is above"
+        f" its λ = {number(second.penalty)}, the dashed line.",
         f"Singular values from {number(float(values[0]))} down to {number(float(values[-1]))}; objective 2"
         f" keeps {second.effective_rank} of them.",
         drawn,
@@ -97,7 +98,7 @@ def _some(found: Described) -> bool:
     return len(found.items) < len(found.data.items)
 
 
-def _mean_cosine(cosines: np.ndarray) -> str:  # type: ignore[type-arg]
+def _mean_cosine(cosines: Float32) -> str:
     pairs = cosines[np.triu_indices(len(cosines), 1)].astype(np.float64)
     pairs = pairs[np.isfinite(pairs)]
     return f"mean cosine {number(float(pairs.mean()))}" if len(pairs) else "no cosines"

@@ -15,7 +15,7 @@ from gpuemb.factorization.experiment import CosineExperiment
 from gpuemb.report.factorization.described import Described, Solution
 from gpuemb.report.factorization.figures import open_choice, picture, spectrum
 from gpuemb.report.factorization.picture import borders, cosine_plots, experiment_panels
-from gpuemb.report.numbers import number, part, plural, times, whole
+from gpuemb.report.numbers import MISSING, number, part, plural, times, whole
 from gpuemb.report.overlaps import Claim
 from gpuemb.report.page import house, today
 from gpuemb.report.style import Plot
@@ -216,5 +216,6 @@ def _range(ranks: Sequence[int]) -> str:
 def _spread(values: Any) -> str:
     known = values[np.isfinite(values)]
     if not len(known):
-        return number(None)
-    return number(float(known.mean())) + (f" ± {known.std(ddof=1):.3f}" if len(known) > 1 else "")
+        return MISSING
+    mean = f"{round(float(known.mean()), 3) + 0.0:.3f}".replace("-", "−")
+    return mean if len(known) == 1 else f"{mean} ± {known.std(ddof=1):.3f}"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 9.6, 7.5  # inches: a whole page
 COLUMNS = 3
-LEVELS = 96  # colors: steps of 0.02 of a cosine
+LEVELS = 64  # colors: steps of 0.03 of a cosine
+ON_PAGE = 144  # dots per inch of the squares in an SVG: a page holds twelve of them
 PIXELS = 440  # a side of a panel; beyond, cells are means of cosines
 FORMATS = ("png", "svg", "pdf")
 TEXT, SPACING = 8.4, 1.5  # points, and lines
@@ -107,7 +108,7 @@ def cosine_plots(name: str, panels: Sequence[Panel], cuts: Int64) -> tuple[Plot,
     for theme in (LIGHT, DARK):
         with figure_in(theme, f"{name} {theme.paper}", WIDTH, HEIGHT) as figure:
             draw(figure, panels, cuts, theme)
-            made.append(Plot(name, "", "", label, svg_of(figure)))
+            made.append(Plot(name, "", "", label, svg_of(figure, ON_PAGE)))
     return made[0], made[1]
 
 

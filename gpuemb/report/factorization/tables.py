@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import to_host
 from gpuemb.core.files import replacing
 from gpuemb.report.factorization.described import Described, Solution
-
-Format = Literal["parquet", "csv"]
 
 
 def tables(found: Described) -> dict[str, Any]:
@@ -61,8 +59,8 @@ def summary(found: Described) -> dict[str, Any]:
     }
 
 
-def write_tables(named: Mapping[str, Any], folder: Path, kind: Format) -> list[Path]:
-    """Write tables; each file appears whole or not at all.
+def write_tables(named: Mapping[str, Any], folder: Path, kind: str) -> list[Path]:
+    """Write tables as ``parquet`` or ``csv``; each file appears whole or not at all.
 
     Raises:
         StorageError: one cannot be written.
