@@ -58,7 +58,7 @@ PenaltyOption = Annotated[float, typer.Option(help="λ of objective 1, in the un
 SecondOption = Annotated[
     float | None, typer.Option(help="λ of objective 2.", show_default="the root of --penalty")
 ]
-NeighborsOption = Annotated[int, typer.Option("-k", "--neighbors", help="Nearest items of each item.")]
+NeighborsOption = Annotated[int, typer.Option("--neighbors", "-k", help="Nearest items of each item.")]
 MinUsers = Annotated[int, typer.Option(help="Leave out items with fewer users,")]
 MinItems = Annotated[int, typer.Option(help="and users with fewer items.")]
 Separator = Annotated[
@@ -76,7 +76,7 @@ Encoding = Annotated[str, typer.Option(help="Of a CSV file.")]
 Repeats = Annotated[str, typer.Option(help="Rows that repeat a user and an item: sum, last, raise.")]
 Missing = Annotated[str, typer.Option(help="Rows without a user, an item or a weight: raise, drop.")]
 Report = Annotated[bool, typer.Option("--report", help="Write report.html, a page with the picture.")]
-FormatOption = Annotated[str, typer.Option("--format", help="Of the tables: parquet, csv.")]
+FormatOption = Annotated[str, typer.Option(help="Of the tables: parquet, csv.")]
 Simulate = Annotated[
     bool, typer.Option("--simulate", help="Simulate users who choose items of known clusters instead.")
 ]
@@ -112,7 +112,7 @@ def factorize(
     most: Most = None,
     seeds: Seeds = 5,
     report: Report = False,
-    table_format: FormatOption = "parquet",
+    format: FormatOption = "parquet",
     title: options.Title = None,
     out: options.Out = None,
     threads: options.Threads = None,
@@ -136,14 +136,14 @@ def factorize(
         from gpuemb.core.checks import check_at_least, check_choice
         from gpuemb.core.files import check_folder
 
-        check_choice("factorize", "format", table_format, FORMATS)
+        check_choice("factorize", "format", format, FORMATS)
         check_at_least("factorize", "neighbors", neighbors, 1)
         check_at_least("factorize", "seeds", seeds, 1)
         _check_source(ratings, user, item, simulate=simulate)
         folder = out or _new_folder(ratings)
         check_folder(folder)
         problem = Problem(rank, penalty, second_penalty)
-        ending = Ending(folder, table_format, title, report, json)
+        ending = Ending(folder, format, title, report, json)
         with workers.limit(threads):
             if simulate:
                 sizes: dict[str, Any] = {"users": users, "items": items, "clusters": clusters, "most": most}

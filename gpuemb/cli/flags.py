@@ -14,7 +14,6 @@ FILE = "config"  # the option of a file whose keys are the names of arguments
 OTHERWISE = {  # what functions call an option's argument, where that is another word
     "format": "source_format",
     "save: format": "target_format",
-    "factorize: format": "table_format",
     "k": "neighbors",
     "kind": "model",
     "measures": "measure",
@@ -52,7 +51,9 @@ class Command(TyperCommand):
 
 
 def in_flags(text: str) -> str:
-    """Return an error's text with the flags of the running command: ``dim=10`` becomes ``--dim 10``.
+    """Return an error's text with the flags of the running command.
+
+    ``dim=10`` becomes ``--dim 10``, ``header=True`` ``--header`` and ``header=False`` ``--no-header``.
 
     A name is an argument before a value (``dim = 0``), as the subject of a sentence (``dim must be``), or
     after a verb of asking (``lower min_count``). Where a file configures the command, only flags that
@@ -68,7 +69,10 @@ def in_flags(text: str) -> str:
         if name is None:
             return found[0]
         said = flags.get(f"{where}: {name}", flags[name])
-        return parts.get("before", "") + said + _typed(parts.get("value", ""))
+        value = parts.get("value", "")
+        if value == "False":
+            return parts.get("before", "") + said.replace("--", "--no-", 1)
+        return parts.get("before", "") + said + _typed(value)
 
     text = re.sub(rf"{QUOTED}|(?<![\w.'\"\[-]){names} ?= ?(?P<value>{VALUE})", flag, text)
     text = re.sub(rf"(?P<before>(?:^|[:.;] ) *){names}(?= is\b| must\b|: ')", flag, text, flags=re.MULTILINE)
