@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -261,8 +262,6 @@ def _experiment(seeds: int, sizes: dict[str, Any], problem: Problem, ending: End
 
 
 def _write_summary(facts: dict[str, Any], folder: Path) -> Path:
-    from json import dumps
-
     from gpuemb.core.files import replacing
 
     path = folder / "summary.json"

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.core.checks import check_at_least, check_choice
-from gpuemb.core.doors import door
+from gpuemb.core.doors import door, whole_number
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result, shown
@@ -158,11 +158,11 @@ _OfSeed = tuple[tuple[CosinePanel, ClusterScores], ...]
 
 def _checked(seeds: Sequence[int], clusters: int) -> tuple[int, ...]:
     check_at_least("cosine_experiment", "clusters", clusters, 2)
-    chosen = tuple(seeds)
-    if not chosen or len({*chosen}) < len(chosen):
+    chosen = tuple(whole_number(seed, -1) for seed in seeds)
+    if not chosen or len({*chosen}) < len(chosen) or min(chosen) < 0:
         raise ConfigError(
             f"cosine_experiment: seeds = {shown(seeds)}",
-            needed="At least one seed, all of them different.",
+            needed="At least one seed: different integers from 0.",
             remedy="Give seeds=range(5), for example.",
         )
     return chosen

@@ -207,8 +207,6 @@ def _rgb(color: str) -> tuple[float, float, float]:
 
 def _thinned(cosines: Float32) -> Float64:
     """Means over squares of neighboring cells, so that a square has at most as many cells as pixels."""
-    import warnings
-
     step = -(-len(cosines) // PIXELS)
     if step == 1:
         return cosines.astype(np.float64)
@@ -218,7 +216,7 @@ def _thinned(cosines: Float32) -> Float64:
         np.add.reduceat(np.add.reduceat(x.astype(np.float64), edges, axis=0), edges, axis=1)
         for x in (np.where(known, cosines, 0), known)
     )
-    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+    with np.errstate(invalid="ignore"):
         return np.asarray(sums / counts)
 
 
