@@ -15,24 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpuemb.core.device import Device
-    from gpuemb.core.errors import (
-        CompileError,
-        ConfigError,
-        CorpusWarning,
-        DeviceError,
-        DroppedWarning,
-        DTypeError,
-        FileFormatError,
-        GpuembError,
-        MemoryBudgetError,
-        NonFiniteError,
-        ShapeError,
-        ShortDocumentsWarning,
-        SpellingWarning,
-        StorageError,
-        TrainingWarning,
-        VocabularyError,
-    )
+
+    # isort: off
+    # it would give every error a line
+    from gpuemb.core.errors import CompileError, ConfigError, CorpusWarning, DeviceError, DroppedWarning
+    from gpuemb.core.errors import DTypeError, FileFormatError, GpuembError, MemoryBudgetError, NonFiniteError
+    from gpuemb.core.errors import ShapeError, ShortDocumentsWarning, SpellingWarning, StorageError
+    from gpuemb.core.errors import TrainingWarning, VocabularyError
+
+    # isort: on
     from gpuemb.core.threads import set_threads
     from gpuemb.corpus.tokens import Tokens, read_corpus
     from gpuemb.corpus.vocabulary import Vocabulary
