@@ -30,6 +30,7 @@ from gpuemb.cli.terminal import (
     say_json,
     shown,
 )
+from gpuemb.cli.training.command import train
 
 if TYPE_CHECKING:
     from gpuemb.stability.config import StudyConfig
@@ -57,7 +58,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, compare, convert, count, factorize, neighbors, similarity):
+for command in (bench, compare, convert, count, factorize, neighbors, similarity, train):
     app.command(cls=Command)(command)
 
 

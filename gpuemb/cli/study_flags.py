@@ -123,17 +123,27 @@ def _model(entry: dict[str, Any], flags: StudyFlags, vary: str | None) -> dict[s
 
 
 def _parse_seeds(text: str) -> int | list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) <= DIGITS for part in parts):
-        raise ConfigError(
-            f"study: --seeds {text if len(text) < DIGITS else f'of {len(text)} characters'}",
-            needed=f"A number of runs or a list of whole numbers of at most {DIGITS} digits is needed.",
-            remedy="--seeds 5, or --seeds 0,7,42",
-        )
-    if text.strip() == "1":
+    found = parse_seeds("study", text)
+    if found == 1:
         raise ConfigError(
             "study: --seeds 1",
             needed="Stability compares runs: at least two different seeds are needed.",
+            remedy="--seeds 5, or --seeds 0,7,42",
+        )
+    return found
+
+
+def parse_seeds(where: str, text: str) -> int | list[int]:
+    """Return the number of seeds, or the seeds, that were typed.
+
+    Raises:
+        ConfigError: neither a whole number nor a list of them.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) <= DIGITS for part in parts):
+        raise ConfigError(
+            f"{where}: --seeds {text if len(text) < DIGITS else f'of {len(text)} characters'}",
+            needed=f"A number of runs or a list of whole numbers of at most {DIGITS} digits is needed.",
             remedy="--seeds 5, or --seeds 0,7,42",
         )
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]

@@ -26,6 +26,7 @@ COMMANDS = (
     "neighbors",
     "similarity",
     "study",
+    "train",
 )
 FLAGS = {"dim": "--dim", "device": "--device", "min_count": "--min-count", "k": "-k", "all": "--all"}
 
