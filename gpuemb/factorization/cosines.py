@@ -17,6 +17,8 @@ from gpuemb.core.results import result, shown
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 
+LARGEST_POWER = 1000  # of two, inside float64
+
 
 @result
 class FactorNeighbors:
@@ -58,7 +60,7 @@ def scaled(factor: Array) -> Array:
     """Return a factor over a power of two near its largest entry: squares stay inside float64."""
     xp = library_of(factor)
     largest = float(xp.abs(factor).max())
-    return factor if largest == 0 else factor * 2.0 ** -np.floor(np.log2(largest))
+    return factor if largest == 0 else factor * 2.0 ** min(-np.floor(np.log2(largest)), LARGEST_POWER)
 
 
 def cosine_block(rows: Array, panels: Array, columns: int) -> Array:

@@ -17,11 +17,10 @@ from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.results import result
 from gpuemb.factorization.factor_cosines import FactorCosines
 from gpuemb.factorization.matrix import UserItems, user_items
-from gpuemb.factorization.rescaling import scale_of
+from gpuemb.factorization.rescaling import NAMED, scale_of
 from gpuemb.factorization.spectrum import InteractionSpectrum, interaction_spectrum
 
 LARGEST_PENALTY = 1e140
-UNNAMED = ("given", "function")  # a D that has no name does not fit other singular values
 
 
 @result
@@ -124,7 +123,7 @@ class Factors(FactorCosines):
         Cost: ``p·k`` products when the vectors are first used.
         """
         chosen = self.objective if objective is None else objective
-        kept = self.rescaling if chosen == self.objective and self.rescaling not in UNNAMED else "identity"
+        kept = self.rescaling if chosen == self.objective and self.rescaling in NAMED else "identity"
         return _solution(
             "Factors.at",
             self.spectrum,

@@ -156,7 +156,7 @@ class UserItems:
 
 def _sums_are_exact(values: Any, dense: Any, narrow: Any) -> bool:
     """Whether float32 sums of products of columns never round (Cauchy-Schwarz bounds them all)."""
-    largest = float(np.abs(values).max(initial=0))
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))  # int8 has no 128
     if not largest < EXACT:
         return False
     scaled = values.astype(np.float64) * FINEST

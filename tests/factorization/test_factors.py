@@ -193,6 +193,22 @@ def test_the_gram_matrix_is_that_of_integers_or_of_float64(seed: int, value: flo
             assert_same_bits(found, (whole.T @ whole) / 4)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "bool", "float16"])
+def test_narrow_types_are_not_overflown(dtype: str) -> None:
+    x = chosen(0, 1100) * np.array([-128, 1, 2, 3, 1, 1, 1])
+    x = x.astype(np.int64).astype(dtype)
+    found = ge.factorize(csr_matrix(x) if dtype == "bool" else x, 3, 1.0)
+    assert_same_bits(found.items, ge.factorize(x.astype(np.float64), 3, 1.0).items)
+
+
+def test_penalties_at_the_ends_stay_finite() -> None:
+    factors = ge.factorize(chosen(0) * 1e-60, 3, 1e140)
+    for name in NAMED:
+        other = factors.rescale(name)
+        assert np.isfinite(other.item_cosine()).all()
+        assert np.isfinite(other.user_cosine()).all()
+
+
 def test_another_penalty_is_free_and_the_same() -> None:
     x = chosen(2)
     factors = ge.factorize(x, 4, 1.0)
@@ -200,6 +216,7 @@ def test_another_penalty_is_free_and_the_same() -> None:
     assert other.spectrum is factors.spectrum
     assert_within(other.items, ge.factorize(x, 3, 7.0, objective=2).items, 1e-12)
     assert factors.rescale("shrinkage").at(penalty=2.0).rescaling == "shrinkage"
+    assert factors.rescale(np.log1p).at(penalty=2.0).rescaling == "identity"
     assert factors.rescale([1, 2, 3, 4]).at(penalty=2.0).rescaling == "identity"
 
 
