@@ -13,7 +13,7 @@ from gpuemb.bench.workloads.work import Work
 from gpuemb.core import threads
 
 RANK, PENALTY = 50, 10_000.0
-STATIONARY = 1e-9  # of ‖Xᵀu − σv‖/σ_1: from XᵀX whole
+STATIONARY = 1e-9  # of ‖XᵀXv − σ²v‖/σ_1²: from XᵀX whole
 FLOAT32 = 1e-4  # the same, from block Lanczos in float32 and one product in float64
 
 
