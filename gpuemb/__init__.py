@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from gpuemb.training.seeds import train
     from gpuemb.training.trained import TrainedModel, TrainedStack
     from gpuemb.uncertainty.draws import Resampling
+    from gpuemb.words.accuracy import AnalogySection, AnswerAgreement
+    from gpuemb.words.analogies import AnalogyAccuracy, analogies
 
 if sys.platform == "win32":
     raise ImportError(
@@ -168,6 +170,8 @@ _ROOMS = {
     "training.seeds": ("train",),
     "training.objective.softmax": ("SoftmaxObjective", "softmax_objective"),
     "training.trained": ("TrainedModel", "TrainedStack"),
+    "words.accuracy": ("AnalogySection", "AnswerAgreement"),
+    "words.analogies": ("AnalogyAccuracy", "analogies"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = {"datasets": "embeddings.datasets"}
@@ -180,6 +184,9 @@ __all__ = [
     "Alignments",
     "Ambiguity",
     "Analogies",
+    "AnalogyAccuracy",
+    "AnalogySection",
+    "AnswerAgreement",
     "ClusterScores",
     "Comparison",
     "CompileError",
@@ -258,6 +265,7 @@ __all__ = [
     "WordMeasures",
     "WordPairs",
     "ambiguity",
+    "analogies",
     "angular",
     "benjamini_hochberg",
     "bootstrap_repeats",

@@ -251,19 +251,33 @@ def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
 
     Raises:
         StorageError: the file cannot be read.
-        FileFormatError: an invalid line; its number is named.
+        FileFormatError: an invalid line, or a section without questions; its number is named.
     """
-    section, questions, sections = "", [], []
+    section, began = "", 0
+    questions: list[tuple[str, str, str, str]] = []
+    sections: list[str] = []
     for number, line in _lines(path):
         if line.startswith(":"):
-            section = line[1:].strip()
+            _check_section(path, began, section, sections)
+            section, began = line[1:].strip(), number
             continue
         words = line.split()
         if len(words) != len(("a", "b", "c", "answer")):
             raise _odd_line(path, number, line, "A line is four words, or a colon and the name of a section.")
         questions.append((words[0], words[1], words[2], words[3]))
         sections.append(section)
+    _check_section(path, max(began, 1), section, sections)
     return Analogies(name or find(path).stem, tuple(questions), tuple(sections))
+
+
+def _check_section(path: str | Path, number: int, section: str, sections: Sequence[str]) -> None:
+    """Refuse a section without questions, and a file without any; line 0 is before the first section."""
+    if number and section not in sections[-1:]:
+        raise FileFormatError(
+            f"datasets: {path}, line {number}: the section {section!r} has no questions",
+            needed="A set of questions has lines of four words, after each line that names a section.",
+            remedy="Is the file whole? Remove the line that names an empty section.",
+        )
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:

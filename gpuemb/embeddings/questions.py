@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from gpuemb.core.arrays import Array, Float64, FloatMatrix, device_of, empty, native, to_device, to_host, wide
-from gpuemb.core.checks import check_at_least, check_neighbors
+from gpuemb.core.checks import check_at_least, check_choice, check_neighbors
 from gpuemb.core.device import require
 from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.results import shown
 from gpuemb.embeddings.inputs import one_vector
+from gpuemb.kernels.analogy_search import METHODS, Method, analogy_search
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
 from gpuemb.kernels.cosine_topk import cosine_topk
 
@@ -79,6 +80,50 @@ class Questions:
         """
         query, asked = self._combined(positive, negative)
         return self._nearest("most_similar", query, asked, k, restrict_vocab)
+
+    @door
+    def analogy(
+        self,
+        a: str,
+        b: str,
+        c: str,
+        k: int = 10,
+        *,
+        method: Method = "3CosAdd",
+        restrict_vocab: int | None = None,
+    ) -> list[tuple[str, float]]:
+        """Return the ``k`` best answers to "a is to b as c is to which word?", with their scores.
+
+        Args:
+            a: a word, such as ``man``.
+            b: a word, such as ``king``.
+            c: a word, such as ``woman``; none of the three is an answer.
+            k: words to return.
+            method: of :func:`gpuemb.analogies`, which asks whole sets.
+            restrict_vocab: search the first rows only; None for all.
+
+        Raises:
+            VocabularyError: a word is not in the table; the closest spellings are named.
+            ConfigError: ``k`` is more than the words there are, or an unknown method.
+
+        Cost: ``6·V·d`` flops.
+
+        Example:
+            >>> table = ge.Embedding(x, words)
+            >>> [word for word, _ in table.analogy("w1", "w2", "w3", k=2)]
+            ['w6', 'w46']
+        """
+        check_choice("analogy", "method", method, METHODS)
+        asked, places = np.unique([self.row(word) for word in (a, b, c)], return_inverse=True)
+        searched = _searched("analogy", len(self), restrict_vocab)
+        check_neighbors("analogy", k, searched - int((asked < searched).sum()))
+        rows = native(self.check().vectors)
+        search = analogy_search.on(device_of(rows))
+        found = search(
+            rows[:searched], rows[asked], places.reshape(1, 3), np.arange(searched), asked, k, method
+        )
+        pairs = zip(found.ids[0].tolist(), found.scores[0].tolist(), strict=True)
+        return [(self.index_to_key[i], score) for i, score in pairs if i >= 0]
 
     @door
     def doesnt_match(self, words: Sequence[str]) -> str:
@@ -200,10 +245,7 @@ class Questions:
         self, where: str, query: FloatMatrix, asked: tuple[int, ...], k: int, restrict_vocab: int | None
     ) -> list[tuple[str, float]]:
         """Return the nearest rows of a query without those of the words asked for."""
-        searched = len(self)
-        if restrict_vocab is not None:
-            check_at_least(where, "restrict_vocab", restrict_vocab, 1)
-            searched = min(searched, restrict_vocab)
+        searched = _searched(where, len(self), restrict_vocab)
         excluded = {row for row in asked if row < searched}
         check_neighbors(where, k, searched - len(excluded))
         rows = native(self.check().vectors)[:searched]
@@ -242,6 +284,14 @@ def _scores(query: FloatMatrix, rows: Array) -> Float64:
     out = cosine_scores.on(device)(query, panels_of(rows), empty((1, len(rows)), np.float64, device))
     scores: Float64 = np.clip(to_host(out)[0], -1.0, 1.0)  # rounding may carry a cosine past an end
     return scores
+
+
+def _searched(where: str, words: int, restrict_vocab: int | None) -> int:
+    """Return how many of the first rows are searched."""
+    if restrict_vocab is None:
+        return words
+    check_at_least(where, "restrict_vocab", restrict_vocab, 1)
+    return min(words, restrict_vocab)
 
 
 def _weighted(given: Any, sign: float) -> list[tuple[Any, float]]:

@@ -9,6 +9,7 @@ FLOORS = (
     ("cli",),
     ("report", "bench"),
     ("stability",),
+    ("words",),
     ("training", "factorization", "neighbors", "geometry"),
     ("counts", "embeddings"),
     ("corpus", "uncertainty"),
@@ -47,7 +48,7 @@ def draw(path: str) -> None:
         for floor in FLOORS
         for column, room in enumerate(floor)
     }
-    figure = Figure(figsize=(8, 7.5), layout="constrained")
+    figure = Figure(figsize=(8, 8.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set(xlim=(-0.3, 6.3), ylim=(0.5, len(FLOORS) + 0.5))
