@@ -14,9 +14,10 @@ from gpuemb.core.results import result
 from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
-from gpuemb.training.recipes import OF_DOCUMENTS, GloVe, SkipGram
+from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, SkipGram
 from gpuemb.training.skip_gram import plan_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd
+from gpuemb.training.trained import with_snapshots
 
 
 @result(eq=True)
@@ -25,7 +26,8 @@ class StudyPlan:
 
     Attributes:
         phases: one memory plan a phase.
-        disk_bytes: what stays in the folder: vectors (as work and as embeddings), neighbors and counts.
+        disk_bytes: what stays in the folder: vectors (as work and as embeddings), snapshots, neighbors and
+            counts.
     """
 
     phases: tuple[MemoryPlan, ...]
@@ -67,10 +69,13 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
     phases, disk = [], 0
     for model in config.models:
         runs, dim = len(model.samples), model.recipe.dim
+        snapshots = 0 if isinstance(model.recipe, PPMISVD) else len(config.snapshots)
         if isinstance(model.recipe, GloVe):
-            phases.append(plan_glove(words, nonzeros, model.recipe))
+            one = plan_glove(words, nonzeros, model.recipe)
+            phases.append(with_snapshots(one, model.recipe, words, snapshots))
         elif isinstance(model.recipe, SkipGram):
-            phases.append(plan_skip_gram(words, model.recipe))
+            one = plan_skip_gram(words, model.recipe)
+            phases.append(with_snapshots(one, model.recipe, words, snapshots))
         else:
             one = plan_ppmi_svd(words, nonzeros, model.recipe)
             at_once = min(threads.count(), runs)
@@ -87,5 +92,6 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
         counted = runs if model.vary in OF_DOCUMENTS else 1
         if isinstance(model.recipe, SkipGram):
             counted = int(model.vary == "bootstrap")  # one sample, to say how often its pairs occur
-        disk += runs * (2 * buffer((words, dim), np.float32) + neighbors) + counted * nonzeros * 12
+        tables = (2 + snapshots) * buffer((words, dim), np.float32)
+        disk += runs * (tables + neighbors) + counted * nonzeros * 12
     return StudyPlan(tuple(phases), disk)

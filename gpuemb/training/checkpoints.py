@@ -34,7 +34,7 @@ FACTS, FACTS_FILE = "training", "facts.json"
 EPOCH, SNAPSHOT = "epoch-", "snapshot-"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Restored:
     """What a run had done.
 

@@ -15,7 +15,7 @@ from gpuemb.training.glove import plan_glove, plan_glove_on_gpu, train_glove
 from gpuemb.training.recipes import FIXED, PPMISVD, GloVe, Recipe, SkipGram, Vary
 from gpuemb.training.skip_gram import Seeds, plan_skip_gram, plan_skip_gram_on_gpu, train_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
-from gpuemb.training.trained import TrainedModel
+from gpuemb.training.trained import TrainedModel, with_snapshots
 
 
 def train_run(
@@ -38,7 +38,8 @@ def train_run(
     order_seed = seed if vary in ("seed", "order") else FIXED
     if isinstance(recipe, SkipGram):
         tokens = cast(Tokens, source)
-        plan_skip_gram(words, recipe, len(tokens)).require()
+        plan = plan_skip_gram(words, recipe, len(tokens))
+        with_snapshots(plan, recipe, words, len(options.snapshots)).require()
         if device.kind == "cuda":
             require(plan_skip_gram_on_gpu(words, recipe, len(tokens), tokens.documents), device)
         decided = Seeds(init_seed, order_seed, seed if vary in ("seed", "sampling") else FIXED)
@@ -46,7 +47,8 @@ def train_run(
     counts = cast(Cooccurrence, source)
     if isinstance(recipe, GloVe):
         dealt = options.strata is not None and options.strata.are_dealt
-        plan_glove(words, counts.nonzeros, recipe, dealt=dealt).require()
+        plan = plan_glove(words, counts.nonzeros, recipe, dealt=dealt)
+        with_snapshots(plan, recipe, words, len(options.snapshots)).require()
         if device.kind == "cuda":
             require(plan_glove_on_gpu(words, counts.nonzeros, recipe), device)
         return train_glove(

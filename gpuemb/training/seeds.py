@@ -72,6 +72,7 @@ def train(
         start: an Embedding, a :class:`TrainedModel`, or a stack of one run, whose rows every run begins with,
             matched by word; words that it lacks begin as without it, by the run's own seed. A model of the
             same kind gives its context vectors and biases too; see :func:`gpuemb.training.start.start_of`.
+            Where it has every word, ``vary="init"`` has nothing left to vary.
         snapshots: epochs, counted from 1, after which the vectors are kept: ``.models[s].snapshots``.
         checkpoint: a folder that keeps what is done: a call after a kill goes on from the last kept epoch, to
             the same bits, and finished runs are not trained again.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gpuemb.core.arrays import Float32, Float64
-from gpuemb.core.memory import buffer
+from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
@@ -147,3 +147,9 @@ def kept_bytes(recipe: Recipe, words: int, snapshots: int = 0) -> dict[str, int]
     if isinstance(recipe, GloVe):
         kept |= {"word vectors": table, "biases": buffer((2, words), np.float32)}
     return kept
+
+
+def with_snapshots(plan: MemoryPlan, recipe: Recipe, words: int, snapshots: int) -> MemoryPlan:
+    """Add the snapshots of a run to what training it holds."""
+    kept = snapshots * buffer((words, recipe.dim), np.float32)
+    return MemoryPlan(plan.purpose, {**plan.buffers, "snapshots": kept}) if snapshots else plan

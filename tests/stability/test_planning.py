@@ -79,3 +79,12 @@ def test_a_plan_is_readable() -> None:
     lines = str(plan(CONFIG, words=1000, nonzeros=50_000)).splitlines()
     assert any("glove with 1000 words" in line for line in lines)
     assert lines[-1].endswith("on the disk")
+
+
+def test_snapshots_are_counted_for_the_models_that_have_epochs() -> None:
+    asked = (CONFIG, replace(CONFIG, snapshots=(1, 2, 25)))
+    plain, three = (plan(one, words=1000, nonzeros=50_000) for one in asked)
+    table = 1000 * 100 * np.dtype(np.float32).itemsize
+    assert three.disk_bytes - plain.disk_bytes == 5 * 3 * table
+    more = [b.bytes - a.bytes for a, b in zip(plain.phases, three.phases, strict=True)]
+    assert more == [3 * table, 0, 0, 0]

@@ -46,7 +46,7 @@ class RunHistories:
     snapshots: Mapping[int, EmbeddingStack] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedUnits:
     """Keys and tables of every run, memory-mapped, with what was noted of them."""
 
