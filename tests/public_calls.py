@@ -234,7 +234,7 @@ def calls() -> dict[str, Call]:
                      "learning_rate": 0.1, "ns_exponent": 0.7, "patience": 1, "tolerance": 0.1,
                      "held_out": 0.1}),
         "train": (ge.train, {"source": tokens, "recipe": glove, "seeds": 2, "vary": "seed", "window": 2,
-                  "weighting": "flat", "start": e, "snapshots": [1], "checkpoint": "checkpoint",
+                  "weighting": "flat", "start": e.truncate(2), "snapshots": [1], "checkpoint": None,
                   "device": None, **silent}),
         "TrainedStack": (ge.TrainedStack, {"vectors": (table(), table(1)), "index_to_key": WORDS,
                          "counts": np.arange(6), "runs": ("a", "b"), "ranks": (None, None),
