@@ -47,12 +47,13 @@ def cooccur(folder: Path, text: Path, vocabulary: Path, target: Path) -> Callabl
 
 
 def glove(
-    folder: Path, counts: Path, vocabulary: Path, dim: int, threads: int, epochs: int
+    folder: Path, counts: Path, vocabulary: Path, dim: int, threads: int, epochs: int, x_max: float
 ) -> Callable[[], Path]:
     """Shuffled counts to vectors; nothing is written before the last epoch but the vectors themselves."""
     target = counts.with_name("vectors")
     words = ["-input-file", str(counts), "-vocab-file", str(vocabulary), "-save-file", str(target)]
     words += ["-vector-size", str(dim), "-threads", str(threads), "-iter", str(epochs), "-binary", "1"]
+    words += ["-x-max", str(x_max)]
 
     def call() -> Path:
         command = [str(folder / "glove"), "-verbose", "0", *words]

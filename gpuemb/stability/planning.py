@@ -59,7 +59,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
 
     Example:
         >>> print(ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000))
-           889.6 MB  glove with 50000 words, 20000000 nonzeros, 100 dimensions
+           845.8 MB  glove with 50000 words, 20000000 nonzeros, 100 dimensions
             38.8 MB  cross-Grams of 500 columns
            470.0 MB  on the disk
     """

@@ -37,6 +37,7 @@ CUDA_BYTES = 1 << 19  # words and contexts of a block on a GPU, where many block
 NO_WORD = -1
 BITS = 64
 DRAW_BYTES = 48  # a nonzero of a block, while its order is drawn
+DRAWN_AT_ONCE = 8  # blocks at most, so that their memory does not grow with the threads
 
 
 def padded_width(dim: int) -> int:
@@ -110,7 +111,8 @@ def stratify(counts: Cooccurrence, recipe: GloVe, seed: int, device: Device = CP
         after = ends[block] + np.cumsum([0, *shares])
         strata.bounds[:, block] = np.stack([after[:-1], after[1:]], axis=1)
 
-    threads.run(draw, range(blocks))
+    with threads.limit(min(DRAWN_AT_ONCE, threads.count())):
+        threads.run(draw, range(blocks))
     return strata
 
 
@@ -118,10 +120,9 @@ def stratify_bytes(words: int, nonzeros: int, dim: int) -> dict[str, int]:
     """State the bytes of the ordered nonzeros, and of drawing their order."""
     blocks = block_count(words, nonzeros, dim)
     largest = min(nonzeros, nonzeros // blocks + words)  # dealt by frequency, none exceeds the mean by a row
-    workers = min(blocks, threads.count())
     return {
         "ordered nonzeros": buffer((4, nonzeros), np.float32) + buffer((blocks, blocks, 2), np.int64),
-        "order while it is drawn": workers * (DRAW_BYTES * largest + buffer((4, words), np.int64)),
+        "order while it is drawn": DRAWN_AT_ONCE * (DRAW_BYTES * largest + buffer((4, words), np.int64)),
     }
 
 

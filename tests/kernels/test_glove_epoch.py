@@ -149,7 +149,7 @@ def test_both_loops_are_the_reference_s_within_the_same_drift(training: Training
         assert_close_state(found, loss, training, precise, precise_loss)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 2, 7])
 def test_any_number_of_threads_gives_the_same_bits(workers: int) -> None:
     with threads.limit(1):
         expected, expected_losses = epochs(CPU, LARGER, 3)

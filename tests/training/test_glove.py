@@ -58,7 +58,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Watched:
     return watched
 
 
-@pytest.mark.parametrize("threads_used", [2, 3])
+@pytest.mark.parametrize("threads_used", [2, 7])
 def test_the_number_of_threads_changes_no_bit(threads_used: int) -> None:
     with threads.limit(1):
         alone = train(COUNTS, RECIPE, seeds=[7]).vectors
