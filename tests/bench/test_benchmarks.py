@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -245,3 +246,16 @@ def test_brute_force_finds_the_defined_lists(kind: str, k: int) -> None:
     expected = cosine_topk.reference(rows, k, rows[asked], asked)
     assert_same_bits(found.ids, expected.ids)
     assert_same_bits(found.scores, expected.scores)
+
+
+def test_the_cost_of_training_is_fitted_to_nonzeros_and_dimensions(tmp_path: Path) -> None:
+    from benchmarks import training_cost
+
+    nonzeros, dims = (each.ravel() for each in np.meshgrid([1e5, 1e6, 3e6], [50.0, 100.0, 300.0]))
+    found = training_cost.fit(nonzeros, dims, 0.7e-9 * nonzeros * dims + 20e-9 * nonzeros)
+    np.testing.assert_allclose([found.per_cell, found.per_nonzero], [0.7, 20], rtol=1e-9)
+    assert found.worst < 1e-9
+    words = ["--tokens", "20000", "60000", "--words", "300", "--dims", "8", "64"]
+    assert training_cost.main([*words, "--out", str(tmp_path / "cost.json")]) == 0
+    kept = json.loads((tmp_path / "cost.json").read_text())
+    assert [row[1] for row in kept["rows"]] == [8, 64, 8, 64]
