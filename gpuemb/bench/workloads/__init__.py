@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gpuemb.bench.workloads import neighbor_work, prepare, work
+from gpuemb.bench.workloads import neighbor_work, prepare, training_work, work
 from gpuemb.bench.workloads.prepare import Prepared
 from gpuemb.bench.workloads.work import Work
 from gpuemb.core.checks import check_choice
@@ -137,6 +137,19 @@ WORKLOADS = (
         work.plan_glove_epoch,
         prepare.glove_epoch,
         kernel="glove_epoch",
+    ),
+    Workload(
+        "skipgram_epoch",
+        "one pass of skip-gram with negative sampling over a text",
+        _three(
+            {"tokens": 200_000, "words": 5_000, "dim": 50},
+            {"tokens": 2_000_000, "words": 30_000, "dim": 100},
+            {"tokens": 10_000_000, "words": 100_000, "dim": 300},
+        ),
+        training_work.skipgram_epoch,
+        training_work.plan_skipgram_epoch,
+        prepare.skipgram_epoch,
+        kernel="skipgram_epoch",
     ),
     Workload(
         "read_corpus",

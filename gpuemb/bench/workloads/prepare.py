@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.bench.workloads import synthetic
+from gpuemb.bench.workloads import synthetic, training_work
 from gpuemb.core.arrays import to_device
 from gpuemb.core.device import Device
 from gpuemb.core.random import stream
@@ -26,7 +26,8 @@ from gpuemb.kernels import polar as rotations
 from gpuemb.kernels import window_counts as windows
 from gpuemb.training.glove import initialize
 from gpuemb.training.glove_strata import stratify
-from gpuemb.training.recipes import GloVe
+from gpuemb.training.recipes import GloVe, SkipGram
+from gpuemb.training.skip_gram import Seeds, SkipGramTraining
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,14 @@ def glove_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> P
     strata, parameters = stratify(counts, recipe, 0), initialize(shape["words"], recipe, 0)
     measured = {"nonzeros": counts.nonzeros}
     return Prepared(lambda: call(strata, parameters, recipe.learning_rate), measured)
+
+
+def skipgram_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
+    """A drawn corpus; every call visits its pairs once more, at the rates of a first epoch."""
+    recipe = SkipGram(dim=shape["dim"])
+    tokens = synthetic.token_stream(shape["tokens"], shape["words"])
+    run = SkipGramTraining(tokens, recipe, Seeds(0, 0, 0), device)
+    return Prepared(lambda: run.visit(0), {"pairs": training_work.expected_pairs(tokens, recipe)})
 
 
 def read_corpus(shape: Mapping[str, int], device: Device, stack: ExitStack) -> Prepared:
