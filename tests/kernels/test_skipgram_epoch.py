@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from skipgram_training import (
@@ -89,6 +90,33 @@ def test_a_fixed_window_without_sub_sampling_is_all_neighbors_within_it() -> Non
     pairs = skipgram_pairs.on(CPU)(ids, starts, (0, 7), keep, 1, 5, blocks, 1)
     found = sorted(zip(pairs.inputs.tolist(), pairs.outputs.tolist(), strict=True))
     assert found == [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2), (4, 5), (5, 4), (5, 6), (6, 5)]
+
+
+def test_a_long_document_is_not_cut() -> None:
+    """Word2vec's tools cut documents at 10,000 tokens: pairs across the cut are lost in silence."""
+    tokens = 30_001
+    ids, starts = np.arange(tokens, dtype=np.int32), np.array([0, tokens])
+    keep, blocks = np.full(tokens, HALF, np.uint64), np.zeros((2, tokens), np.int32)
+    pairs = skipgram_pairs.on(CPU)(ids, starts, (0, tokens), keep, 1, 3, blocks, 1)
+    found = np.sort(pairs.inputs.astype(np.int64) * tokens + pairs.outputs)
+    left = np.arange(tokens - 1)
+    expected = np.sort(np.concatenate([left * tokens + left + 1, (left + 1) * tokens + left]))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_window_wider_than_documents_takes_all_of_each() -> None:
+    ids, starts = np.arange(7, dtype=np.int32), np.array([0, 1, 1, 4, 7])
+    keep, blocks = np.full(7, HALF, np.uint64), np.zeros((2, 7), np.int32)
+    met = set()
+    for key in range(40):
+        pairs = skipgram_pairs.on(CPU)(ids, starts, (0, 7), keep, 50, key, blocks, 1)
+        met |= set(zip(pairs.inputs.tolist(), pairs.outputs.tolist(), strict=True))
+    assert met == {(a, b) for group in ((1, 2, 3), (4, 5, 6)) for a in group for b in group if a != b}
+
+
+@pytest.mark.parametrize("negatives", [1, 2, 3, 5, 6, 8, 9, 17, 101, 150])
+def test_more_negatives_than_words_add_up_as_often_as_they_are_drawn(negatives: int) -> None:
+    assert_close(CPU, Training(Text(3, 60, 4, 2, 3, 5), 20, negatives))
 
 
 def test_windows_are_uniform_and_tokens_kept_as_often_as_asked() -> None:

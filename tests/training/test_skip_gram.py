@@ -297,6 +297,14 @@ def test_a_text_that_sub_sampling_empties_is_refused() -> None:
         train(SMALL_TOKENS, replace(SMALL, sample=1e-14), seeds=[0])
 
 
+def test_documents_of_one_word_among_others_leave_it_zero() -> None:
+    tokens = tokens_of([[0, 1, 2], [3], [2, 1], [], [3]], 4)
+    vectors = train(tokens, replace(SMALL, sample=0, window=50, negatives=100), seeds=[0]).vectors[0]
+    assert np.isfinite(vectors).all()
+    assert vectors[:3].any(axis=1).all()
+    assert not vectors[3].any()
+
+
 def test_it_does_not_train_on_a_gpu() -> None:
     with pytest.raises(DeviceError):
         train(SMALL_TOKENS, SMALL, device="cuda")
