@@ -18,13 +18,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import (
+    Task as BarTask,
+)
 from rich.table import Table
+from rich.text import Text
 
 from gpuemb.cli.flags import in_flags
 from gpuemb.cli.process import INTERRUPTED, silence
@@ -118,6 +123,22 @@ def _printing() -> Iterator[None]:
         ) from error
 
 
+class _Rate(ProgressColumn):
+    """Finished units a second, or the seconds of one where it takes longer."""
+
+    def render(self, task: BarTask) -> Text:
+        """Return what the column shows."""
+        speed = task.finished_speed or task.speed
+        return Text(rate_of(speed) if speed else "", style="progress.data.speed")
+
+
+def rate_of(speed: float) -> str:
+    """Spell units a second: ``"3.2/s"``, or ``"12 s each"`` where one takes longer."""
+    if speed < 1:
+        return f"{1 / speed:.3g} s each"
+    return f"{speed:.3g}/s" if speed < 100 else f"{speed:,.0f}/s"
+
+
 class _Bar:
     def __init__(self, bars: Progress, number: TaskID) -> None:
         self._bars, self._number = bars, number
@@ -141,6 +162,7 @@ class TerminalProgress:
             TextColumn("{task.description:<44}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
+            _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         ]
