@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gpuemb.corpus.tokens import Tokens, read_corpus
     from gpuemb.corpus.vocabulary import Vocabulary
     from gpuemb.counts.cooccurrence import Cooccurrence
+    from gpuemb.counts.corpus_statistics import CorpusStatistics, corpus_statistics
     from gpuemb.counts.count_spectrum import CountSpectrum
     from gpuemb.counts.counting import bootstrap_repeats, count_cooccurrences
     from gpuemb.counts.information import ContextEntropies, Information
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from gpuemb.uncertainty.draws import Resampling
     from gpuemb.words.accuracy import AnalogySection, AnswerAgreement
     from gpuemb.words.analogies import AnalogyAccuracy, analogies
+    from gpuemb.words.ratio_agreement import PairRatios, RatioAgreement, ratio_agreement
 
 if sys.platform == "win32":
     raise ImportError(
@@ -111,6 +113,7 @@ _ROOMS = {
     "corpus.tokens": ("Tokens", "read_corpus"),
     "corpus.vocabulary": ("Vocabulary",),
     "counts.cooccurrence": ("Cooccurrence",),
+    "counts.corpus_statistics": ("CorpusStatistics", "corpus_statistics"),
     "counts.count_spectrum": ("CountSpectrum",),
     "counts.counting": ("bootstrap_repeats", "count_cooccurrences"),
     "counts.information": ("ContextEntropies", "Information"),
@@ -172,6 +175,7 @@ _ROOMS = {
     "training.trained": ("TrainedModel", "TrainedStack"),
     "words.accuracy": ("AnalogySection", "AnswerAgreement"),
     "words.analogies": ("AnalogyAccuracy", "analogies"),
+    "words.ratio_agreement": ("PairRatios", "RatioAgreement", "ratio_agreement"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = {"datasets": "embeddings.datasets"}
@@ -181,26 +185,28 @@ __version__ = version("gpuemb")
 __all__ = [
     "PPMISVD", "Alignment", "Alignments", "Ambiguity", "Analogies", "AnalogyAccuracy", "AnalogySection",
     "AnswerAgreement", "ClusterScores", "Comparison", "CompileError", "ConfigError", "Consensus",
-    "ContextEntropies", "Cooccurrence", "CorpusWarning", "CosineExperiment", "CosineIndex", "CosinePanel",
-    "Cosines", "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError", "Device", "DeviceError",
-    "DirectedSimilarity", "Discoveries", "Displacement", "DroppedWarning", "Embedding", "EmbeddingStack",
-    "Estimate", "FactorNeighbors", "Factors", "FileFormatError", "GloVe", "GpuembError", "Implementation",
-    "Info", "Information", "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig",
-    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure",
-    "PairRotations", "PowerLaw", "Provenance", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies",
-    "Remedy", "Resampling", "RunHistories", "RunSpectra", "ShapeError", "ShortDocumentsWarning",
-    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
-    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TextConfig",
-    "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError",
+    "ContextEntropies", "Cooccurrence", "CorpusStatistics", "CorpusWarning", "CosineExperiment",
+    "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError",
+    "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement", "DroppedWarning",
+    "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors", "FileFormatError", "GloVe",
+    "GpuembError", "Implementation", "Info", "Information", "InteractionSpectrum", "Interactions",
+    "MemoryBudgetError", "ModelConfig", "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError",
+    "PairInformation", "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "Provenance",
+    "RatioAgreement", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling",
+    "RunHistories", "RunSpectra", "ShapeError", "ShortDocumentsWarning", "Similarity",
+    "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
+    "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens",
+    "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError",
     "WordListSimilarity", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
     "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
-    "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets",
-    "eigenspace_instability", "eigenspace_overlap", "factorize", "info", "load", "load_config",
-    "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes",
-    "pwcca", "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa", "save",
-    "scores_of_clusters", "second_order_cosine", "semantic_displacement", "set_threads",
-    "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance",
-    "stack", "study", "svcca", "train", "write_cosine_picture", "write_report",
+    "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences",
+    "cross_grams", "datasets", "eigenspace_instability", "eigenspace_overlap", "factorize", "info", "load",
+    "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi",
+    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
+    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order_cosine",
+    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
+    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train",
+    "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from gpuemb.cli import options
+from gpuemb.cli.analogies import analogies
 from gpuemb.cli.bench import bench
 from gpuemb.cli.compare import compare
 from gpuemb.cli.count import count
@@ -58,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, compare, convert, count, factorize, neighbors, similarity, train):
+for command in (analogies, bench, compare, convert, count, factorize, neighbors, similarity, train):
     app.command(cls=Command)(command)
 
 

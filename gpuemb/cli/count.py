@@ -14,6 +14,7 @@ from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gpuemb.counts.cooccurrence import Cooccurrence
+    from gpuemb.counts.corpus_statistics import CorpusStatistics
 
 SIDES = ("both", "left", "right")
 
@@ -52,6 +53,12 @@ MemoryOption = Annotated[
         show_default="all that is free",
     ),
 ]
+DescribeOption = Annotated[
+    bool,
+    typer.Option(
+        "--describe", help="Say what the text is: entropies, perplexity, Zipf's law; OUT may be left out."
+    ),
+]
 
 
 def count(
@@ -68,6 +75,7 @@ def count(
     documents: options.DocumentsOption = None,
     field: options.Field = None,
     memory: MemoryOption = None,
+    describe: DescribeOption = False,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     json: options.JsonResult = False,
@@ -78,6 +86,8 @@ def count(
     `gpuemb count my.txt --out counts`
 
     `zcat dump.gz | gpuemb count - --min-count 20 --memory 2GB --out counts`
+
+    `gpuemb count my.txt --describe` (entropy of its words and contexts, perplexity, Zipf's law)
 
     `gpuemb count texts/ --window 15 --glove-binary cooccurrence.bin` (to train with Stanford's `glove`)
 
@@ -92,7 +102,7 @@ def count(
         from gpuemb.counts.folder import check_new
         from gpuemb.kernels.window_counts import check_window
 
-        if out is None and glove_binary is None:
+        if out is None and glove_binary is None and not describe:
             raise ConfigError(
                 "count: nowhere to write",
                 needed="Counts go into a folder, or into a file for GloVe.",
@@ -121,14 +131,24 @@ def count(
             counts = _counted(text, reading, counting, stanford=glove_binary is not None)
         written = _write(counts, out, glove_binary)
         if json:
-            say_json({**_facts(counts), "written": written})
+            said = {"statistics": _statistics(counts).as_mapping()} if describe else {}
+            say_json({**_facts(counts), **said, "written": written})
             return
         facts = _facts(counts)
         say(
             f"{facts['pairs']:,} pairs of {facts['words']:,} words, from {facts['tokens']:,} tokens in "
             f"{facts['documents']:,} documents"
         )
-        say(f"Written: {', '.join(written)}")
+        if describe:
+            say(str(_statistics(counts)))
+        if written:
+            say(f"Written: {', '.join(written)}")
+
+
+def _statistics(counts: Cooccurrence) -> CorpusStatistics:
+    import gpuemb
+
+    return gpuemb.corpus_statistics(counts)
 
 
 def _counted(
