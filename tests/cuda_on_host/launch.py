@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ FREE_SHARED_BYTES = 48 << 10  # more must be asked for
 MOST_SHARED_BYTES = 99 << 10  # a block's on sm_120, the least of the architectures we compile for
 MOST_THREADS = 1024
 LARGEST_GRID = (2**31 - 1, 65_535, 65_535)
+ONE_LAUNCH = Lock()  # the emulator has one device, whichever thread launches
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,9 @@ class RawKernel:
             ctypes.addressof(message),
             len(message),
         )
-        if self._library.on_host_run(ctypes.byref(launch)):
+        with ONE_LAUNCH:
+            failed = self._library.on_host_run(ctypes.byref(launch))
+        if failed:
             told = compiler.with_lines(self._path, message.value.decode(errors="replace"))
             raise KernelError(f"{self.name}, schedule {_run.schedule}: {told}")
 

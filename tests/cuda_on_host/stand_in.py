@@ -58,6 +58,12 @@ class OneStream:
     def __init__(self, *, non_blocking: bool = False) -> None:
         self.non_blocking = non_blocking
 
+    def __enter__(self) -> OneStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     def synchronize(self) -> None:
         pass
 
