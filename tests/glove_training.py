@@ -24,6 +24,7 @@ class Training:
     blocks: int
     nonzeros: int
     seed: int
+    scale: float = 1.0  # of the vectors before the first step
 
     def strata(self, order: np.random.Generator | None = None) -> Strata:
         """Round r holds the blocks (b, (b + r) mod B), in this order or in that of ``order``."""
@@ -48,7 +49,9 @@ class Training:
         numbers = np.random.default_rng(self.seed + 1)
         width = -(-self.dim // LANES) * LANES
         vectors = np.zeros((2, self.words, width), np.float32)
-        vectors[:, :, : self.dim] = (numbers.random((2, self.words, self.dim)) - 0.5) / self.dim
+        vectors[:, :, : self.dim] = (numbers.random((2, self.words, self.dim)) - 0.5) * (
+            self.scale / self.dim
+        )
         biases = ((numbers.random((2, self.words)) - 0.5) / self.dim).astype(np.float32)
         state = vectors, biases, np.ones_like(vectors), np.ones_like(biases)
         return GloVeParameters(*(x.astype(dtype) for x in state))

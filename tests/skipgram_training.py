@@ -63,12 +63,15 @@ class Training:
     text: Text
     dim: int
     negatives: int
+    scale: float = 1.0  # of the vectors before the first step
 
     def vectors(self, dtype: DTypeLike = np.float32) -> Any:
         numbers = np.random.default_rng(self.text.seed + 2)
         width = -(-self.dim // LANES) * LANES
         vectors = np.zeros((2, self.text.words, width), dtype)
-        vectors[:, :, : self.dim] = numbers.normal(size=(2, self.text.words, self.dim)).astype(np.float32)
+        vectors[:, :, : self.dim] = (self.scale * numbers.normal(size=(2, self.text.words, self.dim))).astype(
+            np.float32
+        )
         return vectors
 
     def pairs(self) -> Pairs:

@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from gpuemb.core.device import Device, require
+from gpuemb.core.device import Device, budget, require
 from gpuemb.core.errors import ConfigError
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
@@ -16,6 +16,8 @@ from gpuemb.training.recipes import FIXED, PPMISVD, GloVe, Recipe, SkipGram, Var
 from gpuemb.training.skip_gram import Seeds, plan_skip_gram, plan_skip_gram_on_gpu, train_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd, train_ppmi_svd
 from gpuemb.training.trained import TrainedModel, with_snapshots
+
+MOST_AT_ONCE = 16  # runs of a GPU: threads of Python that launch; until a GPU has measured it, a guess
 
 
 def train_run(
@@ -78,6 +80,25 @@ def _check_source(source: Tokens | Cooccurrence, recipe: Recipe) -> None:
             needed="Documents of at least two vocabulary words are needed.",
             remedy="Check that a line of the text is a document.",
         )
+
+
+def runs_at_once(source: Tokens | Cooccurrence, recipe: Recipe, device: Device, runs: int) -> int:
+    """Return how many runs are trained at once: on a GPU as many as fit it and the host, else one.
+
+    Rounds of one run are small launches; those of several fill the device. No bit depends on the number.
+    """
+    words = len(source.vocabulary)
+    if device.kind == "cpu" or isinstance(recipe, PPMISVD):
+        return 1
+    if isinstance(recipe, SkipGram):
+        tokens = cast(Tokens, source)
+        host = plan_skip_gram(words, recipe, len(tokens))
+        there = plan_skip_gram_on_gpu(words, recipe, len(tokens), tokens.documents)
+    else:
+        nonzeros = cast(Cooccurrence, source).nonzeros
+        host, there = plan_glove(words, nonzeros, recipe), plan_glove_on_gpu(words, nonzeros, recipe)
+    fitting = min(budget() // host.bytes, budget(device) // there.bytes)
+    return int(max(1, min(fitting, MOST_AT_ONCE, runs)))
 
 
 def steps_of(recipe: Recipe) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gpuemb.core.arrays import Float32
-from gpuemb.core.device import DeviceName, choose
+from gpuemb.core.cuda.streams import StoppableTask, side_by_side
+from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan
@@ -25,6 +27,7 @@ from gpuemb.training.epochs import RunOptions
 from gpuemb.training.glove_strata import shared_strata
 from gpuemb.training.recipes import (
     Recipe,
+    Run,
     SkipGram,
     Vary,
     check_vary,
@@ -33,13 +36,14 @@ from gpuemb.training.recipes import (
     runs_of,
     seeds_of,
 )
-from gpuemb.training.runs import steps_of, train_run
+from gpuemb.training.runs import runs_at_once, steps_of, train_run
 from gpuemb.training.sources import SeenByRuns
 from gpuemb.training.start import start_of
 from gpuemb.training.trained import TrainedModel, TrainedStack, kept_bytes
 
 WINDOW = 10
 WEIGHTING: Weighting = "harmonic"
+Job: TypeAlias = tuple[Run, Tokens | Cooccurrence, Tokens | None]  # a run, what it sees, what is held out
 
 
 @door
@@ -131,16 +135,39 @@ def train(
         )
     vectors, models, strata = np.empty((len(listed), words, dim), np.float32), [], shared_strata(recipe, vary)
     with progress.phase(f"training {recipe.kind}", steps_of(recipe) * len(listed)) as task:
-        for run, place in zip(listed, vectors, strict=True):
+        follower = StoppableTask(task)
+
+        def trained(job: Job) -> TrainedModel:
+            run, text, held = job
             name = name_of(run, vary)
             run_folder = None if folder is None else RunCheckpoint(folder / name.replace(" ", "-"), tell)
-            text, held = seen.by(run), seen.by_none()
-            options = RunOptions(name, task, held, asked, run_folder, begun, strata)
-            model = train_run(text, recipe, run.seed, vary, chosen, options)
+            options = RunOptions(name, follower, held, asked, run_folder, begun, strata)
+            return train_run(text, recipe, run.seed, vary, chosen, options)
+
+        jobs = ((run, seen.by(run), seen.by_none()) for run in listed)
+        found = _in_order(trained, jobs, recipe, len(listed), chosen, follower)
+        for model, place in zip(found, vectors, strict=True):
             models.append(_placed(model, place))
     names = tuple(model.run for model in models)
     vocabulary = source.vocabulary
     return TrainedStack(vectors, vocabulary.words, vocabulary.counts, names, models=models)
+
+
+def _in_order(
+    trained: Callable[[Job], TrainedModel],
+    jobs: Iterator[Job],
+    recipe: Recipe,
+    runs: int,
+    device: Device,
+    follower: StoppableTask,
+) -> Iterator[TrainedModel]:
+    """Train one run after another, or on a GPU as many side by side as fit; yield them in their order."""
+    if device.kind == "cpu":
+        yield from map(trained, jobs)
+        return
+    first = next(jobs)
+    at_once = runs_at_once(first[1], recipe, device, runs)
+    yield from side_by_side(trained, chain([first], jobs), at_once, device.index, follower)
 
 
 def _placed(model: TrainedModel, place: Float32) -> TrainedModel:

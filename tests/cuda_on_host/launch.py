@@ -106,10 +106,11 @@ class RawKernel:
     def __init__(self, path: Path, name: str, number: int) -> None:
         self.name, self._path = name, path
         self.max_dynamic_shared_size_bytes = FREE_SHARED_BYTES
-        self._library = ctypes.CDLL(str(path))
-        self._address = ctypes.cast(getattr(self._library, f"kernel_{number}"), ctypes.c_void_p)
         found = (Parameter * 64)()
-        count = getattr(self._library, f"parameters_{number}")(found)
+        with ONE_LAUNCH:  # what describes the parameters is watched like a kernel
+            self._library = ctypes.CDLL(str(path))
+            count = getattr(self._library, f"parameters_{number}")(found)
+        self._address = ctypes.cast(getattr(self._library, f"kernel_{number}"), ctypes.c_void_p)
         self._parameters = found[:count]
 
     def __call__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from corpus.texts import random_tokens
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import Run
-from tolerances import assert_within, glove_error, skipgram_drift
+from tolerances import assert_same_bits, assert_within, glove_error, skipgram_drift
 
+from gpuemb.core.device import Device
+from gpuemb.core.errors import MemoryBudgetError, NonFiniteError
 from gpuemb.counts.counting import count_cooccurrences
 from gpuemb.kernels.glove_epoch import ROOT
-from gpuemb.training import glove_strata, skip_gram
+from gpuemb.training import glove, glove_strata, runs, skip_gram
 from gpuemb.training.recipes import PPMISVD, GloVe, Recipe, SkipGram
 from gpuemb.training.seeds import train
 from gpuemb.training.trained import TrainedModel
@@ -68,3 +71,42 @@ def test_runs_of_the_gpu_are_those_of_the_cpu_within_float32_drift(recipe: Recip
         assert_within(found.contexts, expected.contexts, moved)
     assert type(there.vectors) is np.ndarray
     assert all(type(model.contexts) is np.ndarray for model in there.models)
+
+
+@ALL
+def test_runs_side_by_side_are_those_one_after_another(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = [4, 0, 3]
+    together = train(source(recipe), recipe, seeds=seeds, device="cuda")
+    monkeypatch.setattr(runs, "MOST_AT_ONCE", 1)
+    alone = train(source(recipe), recipe, seeds=seeds, device="cuda")
+    assert together.runs == alone.runs == ("seed 4", "seed 0", "seed 3")
+    for found, expected in zip(together.models, alone.models, strict=True):
+        assert_same_bits(found.vectors, expected.vectors)
+        assert_same_bits(found.losses, expected.losses)
+
+
+def test_as_many_runs_are_trained_at_once_as_fit() -> None:
+    recipe = RECIPES[0]
+    assert runs.runs_at_once(COUNTS, recipe, Device("cpu"), 9) == 1
+    assert runs.runs_at_once(COUNTS, recipe, Device("cuda"), 9) == 9
+    assert runs.runs_at_once(COUNTS, recipe, Device("cuda"), 99) == runs.MOST_AT_ONCE
+    with pytest.MonkeyPatch.context() as patch:
+        one = glove.plan_glove_on_gpu(len(TOKENS.vocabulary), COUNTS.nonzeros, GloVe(dim=5)).bytes
+        patch.setattr(runs, "budget", lambda device=None: 10**9 if device is None else int(3.5 * one))
+        assert runs.runs_at_once(COUNTS, recipe, Device("cuda"), 9) == 3
+
+
+@ALL
+def test_a_gpu_that_holds_no_run_is_told_so(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stand_in, "FREE_BYTES", 1000)
+    with stand_in.installed(Run()), pytest.raises(MemoryBudgetError, match=r"on the GPU with .* needs"):
+        train(source(recipe), recipe, seeds=[0], device="cuda")
+
+
+@ALL
+def test_a_run_that_fails_ends_the_others_and_is_named(recipe: Recipe) -> None:
+    diverging = replace(recipe, learning_rate=1e30)
+    with pytest.raises(NonFiniteError, match=r"seed \d: the loss is .* after epoch"):
+        train(source(recipe), diverging, seeds=[0, 1, 2], device="cuda")

@@ -58,9 +58,7 @@ def side_by_side(
     """
     module = cupy()
 
-    streams: SimpleQueue[Any] = (
-        SimpleQueue()
-    )  # used again: their memory is
+    streams: SimpleQueue[Any] = SimpleQueue()  # used again: their memory is
 
     def work(job: T) -> R:
         with module.cuda.Device(device):
