@@ -108,6 +108,7 @@ def checks() -> list[Check]:
         *(_kernel_tests(name) for name in kernels()),
         Check("ceilings and workloads", lambda: "", _workloads),
         Check("strategies of cosine_topk", lambda: "", _strategies),
+        Check("training, one run and ten at once", lambda: "", _training),
         *(_peer(name, module) for name, module in PEERS.items()),
         *(_sanitizer(tool) for tool in SANITIZERS),
     ]
@@ -198,6 +199,12 @@ def _strategies(left: float, out: Path) -> str:
     from benchmarks import gpu_strategies
 
     return gpu_strategies.race(out)
+
+
+def _training(left: float, out: Path) -> str:
+    from benchmarks import gpu_training
+
+    return gpu_training.race(out)
 
 
 def _logged(command: Sequence[str], name: str, left: float, out: Path) -> str:

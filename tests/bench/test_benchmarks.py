@@ -210,6 +210,28 @@ def test_every_road_of_a_gpu_is_verified_and_has_a_goal() -> None:
     assert all(0 < seconds[f"{strategy}, filter"] < seconds[f"{strategy}, whole"] for strategy in STRATEGIES)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
+def test_training_on_a_gpu_is_verified_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import gpu_training
+
+    sizes = {"WORDS": 40, "TOKENS": 200, "DIM": 4, "SMALL_WORDS": 40, "SMALL_TOKENS": 200, "SMALL_DIM": 4}
+    for name, size in {**sizes, "RUNS": (1, 2), "REPEATS": 1}.items():
+        monkeypatch.setattr(gpu_training, name, size)
+    monkeypatch.setattr(gpu_training, "here", lambda device: {"device": str(device)})
+    monkeypatch.setattr("gpuemb.training.glove.LEAST_BLOCKS", 2)
+    with stand_in.installed(Run("random")):
+        line = gpu_training.race(tmp_path)
+    told = json.loads((tmp_path / "training.json").read_text("utf-8"))
+    assert list(told["seconds"]) == [
+        f"{model}, {runs} at once" for model in ("glove", "skip-gram") for runs in (1, 2)
+    ]
+    assert told["shape"]["glove nonzeros"] > 0
+    assert told["shape"]["skip-gram pairs"] > 0
+    assert told["verified"].startswith("losses of two runs of both models")
+    assert line.startswith("glove, 1 at once ")
+
+
 class FakeBenchmark:
     """What pytest-benchmark gives a race, without its clock."""
 

@@ -137,6 +137,7 @@ WORKLOADS = (
         work.plan_glove_epoch,
         prepare.glove_epoch,
         kernel="glove_epoch",
+        cuda_work=work.glove_epoch_cuda,
     ),
     Workload(
         "skipgram_epoch",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpuemb.bench.workloads import synthetic, training_work
-from gpuemb.core.arrays import to_device
+from gpuemb.core.arrays import fields_to_device, to_device
 from gpuemb.core.device import Device
 from gpuemb.core.random import stream
 from gpuemb.corpus import tokens as corpus
@@ -84,7 +84,8 @@ def glove_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> P
     call = epochs.glove_epoch.on(device)
     recipe = GloVe(dim=shape["dim"])
     counts = synthetic.counted_stream(shape["tokens"], shape["words"])
-    strata, parameters = stratify(counts, recipe, 0), initialize(shape["words"], recipe, 0)
+    strata = fields_to_device(stratify(counts, recipe, 0), device)
+    parameters = fields_to_device(initialize(shape["words"], recipe, 0), device)
     measured = {"nonzeros": counts.nonzeros}
     return Prepared(lambda: call(strata, parameters, recipe.learning_rate), measured)
 

@@ -191,6 +191,20 @@ def glove_epoch(shape: Mapping[str, int]) -> Work:
     )
 
 
+def glove_epoch_cuda(shape: Mapping[str, int]) -> Work:
+    """Bytes of the rows of a nonzero: on a GPU the blocks of a round are together more than a cache holds."""
+    width, nonzeros = -(-shape["dim"] // LANES) * LANES, shape.get("nonzeros", 0)
+    return Work(
+        GLOVE_FLOPS_A_LANE * width * nonzeros,
+        GLOVE_BYTES_A_LANE * width * nonzeros,
+        (nonzeros, "nonzeros"),
+        "copy",
+        "bytes",
+        f"bytes: {GLOVE_BYTES_A_LANE} a nonzero and lane, d padded to {width} lanes; one run, whose blocks "
+        "alone may not fill the device",
+    )
+
+
 def plan_glove_epoch(shape: Mapping[str, int]) -> MemoryPlan:
     """The counts, the ordered nonzeros, the parameters."""
     tokens, words, dim = shape["tokens"], shape["words"], shape["dim"]
