@@ -11,6 +11,7 @@ import pytest
 from corpus.texts import random_tokens
 from cuda_on_host import compiler, stand_in
 from cuda_on_host.launch import Run
+from slow import cases
 from tolerances import assert_same_bits, assert_within, glove_error, skipgram_drift
 
 from gpuemb.core.device import Device
@@ -73,7 +74,7 @@ def test_runs_of_the_gpu_are_those_of_the_cpu_within_float32_drift(recipe: Recip
     assert all(type(model.contexts) is np.ndarray for model in there.models)
 
 
-@ALL
+@pytest.mark.parametrize("recipe", cases(RECIPES[0], slow=RECIPES[1:]), ids=lambda recipe: recipe.kind)
 def test_runs_side_by_side_are_those_one_after_another(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
