@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from gpuemb.core.arrays import cache_lines, fields_to_device, to_device, to_host
+from gpuemb.core.cuda import cupy
 from gpuemb.core.device import Device
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.random import stream
 from gpuemb.counts.cooccurrence import Cooccurrence
-from gpuemb.kernels.glove_epoch import GloVeParameters, glove_epoch
+from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
 from gpuemb.training.checkpoints import Arrays
 from gpuemb.training.epochs import FOLLOWED_BY_NOBODY, RunOptions, train_epochs
 from gpuemb.training.glove_strata import (
@@ -82,9 +83,7 @@ class GloVeTraining:
         self.held: HeldOutCounts | None = None
         if recipe.held_out:
             counts, self.held = counts_held_out(counts, recipe)
-        self.strata = (shared or SharedStrata()).dealt(
-            lambda: fields_to_device(stratify(counts, recipe, order_seed, device), device)
-        )
+        self.strata = (shared or SharedStrata()).dealt(lambda: _on(device, counts, recipe, order_seed))
         first = initialize(len(counts.vocabulary), recipe, init_seed)
         if start is not None:
             start.begin(first.vectors[:, :, : recipe.dim], first.biases)  # AdaGrad's sums begin anew
@@ -125,6 +124,14 @@ class GloVeTraining:
         vectors[:, self.silent] = 0
         biases[:, self.silent] = 0
         return Tables(vectors[0] + vectors[1], vectors[0], vectors[1], biases[0], biases[1])
+
+
+def _on(device: Device, counts: Cooccurrence, recipe: GloVe, seed: int) -> Strata:
+    """Return the strata on the device, for all streams: runs that share them have streams of their own."""
+    strata = fields_to_device(stratify(counts, recipe, seed, device), device)
+    if device.kind == "cuda":
+        cupy().cuda.get_current_stream().synchronize()
+    return strata
 
 
 def plan_glove(words: int, nonzeros: int, recipe: GloVe, *, dealt: bool = False) -> MemoryPlan:

@@ -16,6 +16,7 @@ were random words and contexts, as many as fit L2, 438 × 438 blocks of 200 nonz
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class SharedStrata:
 
     def __init__(self) -> None:
         self._strata: Strata | None = None
+        self._dealing = Lock()
 
     @property
     def are_dealt(self) -> bool:
@@ -65,10 +67,11 @@ class SharedStrata:
         return self._strata is not None
 
     def dealt(self, deal: Callable[[], Strata]) -> Strata:
-        """Return the strata of the first call of ``deal``."""
-        if self._strata is None:
-            self._strata = deal()
-        return self._strata
+        """Return the strata of the first call of ``deal``, whichever run's thread comes first."""
+        with self._dealing:
+            if self._strata is None:
+                self._strata = deal()
+            return self._strata
 
 
 def shared_strata(recipe: Recipe, vary: Vary) -> SharedStrata | None:

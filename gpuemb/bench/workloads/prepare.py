@@ -84,7 +84,7 @@ def glove_epoch(shape: Mapping[str, int], device: Device, stack: ExitStack) -> P
     call = epochs.glove_epoch.on(device)
     recipe = GloVe(dim=shape["dim"])
     counts = synthetic.counted_stream(shape["tokens"], shape["words"])
-    strata = fields_to_device(stratify(counts, recipe, 0), device)
+    strata = fields_to_device(stratify(counts, recipe, 0, device), device)
     parameters = fields_to_device(initialize(shape["words"], recipe, 0), device)
     measured = {"nonzeros": counts.nonzeros}
     return Prepared(lambda: call(strata, parameters, recipe.learning_rate), measured)
