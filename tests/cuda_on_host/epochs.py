@@ -19,7 +19,7 @@ from tolerances import assert_same_bits
 from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU, Device
 from gpuemb.kernels.glove_epoch import GloVeParameters, Strata, glove_epoch
-from gpuemb.kernels.skipgram_epoch import Pairs, skipgram_pairs, skipgram_steps
+from gpuemb.kernels.skipgram_epoch import Pairs, numbers_of, skipgram_pairs, skipgram_steps
 
 CUDA = Device("cuda")
 BEYOND = 2**31 // 16 + 3  # rows of 16 numbers, of which the last begin behind 2³¹
@@ -100,6 +100,17 @@ def check_pairs(case: str) -> None:
     """Draw pairs on the installed emulator: they are the reference's, bit for bit."""
     found = fields_to_device(skipgram_pairs.on(CUDA)(*TEXTS[case].arguments()), CPU)
     assert_same_pairs(found, expected_pairs(case))
+
+
+def check_limits() -> None:
+    """The limit of each word is the number of one of its tokens, which is dropped: it is not below."""
+    ids, starts, _, keep, window, key, *rest = TEXTS["short documents"].arguments()
+    words, places = np.unique(ids, return_index=True)
+    keep[words] = numbers_of(key, places) >> np.uint64(32)
+    given = ids, starts, (0, len(ids)), keep, window, key, *rest
+    found = fields_to_device(skipgram_pairs.on(CUDA)(*given), CPU)
+    assert len(found.inputs)
+    assert_same_pairs(found, skipgram_pairs.reference(*given))
 
 
 def check_steps(case: str) -> None:

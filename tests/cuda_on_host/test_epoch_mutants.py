@@ -25,6 +25,7 @@ CHECKS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "glove_epoch": {case: partial(epochs.check_glove, case) for case in GLOVE},
     "skipgram_epoch": {
         **{f"pairs, {case}": partial(epochs.check_pairs, case) for case in TEXTS},
+        "pairs, limits met": epochs.check_limits,
         **{f"steps, {case}": partial(epochs.check_steps, case) for case in SKIP_GRAM},
     },
 }
@@ -48,7 +49,7 @@ def attempts(kernel: str, mutant: Mutant) -> Iterator[str]:
         try:
             with stand_in.installed(Run(schedule, seed=5, edit=edit)):
                 check()
-        except (KernelError, AssertionError, IndexError) as error:
+        except (KernelError, AssertionError, IndexError, ValueError) as error:
             yield f"{schedule}, {name}: {error}"
 
 

@@ -32,6 +32,11 @@ def test_pairs_are_the_reference_s_bits(case: str) -> None:
 
 
 @pytest.mark.usefixtures("schedule")
+def test_a_token_at_its_word_s_limit_is_dropped() -> None:
+    epochs.check_limits()
+
+
+@pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize("case", SKIP_GRAM)
 def test_steps_are_the_reference_s_within_float32_drift(case: str) -> None:
     epochs.check_steps(case)
