@@ -60,7 +60,7 @@ def accuracy(right: Any, counted: Any) -> Float64:
     return shares
 
 
-def over_questions(right: Any, rows: Int64, counted: Any, confidence: float) -> tuple[float, float]:
+def over_questions(right: Any, words: Int64, counted: Any, confidence: float) -> tuple[float, float]:
     """Interval of the mean accuracy: what as many other pairs of words would give on average.
 
     Questions are made of pairs of words (a, b) and (c, answer), and a pair is in many questions: as runs
@@ -68,7 +68,7 @@ def over_questions(right: Any, rows: Int64, counted: Any, confidence: float) -> 
 
     Args:
         right: ``(S, Q)``.
-        rows: ``(Q, 4)`` of the words of each question; unknown ones differ from all.
+        words: ``(Q, 4)`` numbers of the words of each question, equal for equal words, unknown ones too.
         counted: ``(Q,)``.
         confidence: of the interval.
 
@@ -78,7 +78,7 @@ def over_questions(right: Any, rows: Int64, counted: Any, confidence: float) -> 
     solved = right[:, counted].mean(axis=0)
     if not len(solved) or solved.min() == solved.max():
         return math.nan, math.nan
-    pairs = np.concatenate([rows[counted, :2], rows[counted, 2:]])
+    pairs = np.concatenate([words[counted, :2], words[counted, 2:]])
     number = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(2, -1)
     own = np.where(number[0] == number[1], 0.0, 1.0)  # a question of one pair twice is left out once
     count = np.bincount(number[0], minlength=number.max() + 1) + np.bincount(

@@ -225,13 +225,13 @@ def _judged(
     for name in dict.fromkeys(asked.sections):
         mine = named == name
         shares = accuracy(right, counted & mine)
-        interval = over_questions(right, rows.rows, counted & mine, confidence)
+        interval = over_questions(right, rows.forms, counted & mine, confidence)
         counts = int(mine.sum()), int((counted & mine).sum())
         sections.append(AnalogySection(name, *counts, shares, float(shares.mean()), interval))
     shares = accuracy(right, counted)
     return AnalogyAccuracy(
         float(shares.mean()),
-        over_questions(right, rows.rows, counted, confidence),
+        over_questions(right, rows.forms, counted, confidence),
         over_runs(shares, confidence),
         confidence,
         tuple(sections),

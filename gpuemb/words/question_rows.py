@@ -25,10 +25,12 @@ class QuestionRows:
 
     Attributes:
         rows: ``(Q, 4)`` first row of each word's form; −1 for one that is not there.
+        forms: ``(Q, 4)`` number of each word's form, known or not.
         groups: ``(R,)`` the first row with each row's form; the row itself where case counts.
     """
 
     rows: Int64
+    forms: Int64
     groups: Int64
 
     @property
@@ -87,8 +89,13 @@ def rows_of_questions(
     forms = [word.upper() for word in words] if case_insensitive else list(words)
     first = {form: row for row, form in zip(range(len(forms) - 1, -1, -1), reversed(forms), strict=True)}
     fold = str.upper if case_insensitive else str
-    rows = np.array([[first.get(fold(word), -1) for word in one] for one in questions.questions], np.int64)
-    found = QuestionRows(rows.reshape(-1, WORDS), np.array([first[form] for form in forms], np.int64))
+    asked = [fold(word) for one in questions.questions for word in one]
+    number = {form: place for place, form in enumerate(dict.fromkeys(asked))}
+    rows, numbers = (
+        np.array([known.get(form, -1) for form in asked], np.int64).reshape(-1, WORDS)
+        for known in (first, number)
+    )
+    found = QuestionRows(rows, numbers, np.array([first[form] for form in forms], np.int64))
     if not found.known.any():
         lost = questions.questions[0][int(np.argmin(found.rows[0] >= 0))]
         missing = missing_word(name, lost, words, {})

@@ -195,6 +195,20 @@ def test_a_set_prints_as_a_table(path: Path) -> None:
     assert [line.split()[0] for line in lines[1:]] == ["one", "two", "all"]
 
 
+def test_pairs_of_unknown_words_are_pairs_of_their_own() -> None:
+    """Many questions of unknown words count as wrong: leaving out one pair of them changes little."""
+    known = [
+        ("man", "king", "woman", "queen"),
+        ("boy", "girl", "man", "woman"),
+        ("king", "man", "queen", "woman"),
+    ]
+    lost = [(f"a{i}", f"b{i}", f"a{j}", f"b{j}") for i in range(30) for j in range(30) if i != j]
+    found = ge.analogies(table(), known + lost, dummy4unknown=True)
+    low, high = found.interval
+    assert 0 < found.value < 0.005
+    assert low <= found.value <= high < 0.1
+
+
 @pytest.mark.slow
 def test_the_interval_over_questions_covers_what_fresh_pairs_give() -> None:
     """Pairs of words differ in how easy they are; a question is solved by what both of its pairs give."""
