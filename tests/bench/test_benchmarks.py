@@ -219,7 +219,7 @@ def test_training_on_a_gpu_is_verified_and_timed(tmp_path: Path, monkeypatch: py
     for name, size in {**sizes, "RUNS": (1, 2), "REPEATS": 1}.items():
         monkeypatch.setattr(gpu_training, name, size)
     monkeypatch.setattr(gpu_training, "here", lambda device: {"device": str(device)})
-    monkeypatch.setattr("gpuemb.training.glove.LEAST_BLOCKS", 2)
+    monkeypatch.setattr("gpuemb.training.glove_strata.LEAST_BLOCKS", 2)
     with stand_in.installed(Run("random")):
         line = gpu_training.race(tmp_path)
     told = json.loads((tmp_path / "training.json").read_text("utf-8"))
