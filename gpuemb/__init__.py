@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from gpuemb.geometry.spectrum import Spectrum, spectrum, spectrum_distance
     from gpuemb.neighbors.cosines import Cosines, cosine_matrix, cosine_tiles
     from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
+    from gpuemb.neighbors.hubness import Hubness, hubness
     from gpuemb.neighbors.index import CosineIndex
     from gpuemb.neighbors.judgements import SimilarityCorrelation, similarity_correlation
     from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
@@ -154,6 +155,7 @@ _ROOMS = {
     "geometry.per_word": ("pip_per_word", "second_order_cosine"),
     "neighbors.cosines": ("Cosines", "cosine_matrix", "cosine_tiles"),
     "neighbors.exact": ("Neighbors", "nearest_neighbors"),
+    "neighbors.hubness": ("Hubness", "hubness"),
     "neighbors.index": ("CosineIndex",),
     "neighbors.judgements": ("SimilarityCorrelation", "similarity_correlation"),
     "neighbors.overlap": ("NeighborOverlap", "neighbor_overlap"),
@@ -189,24 +191,23 @@ __all__ = [
     "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError",
     "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement", "DroppedWarning",
     "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors", "FileFormatError", "GloVe",
-    "GpuembError", "Implementation", "Info", "Information", "InteractionSpectrum", "Interactions",
+    "GpuembError", "Hubness", "Implementation", "Info", "Information", "InteractionSpectrum", "Interactions",
     "MemoryBudgetError", "ModelConfig", "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError",
     "PairInformation", "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "Provenance",
     "RatioAgreement", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling",
     "RunHistories", "RunSpectra", "ShapeError", "ShortDocumentsWarning", "Similarity",
     "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
     "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens",
-    "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError",
-    "WordListSimilarity", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
-    "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
-    "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences",
-    "cross_grams", "datasets", "eigenspace_instability", "eigenspace_overlap", "factorize", "info", "load",
-    "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi",
-    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
-    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order_cosine",
-    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
-    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train",
-    "write_cosine_picture", "write_report",
+    "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity",
+    "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular", "benjamini_hochberg",
+    "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus", "corpus_statistics",
+    "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets",
+    "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config",
+    "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes",
+    "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy",
+    "rsa", "save", "scores_of_clusters", "second_order_cosine", "semantic_displacement", "set_threads",
+    "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance",
+    "stack", "study", "svcca", "train", "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

@@ -148,6 +148,8 @@ def calls() -> dict[str, Call]:
                               "device": None, **silent}),
         "CosineIndex": (ge.CosineIndex, {"x": e, "device": "cpu"}),
         "CosineIndex.search": (index.search, {"queries": ["cat"], "k": 2, **silent}),
+        "hubness": (ge.hubness, {"x": e, "k": 2, "hub_size": 1.5, "device": None, **silent}),
+        "Hubness.largest": (ge.hubness(e, 2).largest, {"count": 3}),
         "Neighbors.named": (lists[0].named, {"query": 1}),
         "cosine_matrix": (ge.cosine_matrix, {"x": e, "y": f, "out": None, "words": ["cat"], "device": None,
                           **silent}),

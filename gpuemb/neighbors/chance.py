@@ -58,7 +58,7 @@ def candidates_of_runs(given: Sequence[Any], ids: Int32) -> list[Candidates | No
     found = [getattr(lists, "candidates", None) for lists in given]
     stated = [(run, one) for run, one in enumerate(found) if one is not None]
     for other in stated[1:]:
-        _check_same_words(given, stated[0], other)
+        check_same_candidates("neighbor_overlap", given, stated[0], other)
     if len(stated) == len(ids):
         return found
     every = library_of(ids).arange(ids.shape[1])  # beside lists of some words, arrays are of some words
@@ -70,13 +70,25 @@ def candidates_of_runs(given: Sequence[Any], ids: Int32) -> list[Candidates | No
     return [one or inferred[run] for run, one in enumerate(found)] if stated else inferred
 
 
-def _check_same_words(
-    given: Sequence[Any], first: tuple[int, Candidates], other: tuple[int, Candidates]
+def check_same_candidates(
+    where: str, given: Sequence[Any], first: tuple[int, Candidates], other: tuple[int, Candidates]
 ) -> None:
+    """Check that the lists of two runs are of the same queries and words.
+
+    Args:
+        where: name of the calling function.
+        given: what the caller passed, a run each.
+        first: the number of a run and its candidates.
+        other: the same of a run of as many lists.
+
+    Raises:
+        ShapeError: the tables have different numbers of rows.
+        VocabularyError: their words or the queries differ; the first such row is named.
+    """
     (a, one), (b, two) = first, other
     if len(one.known) != len(two.known):
         raise ShapeError(
-            f"neighbor_overlap: the table of run {a} has {len(one.known)} rows but that of run {b} has "
+            f"{where}: the table of run {a} has {len(one.known)} rows but that of run {b} has "
             f"{len(two.known)}",
             needed="Neighbors are rows: row i must be the same word in both tables.",
             remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.",
@@ -86,7 +98,7 @@ def _check_same_words(
         for row, (this, that) in enumerate(zip(*words, strict=True)):
             if this != that:
                 raise VocabularyError(
-                    f"neighbor_overlap: row {row} is {this!r} in run {a} but {that!r} in run {b}",
+                    f"{where}: row {row} is {this!r} in run {a} but {that!r} in run {b}",
                     needed="Neighbors are rows: row i must be the same word in both tables.",
                     remedy="Align two vocabularies with stack([a, b]), which keeps the shared words.",
                 )
@@ -95,7 +107,7 @@ def _check_same_words(
         if bool(differ.any()):
             query = int(differ.argmax())
             raise VocabularyError(
-                f"neighbor_overlap: query {query} is row {one.itself[query]} in run {a} but row "
+                f"{where}: query {query} is row {one.itself[query]} in run {a} but row "
                 f"{two.itself[query]} in run {b}",
                 needed="Lists of the same queries are compared.",
                 remedy="Give both calls of nearest_neighbors the same queries=….",
