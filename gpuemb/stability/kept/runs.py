@@ -21,7 +21,7 @@ from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.stability.config import CountsConfig, ModelConfig, digest_of
 from gpuemb.stability.store import Arrays, Store
-from gpuemb.training.checkpoints import RunCheckpoint
+from gpuemb.training.checkpoints import REVISIONS, RunCheckpoint
 from gpuemb.training.epochs import RunOptions
 from gpuemb.training.glove_strata import shared_strata
 from gpuemb.training.recipes import FIXED, OF_DOCUMENTS, PPMISVD, Run, SkipGram
@@ -82,7 +82,8 @@ class ModelTraining:
     def units(self) -> TrainedUnits:
         """Return every run, trained where it is not kept; a killed one goes on from its last checkpoint."""
         recipe, samples = self.model.recipe, self.model.samples
-        keys = [_training_key(self.model, self._counts_key(run), run) for run in samples]
+        kind = self.device.kind
+        keys = [_training_key(self.model, self._counts_key(run), run, kind) for run in samples]
         threads.run(partial(self.store.has, VECTORS), dict.fromkeys(keys))  # their checksums, in parallel
         held = held_text(self.tokens, recipe.held_out) if isinstance(recipe, SkipGram) else None
         strata = shared_strata(recipe, self.model.vary)
@@ -170,16 +171,18 @@ class ModelTraining:
         return Cooccurrence(rows, Fraction(numerator, denominator), self.tokens.vocabulary)
 
 
-def _training_key(model: ModelConfig, counts_key: str, run: Run) -> str:
+def _training_key(model: ModelConfig, counts_key: str, run: Run, device: str) -> str:
     """Equal for two runs where the seed changes nothing: PPMI-SVD of the same documents is trained once.
 
-    Sums of floating numbers have other bits on another kind of processor, so its vectors are others.
+    Sums of floating numbers have other bits on another kind of processor or device: so have vectors.
     """
     varies = not isinstance(model.recipe, PPMISVD) and model.vary not in OF_DOCUMENTS
     return digest_of(
         arithmetic(),
+        device,
         counts_key,
         model.recipe.kind,
+        REVISIONS[model.recipe.kind],
         asdict(model.recipe),
         model.vary if varies else "",
         run.seed if varies else FIXED,
