@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--corpus", type=Path, metavar="FILE", help="a larger text, one document a line")
     group.addoption("--vectors", type=Path, metavar="FILE", help="a table of vectors, for exact neighbors")
+    group.addoption("--questions", type=Path, metavar="FILE", help="analogies: a, b, c and the answer a line")
     group.addoption("--results", type=Path, default=RESULTS, help="folder of the records")
     group.addoption("--threads", type=int, default=None, help="of ours and of every peer; default all cores")
 
@@ -78,6 +79,15 @@ def own_vectors(request: pytest.FixtureRequest) -> Path:
     if vectors is None:
         pytest.skip("no --vectors FILE was given")
     return vectors
+
+
+@pytest.fixture
+def own_questions(request: pytest.FixtureRequest) -> Path:
+    """The analogies given with ``--questions``; without them the case is skipped."""
+    questions: Path | None = request.config.getoption("--questions")
+    if questions is None:
+        pytest.skip("no --questions FILE was given")
+    return questions
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from gpuemb.factorization.interactions import Interactions
 
 FORMATS = ("parquet", "csv")
+RANK = 50  # of a factorization where none is given, or as many axes as there are items
 
 
 @dataclass(frozen=True)
 class Problem:
     """What is factorized how."""
 
-    rank: int
+    rank: int | None
     penalty: float
     second_penalty: float | None
+
+    def axes(self, items: int) -> int:
+        """Return the rank that was asked for; if none was, one that so many items have."""
+        return min(RANK, items) if self.rank is None else self.rank
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ ItemOption = Annotated[str | None, typer.Option(help="Column of items.", show_de
 WeightOption = Annotated[
     str | None, typer.Option(help="Column of weights, such as ratings.", show_default="every row counts 1")
 ]
-RankOption = Annotated[int, typer.Option(help="Axes of the factorization.")]
+RankOption = Annotated[
+    int | None,
+    typer.Option(help="Axes of the factorization, at most one an item.", show_default=f"{RANK}, or all"),
+]
 PenaltyOption = Annotated[float, typer.Option(help="λ of objective 1, in the unit of the weights squared.")]
 SecondOption = Annotated[
     float | None, typer.Option(help="λ of objective 2.", show_default="the root of --penalty")
@@ -95,7 +103,7 @@ def factorize(
     user: UserOption = None,
     item: ItemOption = None,
     weight: WeightOption = None,
-    rank: RankOption = 50,
+    rank: RankOption = None,
     penalty: PenaltyOption = 10_000.0,
     second_penalty: SecondOption = None,
     neighbors: NeighborsOption = 10,
@@ -205,7 +213,7 @@ def _factorized(data: Interactions, source: str, problem: Problem, k: int, endin
 
     found = describe(
         data,
-        min(problem.rank, len(data.items)),
+        problem.axes(len(data.items)),
         problem.penalty,
         source=source,
         second_penalty=problem.second_penalty,
@@ -234,7 +242,7 @@ def _experiment(seeds: int, sizes: dict[str, Any], problem: Problem, ending: End
     found = gpuemb.cosine_experiment(
         range(seeds),
         **sizes,
-        rank=min(problem.rank, sizes["items"]),
+        rank=problem.axes(sizes["items"]),
         penalty=problem.penalty,
         second_penalty=problem.second_penalty,
         progress=TerminalProgress(),

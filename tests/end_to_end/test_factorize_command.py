@@ -84,6 +84,7 @@ def test_a_simulation_ends_in_scores_and_the_picture(tmp_path: Path) -> None:
         (("ratings.csv", *SMALL, "--format", "xlsx"), USAGE, "--format xlsx"),
         (("ratings.csv", *SMALL, "--neighbors", "0"), USAGE, "--neighbors 0"),
         (("ratings.csv", "--user", "u", "--item", "i", "--penalty", "-1"), USAGE, "--penalty -1"),
+        (("ratings.csv", "--user", "u", "--item", "i", "--rank", "31"), USAGE, "--rank must be at most 30"),
         (("ratings.csv", *SMALL, "--min-users", "999"), FAILED, "nothing is left"),
         (("ratings.csv", *SMALL, "--out", "ratings.csv"), FAILED, "is not a folder"),
     ],

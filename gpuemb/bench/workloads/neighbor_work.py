@@ -55,6 +55,19 @@ def cosine_search(shape: Mapping[str, int]) -> Work:
     )
 
 
+def analogy_search(shape: Mapping[str, int]) -> Work:
+    """Each word that is asked is multiplied with every word, once; then two sums a question and word."""
+    words, dim, questions, asked = shape["words"], shape["dim"], shape["questions"], shape["asked_words"]
+    return Work(
+        2 * asked * words * dim + 2 * questions * words,
+        4 * words * dim + 4 * asked * words,
+        (questions, "questions"),
+        "sgemm",
+        "flops",
+        "2·U·V·d float32 for the U words that are asked, 2·Q·V sums; rescoring in float64 is not counted",
+    )
+
+
 def cosine_scores(shape: Mapping[str, int]) -> Work:
     """Every pair's product, and the length of every column once, in float64."""
     words, dim, queries = shape["words"], shape["dim"], shape["queries"]
