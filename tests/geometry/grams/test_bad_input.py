@@ -188,7 +188,7 @@ def test_one_run_agrees_with_itself() -> None:
         (None, "None was given"),
         ("a.npy", "'a.npy' was given"),
         (random_table(), r"float64 \(40, 5\) was given"),
-        (ge.Embedding(random_table(), WORDS), r"Embedding\(…\) was given"),
+        (ge.Embedding(random_table(), WORDS), r"Embedding\('embedding', 40 words × 5, float64\) was given"),
     ],
 )
 @pytest.mark.parametrize("door", [ge.cross_grams, ge.compare])
