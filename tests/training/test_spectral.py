@@ -102,6 +102,7 @@ def test_singular_triplets_are_those_of_lapack(words: int, rank: int) -> None:
     assert found.residual <= max(2e-6, 64 * eps) * largest[0] / found.singular[-1]
 
 
+@pytest.mark.slow
 def test_neighbors_of_a_table_are_those_of_the_exact_decomposition() -> None:
     """What people see: the ten nearest words; a gate on the residual alone would not show them."""
     counts = count_cooccurrences(random_tokens(6000, 800), 5)

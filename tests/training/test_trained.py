@@ -38,6 +38,7 @@ def test_every_run_has_its_tables_beside_the_stack(recipe: Recipe) -> None:
         np.testing.assert_array_equal(model.vectors, summed)
 
 
+@pytest.mark.slow
 def test_glove_fits_the_logarithms_of_the_counts() -> None:
     counts = count_cooccurrences(TOKENS, 5)
     model = train(counts, GloVe(dim=12, epochs=1500, x_max=1), seeds=[0]).models[0]

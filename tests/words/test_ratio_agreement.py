@@ -57,6 +57,7 @@ def test_the_contexts_of_a_trained_model_are_used_and_order_the_probes() -> None
     assert abs(found.chance) < 0.1 < found.chance_high < 0.6
 
 
+@pytest.mark.slow
 def test_chance_alone_has_uniform_p_values() -> None:
     counts = counted()
     numbers = np.random.default_rng(2)

@@ -106,6 +106,7 @@ def test_the_page_escapes_every_name_and_asks_no_network(found: Described, tmp_p
     assert all("w3.org" in one for one in addresses)
 
 
+@pytest.mark.slow
 def test_an_empty_objective_and_empty_squares_are_drawn(data: ge.Interactions, tmp_path: Path) -> None:
     found = describe(data, 3, 1.0, source="a.csv", second_penalty=1e9, k=100, progress=SILENT)
     assert found.k == 29
