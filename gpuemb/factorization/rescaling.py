@@ -46,7 +46,7 @@ def scale_of(where: str, rescale: Any, values: Float64, shrinkage: Float64) -> t
         check_choice(where, "rescale", rescale, tuple(NAMED))
         diagonal[kept] = NAMED[rescale](values[kept], shrinkage[kept])
         return rescale, diagonal
-    if callable(rescale) and not hasattr(rescale, "__dlpack__"):
+    if callable(rescale) and not isinstance(rescale, type) and not hasattr(rescale, "__dlpack__"):
         given = to_host(as_array(rescale(values[kept].copy()), where))
         _check_diagonal(where, given, int(kept.sum()), "axes that are kept")
         diagonal[kept] = given

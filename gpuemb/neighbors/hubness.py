@@ -249,7 +249,7 @@ def _measured(names: tuple[str, ...], lists: Sequence[Neighbors], k: int, hub_si
     for run, one in enumerate(lists):
         counts[run], filled = k_occurrence(to_host(one.ids), known.shape[1], k)
         rows = int(known[run].sum())
-        least = math.ceil(hub_size * int(filled.sum()) / max(rows, 1))  # lists that make a row a hub
+        least = _least(hub_size, int(filled.sum()), max(rows, 1), len(filled) + 1)
         hubs[run] = (counts[run] >= least) & (counts[run] > 0)
         found.append(evenness(counts[run][known[run]], least))
         chance.append(evenness_by_chance(known[run], one.candidates, filled, least))
@@ -267,6 +267,12 @@ def _measured(names: tuple[str, ...], lists: Sequence[Neighbors], k: int, hub_si
         **{name: observed[:, column] for column, name in enumerate(Evenness._fields)},
         **{f"chance_{name}": expected[:, column] for column, name in enumerate(Evenness._fields)},
     )
+
+
+def _least(hub_size: float, places: int, rows: int, beyond: int) -> int:
+    """Return how many lists make a row a hub; ``beyond``, more than there are, where none can be one."""
+    unreachable = hub_size * places >= beyond * rows
+    return beyond if unreachable else math.ceil(hub_size * places / rows)
 
 
 def _agreement(counts: Int64) -> Float64:
