@@ -52,7 +52,8 @@ class Exchange:
         library = _library("polars", "to_polars")
         vectors = to_host(self.check().vectors)
         columns = {str(number): np.array(column) for number, column in enumerate(vectors.T)}
-        return library.DataFrame({WORD: list(self.index_to_key), **columns})
+        frame: polars.DataFrame = library.DataFrame({WORD: list(self.index_to_key), **columns})
+        return frame
 
     def to_gensim(self) -> KeyedVectors:
         """Return gensim's KeyedVectors, with counts where they are known.
