@@ -89,9 +89,9 @@ def pairs_of(training: SkipGramTraining) -> int:
         drawn.append(len(pairs.inputs))
         return pairs
 
-    training.draw = counting  # type: ignore[method-assign]
+    training.draw = counting  # type: ignore[method-assign]  # for one epoch: no kernel says how many it drew
     training.visit(0)
-    training.draw = draw  # type: ignore[method-assign]
+    training.draw = draw  # type: ignore[method-assign]  # as it was
     return sum(drawn)
 
 

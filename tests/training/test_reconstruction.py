@@ -108,6 +108,38 @@ def test_an_interval_is_the_jackknife_of_the_pairs_that_touch_no_word_of_a_block
     np.testing.assert_allclose(found.r_squared_interval, expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "stored_share"), [(60, 1.0), (150, 0.2)])
+def test_intervals_cover_what_other_words_would_give(words: int, stored_share: float) -> None:
+    """Residuals with a slope and an offset of each word, whose moments over all words are known."""
+    from gpuemb.training.objective.reconstruction import _fit
+    from gpuemb.uncertainty.draws import block_count, deal
+
+    random, dim, repeats = np.random.default_rng(1), 4, 500
+    slope, spread, of_words, of_contexts, noise = -0.3, 0.5, 0.5, 0.4, 0.6
+    variance = slope**2 * (1 + spread**2) * dim + of_words**2 + of_contexts**2 + noise**2
+    share = (1 + slope) ** 2 * dim / (dim + 2 * slope * dim + variance)
+    blocks = np.empty(words, np.int64)
+    for block, rows in enumerate(deal(words, block_count(words), 0)):
+        blocks[rows] = block
+    of_block = np.eye(block_count(words))[blocks]
+    held = np.zeros(4)
+    for _ in range(repeats):
+        left, right = random.normal(size=(2, words, dim))
+        own, offsets, others = random.normal(size=(3, words))
+        y = left @ right.T
+        e = slope * y * (1 + spread * own)[:, None] + of_words * offsets[:, None] + of_contexts * others
+        e += noise * random.normal(size=e.shape)
+        there = random.random(e.shape) < stored_share
+        pairs, *sums = (of_block.T @ (there * term) @ of_block for term in (1, y, e, y * y, y * e, e * e))
+        fit = _fit(("w·w̃", "PMI"), (1, 1), pairs, np.array(sums))
+        intervals = fit.slope_interval, fit.r_squared_interval, fit.mean_interval, fit.rms_interval
+        truths = 1 + slope, share, 0.0, math.sqrt(variance)
+        held += [low <= truth <= high for truth, (low, high) in zip(truths, intervals, strict=True)]
+    covered = held / repeats
+    assert ((covered >= 0.92) & (covered <= 0.98)).all(), covered
+
+
 def test_vectors_that_reconstruct_exactly_have_slope_one_and_no_residual() -> None:
     matrix = ge.ppmi(COUNTS).toarray()
     left, singular, right = np.linalg.svd(matrix)

@@ -13,7 +13,7 @@ import gpuemb as ge
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, DTypeError, FileFormatError, VocabularyError
 from gpuemb.kernels.analogy_search import METHODS, Method
-from gpuemb.words.accuracy import over_questions
+from gpuemb.words.accuracy import over_questions, over_runs
 
 WORDS = ["King", "king", "queen", "man", "woman", "Woman", "boy", "girl", "aunt", "uncle", "KING", "rare"]
 QUESTIONS = """: one
@@ -207,6 +207,19 @@ def test_pairs_of_unknown_words_are_pairs_of_their_own() -> None:
     low, high = found.interval
     assert 0 < found.value < 0.005
     assert low <= found.value <= high < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [3, 5, 10])
+@pytest.mark.parametrize(("mean", "spread"), [(0.46, 0.01), (0.05, 0.02), (0.97, 0.01)])
+def test_the_interval_over_runs_covers_the_mean_of_all_runs(runs: int, mean: float, spread: float) -> None:
+    random, repeats = np.random.default_rng(0), 2000
+    size = mean * (1 - mean) / spread**2 - 1  # accuracies of runs: a beta distribution of these moments
+    held = 0
+    for _ in range(repeats):
+        low, high = over_runs(random.beta(mean * size, (1 - mean) * size, runs), 0.95)
+        held += low <= mean <= high
+    assert 0.92 <= held / repeats <= 0.98
 
 
 @pytest.mark.slow

@@ -231,7 +231,7 @@ def _scores(where: str, scores: Any) -> Mapping[str, Callable[[Any], Any]]:
             needed="Scores are a mapping of a name to a function of the table that returns a number.",
             remedy="scores={'men': lambda table: ge.similarity_correlation(table, men)}, for example.",
         )
-    return scores  # type: ignore[no-any-return]
+    return dict(scores)
 
 
 def _pairs(where: str, pairs: Any, families: Families) -> Int64:
