@@ -61,7 +61,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
     if flags.corpus:
         mapping["corpus"] = [absolute(source) for source in flags.corpus]
     measures = list(flags.measure) or None
-    snapshots = None if flags.snapshots is None else _parse_epochs(flags.snapshots)
+    snapshots = None if flags.snapshots is None else parse_epochs("study", flags.snapshots)
     _override(
         mapping,
         {
@@ -149,15 +149,20 @@ def parse_seeds(where: str, text: str) -> int | list[int]:
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
 
 
-def _parse_epochs(text: str) -> list[int]:
+def parse_epochs(where: str, text: str) -> list[int]:
+    """Return the epochs that were typed, ascending, each once.
+
+    Raises:
+        ConfigError: not a list of whole numbers from 1.
+    """
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) <= DIGITS for part in parts):
+    if not all(part.isdecimal() and len(part) <= DIGITS and int(part) for part in parts):
         raise ConfigError(
-            f"study: --snapshots {text if len(text) < DIGITS else f'of {len(text)} characters'}",
+            f"{where}: --snapshots {text if len(text) < DIGITS else f'of {len(text)} characters'}",
             needed="A list of epochs, counted from 1, is needed.",
             remedy="--snapshots 1,5,10",
         )
-    return [int(part) for part in parts]
+    return sorted({int(part) for part in parts})
 
 
 def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:

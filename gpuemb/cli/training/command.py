@@ -41,10 +41,6 @@ VaryOption = Annotated[
         "(documents resampled), halves (documents split, a run for each half)."
     ),
 ]
-SnapshotsOption = Annotated[
-    str | None,
-    typer.Option(help="Epochs after which the vectors are written too: 5,10.", show_default=False),
-]
 StartOption = Annotated[
     str | None,
     typer.Option(
@@ -124,7 +120,7 @@ def train(
     patience: Patience = None,
     tolerance: Tolerance = None,
     held_out: HeldOut = None,
-    snapshots: SnapshotsOption = None,
+    snapshots: options.Snapshots = None,
     start: StartOption = None,
     format: FormatOption = "npy",
     min_count: options.MinCount = None,

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gpuemb.cli.study_flags import parse_seeds
+from gpuemb.cli.study_flags import parse_epochs, parse_seeds
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.training.recipes import RECIPES, Recipe, SkipGram, seeds_of
-
-LARGEST_EPOCH = 10**6
-DIGITS = 7  # of an epoch
 
 
 def recipe_of(kind: str, flags: Mapping[str, Any], window: int | None) -> Recipe:
@@ -53,16 +50,5 @@ def seeds_asked(text: str | None) -> tuple[int, ...]:
 
 
 def epochs_asked(text: str | None) -> tuple[int, ...]:
-    """Return the epochs of ``5,10``, ascending.
-
-    Raises:
-        ConfigError: not a list of whole numbers from 1.
-    """
-    parts = [] if text is None else [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) <= DIGITS and int(part) for part in parts):
-        raise ConfigError(
-            f"train: snapshots={text!r}",
-            needed="Epochs, counted from 1, with commas between them, are needed.",
-            remedy="--snapshots 5,10",
-        )
-    return tuple(sorted({int(part) for part in parts}))
+    """Return the epochs of ``5,10``."""
+    return () if text is None else tuple(parse_epochs("train", text))
