@@ -1,0 +1,1 @@
+"""Two groups of runs against each other, beyond the differences within each."""
