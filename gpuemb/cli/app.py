@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperGroup
 
 from gpuemb.cli import options
-from gpuemb.cli.analogies import analogies
 from gpuemb.cli.bench import bench
 from gpuemb.cli.compare import compare
 from gpuemb.cli.count import count
@@ -32,6 +31,7 @@ from gpuemb.cli.terminal import (
     shown,
 )
 from gpuemb.cli.training.command import train
+from gpuemb.cli.words.analogies import analogies
 
 if TYPE_CHECKING:
     from gpuemb.stability.config import StudyConfig

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
+from gpuemb.pictures.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
 from gpuemb.report.overlaps import overlap_of
-from gpuemb.report.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
 from gpuemb.report.trend import frequency_trend
 from gpuemb.stability.result import ModelResult
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64
+from gpuemb.pictures.style import INK, Plot, drawing, shades
 from gpuemb.report.numbers import MISSING, number
-from gpuemb.report.style import INK, Plot, drawing, shades
 from gpuemb.stability.result import ModelResult, PairMeasure
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import numpy as np
 from gpuemb.core.doors import door
 from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
+from gpuemb.pictures.style import Plot
 from gpuemb.report import numbers
 from gpuemb.report.claims import claims, telling_numbers
 from gpuemb.report.figures import figures
 from gpuemb.report.heatmaps import heat_maps
 from gpuemb.report.overlaps import VARIED, Claim
-from gpuemb.report.style import Plot
 from gpuemb.report.tables import word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult

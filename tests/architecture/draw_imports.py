@@ -12,7 +12,7 @@ FLOORS = (
     ("words",),
     ("training", "factorization", "neighbors", "geometry"),
     ("counts", "embeddings"),
-    ("corpus", "uncertainty"),
+    ("corpus", "uncertainty", "pictures"),
     ("kernels",),
     ("core",),
 )

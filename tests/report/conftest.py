@@ -15,8 +15,8 @@ import pytest
 from gpuemb.core.arrays import Float64, Int32
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.pictures.style import Plot
 from gpuemb.report import figures, heatmaps
-from gpuemb.report.style import Plot
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from slow import cases
 
+from gpuemb.pictures.style import SETTINGS, Plot
 from gpuemb.report.figures import figures
 from gpuemb.report.heatmaps import heat_maps
-from gpuemb.report.style import SETTINGS, Plot
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import PairMeasure, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core.arrays import Float32
+from gpuemb.pictures.style import BLUE, HAIRLINE, INK, MUTED, ORANGE, Plot, drawing
 from gpuemb.report.factorization.described import Described
 from gpuemb.report.factorization.picture import Panel, borders, cosine_plots
 from gpuemb.report.numbers import number, part, plural, whole
-from gpuemb.report.style import BLUE, HAIRLINE, INK, MUTED, ORANGE, Plot, drawing
 
 WIDTH, HEIGHT = 4.8, 3.3  # inches: half a page
 DASHED = (0, (4, 3))

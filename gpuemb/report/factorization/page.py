@@ -12,13 +12,13 @@ import numpy as np
 from gpuemb.core.arrays import to_host
 from gpuemb.core.files import replacing
 from gpuemb.factorization.experiment import CosineExperiment
+from gpuemb.pictures.style import Plot
 from gpuemb.report.factorization.described import Described, Solution
 from gpuemb.report.factorization.figures import open_choice, picture, spectrum
 from gpuemb.report.factorization.picture import borders, cosine_plots, experiment_panels
 from gpuemb.report.numbers import MISSING, number, part, plural, times, whole
 from gpuemb.report.overlaps import Claim
 from gpuemb.report.page import house, today
-from gpuemb.report.style import Plot
 
 LISTED = 12  # items whose neighbors the page lists
 NAMED = 5  # neighbors of each of them

@@ -14,8 +14,8 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.files import replacing
 from gpuemb.factorization.experiment import CosineExperiment
+from gpuemb.pictures.style import DARK, LIGHT, Plot, Theme, diverging, figure_in, svg_of
 from gpuemb.report.numbers import MISSING, plural
-from gpuemb.report.style import DARK, LIGHT, Plot, Theme, diverging, figure_in, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
