@@ -93,6 +93,8 @@ if TYPE_CHECKING:
     from gpuemb.words.accuracy import AnalogySection, AnswerAgreement
     from gpuemb.words.analogies import AnalogyAccuracy, analogies
     from gpuemb.words.ratio_agreement import PairRatios, RatioAgreement, ratio_agreement
+    from gpuemb.words.second_order import second_order
+    from gpuemb.words.second_order_results import SecondOrder, SecondOrderPairs
 
 if sys.platform == "win32":
     raise ImportError(
@@ -178,6 +180,8 @@ _ROOMS = {
     "words.accuracy": ("AnalogySection", "AnswerAgreement"),
     "words.analogies": ("AnalogyAccuracy", "analogies"),
     "words.ratio_agreement": ("PairRatios", "RatioAgreement", "ratio_agreement"),
+    "words.second_order": ("second_order",),
+    "words.second_order_results": ("SecondOrder", "SecondOrderPairs"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = {"datasets": "embeddings.datasets"}
@@ -195,19 +199,20 @@ __all__ = [
     "MemoryBudgetError", "ModelConfig", "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError",
     "PairInformation", "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "Provenance",
     "RatioAgreement", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling",
-    "RunHistories", "RunSpectra", "ShapeError", "ShortDocumentsWarning", "Similarity",
-    "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
-    "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens",
-    "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity",
-    "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular", "benjamini_hochberg",
-    "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus", "corpus_statistics",
-    "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets",
-    "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config",
-    "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes",
-    "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy",
-    "rsa", "save", "scores_of_clusters", "second_order_cosine", "semantic_displacement", "set_threads",
-    "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance",
-    "stack", "study", "svcca", "train", "write_cosine_picture", "write_report",
+    "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning",
+    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
+    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TextConfig",
+    "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError",
+    "WordListSimilarity", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
+    "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
+    "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences",
+    "cross_grams", "datasets", "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness",
+    "info", "load", "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word",
+    "plan", "ppmi", "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions",
+    "reconstruction", "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order",
+    "second_order_cosine", "semantic_displacement", "set_threads", "similarity_correlation",
+    "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca",
+    "train", "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

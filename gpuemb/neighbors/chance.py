@@ -162,11 +162,16 @@ class Shuffle:
             self.places[self.itself[::-1]] = np.arange(len(self.itself))[::-1]
         self.groups = [np.flatnonzero(self.known & queried), np.flatnonzero(self.known & ~queried)]
 
-    def lists(self, draw: int, seed: int) -> Int32:
-        """Return the lists ``(Q, k)`` of the table with its words permuted."""
+    def moved_from(self, draw: int, seed: int) -> Int64:
+        """Return ``(V,)`` the row that stands at each place once the words are permuted."""
         moved_from = np.arange(len(self.known))
         for name, rows in zip(("words", "candidates"), self.groups, strict=True):
             moved_from[rows] = rows[self._order(draw, seed, name, len(rows))]
+        return moved_from
+
+    def lists(self, draw: int, seed: int) -> Int32:
+        """Return the lists ``(Q, k)`` of the table with its words permuted."""
+        moved_from = self.moved_from(draw, seed)
         now = np.full(len(moved_from) + 1, -1, np.int32)  # its last entry pads
         now[moved_from] = np.arange(len(moved_from))
         xp = library_of(self.ids)
