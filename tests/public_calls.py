@@ -162,7 +162,7 @@ def calls() -> dict[str, Call]:
                       "dummy4unknown": False, "confidence": 0.9, **silent}),
         "second_order": (ge.second_order, {"a": e, "b": f, "words": ["cat", "dog"], "k": 2, "permutations": 2,
                          "seed": 0, "device": None, **silent}),
-        "second_order of one": (lambda a, words, k: ge.second_order(a, words=words, k=k),
+        "second_order.within": (lambda a, words, k: ge.second_order(a, words=words, k=k),
                                 {"a": e, "words": [("cat", "dog")], "k": 2}),
         "SecondOrder.most_changed": (ge.second_order(e, f, k=2).most_changed, {"count": 2}),
         "SecondOrder.least_changed": (ge.second_order(e, f, k=2).least_changed, {"count": 2}),
