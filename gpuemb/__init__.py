@@ -80,6 +80,9 @@ if TYPE_CHECKING:
     from gpuemb.stability.info import Implementation, Info, info
     from gpuemb.stability.kept.runs import RunHistories
     from gpuemb.stability.planning import StudyPlan, plan
+    from gpuemb.stability.questions.drift.changes import ChangedWord
+    from gpuemb.stability.questions.drift.question import drift
+    from gpuemb.stability.questions.drift.result import Drift, DriftMeasure
     from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
     from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
     from gpuemb.stability.study import study
@@ -168,6 +171,9 @@ _ROOMS = {
     "stability.info": ("Implementation", "Info", "info"),
     "stability.kept.runs": ("RunHistories",),
     "stability.planning": ("StudyPlan", "plan"),
+    "stability.questions.drift.changes": ("ChangedWord",),
+    "stability.questions.drift.question": ("drift",),
+    "stability.questions.drift.result": ("Drift", "DriftMeasure"),
     "stability.result": ("ModelResult", "PairMeasure", "RunSpectra", "StudyResult", "WordMeasures"),
     "stability.statistics": ("Discoveries", "Estimate", "benjamini_hochberg"),
     "stability.study": ("study",),
@@ -190,29 +196,29 @@ __version__ = version("gpuemb")
 
 __all__ = [
     "PPMISVD", "Alignment", "Alignments", "Ambiguity", "Analogies", "AnalogyAccuracy", "AnalogySection",
-    "AnswerAgreement", "ClusterScores", "Comparison", "CompileError", "ConfigError", "Consensus",
-    "ContextEntropies", "Cooccurrence", "CorpusStatistics", "CorpusWarning", "CosineExperiment",
+    "AnswerAgreement", "ChangedWord", "ClusterScores", "Comparison", "CompileError", "ConfigError",
+    "Consensus", "ContextEntropies", "Cooccurrence", "CorpusStatistics", "CorpusWarning", "CosineExperiment",
     "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError",
-    "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement", "DroppedWarning",
-    "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors", "FileFormatError", "GloVe",
-    "GpuembError", "Hubness", "Implementation", "Info", "Information", "InteractionSpectrum", "Interactions",
-    "MemoryBudgetError", "ModelConfig", "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError",
-    "PairInformation", "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "Provenance",
-    "RatioAgreement", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling",
-    "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning",
-    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
-    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TextConfig",
-    "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError",
-    "WordListSimilarity", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
-    "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
-    "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences",
-    "cross_grams", "datasets", "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness",
-    "info", "load", "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word",
-    "plan", "ppmi", "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions",
-    "reconstruction", "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order",
-    "second_order_cosine", "semantic_displacement", "set_threads", "similarity_correlation",
-    "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca",
-    "train", "write_cosine_picture", "write_report",
+    "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement", "Drift", "DriftMeasure",
+    "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors",
+    "FileFormatError", "GloVe", "GpuembError", "Hubness", "Implementation", "Info", "Information",
+    "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig", "ModelResult",
+    "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure", "PairRatios",
+    "PairRotations", "PowerLaw", "Provenance", "RatioAgreement", "Ratios", "Reconstruction",
+    "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RunHistories", "RunSpectra", "SecondOrder",
+    "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity", "SimilarityCorrelation",
+    "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError",
+    "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens", "TrainedModel", "TrainedStack",
+    "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity", "WordMeasures", "WordPairs",
+    "ambiguity", "analogies", "angular", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka",
+    "compare", "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
+    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
+    "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "nearest_neighbors",
+    "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes", "pwcca", "ratio_agreement",
+    "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa", "save",
+    "scores_of_clusters", "second_order", "second_order_cosine", "semantic_displacement", "set_threads",
+    "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance",
+    "stack", "study", "svcca", "train", "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

@@ -76,12 +76,18 @@ class ComparedTables:
         k: neighbors of a word.
         ids: ``(S, V, k)`` the neighbors, where they are known already.
         progress: of the neighbor search.
+        searched: neighbors that are searched for, where they are more; ``k`` by default.
     """
 
     def __init__(
-        self, given: NamedTables, k: int, ids: Int32 | None = None, progress: Progress = SILENT
+        self,
+        given: NamedTables,
+        k: int,
+        ids: Int32 | None = None,
+        progress: Progress = SILENT,
+        searched: int = 0,
     ) -> None:
-        self.given, self.k, self.progress = given, k, progress
+        self.given, self.k, self.progress, self.searched = given, k, progress, searched or k
         self.tables: list[FloatMatrix] = given.tables
         self._ids = ids
         self.pairs = list(combinations(range(len(self.tables)), 2))
@@ -98,12 +104,12 @@ class ComparedTables:
 
     @property
     def ids(self) -> Int32:
-        """``(S, V, k)`` rows of the nearest neighbors."""
+        """``(S, V, searched)`` rows of the nearest neighbors."""
         if self._ids is None:
             found: list[Array] = []
             with self.progress.phase("neighbors", len(self.tables)) as task:
                 for table in self.tables:
-                    found.append(to_host(cosine_topk.on(device_of(table))(table, self.k).ids))
+                    found.append(to_host(cosine_topk.on(device_of(table))(table, self.searched).ids))
                     task.advance()
             self._ids = np.stack(found)
         return self._ids
@@ -138,18 +144,26 @@ class ComparedTables:
         return self.per_word(cosines)
 
     @cached_property
-    def aligned_cosines(self) -> WordValues:
-        """Cosines after the rotation that is best for rows of length 1."""
+    def rotations(self) -> dict[tuple[int, int], Array]:
+        """The rotation of every pair that is best for rows of length 1."""
         unit = self.grams.prepared("unit")
 
         def cross(s: int, t: int) -> Array:
             own = unit.of_pair(s, t)
             return unit.block(s, t) if own is unit else own.block(0, 1)
 
-        factors = dict(zip(self.pairs, polar_factors([cross(s, t) for s, t in self.pairs]), strict=True))
-        return self.per_word(
-            lambda s, t: aligned_cosines(self.tables[s], self.tables[t], factors[s, t].rotation)
-        )
+        factors = polar_factors([cross(s, t) for s, t in self.pairs])
+        return {pair: factor.rotation for pair, factor in zip(self.pairs, factors, strict=True)}
+
+    def aligned_cosines_of(self, s: int, t: int) -> Array:
+        """Return ``(V,)`` cosines of two tables after their best rotation."""
+        return aligned_cosines(self.tables[s], self.tables[t], self.rotations[s, t])
+
+    @cached_property
+    def aligned_cosines(self) -> WordValues:
+        """Cosines after the rotation that is best for rows of length 1."""
+        self.rotations  # noqa: B018  # once, before many threads ask
+        return self.per_word(self.aligned_cosines_of)
 
     def per_word(self, measure: Callable[[int, int], Array]) -> WordValues:
         """Take a measure ``(V,)`` of every pair; a word counts in the pairs in which it has one."""
