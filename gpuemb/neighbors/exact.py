@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,36 +10,37 @@ import numpy as np
 from gpuemb.core.arrays import (
     Array,
     FloatMatrix,
-    as_array,
     computing_device,
     device_of,
     empty,
     library_of,
     like,
-    namespace_of,
     native,
     to_device,
     to_host,
 )
-from gpuemb.core.checks import (
-    LARGEST_SQUARE,
-    check_at_least,
-    check_at_most,
-    check_matrix,
-    check_neighbors,
-    check_range,
-    check_same_device,
-    dtype_name,
-)
+from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.device import CPU, DeviceName
 from gpuemb.core.doors import door
-from gpuemb.core.errors import DTypeError, ShapeError
+from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import TILE_BYTES, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.core.results import result, shown
-from gpuemb.embeddings.model import Embedding, EmbeddingStack, named_table, vectors_of, words_of
+from gpuemb.core.results import result
+from gpuemb.embeddings.model import named_table, words_of
 from gpuemb.kernels.cosine_topk import TopK, cosine_topk
 from gpuemb.neighbors.chance import Candidates
+from gpuemb.neighbors.correction import (
+    CSLS_K,
+    Correction,
+    Metric,
+    correction_between,
+    kernels_of,
+    own_correction,
+    search_corrected,
+    shown_scores,
+    source_of,
+)
+from gpuemb.neighbors.queries import asked_of, checked_rows, warm_start_rows
 
 CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
 
@@ -52,13 +51,14 @@ class Neighbors:
 
     Attributes:
         ids: ``(Q, k)`` int32 rows of the table, best first, −1 padded.
-        scores: ``(Q, k)`` float64 cosines, NaN padded.
+        scores: ``(Q, k)`` float64 cosines, or scores by ``metric``, NaN padded.
         words: the table's words, when it has them.
         without_length: rows of zeros: they have no cosine and are in nobody's list.
         certified: lists proved by the bound of an int8 filter, or of a GPU's float16 filter.
         refined: lists proved by the bound of a float32 filter.
         recomputed: lists for which every candidate was scored in float64.
         candidates: what the lists were chosen from: rows with a length, but for the query itself.
+        metric: by which they are nearest.
     """
 
     ids: Array
@@ -69,10 +69,11 @@ class Neighbors:
     refined: int
     recomputed: int
     candidates: Candidates
+    metric: Metric = "cosine"
 
     @door
     def named(self, query: int) -> list[tuple[str, float]]:
-        """Return the neighbors of one query as words (or row numbers) with their cosines.
+        """Return the neighbors of one query as words (or row numbers) with their scores.
 
         Args:
             query: its number among the queries.
@@ -93,22 +94,33 @@ def nearest_neighbors(
     k: int = 10,
     *,
     queries: Any = None,
+    metric: Metric = "cosine",
+    csls_k: int = CSLS_K,
+    source: Any = None,
     warm_start: Any = None,
     device: DeviceName = None,
     progress: Progress = SILENT,
 ) -> Neighbors:
-    """Find the ``k`` rows of highest cosine, exactly.
+    """Find the ``k`` nearest rows, exactly: of highest cosine, or corrected for hubs.
 
     Args:
         x: an Embedding, or a ``(V, d)`` float16, float32 or float64 array on any device.
         k: neighbors a query.
         queries: None asks for every row; words or row numbers exclude themselves from their answer;
             vectors, a ``(Q, d)`` array or another Embedding of the table's dtype, exclude nothing.
+        metric: ``cosine``. ``csls``: 2cos − r − r', twice the cosine less each side's mean cosine with its
+            ``csls_k`` nearest, so that rows near to everything rank lower. ``mutual_proximity``: the chance
+            that a cosine of the one and a cosine of the other are both below theirs, each a normal variable
+            of the mean and deviation of all its cosines, and independent of the other.
+        csls_k: of ``csls``.
+        source: the whole table that vectors as queries are rows of, whose cosines correct the rows of ``x``;
+            the queries themselves when left out. Queries are corrected by their cosines with ``x``.
         warm_start: rows that may be near each query, ``(Q, m)`` integers, −1 padded, or the
-            :class:`Neighbors` of another run over the same words. The lists do not depend on them.
+            :class:`Neighbors` of another run over the same words; of ``cosine`` alone. The lists do not
+            depend on them.
         device: where to compute: see :class:`gpuemb.Device`. A table of the host, a memory map too, streams
             to the GPU, and stays there if it fits. Else its float16 form must (``2·V·d`` bytes), and rows
-            that are scored are read from the host as they are needed.
+            that are scored are read from the host as they are needed. ``mutual_proximity`` is of the CPU.
         progress: told of the parts of the work that are done, where queries are many.
 
     Returns:
@@ -117,14 +129,18 @@ def nearest_neighbors(
         They lie where the table does.
 
     Raises:
-        ConfigError: ``k`` is below 1 or there are not so many candidates.
+        ConfigError: ``k`` or ``csls_k`` is below 1 or there are not so many candidates; an unknown
+            ``metric``, or one that has no use for ``source`` or ``warm_start``.
         VocabularyError: an unknown word, with the closest spellings.
-        ShapeError, DTypeError, NonFiniteError: the table or queries are not a finite float matrix, or
-            ``warm_start`` are not rows of the table for each query.
+        ShapeError, DTypeError, NonFiniteError: the table, queries or source are not finite float matrices
+            alike, or ``warm_start`` are not rows of the table for each query.
         DeviceError: the device cannot be used, or the table lies on another GPU.
         MemoryBudgetError: the search does not fit the device.
 
-    Cost: ``2·Q·V·d`` flops. To ask often, :class:`CosineIndex` is built once. Source: Definitions §3.
+    Cost: ``2·Q·V·d`` flops; ``csls`` first finds the neighbors of all rows, ``2·V²·d`` more, with vectors
+    ``2·V·d`` times the rows of ``source`` and ``2·Q·V·d``; ``mutual_proximity`` takes ``4·V·d²`` more. To ask
+    often, :class:`CosineIndex` is built once.
+    Source: Definitions §3; Conneau (2018), ICLR; Schnitzer (2012), J. Mach. Learn. Res. 13, 2871-2902.
 
     Example:
         >>> found = ge.nearest_neighbors(ge.Embedding(x, words), 2, queries=["w3"])
@@ -132,83 +148,48 @@ def nearest_neighbors(
         ([[29, 38]], [[0.819, 0.738]])
         >>> ge.nearest_neighbors(x, 2).ids.shape  # of every row
         (50, 2)
+        >>> ge.nearest_neighbors(x, 2, queries=[3], metric="csls").ids.tolist()  # corrected for hubs
+        [[29, 15]]
     """
+    where = "nearest_neighbors"
     x = named_table(x)
-    rows = checked_rows("nearest_neighbors", x)
-    on = computing_device("nearest_neighbors", rows, device, [cosine_topk])
-    asked, itself = asked_of("nearest_neighbors", x, rows, queries, k)
-    near = (
-        None if warm_start is None else _warm_start_rows(rows, rows if asked is None else asked, warm_start)
-    )
-    found: TopK = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
-    return neighbors_of(found, x, rows, candidates_of(rows, with_length(native(rows)), asked, itself))
+    rows = checked_rows(where, x)
+    on = computing_device(where, rows, device, kernels_of(metric))
+    asked, itself = asked_of(where, x, rows, queries, k)
+    others = source_of(where, metric, rows, asked, itself, source)
+    candidates = candidates_of(rows, with_length(native(rows)), asked, itself)
+    if metric != "cosine":
+        _refuse_warm_start(metric, warm_start)
+        if asked is None or itself is not None:
+            own = own_correction(where, metric, csls_k, rows, on, progress)
+            correction = Correction(own, own if itself is None else own[native(itself)])
+        else:
+            correction = correction_between(where, metric, csls_k, rows, asked, others, on, progress)
+        found = search_corrected(metric, rows, k, asked, itself, correction, on, progress)
+        return neighbors_of(found, x, rows, candidates, metric)
+    near = None if warm_start is None else warm_start_rows(rows, rows if asked is None else asked, warm_start)
+    found = cosine_topk.on(on)(rows, k, asked, itself, near, progress)
+    return neighbors_of(found, x, rows, candidates)
 
 
-def ids_of(lists: Any) -> Any:
-    """Return the ids of :class:`Neighbors`, or ``lists`` itself if it is an array."""
-    return lists if hasattr(lists, "dtype") else getattr(lists, "ids", lists)
-
-
-def checked_rows(where: str, table: Any) -> Array:
-    """Return the rows of a table that has cosines; an Embedding's numbers are read once in its life.
-
-    Raises:
-        ShapeError, DTypeError, NonFiniteError: it is no finite float matrix, or it is several.
-    """
-    if isinstance(table, EmbeddingStack):
-        raise ShapeError(
-            f"{where}: the table is a stack of {len(table)} runs",
-            needed="Neighbors are found in one table at a time.",
-            remedy="[nearest_neighbors(run, k) for run in stack], then neighbor_overlap of these.",
+def _refuse_warm_start(metric: Metric, warm_start: Any) -> None:
+    if warm_start is not None:
+        raise ConfigError(
+            f"nearest_neighbors: warm_start with metric={metric}",
+            needed="Rows that may be near speed up a search by cosine alone.",
+            remedy="Leave it out.",
         )
-    if isinstance(table, (str, PathLike)):
-        raise DTypeError(
-            f"{where}: the table is the name {str(table)!r}",
-            needed="An Embedding or an array is needed.",
-            remedy=f"gpuemb.load({str(table)!r})",
-        )
-    if isinstance(table, Embedding):
-        rows = table.check().vectors
-    else:
-        rows = check_matrix(where, "the table", vectors_of(table))
-    check_range(where, "the table", rows, LARGEST_SQUARE)
-    return rows
 
 
-def _warm_start_rows(rows: FloatMatrix, asked: Array, warm_start: Any) -> Array:
-    """Return ``(Q, m)`` int32 rows in the library of ``rows``."""
-    ids = as_array(ids_of(warm_start), "nearest_neighbors: warm_start")
-    if ids.ndim != 2 or ids.shape[0] != asked.shape[0]:
-        raise ShapeError(
-            f"nearest_neighbors: warm_start is {type(warm_start).__name__} {getattr(ids, 'shape', '')}",
-            needed=f"A ({asked.shape[0]}, m) array of rows is needed, a list for each query.",
-            remedy="Pass the lists of another run over the same words, or leave it out.",
-        )
-    check_same_device("nearest_neighbors", {"the table": rows, "warm_start": ids})
-    xp = namespace_of(rows)
-    near = xp.asarray(ids)
-    if not xp.isdtype(near.dtype, "signed integer"):
-        raise DTypeError(
-            f"nearest_neighbors: warm_start holds {near.dtype}",
-            needed="Rows are signed integers, −1 where a list ends.",
-            remedy="Pass the .ids of nearest_neighbors.",
-        )
-    if near.shape[1] and not -1 <= int(xp.min(near)) <= int(xp.max(near)) < rows.shape[0]:
-        raise ShapeError(
-            f"nearest_neighbors: warm_start rows run from {int(xp.min(near))} to {int(xp.max(near))}",
-            needed=f"The table's rows run from 0 to {rows.shape[0] - 1}; −1 stands for none.",
-            remedy="Both runs must be over the same words: stack([a, b]) aligns them.",
-        )
-    return xp.astype(near, xp.int32)
-
-
-def neighbors_of(found: TopK, table: Any, rows: FloatMatrix, candidates: Candidates) -> Neighbors:
+def neighbors_of(
+    found: TopK, table: Any, rows: FloatMatrix, candidates: Candidates, metric: Metric = "cosine"
+) -> Neighbors:
     """Give lists back where ``rows`` are and in their library, with the table's words."""
-    at_most = library_of(found.scores).clip(found.scores, -1.0, 1.0)  # what orders may round past 1
-    ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, at_most))
+    shown = shown_scores(metric, found.scores)
+    ids, scores = (like(to_device(x, device_of(rows)), rows) for x in (found.ids, shown))
     zeros = int((~candidates.known).sum())
     proved = found.certified, found.refined, found.recomputed
-    return Neighbors(ids, scores, words_of(table), zeros, *proved, candidates)
+    return Neighbors(ids, scores, words_of(table), zeros, *proved, candidates, metric)
 
 
 def candidates_of(rows: FloatMatrix, known: Array, asked: Array | None, itself: Array | None) -> Candidates:
@@ -228,89 +209,3 @@ def with_length(rows: FloatMatrix) -> Array:
         long = some != 0 if of_the_host else some.view(f"uint{8 * some.itemsize}") << 1 != 0
         known[start:stop] = long.any(axis=1)
     return known
-
-
-def asked_of(
-    where: str, table: Any, rows: FloatMatrix, queries: Any, k: int
-) -> tuple[Array | None, Array | None]:
-    """Return the query vectors and the rows they are, as the kernel takes them.
-
-    Raises:
-        ConfigError, VocabularyError, ShapeError, DTypeError, NonFiniteError: as :func:`nearest_neighbors`.
-    """
-    asked, itself = _vectors_and_rows(where, table, rows, queries)
-    check_neighbors(where, k, rows.shape[0] - (0 if queries is not None and itself is None else 1))
-    return asked, itself
-
-
-def _vectors_and_rows(
-    where: str, table: Any, rows: FloatMatrix, queries: Any
-) -> tuple[Array | None, Array | None]:
-    if queries is None:
-        return None, None
-    if hasattr(queries, "__dlpack__") or hasattr(queries, "dtype"):
-        queries = as_array(queries, f"{where}: queries")
-    if isinstance(queries, Embedding) or getattr(queries, "ndim", 0) == 2:
-        asked = check_matrix(where, "queries", vectors_of(queries), words_of(queries))
-        return _matching(where, rows, asked), None
-    listed = isinstance(queries, Iterable) and not isinstance(queries, (str, bytes, Mapping, type))
-    if not listed or getattr(queries, "ndim", 1) != 1 or _is_floating(queries):
-        raise ShapeError(
-            f"{where}: queries are {shown(queries)}",
-            needed="A list of words or row numbers, or a (Q, d) array of vectors is needed.",
-            remedy="One word is queries=[word]; one vector is queries=vector[None, :].",
-        )
-    ids = [_row(where, table, rows, query) for query in queries]
-    if not ids:
-        raise ShapeError(
-            f"{where}: the list of queries is empty",
-            needed="At least one word, row number or vector is needed.",
-            remedy="nearest_neighbors without queries asks for every row.",
-        )
-    xp = namespace_of(rows)
-    itself = xp.asarray(ids, dtype=xp.int64)
-    return xp.take(rows, itself, axis=0), itself
-
-
-def _is_floating(queries: Any) -> bool:
-    return hasattr(queries, "dtype") and "float" in dtype_name(queries)
-
-
-def _row(where: str, table: Any, rows: FloatMatrix, query: Any) -> int:
-    if isinstance(query, str):
-        if isinstance(table, Embedding):
-            return table.row(query)
-        raise DTypeError(
-            f"{where}: the query {query!r} is a word, but the table is an array",
-            needed="Words can be asked of an Embedding.",
-            remedy="Embedding(array, words), or pass row numbers.",
-        )
-    try:
-        row = operator.index(query)
-    except TypeError as error:
-        raise DTypeError(
-            f"{where}: the query {query!r} is neither a word nor a row number",
-            needed="Row numbers are whole numbers.",
-            remedy="One vector is queries=vector[None, :].",
-        ) from error
-    if not 0 <= row < rows.shape[0]:
-        raise ShapeError(
-            f"{where}: row {query} of {rows.shape[0]}",
-            needed=f"Row numbers run from 0 to {rows.shape[0] - 1}.",
-            remedy="Pass words to ask by name.",
-        )
-    return row
-
-
-def _matching(where: str, rows: FloatMatrix, queries: Array) -> Array:
-    check_same_device(where, {"the table": rows, "queries": queries})
-    if queries.shape[1] != rows.shape[1] or dtype_name(queries) != dtype_name(rows):
-        wrong = DTypeError if queries.shape[1] == rows.shape[1] else ShapeError
-        raise wrong(
-            f"{where}: queries are {tuple(queries.shape)} {queries.dtype}, "
-            f"the table {tuple(rows.shape)} {rows.dtype}",
-            needed="Both need the same dimensions and the same dtype.",
-            remedy=f"queries.astype({str(rows.dtype)!r}), or truncate the longer one.",
-        )
-    check_range(where, "queries", queries, LARGEST_SQUARE)
-    return queries

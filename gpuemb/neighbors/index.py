@@ -7,6 +7,7 @@ from typing import Any
 
 from gpuemb.core.arrays import (
     Array,
+    Float64,
     FloatMatrix,
     computing_device,
     device_of,
@@ -23,16 +24,20 @@ from gpuemb.core.memory import TILE_BYTES, MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import shown
 from gpuemb.embeddings.model import named_table, words_of
+from gpuemb.kernels.corrected_search import Method
 from gpuemb.kernels.cosine_search import FEW_NEIGHBORS, FEW_QUERIES, cosine_search, filter_bytes, filter_of
 from gpuemb.kernels.cosine_topk import cosine_topk
-from gpuemb.neighbors.exact import (
-    Neighbors,
-    asked_of,
-    candidates_of,
-    checked_rows,
-    neighbors_of,
-    with_length,
+from gpuemb.neighbors.correction import (
+    CSLS_K,
+    Correction,
+    Metric,
+    correction_between,
+    own_correction,
+    search_corrected,
+    source_of,
 )
+from gpuemb.neighbors.exact import Neighbors, candidates_of, neighbors_of, with_length
+from gpuemb.neighbors.queries import asked_of, checked_rows
 
 WHERE = "CosineIndex"
 
@@ -77,6 +82,7 @@ class CosineIndex:
             self._rows = _brought(rows, self._device)
         self._prepared = None if self._device != CPU else filter_of(self._rows)
         self._known = with_length(rows)
+        self._corrections: dict[tuple[Metric, int], Float64] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -90,26 +96,44 @@ class CosineIndex:
         return f"CosineIndex({shown(self._source)}, device='{self._device}')"
 
     @door
-    def search(self, queries: Any, k: int = 10, *, progress: Progress = SILENT) -> Neighbors:
-        """Find the ``k`` rows of highest cosine of each query.
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        metric: Metric = "cosine",
+        csls_k: int = CSLS_K,
+        source: Any = None,
+        progress: Progress = SILENT,
+    ) -> Neighbors:
+        """Find the ``k`` nearest rows of each query.
 
         Args:
             queries: words or row numbers, which exclude themselves from their answer; or vectors, a
                 ``(Q, d)`` array or another Embedding of the table's dtype, which exclude nothing; None
                 asks for every row.
             k: neighbors a query.
+            metric: as for :func:`nearest_neighbors`.
+            csls_k: as for :func:`nearest_neighbors`.
+            source: as for :func:`nearest_neighbors`.
             progress: told of the parts of the work that are done, where queries are many.
 
         Returns:
             What :func:`nearest_neighbors` returns, bit for bit.
 
         Raises:
-            ConfigError, VocabularyError, ShapeError, DTypeError, NonFiniteError: as
+            ConfigError, VocabularyError, ShapeError, DTypeError, NonFiniteError, DeviceError: as
                 :func:`nearest_neighbors`.
 
-        Cost: ``2·Q·V·d`` flops; more than 512 queries or 300 neighbors go to :func:`nearest_neighbors`.
+        Cost: ``2·Q·V·d`` flops; more than 512 queries or 300 neighbors go to :func:`nearest_neighbors`. What
+        corrects the rows among themselves is computed at the first search by a metric and ``csls_k``, and
+        kept; what corrects them among the rows of ``source``, at every search.
         """
-        asked, itself = asked_of("CosineIndex.search", self._table, self._source, queries, k)
+        where = f"{WHERE}.search"
+        asked, itself = asked_of(where, self._table, self._source, queries, k)
+        others = source_of(where, metric, self._source, asked, itself, source)
+        if metric != "cosine":
+            return self._search_corrected(metric, csls_k, k, asked, itself, others, progress)
         if asked is None or asked.shape[0] > FEW_QUERIES or k > FEW_NEIGHBORS:
             return self._search_many(k, asked, itself, progress)
         none = library_of(asked).full(asked.shape[0], -1)
@@ -118,6 +142,32 @@ class CosineIndex:
         found = search(self._rows, self._prepared, k, _wide(native(asked)), excluded)
         candidates = candidates_of(self._source, self._known, asked, itself)
         return neighbors_of(found, self._table, self._source, candidates)
+
+    def _search_corrected(
+        self,
+        metric: Method,
+        csls_k: int,
+        k: int,
+        asked: Array | None,
+        itself: Array | None,
+        source: Array | None,
+        progress: Progress,
+    ) -> Neighbors:
+        where, on, rows = f"{WHERE}.search", self._device, self._rows
+        candidates = candidates_of(self._source, self._known, asked, itself)
+        if device_of(rows) != device_of(self._source):
+            asked, itself, source = (None if x is None else to_device(x, on) for x in (asked, itself, source))
+        asked, source = (None if x is None else _wide(native(x)) for x in (asked, source))
+        if asked is None or itself is not None:
+            key = metric, csls_k if metric == "csls" else 0
+            if key not in self._corrections:
+                self._corrections[key] = own_correction(where, metric, csls_k, rows, on, progress)
+            own = self._corrections[key]
+            correction = Correction(own, own if itself is None else own[native(itself)])
+        else:
+            correction = correction_between(where, metric, csls_k, rows, asked, source, on, progress)
+        found = search_corrected(metric, rows, k, asked, itself, correction, on, progress)
+        return neighbors_of(found, self._table, self._source, candidates, metric)
 
     def _search_many(
         self, k: int, asked: Array | None, itself: Array | None, progress: Progress

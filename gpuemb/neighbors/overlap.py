@@ -39,7 +39,7 @@ from gpuemb.neighbors.chance import (
     null_overlaps,
     p_value_of_overlap,
 )
-from gpuemb.neighbors.exact import ids_of
+from gpuemb.neighbors.queries import ids_of
 from gpuemb.uncertainty.draws import Draws
 
 UNKNOWN = "the candidates of ids alone are not known: pass what nearest_neighbors returns"

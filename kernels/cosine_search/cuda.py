@@ -16,6 +16,7 @@ from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.kernels.cosine_search import Prepared
 from gpuemb.kernels.cosine_topk import TopK
 
+SOURCE = Path(__file__).with_name("cosine_search.cu")
 THREADS, HALF_WARP = 256, 16
 QUERIES, ROWS = 8, 4  # of a half-warp
 SEGMENT = 2048  # scores sorted by a block
@@ -61,10 +62,12 @@ def _found(blocks: Iterable[tuple[int, FloatMatrix]], k: int, queries: FloatMatr
         for start, stop in tiles(len(queries), step):
             part = slice(start, stop)
             found, lengths = search.scores(queries[part], excluded[part] - first)
-            numbers, best = search.leading(k, found)
+            numbers, best = leading(search.best, k, found)
             if first:  # merge with the lists so far
                 numbers = cupy.concatenate([ids[part], numbers + np.int32(first)], axis=1)
-                numbers, best = search.leading(k, cupy.concatenate([scores[part], best], axis=1), numbers)
+                numbers, best = leading(
+                    search.best, k, cupy.concatenate([scores[part], best], axis=1), numbers
+                )
             ids[part], scores[part] = numbers, best
             nonzero += int((lengths > 0).sum())
     known = scores > -np.inf
@@ -77,8 +80,8 @@ class _Search:
     def __init__(self, cupy: Any, table: FloatMatrix, queries: FloatMatrix) -> None:
         row, query = (WORDS[array.dtype.name] for array in (table, queries))
         names = (f"widen_queries<{query}>", f"score_rows<{row}>", "best")
-        module = cuda.load(Path(__file__).with_name("cosine_search.cu"), names)
-        self._widen, self._score, self._segments = (module.get_function(name) for name in names)
+        module = cuda.load(SOURCE, names)
+        self._widen, self._score, self.best = (module.get_function(name) for name in names)
         self._cupy, self._table = cupy, table
 
     def scores(self, queries: FloatMatrix, excluded: Int64) -> tuple[Float64, Float64]:
@@ -94,39 +97,45 @@ class _Search:
         self._score((blocks, groups), (THREADS,), arguments)
         return found, lengths
 
-    def leading(self, k: int, scores: Float64, ids: Int32 | None = None) -> tuple[Int32, Float64]:
-        """Return the ids and scores of the k best; ``ids``: rows of the scores, their places when None."""
-        return self._best(k, scores, ids) if k <= LARGEST_K else self._sorted(k, scores, ids)
 
-    def _best(self, k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
-        """Reduce every segment to its k best, until one segment is left."""
-        numbered = ids is None
-        ids = self._cupy.empty((len(scores), 1), np.int32) if ids is None else ids
-        while numbered or scores.shape[1] > k:
-            candidates = scores.shape[1]
-            segments = -(-candidates // SEGMENT)
-            shape = len(scores), segments * k
-            kept, kept_ids = self._cupy.empty(shape, np.float64), self._cupy.empty(shape, np.int32)
-            arguments = (
-                scores,
-                ids,
-                kept,
-                kept_ids,
-                np.uint64(scores.shape[1]),
-                np.int32(k),
-                np.int32(numbered),
-            )
-            self._segments((segments, len(scores)), (THREADS,), arguments)
-            scores, ids, numbered = kept, kept_ids, False
-        return ids, scores
+def loaded_best() -> Any:
+    """Return the kernel that :func:`leading` launches."""
+    return cuda.load(SOURCE, ("best",)).get_function("best")
 
-    def _sorted(self, k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
-        """Sort all scores, a query at a time: higher ones first, equal ones by row."""
-        cupy, some = self._cupy, min(k, scores.shape[1])
-        found, best = cupy.zeros((len(scores), k), np.int32), cupy.full((len(scores), k), -np.inf)
-        places = cupy.arange(scores.shape[1], dtype=np.int32)
-        for query, one in enumerate(scores):
-            rows = places if ids is None else ids[query]
-            order = cupy.lexsort(cupy.stack([rows.astype(np.float64), -one]))[:some]
-            found[query, :some], best[query, :some] = rows[order], one[order]
-        return found, best
+
+def leading(best: Any, k: int, scores: Float64, ids: Int32 | None = None) -> tuple[Int32, Float64]:
+    """Return the ids and scores of the k best of every line: higher scores first, equal ones by id.
+
+    Args:
+        best: of :func:`loaded_best`, or the same kernel of another module.
+        k: how many.
+        scores: ``(Q, n)``; −∞ for what is no candidate.
+        ids: ``(Q, n)`` rows of the scores; None: their places.
+    """
+    return _best(best, k, scores, ids) if k <= LARGEST_K else _sorted(k, scores, ids)
+
+
+def _best(best: Any, k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
+    """Reduce every segment to its k best, until one segment is left."""
+    cupy, numbered = cuda.cupy(), ids is None
+    ids = cupy.empty((len(scores), 1), np.int32) if ids is None else ids
+    while numbered or scores.shape[1] > k:
+        segments = -(-scores.shape[1] // SEGMENT)
+        shape = len(scores), segments * k
+        kept, kept_ids = cupy.empty(shape, np.float64), cupy.empty(shape, np.int32)
+        sizes = np.uint64(scores.shape[1]), np.int32(k), np.int32(numbered)
+        best((segments, len(scores)), (THREADS,), (scores, ids, kept, kept_ids, *sizes))
+        scores, ids, numbered = kept, kept_ids, False
+    return ids, scores
+
+
+def _sorted(k: int, scores: Float64, ids: Int32 | None) -> tuple[Int32, Float64]:
+    """Sort all scores, a query at a time: higher ones first, equal ones by row."""
+    cupy, some = cuda.cupy(), min(k, scores.shape[1])
+    found, best = cupy.zeros((len(scores), k), np.int32), cupy.full((len(scores), k), -np.inf)
+    places = cupy.arange(scores.shape[1], dtype=np.int32)
+    for query, one in enumerate(scores):
+        rows = places if ids is None else ids[query]
+        order = cupy.lexsort(cupy.stack([rows.astype(np.float64), -one]))[:some]
+        found[query, :some], best[query, :some] = rows[order], one[order]
+    return found, best
