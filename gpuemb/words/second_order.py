@@ -19,7 +19,8 @@ from gpuemb.core.results import shown
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, named_table
 from gpuemb.embeddings.stack import stack
 from gpuemb.neighbors.chance import Shuffle
-from gpuemb.neighbors.exact import Neighbors, checked_rows, nearest_neighbors
+from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
+from gpuemb.neighbors.queries import checked_rows
 from gpuemb.uncertainty.draws import Draws
 from gpuemb.uncertainty.results import summarize
 from gpuemb.words.profiles import Compared, Profiles, compare_profiles
