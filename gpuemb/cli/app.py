@@ -99,11 +99,12 @@ def study(
     ] = None,
     config: options.Config = None,
     model: options.Models = None,
-    dim: options.Dim = None,
+    dim: options.Dims = None,
     epochs: options.Epochs = None,
     seeds: options.Seeds = None,
     vary: options.VaryOption = None,
-    window: options.Window = None,
+    window: options.Windows = None,
+    fraction: options.Fractions = None,
     weighting: options.WeightingOption = None,
     min_count: options.MinCount = None,
     max_words: options.MaxWords = None,
@@ -114,6 +115,7 @@ def study(
     neighbors: options.NeighborsOption = None,
     measure: options.MeasureOption = None,
     snapshots: options.Snapshots = None,
+    question: options.QuestionOption = None,
     title: options.Title = None,
     out: options.Out = None,
     extend: options.Extend = False,
@@ -130,6 +132,10 @@ def study(
 
     `gpuemb study texts/ --model ppmi-svd --vary bootstrap --vary halves` (samples that share documents, and
     halves that share none)
+
+    `gpuemb study my.txt --dim 25,50,100 --fraction 0.1,0.3,1 --seeds 5` (each with each)
+
+    `gpuemb study my.txt --question dimension` (does the variance between runs grow with the dimensions?)
 
     `zcat dump.gz | gpuemb study - --min-count 20`
 
@@ -160,6 +166,8 @@ def study(
             title,
             tuple(measure or ()),
             snapshots,
+            fraction,
+            tuple(question or ()),
         )
         asked = study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
@@ -234,6 +242,9 @@ def _run_study(
         say()
         say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
         say()
+        for answer in result.answers:
+            say(str(answer))
+            say()
         for model in result.models:
             say(" ".join(filter(None, [f"{model.config.name}:", model.caution, model.optimistic])))
         say()

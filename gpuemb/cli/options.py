@@ -10,6 +10,8 @@ import typer
 
 from gpuemb.cli.terminal import say
 
+QUESTION_NAMES = ("dimension", "data")  # of stability/questions/table.py, which help need not load
+
 
 def _say_version(asked: bool) -> None:
     if asked:
@@ -27,6 +29,28 @@ Models = Annotated[
     ),
 ]
 Dim = Annotated[int | None, typer.Option(help="Dimensions of a vector.", show_default="100")]
+Dims = Annotated[
+    str | None,
+    typer.Option(
+        "--dim", help="Dimensions of a vector; several, `25,50,100`, train each.", show_default="100"
+    ),
+]
+Fractions = Annotated[
+    str | None,
+    typer.Option(
+        "--fraction",
+        help="Share of the documents; several, `0.1,0.3,1`, train each: the smaller are inside the larger.",
+        show_default="1",
+    ),
+]
+QuestionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--question",
+        help=f"A question to answer: {', '.join(QUESTION_NAMES)}. May be repeated.",
+        show_default=False,
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(
@@ -52,6 +76,14 @@ VaryOption = Annotated[
 Window = Annotated[
     int | None,
     typer.Option(help="Largest distance of two words that count as near.", show_default="10; skip-gram: 5"),
+]
+Windows = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        help="Largest distance of two words that count as near; several, `2,5`, train each.",
+        show_default="10; skip-gram: 5",
+    ),
 ]
 WeightingOption = Annotated[
     str | None,

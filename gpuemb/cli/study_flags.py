@@ -15,6 +15,7 @@ from gpuemb.stability.toml import config_from, read_mapping
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
 
 DIGITS = 40  # of a seed
+EXAMPLES = {"dim": "25,50,100", "window": "2,5", "fraction": "0.1,0.3,1"}
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class StudyFlags:
 
     corpus: tuple[str, ...]
     model: tuple[str, ...]
-    dim: int | None
+    dim: str | None
     epochs: int | None
     seeds: str | None
     vary: tuple[str, ...]
-    window: int | None
+    window: str | None
     weighting: str | None
     min_count: int | None
     max_words: int | None
@@ -39,6 +40,8 @@ class StudyFlags:
     title: str | None
     measure: tuple[str, ...] = ()
     snapshots: str | None = None
+    fraction: str | None = None
+    question: tuple[str, ...] = ()
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -69,9 +72,17 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
             "title": flags.title,
             "measures": measures,
             "snapshots": snapshots,
+            "question": list(flags.question) or None,
         },
     )
-    _override(mapping.setdefault("counts", {}), {"window": flags.window, "weighting": flags.weighting})
+    crossed = _crossed(flags)
+    windows = crossed.pop("window", [])
+    if len(windows) > 1:
+        crossed["window"] = windows
+    window = windows[0] if len(windows) == 1 else None
+    if crossed:
+        mapping["sweep"] = {**mapping.get("sweep", {}), **crossed}
+    _override(mapping.setdefault("counts", {}), {"window": window, "weighting": flags.weighting})
     _override(
         mapping.setdefault("text", {}),
         {
@@ -84,7 +95,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
         },
     )
     mapping["models"] = [
-        _model(entry, flags, vary)
+        _model(entry, flags, vary, window)
         for entry in _chosen_models(mapping, flags)
         for vary in dict.fromkeys(flags.vary) or (None,)
     ]
@@ -108,13 +119,35 @@ def _chosen_models(mapping: dict[str, Any], flags: StudyFlags) -> list[dict[str,
     return models
 
 
-def _model(entry: dict[str, Any], flags: StudyFlags, vary: str | None) -> dict[str, Any]:
+def _crossed(flags: StudyFlags) -> dict[str, list[Any]]:
+    """Return the lists of values that were typed for axes of models.
+
+    Raises:
+        ConfigError: one is no list of numbers.
+    """
+    typed = {"dim": flags.dim, "window": flags.window, "fraction": flags.fraction}
+    return {axis: _numbers(axis, text) for axis, text in typed.items() if text is not None}
+
+
+def _numbers(axis: str, text: str) -> list[Any]:
+    whole = axis != "fraction"
+    try:
+        return [int(part) if whole else float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"study: --{axis} {text if len(text) < DIGITS else f'of {len(text)} characters'}",
+            needed=f"A {'whole number' if whole else 'share'}, or a list of them, is needed.",
+            remedy=f"--{axis} {EXAMPLES[axis]}",
+        ) from error
+
+
+def _model(entry: dict[str, Any], flags: StudyFlags, vary: str | None, window: int | None) -> dict[str, Any]:
     model = dict(entry)
     several = len(set(flags.vary)) > 1
     name = f"{model.get('name', model['kind'])}-{vary}" if several else None
-    _override(model, {"dim": flags.dim, "vary": vary, "name": name})
+    _override(model, {"vary": vary, "name": name})
     recipe = RECIPES.get(model["kind"])
-    of_recipe = {"epochs": flags.epochs, "window": flags.window}
+    of_recipe = {"epochs": flags.epochs, "window": window}
     known = of_recipe if recipe is None else {field.name for field in fields(recipe)}
     _override(model, {name: value for name, value in of_recipe.items() if name in known})
     if flags.seeds is not None:

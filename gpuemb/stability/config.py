@@ -18,11 +18,13 @@ from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import Weighting, check_window
 from gpuemb.stability.measure_table import STUDY, check_measures
+from gpuemb.stability.questions.table import check_questions, named_questions
 from gpuemb.training.recipes import (
     PPMISVD,
     GloVe,
     Recipe,
     Run,
+    SkipGram,
     Vary,
     check_vary,
     epochs_of,
@@ -30,6 +32,8 @@ from gpuemb.training.recipes import (
     runs_of,
     seeds_of,
 )
+
+UNMEASURED = ("title", "question")  # what changes no measure of a study
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ class ModelConfig:
             or which documents are in the corpus (``bootstrap``, resampled with replacement; ``halves``,
             split at random, where the two halves of one split are compared, which share no document).
         name: what tables and figures call it; default the recipe's kind.
+        window: largest distance of counted words; 0 for that of the study. A skip-gram has its own.
+        fraction: share of the documents that is trained on, above 0, at most 1; those of a smaller fraction
+            are among those of a larger one. A word that is rare there has no vector.
 
     Example:
         >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1, 2), vary="bootstrap")
@@ -103,6 +110,8 @@ class ModelConfig:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     vary: Vary = "seed"
     name: str = ""
+    window: int = 0
+    fraction: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", seeds_of("model", self.seeds))
@@ -116,6 +125,7 @@ class ModelConfig:
                 remedy="For example name = 'glove-100'.",
             )
         check_vary(self.recipe, self.vary)
+        self._check_sample()
         if len(self.samples) < 2 or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(
                 f"model {self.name}: seeds = {list(self.seeds)}",
@@ -127,6 +137,26 @@ class ModelConfig:
                 f"model {self.name}: {len(self.seeds)} seeds",
                 needed=f"At most {LARGEST_RUNS} runs of one model are compared.",
                 remedy="Leave seeds out, or make two models of it: two names, half of the seeds each.",
+            )
+
+    def _check_sample(self) -> None:
+        """Check the window and the fraction.
+
+        Raises:
+            ConfigError: an impossible fraction, or a window of counts for a recipe that counts nothing.
+        """
+        if not 0 < self.fraction <= 1:
+            raise ConfigError(
+                f"model {self.name}: fraction = {self.fraction}",
+                needed="A fraction is a share of the documents, above 0 and at most 1.",
+                remedy="fraction = 0.1 is a tenth of them.",
+            )
+        check_at_least(f"model {self.name}", "window", self.window, 0)
+        if self.window and isinstance(self.recipe, SkipGram):
+            raise ConfigError(
+                f"model {self.name}: window = {self.window} of counts",
+                needed="A skip-gram counts nothing; its window is one of the recipe.",
+                remedy=f"SkipGram(window={self.window}).",
             )
 
     @property
@@ -160,6 +190,7 @@ class StudyConfig:
         measures: names of the measures of pairs and words that are taken.
         snapshots: epochs, counted from 1, after which the vectors of every run are kept too; a model without
             epochs has none.
+        question: names of the questions that are answered; or one.
 
     Example:
         >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
@@ -175,9 +206,11 @@ class StudyConfig:
     title: str = "Stability study"
     measures: tuple[str, ...] = STUDY
     snapshots: tuple[int, ...] = ()
+    question: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", _paths(self.corpus))
+        object.__setattr__(self, "question", named_questions(self.question))
         models = enter("StudyConfig", "models", self.models, Sequence[ModelConfig])
         models = tuple(enter("StudyConfig", "a model", model, ModelConfig) for model in models)
         object.__setattr__(self, "models", models)
@@ -193,6 +226,8 @@ class StudyConfig:
                     remedy="gpuemb study my.txt --model glove",
                 )
         object.__setattr__(self, "snapshots", self._snapshots())
+        for model in self.models:
+            check_window(model.window or self.counts.window, self.counts.weighting)
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
             raise ConfigError(
@@ -200,6 +235,7 @@ class StudyConfig:
                 needed="Two models need two names.",
                 remedy="Give one of them another name = '…'.",
             )
+        check_questions(self)
 
     def _snapshots(self) -> tuple[int, ...]:
         """Return the epochs of snapshots, ascending.
@@ -212,8 +248,8 @@ class StudyConfig:
         return min(epochs_of("study", self.snapshots, recipe) for recipe in chosen)
 
     def digest(self) -> str:
-        """Hexadecimal digest of everything that can change a result: all but the title."""
-        asked = {name: value for name, value in asdict(self).items() if name != "title"}
+        """Hexadecimal digest of everything that can change a measure: all but the title and the questions."""
+        asked = {name: value for name, value in asdict(self).items() if name not in UNMEASURED}
         return digest_of(asked, [model.recipe.kind for model in self.models])
 
 

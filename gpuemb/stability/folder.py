@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuemb.core.checks import differences
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.files import replacing
+from gpuemb.core.files import replacing, writing
 from gpuemb.core.files.partial import PARTIAL, sweep
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.kept.embeddings import EMBEDDINGS, export
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "study.toml"
 WORK_FOLDER = "work"
+ANSWERS = "answers"  # folder of the tables of answers
 WENDLANDT_NEIGHBORS = 10  # of Wendlandt (2018)
 
 
@@ -83,7 +84,13 @@ def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:
 
 def sweep_study(folder: Path) -> None:
     """Remove what processes that are gone have left unfinished in a study's folder."""
-    for place in (folder, folder / WORK_FOLDER, folder / EMBEDDINGS, *folder.glob(f"{EMBEDDINGS}/*/")):
+    for place in (
+        folder,
+        folder / WORK_FOLDER,
+        folder / ANSWERS,
+        folder / EMBEDDINGS,
+        *folder.glob(f"{EMBEDDINGS}/*/"),
+    ):
         sweep(place, PARTIAL)
 
 
@@ -103,6 +110,7 @@ def write_results(result: StudyResult) -> None:
     _write_table(word_table(result), folder / "words.parquet")
     _write_table(pair_table(result), folder / "pairs.parquet")
     _write_table(training_table(result), folder / "training.parquet")
+    _write_answers(result)
     _write_json(summary(result), folder / "summary.json")
     _write_json(result.record, folder / "record.json")
     export(result)
@@ -188,6 +196,7 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "documents": result.documents,
         "neighbors": result.config.neighbors,
         "models": [_model_summary(model) for model in result.models],
+        "answers": [answer.as_mapping() for answer in result.answers],
     }
 
 
@@ -228,6 +237,23 @@ def _wendlandt(model: ModelResult) -> float | None:
     if model.neighbor_ids.shape[2] != WENDLANDT_NEIGHBORS:
         return None
     return 100 * mean_of_known(np.asarray(model.words.overlap))
+
+
+def _write_answers(result: StudyResult) -> None:
+    """Write the tables of all answers, and remove those of questions that are no longer asked."""
+    folder = result.folder / ANSWERS
+    tables = {
+        folder / f"{answer.question}-{name}.parquet": table
+        for answer in result.answers
+        for name, table in answer.tables.items()
+    }
+    with writing(folder):
+        if tables:
+            folder.mkdir(exist_ok=True)
+        for path in {*folder.glob("*.parquet")} - {*tables}:
+            path.unlink()
+    for path, table in tables.items():
+        _write_table(table, path)
 
 
 def _write_table(table: pyarrow.Table, path: Path) -> None:

@@ -17,6 +17,7 @@ from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.kept.runs import RunHistories
+from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.statistics import (
     ENOUGH_RUNS,
     LEAST_OCCURRENCES,
@@ -192,6 +193,7 @@ class ModelResult:
         occurrences: how often two words that stand near each other do so, mean over the pairs of words that
             a bootstrap sample counts; NaN where documents are not resampled.
         histories: losses of every run, and tables after chosen epochs.
+        keys: of the runs, among the units of work of the study's folder.
     """
 
     config: ModelConfig
@@ -205,6 +207,7 @@ class ModelResult:
     recomputed_pairs: int
     occurrences: float = math.nan
     histories: RunHistories = field(default_factory=RunHistories)
+    keys: tuple[str, ...] = ()
 
     @property
     def caution(self) -> str:
@@ -245,6 +248,7 @@ class StudyResult:
         documents: documents of the corpus.
         models: one result a model, in the order of the configuration.
         record: seconds, versions and machine of this call.
+        answers: to the questions of the configuration.
 
     Example:
         >>> model = ge.ModelConfig(ge.PPMISVD(dim=2), seeds=(0, 1), vary="bootstrap")
@@ -263,6 +267,7 @@ class StudyResult:
     documents: int
     models: tuple[ModelResult, ...]
     record: dict[str, Any]
+    answers: tuple[Answer, ...] = ()
 
     @property
     def words(self) -> pyarrow.Table:

@@ -31,9 +31,12 @@ from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.kept.runs import ModelTraining
+from gpuemb.stability.kept.samples import Sample, sample_of
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
+from gpuemb.stability.questions.answer import Answer
+from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
@@ -114,8 +117,8 @@ class _Study:
         with self.record.phase("read corpus"):
             tokens, key = self._tokens()
         self._warn_of_identical_runs()
-        check_neighbors("study", self.config.neighbors, len(tokens.vocabulary) - 1)
-        models = tuple(self._model(model, tokens, key) for model in self.config.models)
+        samples = self._samples(tokens, key)
+        models = tuple(self._model(model, samples[model.fraction]) for model in self.config.models)
         self.record.facts.update(
             configuration=self.config.digest(),
             device=str(self.device),
@@ -134,8 +137,26 @@ class _Study:
             models,
             self.record.as_mapping(),
         )
+        result = replace(result, answers=self._answers(result), record=self.record.as_mapping())
         write_results(result)
         return result
+
+    def _samples(self, tokens: Tokens, key: str) -> dict[float, Sample]:
+        """Return the text of every fraction, checked before any work is done on one."""
+        found = {
+            fraction: sample_of(tokens, key, fraction, self.config.text.min_count)
+            for fraction in sorted({model.fraction for model in self.config.models})
+        }
+        for sample in found.values():
+            check_neighbors("study", self.config.neighbors, len(sample.tokens.vocabulary) - 1)
+        return found
+
+    def _answers(self, result: StudyResult) -> tuple[Answer, ...]:
+        found = []
+        for name in self.config.question:
+            with self.record.phase(f"answer {name}"):
+                found.append(QUESTIONS[name].answer(result))
+        return tuple(found)
 
     def _warn_of_identical_runs(self) -> None:
         for model in self.config.models:
@@ -181,33 +202,33 @@ class _Study:
         vocabulary = Vocabulary(words, np.asarray(kept["counts"]), int(kept["dropped"][0]))
         return Tokens(kept["ids"], kept["starts"], vocabulary, tokenizer=text.tokenizer), key
 
-    def _model(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> ModelResult:
+    def _model(self, model: ModelConfig, sample: Sample) -> ModelResult:
+        vocabulary = sample.vocabulary
         with self.record.phase(f"train {model.name}"):
-            training = self._training(model, tokens, tokens_key)
+            training = self._training(model, sample)
             trained = training.units()
         keys, tables = trained.keys, trained.tables
         with self.record.phase(f"neighbors {model.name}"):
             ids, scores = self._neighbors(model, keys, tables)
         with self.record.phase(f"compare {model.name}"):
             kept = {
-                **self._measure(model, keys, tables, ids, tokens.vocabulary),
+                **self._measure(model, keys, tables, ids, vocabulary),
                 **self._chance(model, keys, ids),
             }
-        vocabulary = tokens.vocabulary
         stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
         occurrences = _occurrences(training)
         found = model_result(model, stack, ids, scores, kept, self.config, occurrences)
-        return replace(found, histories=trained.histories)
+        return replace(found, histories=trained.histories, keys=tuple(keys))
 
-    def _training(self, model: ModelConfig, tokens: Tokens, tokens_key: str) -> ModelTraining:
+    def _training(self, model: ModelConfig, sample: Sample) -> ModelTraining:
         recipe, counts, snapshots = model.recipe, self.config.counts, self.config.snapshots
+        if model.window:
+            counts = replace(counts, window=model.window)
         if isinstance(recipe, SkipGram):
             counts = CountsConfig(recipe.window, "flat")
         if isinstance(recipe, PPMISVD):  # it has no epochs
             snapshots = ()
-        return ModelTraining(
-            model, tokens, tokens_key, counts, snapshots, self.store, self.device, self.progress
-        )
+        return ModelTraining(model, sample, counts, snapshots, self.store, self.device, self.progress)
 
     def _neighbors(
         self, model: ModelConfig, keys: Sequence[str], tables: Sequence[Float32]

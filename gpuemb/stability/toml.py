@@ -19,11 +19,13 @@ from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
 from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.measure_table import STUDY, check_measures
+from gpuemb.stability.questions.table import asked_models
+from gpuemb.stability.sweeps.axes import mapping_of, recipe_keys, swept
 from gpuemb.training.recipes import RECIPES, Recipe
 
 C = TypeVar("C")
 LARGEST = 1_000_000  # bytes of a study's file
-MODEL_KEYS = ("kind", "seeds", "vary", "name")
+MODEL_KEYS = ("kind", "seeds", "vary", "name", "window", "fraction")
 
 
 @door
@@ -99,7 +101,8 @@ def config_of(where: str, given: Any) -> StudyConfig:
 def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     """Build a study from nested mappings, as TOML gives them."""
     given = dict(mapping)
-    _check_keys("study", given, StudyConfig)
+    sweep = given.pop("sweep", {})
+    _check_keys("study", given, StudyConfig, "sweep")
     corpus = given.get("corpus", [])
     sources = [corpus] if isinstance(corpus, (str, PathLike)) else corpus
     paths = isinstance(sources, (list, tuple)) and all(isinstance(one, (str, PathLike)) for one in sources)
@@ -115,14 +118,15 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
             given[name] = _table(name, given[name], kind)
     if "text" in given:
         given["text"] = replace(given["text"], tokenizer=_absolute_tokenizer(given["text"].tokenizer, base))
-    if "models" in given:
-        if not isinstance(given["models"], (list, tuple)):
-            raise ConfigError(
-                f"study: models = {shown(given['models'])}",
-                needed="Models are a list of tables.",
-                remedy='[[models]]\n  kind = "glove"',
-            )
-        given["models"] = tuple(_model(entry) for entry in given["models"])
+    if "models" in given and not isinstance(given["models"], (list, tuple)):
+        raise ConfigError(
+            f"study: models = {shown(given['models'])}",
+            needed="Models are a list of tables.",
+            remedy='[[models]]\n  kind = "glove"',
+        )
+    entries, sweep = asked_models(given, sweep)
+    if sweep or "models" in given:
+        given["models"] = tuple(_model(entry) for entry in swept(entries, sweep))
     if "measures" in given:
         given["measures"] = check_measures("study", given["measures"], STUDY)
     return _build("study", given, StudyConfig)
@@ -133,16 +137,7 @@ def config_to(config: StudyConfig) -> str:
     import tomli_w
 
     mapping = asdict(config)
-    mapping["models"] = [
-        {
-            "kind": model.recipe.kind,
-            **asdict(model.recipe),
-            "name": model.name,
-            "vary": model.vary,
-            "seeds": list(model.seeds),
-        }
-        for model in config.models
-    ]
+    mapping["models"] = [mapping_of(model) for model in config.models]
     return tomli_w.dumps(mapping)
 
 
@@ -160,13 +155,11 @@ def _model(entry: Any) -> ModelConfig:
             remedy='[[models]]\n  kind = "glove"',
         )
     check_choice("models", "kind", entry["kind"], tuple(RECIPES))
-    recipe_type = RECIPES[entry["kind"]]
-    known = (*MODEL_KEYS, *(field.name for field in fields(recipe_type)))
+    recipe_type, settings = RECIPES[entry["kind"]], recipe_keys(entry["kind"])
+    known = (*MODEL_KEYS, *(field.name for field in fields(recipe_type) if field.name not in MODEL_KEYS))
     _check_known(f"models.{entry['kind']}", entry, known)
-    recipe: Recipe = _build(
-        entry["kind"], {k: v for k, v in entry.items() if k not in MODEL_KEYS}, recipe_type
-    )
-    rest = {key: value for key, value in entry.items() if key in MODEL_KEYS[1:]}
+    recipe: Recipe = _build(entry["kind"], {k: v for k, v in entry.items() if k in settings}, recipe_type)
+    rest = {key: value for key, value in entry.items() if key in MODEL_KEYS[1:] and key not in settings}
     return _build(entry["kind"], {"recipe": recipe, **rest}, ModelConfig)
 
 
@@ -183,8 +176,8 @@ def _table(where: str, given: Any, kind: type[C]) -> C:
     return _build(where, dict(given), kind)
 
 
-def _check_keys(where: str, given: Mapping[str, Any], kind: type[Any]) -> None:
-    _check_known(where, given, tuple(field.name for field in fields(kind)))
+def _check_keys(where: str, given: Mapping[str, Any], kind: type[Any], *more: str) -> None:
+    _check_known(where, given, (*(field.name for field in fields(kind)), *more))
 
 
 def _check_known(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.stability.config import CountsConfig, ModelConfig, digest_of
+from gpuemb.stability.kept.samples import Sample
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.training.checkpoints import REVISIONS, RunCheckpoint
 from gpuemb.training.epochs import RunOptions
@@ -61,8 +62,7 @@ class ModelTraining:
 
     Attributes:
         model: recipe and runs.
-        tokens: the corpus.
-        tokens_key: of its unit.
+        sample: the documents that are trained on.
         counts: how pairs are counted; those of a skip-gram only to say how often they occur.
         snapshots: epochs after which vectors are kept; none for a model without epochs.
         store: holds the units.
@@ -71,13 +71,17 @@ class ModelTraining:
     """
 
     model: ModelConfig
-    tokens: Tokens
-    tokens_key: str
+    sample: Sample
     counts: CountsConfig
     snapshots: tuple[int, ...]
     store: Store
     device: Device
     progress: Progress
+
+    @property
+    def tokens(self) -> Tokens:
+        """The text of the sample."""
+        return self.sample.tokens
 
     def units(self) -> TrainedUnits:
         """Return every run, trained where it is not kept; a killed one goes on from its last checkpoint."""
@@ -116,9 +120,13 @@ class ModelTraining:
                 self._seen(run), self.model.recipe, run.seed, self.model.vary, self.device, options
             )
             for epoch, digest in snapshots.items():
-                self.store.unit(SNAPSHOT, digest, partial(dict, vectors=found.snapshots[epoch]))
+                self.store.unit(SNAPSHOT, digest, partial(self._table, found.snapshots[epoch]))
             held_out = np.empty(0) if found.held_out is None else found.held_out
-            kept = {"vectors": found.vectors, "losses": found.losses, "held_out": held_out}
+            kept = {
+                "vectors": self.sample.spread(found.vectors),
+                "losses": found.losses,
+                "held_out": held_out,
+            }
         unit = self.store.unit(VECTORS, key, lambda: kept)
         if options.checkpoint is not None:
             options.checkpoint.remove()
@@ -135,9 +143,12 @@ class ModelTraining:
 
         return RunCheckpoint(self.store.path(ON_THE_WAY, key), tell, keep_last=False)
 
+    def _table(self, vectors: Float32) -> Arrays:
+        return {"vectors": self.sample.spread(vectors)}
+
     def _snapshot(self, keys: list[str], epoch: int) -> EmbeddingStack:
         tables = [self.store.unit(SNAPSHOT, digest_of(key, epoch), dict)["vectors"] for key in keys]
-        vocabulary = self.tokens.vocabulary
+        vocabulary = self.sample.vocabulary
         return EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, self.model.runs)
 
     def _seen(self, run: Run) -> Tokens | Cooccurrence:
@@ -149,7 +160,7 @@ class ModelTraining:
     def _counts_key(self, run: Run) -> str:
         resampled = run.seed if self.model.vary == "bootstrap" else None
         halves = () if run.half is None else (run.seed, run.half)
-        return digest_of(self.tokens_key, asdict(self.counts), resampled, *halves)
+        return digest_of(self.sample.key, asdict(self.counts), resampled, *halves)
 
     def counted(self, run: Run) -> Cooccurrence:
         """Return the counts of what a run sees, kept as a unit."""

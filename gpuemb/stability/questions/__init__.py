@@ -1,1 +1,1 @@
-"""Questions that are asked of runs beside what they agree on: a folder or file each."""
+"""What a study is asked: a file or folder a question, ``answer(result) -> Answer``."""

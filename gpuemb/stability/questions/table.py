@@ -1,0 +1,133 @@
+"""The table of questions: what each asks, what it needs, and what is swept where nothing is said."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gpuemb.core.checks import check_choice
+from gpuemb.core.errors import ConfigError
+from gpuemb.core.results import shown
+from gpuemb.stability.questions.groups import alike_but
+
+if TYPE_CHECKING:
+    from gpuemb.stability.config import StudyConfig
+    from gpuemb.stability.questions.answer import Answer
+    from gpuemb.stability.result import StudyResult
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One question.
+
+    Attributes:
+        name: what it is called by; its answer is ``gpuemb.stability.questions.<name>.answer``.
+        asks: the question, in one line.
+        needs: what a study must have, in words.
+        met: whether a study has it.
+        remedy: what helps where it has not.
+        sweep: axes and their values, where the study says nothing of them.
+    """
+
+    name: str
+    asks: str
+    needs: str
+    met: Callable[[StudyConfig], bool]
+    remedy: str
+    sweep: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def answer(self, result: StudyResult) -> Answer:
+        """Answer the question from a finished study."""
+        module = importlib.import_module(f"gpuemb.stability.questions.{self.name}")
+        found: Answer = module.answer(result)
+        return found
+
+
+def _several(axis: str) -> Callable[[StudyConfig], bool]:
+    return lambda config: bool(alike_but(axis, config.models))
+
+
+def _has_epochs(config: StudyConfig) -> bool:
+    return bool(config.snapshots)
+
+
+def _always(_: StudyConfig) -> bool:
+    return True
+
+
+QUESTIONS = {
+    one.name: one
+    for one in (
+        Question(
+            "dimension",
+            "Does the variance between runs grow with the dimensions?",
+            "models that differ in dim alone",
+            _several("dim"),
+            "--dim 25,50,100",
+            {"dim": (25, 50, 100, 200)},
+        ),
+        Question(
+            "data",
+            "Does the variance between runs fall with more text?",
+            "models that differ in fraction alone",
+            _several("fraction"),
+            "--fraction 0.1,0.3,1",
+            {"fraction": (0.1, 0.3, 1.0)},
+        ),
+    )
+}
+
+
+def check_questions(config: StudyConfig) -> None:
+    """Refuse questions that are unknown, or that the study cannot answer.
+
+    Raises:
+        ConfigError: names what is needed and what helps.
+    """
+    for name in config.question:
+        check_choice("study", "question", name, tuple(QUESTIONS))
+        question = QUESTIONS[name]
+        if not question.met(config):
+            raise ConfigError(
+                f"study: the question {name!r} has no answer here",
+                needed=f"It needs {question.needs}.",
+                remedy=question.remedy,
+            )
+
+
+def named_questions(given: Any) -> tuple[str, ...]:
+    """Return the questions that are asked: one name, or a list of them.
+
+    Raises:
+        ConfigError: neither.
+    """
+    asked = (given,) if isinstance(given, str) else given
+    if not isinstance(asked, (list, tuple)) or not all(isinstance(name, str) for name in asked):
+        raise ConfigError(
+            f"study: question = {shown(given)}",
+            needed=f"A question is one of {', '.join(QUESTIONS)}, or several in a list.",
+            remedy='question = "dimension"',
+        )
+    return tuple(dict.fromkeys(asked))
+
+
+def asked_models(given: Mapping[str, Any], sweep: Any) -> tuple[Sequence[Any], Any]:
+    """Return the models and the sweep of a study, with what its questions sweep where it says nothing.
+
+    Args:
+        given: the keys of the study.
+        sweep: what it crosses.
+    """
+    entries: Sequence[Any] = given.get("models", [{"kind": "glove"}])
+    if not isinstance(sweep, Mapping):
+        return entries, sweep
+    more: dict[str, Any] = {}
+    for name in named_questions(given.get("question", ())):
+        question = QUESTIONS.get(name)
+        for axis, values in ({} if question is None else question.sweep).items():
+            stated = axis in sweep or any(axis in one for one in entries if isinstance(one, Mapping))
+            if not stated and all(isinstance(one, Mapping) for one in entries):
+                more.setdefault(axis, list(values))
+    return entries, {**sweep, **more}

@@ -1,0 +1,1 @@
+"""Many models from a few lists: what a study crosses."""
