@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 
 from gpuemb.report.numbers import enumerated, part
 from gpuemb.report.overlaps import ROUNDING, VARIED, Claim, neighbors_said, overlap_of
 from gpuemb.stability.config import ModelConfig
+from gpuemb.stability.questions.groups import settings_of
 from gpuemb.stability.result import ModelResult
 from gpuemb.stability.statistics import Estimate, mean_over_pairs
 from gpuemb.uncertainty.intervals import SHARE
@@ -56,8 +57,11 @@ def comparisons(models: Sequence[ModelResult]) -> list[Claim]:
 
 def differences(a: ModelConfig, b: ModelConfig) -> list[str]:
     """Name what differs between two models: what varies, the kind of model, settings that both have."""
-    first, second = ({"what varies": m.vary, "the model": m.recipe.kind, **asdict(m.recipe)} for m in (a, b))
-    return [key.replace("_", " ") for key in first if key in second and first[key] != second[key]]
+    first, second = map(settings_of, (a, b))
+    names = {"vary": "what varies", "kind": "the model", "fraction": "the fraction of the documents"}
+    return [
+        names.get(key, key.replace("_", " ")) for key in first if key in second and first[key] != second[key]
+    ]
 
 
 def difference_interval(a: Estimate, b: Estimate) -> tuple[float, float]:
@@ -84,7 +88,7 @@ def _measured(model: ModelResult, together: int) -> _Measured:
 def _said(a: _Measured, b: _Measured) -> Claim:
     if a.config.vary == b.config.vary:
         return _two_models(*sorted((a, b), key=lambda one: -one.overlap.value))
-    order = ("seed", "init", "order", "bootstrap", "halves")
+    order = ("seed", "init", "order", "sampling", "bootstrap", "halves")
     a, b = sorted((a, b), key=lambda one: order.index(one.config.vary))
     if b.config.vary == "halves":
         return _with_halves(a, b)

@@ -16,6 +16,7 @@ from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
 from gpuemb.pictures.style import Plot
 from gpuemb.report import numbers
+from gpuemb.report.answers import answer_section
 from gpuemb.report.claims import claims, telling_numbers
 from gpuemb.report.figures import figures
 from gpuemb.report.heatmaps import heat_maps
@@ -111,6 +112,7 @@ def render(result: StudyResult) -> str:
             sections=[
                 _section(result, model, [c for c in found if c not in told]) for model in result.models
             ],
+            answers=[answer_section(answer) for answer in result.answers],
             listed=len(table.rows),
             data=Markup(embedded(table.data)),
             sources=_sources(result),

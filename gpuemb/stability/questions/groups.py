@@ -15,9 +15,14 @@ UNCOUNTED = ("name", "seeds")  # they say nothing of what a run is
 
 
 def settings_of(model: ModelConfig) -> dict[str, Any]:
-    """Return everything that makes a run of a model what it is, but its seed."""
+    """Return everything that makes a run of a model what it is, but its seed.
+
+    A window is in it where it is not that of the study.
+    """
     kept = {name: value for name, value in asdict(model).items() if name not in (*UNCOUNTED, "recipe")}
-    return {"kind": model.recipe.kind, **kept, **asdict(model.recipe)}
+    if not model.window:
+        del kept["window"]
+    return {"vary": model.vary, "kind": model.recipe.kind, **kept, **asdict(model.recipe)}
 
 
 def alike_but(axis: str, models: Sequence[ModelConfig]) -> list[list[int]]:
