@@ -11,11 +11,19 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 from gpuemb.stability.questions.groups import alike_but
+from gpuemb.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from gpuemb.stability.config import StudyConfig
     from gpuemb.stability.questions.answer import Answer
     from gpuemb.stability.result import StudyResult
+
+CAUSES = {  # what varies alone: what it is called
+    "init": "the initial values",
+    "order": "the order of training",
+    "sampling": "the random sampling of pairs",
+    "bootstrap": "which documents are in the text",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,11 @@ def _several(axis: str) -> Callable[[StudyConfig], bool]:
     return lambda config: bool(alike_but(axis, config.models))
 
 
+def _several_causes(config: StudyConfig) -> bool:
+    groups = alike_but("vary", config.models)
+    return any(len({*CAUSES}.intersection(config.models[one].vary for one in group)) > 1 for group in groups)
+
+
 def _has_epochs(config: StudyConfig) -> bool:
     return bool(config.snapshots)
 
@@ -75,6 +88,13 @@ QUESTIONS = {
             _several("fraction"),
             "--fraction 0.1,0.3,1",
             {"fraction": (0.1, 0.3, 1.0)},
+        ),
+        Question(
+            "causes",
+            "How much of the variance between runs is due to what?",
+            "models that differ in what varies alone: two or more of init, order, sampling, bootstrap",
+            _several_causes,
+            "--vary init --vary order --vary bootstrap",
         ),
     )
 }
@@ -124,10 +144,25 @@ def asked_models(given: Mapping[str, Any], sweep: Any) -> tuple[Sequence[Any], A
     if not isinstance(sweep, Mapping):
         return entries, sweep
     more: dict[str, Any] = {}
-    for name in named_questions(given.get("question", ())):
+    asked = named_questions(given.get("question", ()))
+    if "causes" in asked and "vary" not in sweep and not any(map(_says_vary, entries)):
+        entries = [one for entry in entries for one in _each_cause(entry)]
+    for name in asked:
         question = QUESTIONS.get(name)
         for axis, values in ({} if question is None else question.sweep).items():
             stated = axis in sweep or any(axis in one for one in entries if isinstance(one, Mapping))
             if not stated and all(isinstance(one, Mapping) for one in entries):
                 more.setdefault(axis, list(values))
     return entries, {**sweep, **more}
+
+
+def _says_vary(entry: Any) -> bool:
+    return not isinstance(entry, Mapping) or "vary" in entry
+
+
+def _each_cause(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one table for each cause that a recipe has, and one for all that is random together."""
+    recipe = RECIPES.get(str(entry.get("kind")))
+    varies = () if recipe is None else tuple(one for one in recipe.varies if one in (*CAUSES, "seed"))
+    name = entry.get("name", entry.get("kind"))
+    return [{**entry, "vary": vary, "name": f"{name}-{vary}"} for vary in varies] or [dict(entry)]
