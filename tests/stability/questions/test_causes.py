@@ -24,7 +24,7 @@ def drawn(numbers: np.random.Generator, runs: int, words: int = 60) -> list[Comp
     ]
 
 
-@pytest.mark.parametrize("runs", cases((5,), slow=(3, 10)))
+@pytest.mark.parametrize("runs", cases(5, slow=(3, 10)))
 def test_the_interval_of_a_share_holds_the_planted_one(runs: int) -> None:
     numbers, hits = np.random.default_rng(runs), {cause: [] for cause in SHARES}
     for _ in range(SIMULATIONS):
