@@ -12,7 +12,6 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, FloatMatrix, Int32, Int64
 from gpuemb.embeddings.named_tables import NamedTables
-from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.stability.compared_tables import ComparedTables
@@ -152,7 +151,4 @@ def variances(tables: Sequence[FloatMatrix], words: Sequence[str]) -> Float64:
     """
     names = [str(run) for run in range(len(tables))]
     compared = ComparedTables(NamedTables("study", names, list(tables), words), 1)
-    rotations = compared.rotations
-    return np.stack(
-        [1 - np.asarray(aligned_cosines(tables[s], tables[t], rotations[s, t])) for s, t in compared.pairs]
-    )
+    return np.stack([1 - np.asarray(compared.aligned_cosines_of(*pair)) for pair in compared.pairs])
