@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from gpuemb.stability.questions.drift.changes import ChangedWord
     from gpuemb.stability.questions.drift.question import drift
     from gpuemb.stability.questions.drift.result import Drift, DriftMeasure
+    from gpuemb.stability.questions.answer import Answer, Finding
+    from gpuemb.stability.questions.asking import answer
     from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
     from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
     from gpuemb.stability.study import study
@@ -174,6 +176,8 @@ _ROOMS = {
     "stability.questions.drift.changes": ("ChangedWord",),
     "stability.questions.drift.question": ("drift",),
     "stability.questions.drift.result": ("Drift", "DriftMeasure"),
+    "stability.questions.answer": ("Answer", "Finding"),
+    "stability.questions.asking": ("answer",),
     "stability.result": ("ModelResult", "PairMeasure", "RunSpectra", "StudyResult", "WordMeasures"),
     "stability.statistics": ("Discoveries", "Estimate", "benjamini_hochberg"),
     "stability.study": ("study",),
@@ -196,12 +200,12 @@ __version__ = version("gpuemb")
 
 __all__ = [
     "PPMISVD", "Alignment", "Alignments", "Ambiguity", "Analogies", "AnalogyAccuracy", "AnalogySection",
-    "AnswerAgreement", "ChangedWord", "ClusterScores", "Comparison", "CompileError", "ConfigError",
+    "Answer", "AnswerAgreement", "ChangedWord", "ClusterScores", "Comparison", "CompileError", "ConfigError",
     "Consensus", "ContextEntropies", "Cooccurrence", "CorpusStatistics", "CorpusWarning", "CosineExperiment",
     "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError",
     "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement", "Drift", "DriftMeasure",
     "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors",
-    "FileFormatError", "GloVe", "GpuembError", "Hubness", "Implementation", "Info", "Information",
+    "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info", "Information",
     "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig", "ModelResult",
     "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure", "PairRatios",
     "PairRotations", "PowerLaw", "Provenance", "RatioAgreement", "Ratios", "Reconstruction",
@@ -210,7 +214,7 @@ __all__ = [
     "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError",
     "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens", "TrainedModel", "TrainedStack",
     "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity", "WordMeasures", "WordPairs",
-    "ambiguity", "analogies", "angular", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka",
+    "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka",
     "compare", "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
     "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
     "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "nearest_neighbors",

@@ -110,6 +110,7 @@ def calls() -> dict[str, Call]:
     tokens = ge.read_corpus("text.txt")
     counts = ge.count_cooccurrences(tokens, 2)
     result = ge.study({**CONFIG, "models": [MODEL]}, out="finished")
+    swept = ge.study({**CONFIG, "models": [MODEL], "sweep": {"dim": [1, 2]}}, out="swept")
     lists = ge.nearest_neighbors(e, 2), ge.nearest_neighbors(f, 2)
     index, silent = ge.CosineIndex(e), {"progress": SILENT}
     glove, factors = ge.GloVe(dim=2, epochs=1), ge.factorize(table(), 2, 1.0)
@@ -265,14 +266,16 @@ def calls() -> dict[str, Call]:
         "TextConfig": (ge.TextConfig, {"min_count": 1, "max_words": 0, "encoding_errors": "strict",
                        "tokenizer": "default", "documents": "line", "field": ""}),
         "CountsConfig": (ge.CountsConfig, {"window": 2, "weighting": "flat"}),
-        "ModelConfig": (ge.ModelConfig, {"recipe": glove, "seeds": 2, "vary": "seed", "name": "m"}),
+        "ModelConfig": (ge.ModelConfig, {"recipe": glove, "seeds": 2, "vary": "seed", "name": "m",
+                        "window": 0, "fraction": 0.5}),
         "StudyConfig": (ge.StudyConfig, {"corpus": ("a.txt",), "text": ge.TextConfig(),
                         "counts": ge.CountsConfig(), "models": (ge.ModelConfig(glove),), "neighbors": 3,
-                        "title": "t", "measures": ("rsa",), "snapshots": ()}),
+                        "title": "t", "measures": ("rsa",), "snapshots": (), "question": ()}),
         "load_config": (ge.load_config, {"path": "study.toml"}),
         "plan": (ge.plan, {"config": CONFIG, "words": 10, "nonzeros": 20}),
         "study": (ge.study, {"config": {**CONFIG, "models": [MODEL]}, "out": "study", "device": "cpu",
                   "threads": 1, "extend": False, **silent}),
+        "answer": (ge.answer, {"result": swept, "question": "dimension"}),
         "ModelResult.pair": (result.models[0].pair, {"measure": "overlap"}),
         "write_report": (ge.write_report, {"result": result, "path": "page.html"}),
         "factorize": (ge.factorize, {"X": table(), "rank": 2, "penalty": 1.0, "objective": 1,
