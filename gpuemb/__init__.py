@@ -80,11 +80,11 @@ if TYPE_CHECKING:
     from gpuemb.stability.info import Implementation, Info, info
     from gpuemb.stability.kept.runs import RunHistories
     from gpuemb.stability.planning import StudyPlan, plan
+    from gpuemb.stability.questions.answer import Answer, Finding
+    from gpuemb.stability.questions.asking import answer
     from gpuemb.stability.questions.drift.changes import ChangedWord
     from gpuemb.stability.questions.drift.question import drift
     from gpuemb.stability.questions.drift.result import Drift, DriftMeasure
-    from gpuemb.stability.questions.answer import Answer, Finding
-    from gpuemb.stability.questions.asking import answer
     from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
     from gpuemb.stability.statistics import Discoveries, Estimate, benjamini_hochberg
     from gpuemb.stability.study import study
@@ -214,7 +214,8 @@ __all__ = [
     "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError",
     "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens", "TrainedModel", "TrainedStack",
     "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity", "WordMeasures", "WordPairs",
-    "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka",
+    "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca",
+    "cka",
     "compare", "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
     "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
     "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "nearest_neighbors",
