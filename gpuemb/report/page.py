@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,7 +20,7 @@ from gpuemb.report.claims import claims, telling_numbers
 from gpuemb.report.figures import figures
 from gpuemb.report.heatmaps import heat_maps
 from gpuemb.report.overlaps import VARIED, Claim
-from gpuemb.report.tables import word_table
+from gpuemb.report.tables import columns, word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
 from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_OCCURRENCES
@@ -99,8 +98,6 @@ def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
 
 def render(result: StudyResult) -> str:
     """Return the page of a finished study as HTML."""
-    from markupsafe import Markup
-
     told, found = telling_numbers(result), claims(result)
     table = word_table(result)
     return (
@@ -113,8 +110,8 @@ def render(result: StudyResult) -> str:
                 _section(result, model, [c for c in found if c not in told]) for model in result.models
             ],
             answers=[answer_section(answer) for answer in result.answers],
-            listed=len(table.rows),
-            data=Markup(embedded(table.data)),
+            table=table,
+            columns=columns(result.config.neighbors),
             sources=_sources(result),
             definitions=_definitions(result),
             enough_runs=ENOUGH_RUNS,
@@ -144,14 +141,6 @@ def house() -> Environment:
     )
     found.filters.update(whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup)
     return found
-
-
-def embedded(data: object) -> str:
-    """JSON that may stand inside a ``<script>`` element whatever the words are."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) -> ModelSection:

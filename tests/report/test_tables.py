@@ -1,21 +1,21 @@
-"""The table of words holds the right words and gives back what was packed."""
+"""The table of words holds every word and gives back what was packed."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from gpuemb.report.page import embedded
-from gpuemb.report.tables import chosen_words, word_table
+from gpuemb.report import tables
+from gpuemb.report.packing import packed, unpacked
+from gpuemb.report.tables import frequency_bands, listed_words, word_table
 from gpuemb.stability.config import ModelConfig
-from gpuemb.stability.result import StudyResult
+from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.training.recipes import PPMISVD, GloVe
 
 Build = Callable[..., StudyResult]
@@ -23,25 +23,42 @@ GLOVE = ModelConfig(GloVe(dim=12))
 SVD = ModelConfig(PPMISVD(dim=12), vary="bootstrap", seeds=(3, 4, 5))
 
 
-def unpacked(data: dict[str, Any], model: int, result: StudyResult) -> NDArray[np.int64]:
-    """Ids of neighbors ``(S, rows, k)`` as the page reads them."""
-    packed = data["models"][model]
-    width, k, runs = packed["bytes"], packed["k"], len(packed["runs"])
-    places = np.frombuffer(base64.b64decode(packed["neighbors"]), f"<u{width}")
-    ids = np.array([*(result.vocabulary.ids[word] for word in data["words"]), -1])
-    none = np.iinfo(f"u{width}").max
-    found = ids[np.where(places == none, len(ids) - 1, places.astype(np.int64))]
-    return found.reshape(-1, runs, k).transpose(1, 0, 2)
+def lists(table: tables.WordTable, model: int, result: StudyResult) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Ids of the listed words, and of their neighbors ``(S, L, k)``, as the page reads them."""
+    _, (listed, places) = unpacked(table.neighbors[model])
+    none = np.iinfo(places.dtype).max
+    ids = np.where(places == none, -1, places.astype(np.int64))
+    runs, _, k = result.models[model].neighbor_ids.shape
+    return listed, ids.reshape(-1, runs, k).transpose(1, 0, 2)
+
+
+def with_overlap(model: ModelResult, overlap: NDArray[Any]) -> ModelResult:
+    return replace(model, words=replace(model.words, overlap=overlap))
+
+
+def test_what_is_packed_comes_back() -> None:
+    arrays = [
+        np.arange(3, dtype=">i2"),
+        np.zeros((2, 3)),
+        np.empty(0, np.uint32),
+        np.array([np.nan, np.inf, -0.0], np.float32),
+        np.arange(12, dtype=np.uint16).reshape(3, 4).T,
+    ]
+    header, back = unpacked(packed({"words": ["\ud83d", "</script>", "\u2028", "é"]}, arrays))
+    assert header == {"words": ["\ud83d", "</script>", "\u2028", "é"]}
+    for array, found in zip(arrays, back, strict=True):
+        assert_array_equal(found, array.ravel())
+        assert found.dtype == array.dtype.newbyteorder("<")
 
 
 def test_neighbors_come_back_as_they_were(build: Build) -> None:
     result = build(GLOVE, SVD, words=200, zero_rows=(5, 190))
-    table = word_table(result, most_frequent=50, least_stable=20)
-    data = json.loads(embedded(table.data))
+    table = word_table(result)
     for m, model in enumerate(result.models):
-        assert_array_equal(unpacked(data, m, result), model.neighbor_ids[:, table.rows])
-        assert data["models"][m]["bytes"] == 2
-    assert (unpacked(data, 0, result)[0, 5] == -1).all()
+        listed, ids = lists(table, m, result)
+        assert_array_equal(listed, np.arange(200))
+        assert_array_equal(ids, model.neighbor_ids)
+    assert (lists(table, 0, result)[1][0, 5] == -1).all()
 
 
 def test_more_words_than_two_bytes_can_number_take_four(build: Build) -> None:
@@ -52,62 +69,78 @@ def test_more_words_than_two_bytes_can_number_take_four(build: Build) -> None:
     model = result.models[0]
     words = replace(
         model.words,
-        **{name: np.resize(getattr(model.words, name), size) for name in model.words.__dataclass_fields__},
+        **{
+            name: np.resize(getattr(model.words, name), size)
+            for name in model.words.__dataclass_fields__
+            if name != "more"
+        },
     )
     vocabulary = replace(
         result.vocabulary, words=tuple(f"w{i}" for i in range(size)), counts=np.arange(size, 0, -1)
     )
     large = replace(result, vocabulary=vocabulary, models=(replace(model, neighbor_ids=ids, words=words),))
-    table = word_table(large, most_frequent=size, least_stable=10)
-    assert table.data["models"][0]["bytes"] == 4
-    assert_array_equal(unpacked(table.data, 0, large), ids)
+    table = word_table(large)
+    assert unpacked(table.neighbors[0])[1][1].dtype == np.uint32
+    assert_array_equal(lists(table, 0, large)[1], ids)
+    assert len(table.words) < 1_000_000
 
 
-def test_the_most_frequent_and_the_least_stable_words_are_chosen(build: Build) -> None:
-    result = build(GLOVE, words=100)
-    overlap = np.full(100, 0.9)
-    overlap[[60, 70, 80, 90]] = 0.1, 0.1, 0.05, np.nan
-    model = replace(result.models[0], words=replace(result.models[0].words, overlap=overlap))
-    result = replace(result, models=(model,))
-    assert chosen_words(result, most_frequent=3, least_stable=2).tolist() == [0, 1, 2, 60, 80]
-    assert chosen_words(result, most_frequent=0, least_stable=99).tolist() == [
-        i for i in range(100) if i != 90
-    ]
+def test_where_lists_do_not_fit_the_ends_and_the_most_frequent_words_have_theirs(build: Build) -> None:
+    result = build(GLOVE, SVD, words=2_000, k=2)
+    overlap = np.linspace(0.2, 0.8, 2_000)
+    overlap[[900, 1_400, 1_700]] = 0.0, 1.0, np.nan
+    result = replace(result, models=tuple(with_overlap(model, overlap) for model in result.models))
+    a_word = 2 * 2 * (5 + 3)
+    assert len(listed_words(result, 2_000 * a_word)) == 2_000
+    few = listed_words(result, 1_100 * a_word)
+    assert len(few) == 1_100
+    known = np.flatnonzero(np.isfinite(overlap))
+    ends = {*known[np.argsort(overlap[known])[:500]], *known[np.argsort(-overlap[known])[:500]]}
+    others = [word for word in range(2_000) if word not in ends]
+    assert set(few) == ends | set(others[:100])
+    assert {900, 1_400} <= set(few.tolist())
+    assert 1_700 not in few
+    assert len(listed_words(result, 0)) == 0
+    table = word_table(result, neighbor_bytes=1_100 * a_word)
+    listed, ids = lists(table, 1, result)
+    assert_array_equal(listed, few)
+    assert_array_equal(ids, result.models[1].neighbor_ids[:, few])
+    assert len(unpacked(table.words)[0]["words"]) == 2_000
 
 
-def test_each_model_brings_its_least_stable_words(build: Build) -> None:
-    result = build(GLOVE, SVD, words=100)
-    models = []
-    for model, worst in zip(result.models, (40, 50), strict=True):
-        overlap = np.full(100, 0.9)
-        overlap[worst] = 0.0
-        models.append(replace(model, words=replace(model.words, overlap=overlap)))
-    assert chosen_words(replace(result, models=tuple(models)), most_frequent=1, least_stable=1).tolist() == [
-        0,
-        40,
-        50,
-    ]
+def test_every_word_has_its_measures_to_three_decimals(build: Build) -> None:
+    result = build(GLOVE, SVD, words=100, zero_rows=(4,))
+    first = replace(result.models[0].words, more={"spread": np.linspace(0, 90, 100)})
+    result = replace(result, models=(replace(result.models[0], words=first), result.models[1]))
+    header, (counts, *values) = unpacked(word_table(result).words)
+    assert header["words"] == list(result.vocabulary.words)
+    assert_array_equal(counts, result.vocabulary.counts)
+    for packed_model, model in zip(header["models"], result.models, strict=True):
+        of = {
+            column["key"]: (values.pop(0), column["scale"])
+            for column in packed_model["columns"]
+            if column["title"] and column["meaning"]
+        }
+        words = model.words
+        shown = {
+            "stability": words.overlap,
+            "lowest": words.overlap_low,
+            "aligned": words.aligned_cosine,
+            "everywhere": np.where(np.isfinite(words.overlap), words.neighbors_in_all_runs, np.nan),
+        }
+        for name, wanted in shown.items():
+            found, scale = of[name]
+            assert_allclose(np.where(found == tables.NO_VALUE, np.nan, found / scale), wanted, atol=0.0005)
+        if words.more:
+            assert_array_equal(of["spread"][0], words.more["spread"].astype(np.float32))
+    assert not values
+    assert json.dumps(header, allow_nan=False)
 
 
-def test_a_word_without_a_vector_has_nulls_and_a_rank(build: Build) -> None:
-    result = build(GLOVE, words=100, zero_rows=(4,))
-    data = json.loads(embedded(word_table(result).data))
-    model = data["models"][0]
-    for name in ("stability", "lowest", "aligned", "everywhere"):
-        assert model[name][4] is None
-        assert model[name][5] is not None
-    assert data["ranks"][4] == 5
-    assert data["counts"][4] == result.vocabulary.counts[4]
-
-
-def test_measures_are_those_of_the_row_to_three_decimals(build: Build) -> None:
-    result = build(GLOVE, SVD, words=100)
-    table = word_table(result, most_frequent=10, least_stable=10)
-    for packed, model in zip(table.data["models"], result.models, strict=True):
-        np.testing.assert_allclose(packed["stability"], model.words.overlap[table.rows], atol=0.0005)
-        np.testing.assert_allclose(packed["lowest"], model.words.overlap_low[table.rows], atol=0.0005)
-        np.testing.assert_allclose(packed["aligned"], model.words.aligned_cosine[table.rows], atol=0.0005)
-        assert packed["everywhere"] == model.words.neighbors_in_all_runs[table.rows].tolist()
-    words = [table.data["words"][place] for place in table.data["rows"]]
-    assert words == [result.vocabulary.words[i] for i in table.rows]
-    assert len(set(table.data["words"])) == len(table.data["words"])
+def test_bands_hold_every_rank_once() -> None:
+    assert frequency_bands(9) == []
+    for size in (10, 11, 101, 7_982):
+        bands = frequency_bands(size)
+        assert [first for first, _ in bands] == [1, *(last + 1 for _, last in bands[:-1])]
+        assert bands[-1][1] == size
+        assert max(b - a for a, b in bands) - min(b - a for a, b in bands) <= 1
