@@ -19,6 +19,14 @@ BLUE, ORANGE = "#1f5a8a", "#c8641b"  # apart for every common color blindness, a
 SHADES = ("#f3f6f9", "#c3d6e6", "#7faace", "#3a76a8", "#123f66")
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 DIVERGING = ("#b4540f", "#e2a878", "#f6f4f1", "#7faace", "#123f66")  # −1 to 1: orange, paper, blue
+ON_PAGE = {
+    INK: "ink",
+    MUTED: "muted",
+    HAIRLINE: "hairline",
+    BLUE: "blue",
+    ORANGE: "orange",
+    "#ffffff": "paper",
+}
 DOTS_PER_INCH = 220  # of rasterized parts only: sharp on a dense screen at page width
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -97,7 +105,17 @@ def drawing(name: str, width: float, height: float) -> Iterator[tuple[Axes, Call
     """
     with figure_in(LIGHT, name, width, height) as figure:
         axes = figure.add_subplot()
-        yield axes, lambda: svg_of(figure)
+        yield axes, lambda: colored_by_the_page(svg_of(figure))
+
+
+def colored_by_the_page(svg: str) -> str:
+    """Let a page's style sheet give the house's colors their shade: ``--figure-ink``, …, light or dark."""
+    found = re.compile("|".join(ON_PAGE), re.IGNORECASE)
+    return re.sub(
+        r'style="[^"]*"',
+        lambda style: found.sub(lambda color: f"var(--figure-{ON_PAGE[color[0].lower()]})", style[0]),
+        svg,
+    )
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from gpuemb.report.overlaps import ROUNDING, Claim, overlap_claim
 from gpuemb.report.trend import frequency_trend
 from gpuemb.stability.result import ModelResult, StudyResult
 
+FREQUENT = 2_000  # words among which the ends are named: rare ones are nobody's examples
+NAMED = 6
 LEAST_NEIGHBORS = 5  # below it a fifth of the neighbors is not one neighbor
 
 
@@ -37,6 +39,7 @@ def _about(result: StudyResult, model: ModelResult) -> list[Claim]:
         overlap_claim(model),
         _frequency(model, result),
         _shares(model),
+        *_ends(model, result),
         _alignment(model),
         _in_all_runs(model),
         _dimension(model),
@@ -62,7 +65,7 @@ def _frequency(model: ModelResult, result: StudyResult) -> Claim | None:
         f" frequent tenth {seldom}: {said}"
         f" (Spearman correlation {hundredths(trend.correlation)}, 95% interval {low} to {high})."
     )
-    return Claim(f"{often} vs. {seldom}", sentence, name)
+    return Claim(f"{often} vs. {seldom}", sentence, name, "frequency")
 
 
 def _shares(model: ModelResult) -> Claim | None:
@@ -79,7 +82,29 @@ def _shares(model: ModelResult) -> Claim | None:
         few = k // LEAST_NEIGHBORS
         lost = float(np.mean(k * overlap < few - ROUNDING))
         sentence += f"; {percent(lost)} keep fewer than {few}"
-    return Claim(percent(half), f"{sentence}.", name)
+    return Claim(percent(half), f"{sentence}.", name, "stability")
+
+
+def _ends(model: ModelResult, result: StudyResult) -> list[Claim]:
+    """Name the least and the most stable of the frequent words; nothing where all are alike."""
+    known = np.flatnonzero(np.isfinite(model.words.overlap))[:FREQUENT]
+    overlap, k = model.words.overlap[known], model.neighbor_ids.shape[2]
+    if len(known) < 4 * NAMED or np.ptp(overlap) < ROUNDING:
+        return []
+    made = []
+    for end, order in (("least", overlap), ("most", -overlap)):
+        chosen = known[np.argsort(order, kind="stable")[:NAMED]]
+        kept = k * model.words.overlap[chosen]
+        low, high = (part(float(x), k) for x in (kept.min(), kept.max()))
+        sentence = (
+            f"The {end} stable of the {whole(len(known))} most frequent words of {model.config.name} in these"
+            f" {len(model.runs)} runs keep {low if low == high else f'{low} to {high}'} of {k} neighbors:"
+        )
+        words = tuple(result.vocabulary.words[word] for word in chosen)
+        made.append(
+            Claim(low if low == high else f"{low}–{high}", sentence, model.config.name, "frequency", words)
+        )
+    return made
 
 
 def _alignment(model: ModelResult) -> Claim | None:
@@ -91,13 +116,13 @@ def _alignment(model: ModelResult) -> Claim | None:
     name = model.config.name
     if np.nanmin(unaligned) >= 1 - 1e-6:
         sentence = f"Two runs of {name} point every word the same way even before any rotation."
-        return Claim(hundredths(before), sentence, name)
+        return Claim(hundredths(before), sentence, name, "alignment")
     sentence = (
         f"The mean cosine of a word’s vectors in two runs of {name} is {hundredths(before)} as they stand and"
         f" {hundredths(after)} after the best rotation; the axes of a run are arbitrary, so that only the"
         " second compares the runs."
     )
-    return Claim(f"{hundredths(before)} → {hundredths(after)}", sentence, name)
+    return Claim(f"{hundredths(before)} → {hundredths(after)}", sentence, name, "alignment")
 
 
 def _in_all_runs(model: ModelResult) -> Claim | None:
@@ -123,7 +148,7 @@ def _dimension(model: ModelResult) -> Claim | None:
         f"The variance of {model.config.name} spreads over about {mean} of its {dim} dimensions"
         f" (participation ratio, {spread})."
     )
-    return Claim(f"{mean} of {dim}", sentence, model.config.name)
+    return Claim(f"{mean} of {dim}", sentence, model.config.name, "spectra")
 
 
 def _about_the_corpus(result: StudyResult) -> list[Claim]:

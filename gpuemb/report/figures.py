@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
+from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.pictures.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
+from gpuemb.report.labels import name_outliers
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
 from gpuemb.report.overlaps import overlap_of
 from gpuemb.report.trend import frequency_trend
@@ -28,14 +30,14 @@ LEAST_IN_BIN = 15  # words from which quartiles are worth drawing
 FINE_PAIRS = 6  # pairs of runs from which overlap has enough levels for two bins a neighbor
 
 
-def figures(model: ModelResult, counts: Int64) -> tuple[Plot, ...]:
+def figures(model: ModelResult, vocabulary: Vocabulary) -> tuple[Plot, ...]:
     """Draw one model: stability, frequency, alignment, spectra.
 
     Args:
         model: what the study found.
-        counts: ``(V,)`` how often each word occurs.
+        vocabulary: its words and how often they occur.
     """
-    return stability(model), frequency(model, counts), alignment(model), spectra(model)
+    return stability(model), frequency(model, vocabulary), alignment(model), spectra(model)
 
 
 def stability(model: ModelResult) -> Plot:
@@ -111,8 +113,9 @@ def alignment(model: ModelResult) -> Plot:
     )
 
 
-def frequency(model: ModelResult, counts: Int64) -> Plot:
-    """Draw stability against how often a word occurs."""
+def frequency(model: ModelResult, vocabulary: Vocabulary) -> Plot:
+    """Draw stability against how often a word occurs, and name words far from those of their frequency."""
+    counts = vocabulary.counts
     known = np.isfinite(model.words.overlap) & (counts > 0)
     k, name = model.neighbor_ids.shape[2], model.config.name
     if not known.any():
@@ -121,6 +124,8 @@ def frequency(model: ModelResult, counts: Int64) -> Plot:
     with drawing(f"frequency {name}", WIDTH, HEIGHT) as (axes, svg):
         _density(axes, x, k * y, k, len(model.runs))
         middle = _band(axes, x, k * y)
+        words = [vocabulary.words[word] for word in np.flatnonzero(known)]
+        name_outliers(axes, x, k * y, words, _bins(x))
         _chance(axes.axhline, model)
         _above(axes, columns=3)
         axes.set(xlabel="occurrences of the word", ylabel=f"of {k} neighbors kept")
@@ -131,8 +136,9 @@ def frequency(model: ModelResult, counts: Int64) -> Plot:
     return Plot(
         "frequency",
         _trend(model.words.overlap[known], counts[known]),
-        "Each cell is darker the more words fall into it; the line is the median of words of similar"
-        " frequency and the band holds the middle half of them.",
+        "The color of a cell is the stronger the more words fall into it; the line is the median of words of"
+        " similar frequency and the band holds the middle half of them. Named are the words farthest from"
+        " that median.",
         f"Neighbors kept by each word of {name} against how often it occurs: from"
         f" {part(middle[0], k)} of {k} for the rarest to {part(middle[-1], k)} for the most frequent"
         " (medians).",

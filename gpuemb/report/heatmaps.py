@@ -22,7 +22,7 @@ CELL_CHARACTERS = 5  # as many fit a cell in full size
 
 
 def heat_maps(model: ModelResult) -> tuple[Plot, ...]:
-    """Draw the pair measures as ``S×S`` maps, but those that look as overlap does; darker is more alike."""
+    """Draw the pair measures as ``S×S`` maps, but those that look as overlap does; stronger is more alike."""
     return tuple(heat_map(model, measure) for measure in model.pairs if measure.measure not in LIKE_OVERLAP)
 
 

@@ -31,11 +31,15 @@ class Claim:
         headline: the number, short: ``"6.3 of 10"``.
         sentence: what it means, in plain language.
         model: the model it is about; empty when it is about several.
+        figure: the figure of that model that shows it; empty where none does.
+        words: words it is about, to look up in the table of words.
     """
 
     headline: str
     sentence: str
     model: str = ""
+    figure: str = ""
+    words: tuple[str, ...] = ()
 
 
 def overlap_of(model: ModelResult) -> PairMeasure | None:
@@ -54,10 +58,13 @@ def overlap_claim(model: ModelResult) -> Claim | None:
         nothing = (
             f"No word of {name} has neighbors in two runs, so nothing can be said about how stable they are."
         )
-        return Claim("–", nothing, name)
+        return Claim("–", nothing, name, "stability")
     if estimate.value >= 1 - ROUNDING:
         return Claim(
-            f"{k} of {k}", f"{_identical(model, measure)}: another {varied} changed none of them.", name
+            f"{k} of {k}",
+            f"{_identical(model, measure)}: another {varied} changed none of them.",
+            name,
+            "stability",
         )
     kept = part(k * estimate.value, k)
     sentence = (
@@ -65,7 +72,7 @@ def overlap_claim(model: ModelResult) -> Claim | None:
         f" ({_interval(estimate, k)})"
     )
     thin = " Counts are thin: fresh text may agree less than bootstrap samples." if model.optimistic else ""
-    return Claim(f"{kept} of {k}", sentence + _against_chance(measure, k) + thin, name)
+    return Claim(f"{kept} of {k}", sentence + _against_chance(measure, k) + thin, name, "stability")
 
 
 def _identical(model: ModelResult, measure: PairMeasure) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -139,8 +140,15 @@ def house() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup)
+    found.filters.update(
+        linked=_linked, whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup
+    )
     return found
+
+
+def _linked(text: str) -> str:
+    """Quote a text for an address; half a surrogate pair becomes a question mark."""
+    return quote(text, safe="", errors="replace")
 
 
 def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) -> ModelSection:
@@ -150,7 +158,7 @@ def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) ->
         anchor=f"model-{name}",
         varied=VARIED[model.config.vary],
         claims=tuple(c for c in found if c.model == name),
-        plots=figures(model, result.vocabulary.counts),
+        plots=figures(model, result.vocabulary),
         heat_maps=heat_maps(model),
         measures=tuple(_measure_row(measure, model.runs) for measure in model.pairs),
         runs=len(model.runs),

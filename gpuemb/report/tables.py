@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def listed_words(result: StudyResult, neighbor_bytes: int) -> Int64:
 def frequency_bands(size: int) -> list[tuple[int, int]]:
     """First and last rank of each tenth of the words, most frequent first; none where words are few."""
     ends = [size * n // BANDS for n in range(BANDS + 1)]
-    return [(a + 1, b) for a, b in zip(ends, ends[1:], strict=False)] if size >= BANDS else []
+    return [(a + 1, b) for a, b in pairwise(ends)] if size >= BANDS else []
 
 
 def _ends(overlap: Float64) -> tuple[Int64, Int64]:

@@ -85,7 +85,23 @@ def test_the_overlap_is_stated_with_its_interval_and_against_chance(build: Build
         "With another seed, a word of glove keeps 6.3 of its 10 nearest neighbors on average"
         " (95% interval 6.10 to 6.50), about 630 times what chance alone would leave.",
         "glove",
+        "stability",
     )
+
+
+def test_the_ends_of_the_frequent_words_are_named(build: Build) -> None:
+    result = build(SEEDS, words=2_500)
+    stable = np.full(2_500, 0.7)
+    stable[[40, 700, 1_999]] = 0.1, 0.0, 0.2
+    stable[[5, 9]] = 1.0, np.nan
+    stable[2_100] = 0.0  # rarer than those that are named
+    found = claims(with_words(result, overlap=stable))
+    least, most = about(found, "The least stable of the 2,000"), about(found, "The most stable of the 2,000")
+    assert least.words == ("word700", "word40", "word1999", "word0", "word1", "word2")
+    assert least.headline == "0–7.0"
+    assert most.words[:2] == ("word5", "word0")
+    assert not [c for c in claims(with_words(result, overlap=np.full(2_500, 0.7))) if c.words]
+    assert not [c for c in claims(build(SEEDS, words=20)) if c.words]
 
 
 def test_the_overlap_is_found_under_either_of_its_names(build: Build) -> None:

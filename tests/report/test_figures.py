@@ -36,7 +36,7 @@ SLOW = ("two runs", "few words", "one neighbor", "three dimensions")  # test_pag
 
 def drawn(result: StudyResult) -> tuple[Plot, ...]:
     model = result.models[0]
-    return (*figures(model, result.vocabulary.counts), *heat_maps(model))
+    return (*figures(model, result.vocabulary), *heat_maps(model))
 
 
 @pytest.mark.parametrize("case", cases(*(case for case in CASES if case not in SLOW), slow=SLOW))
@@ -62,7 +62,7 @@ def test_no_identifier_is_used_twice_on_a_page(build: Build) -> None:
     result = build(GLOVE, replace(GLOVE, name="other"))
     seen: set[str] = set()
     for model in result.models:
-        for plot in (*figures(model, result.vocabulary.counts), *heat_maps(model)):
+        for plot in (*figures(model, result.vocabulary), *heat_maps(model)):
             own = [e.attrib["id"] for e in ElementTree.fromstring(plot.svg).iter() if "id" in e.attrib]
             assert not seen & set(own)
             seen |= set(own)
@@ -81,7 +81,7 @@ def test_titles_say_what_is_seen(build: Build) -> None:
 
     def titles(**words: np.ndarray) -> list[str]:
         changed = replace(model, words=replace(model.words, **words))
-        return [plot.title for plot in figures(changed, result.vocabulary.counts)]
+        return [plot.title for plot in figures(changed, result.vocabulary)]
 
     assert titles(overlap=np.repeat([0.9, 0.1], 50))[:2] == [
         "50% of the words keep half of their neighbors or more",
@@ -117,7 +117,7 @@ def test_nothing_to_draw_is_said(build: Build) -> None:
     result = build(GLOVE, words=30)
     nothing = np.full(30, np.nan)
     words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing)
-    plots = figures(replace(result.models[0], words=words), result.vocabulary.counts)
+    plots = figures(replace(result.models[0], words=words), result.vocabulary)
     assert [plot.svg == "" for plot in plots] == [True, True, True, False]
     assert "no word has a vector" in plots[0].caption
 

@@ -25,6 +25,17 @@
     return header;
   }
 
+  for (const chooser of document.querySelectorAll(".chooser")) {
+    const maps = [...chooser.nextElementSibling.children];
+    const select = chooser.querySelector("select");
+    const show = () => maps.forEach((map, n) => { map.hidden = n !== Number(select.value); });
+    if (maps.length < 2) continue;
+    chooser.hidden = false;
+    chooser.nextElementSibling.classList.add("one");
+    select.addEventListener("input", show);
+    show();
+  }
+
   if (!("DecompressionStream" in window)) {
     byId("found-words").textContent = "The table of words needs a browser of 2023 or newer.";
     return;
