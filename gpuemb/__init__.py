@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from gpuemb.report.page import write_report
     from gpuemb.stability.compare import Comparison, compare
     from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+    from gpuemb.stability.given.config import TablesConfig
     from gpuemb.stability.info import Implementation, Info, info
     from gpuemb.stability.kept.runs import RunHistories
     from gpuemb.stability.planning import StudyPlan, plan
@@ -170,6 +171,7 @@ _ROOMS = {
     "report.page": ("write_report",),
     "stability.compare": ("Comparison", "compare"),
     "stability.config": ("CountsConfig", "ModelConfig", "StudyConfig", "TextConfig"),
+    "stability.given.config": ("TablesConfig",),
     "stability.info": ("Implementation", "Info", "info"),
     "stability.kept.runs": ("RunHistories",),
     "stability.planning": ("StudyPlan", "plan"),
@@ -212,12 +214,11 @@ __all__ = [
     "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RunHistories", "RunSpectra", "SecondOrder",
     "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity", "SimilarityCorrelation",
     "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError",
-    "StudyConfig", "StudyPlan", "StudyResult", "TextConfig", "Tokens", "TrainedModel", "TrainedStack",
-    "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity", "WordMeasures", "WordPairs",
-    "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca",
-    "cka",
-    "compare", "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
-    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
+    "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig", "TextConfig", "Tokens", "TrainedModel",
+    "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity", "WordMeasures",
+    "WordPairs", "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats",
+    "bures", "cca", "cka", "compare", "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix",
+    "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
     "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "nearest_neighbors",
     "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes", "pwcca", "ratio_agreement",
     "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa", "save",

@@ -99,6 +99,7 @@ def study(
     ] = None,
     config: options.Config = None,
     model: options.Models = None,
+    tables: options.Tables = None,
     dim: options.Dims = None,
     epochs: options.Epochs = None,
     seeds: options.Seeds = None,
@@ -141,6 +142,9 @@ def study(
 
     `gpuemb study --config study.toml`
 
+    `gpuemb study my.txt --tables fasttext=run0.vec,run1.vec` (beside GloVe, over the words of the text that
+    all tables have; without a text, `gpuemb compare`)
+
     Every finished piece of work is kept in the folder. The same command goes on after a kill, and a
     second run finds everything done.
     """
@@ -168,6 +172,7 @@ def study(
             snapshots,
             fraction,
             tuple(question or ()),
+            tuple(tables or ()),
         )
         asked = study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
@@ -231,7 +236,7 @@ def _run_study(
         from gpuemb.report.claims import telling_numbers
 
         progress = TerminalProgress()
-        with noting(gpuemb.CorpusWarning, progress):
+        with noting((gpuemb.CorpusWarning, gpuemb.SpellingWarning), progress):
             result = gpuemb.study(
                 config, out=folder, device=device, threads=threads, extend=extend, progress=progress
             )

@@ -28,6 +28,17 @@ Models = Annotated[
         "--model", help="What to train: glove, ppmi-svd, skip-gram. May be repeated.", show_default="glove"
     ),
 ]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tables",
+        help="Finished tables to measure beside: a name, and two files or more between commas, or a pattern, "
+        "such as `w2v=a.vec,b.vec` or `w2v=runs/*.npy`. May be repeated: of one name for more files, of "
+        "another for another model.",
+        metavar="NAME=FILES",
+        show_default=False,
+    ),
+]
 Dim = Annotated[int | None, typer.Option(help="Dimensions of a vector.", show_default="100")]
 Dims = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from gpuemb.core.errors import ConfigError
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.toml import config_from, read_mapping
 from gpuemb.training.recipes import PPMISVD, RECIPES, GloVe
@@ -42,6 +44,7 @@ class StudyFlags:
     snapshots: str | None = None
     fraction: str | None = None
     question: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -54,7 +57,9 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
         raise ConfigError(
             "study: no corpus",
             needed="Name text files or folders, or --config FILE.",
-            remedy="gpuemb study my.txt, or gpuemb demo to see an example.",
+            remedy="gpuemb compare measures finished tables without a text."
+            if flags.tables
+            else "gpuemb study my.txt, or gpuemb demo to see an example.",
         )
     mapping: dict[str, Any] = {}
     if file is not None:
@@ -97,8 +102,8 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
     mapping["models"] = [
         _model(entry, flags, vary, window)
         for entry in _chosen_models(mapping, flags)
-        for vary in dict.fromkeys(flags.vary) or (None,)
-    ]
+        for vary in _varied(entry, flags)
+    ] + _tables(flags.tables)
     return config_from(mapping, base)
 
 
@@ -141,8 +146,31 @@ def _numbers(axis: str, text: str) -> list[Any]:
         ) from error
 
 
+def _varied(entry: dict[str, Any], flags: StudyFlags) -> Iterable[str | None]:
+    """What a model is trained for; finished tables are not trained."""
+    return (None,) if entry["kind"] == TablesConfig.kind else dict.fromkeys(flags.vary) or (None,)
+
+
+def _tables(typed: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the finished tables that were typed, a model a name."""
+    found: dict[str, list[str]] = {}
+    for text in typed:
+        name, equals, files = text.partition("=")
+        if not (name and equals and files):
+            raise ConfigError(
+                f"study: --tables {text}",
+                needed="A name and its files are needed, between commas.",
+                remedy="--tables w2v=run0.vec,run1.vec",
+            )
+        several = [files] if os.path.lexists(files) else files.split(",")
+        found[name] = found.get(name, []) + [os.path.abspath(file) for file in several]
+    return [{"kind": TablesConfig.kind, "name": name, "files": files} for name, files in found.items()]
+
+
 def _model(entry: dict[str, Any], flags: StudyFlags, vary: str | None, window: int | None) -> dict[str, Any]:
     model = dict(entry)
+    if model["kind"] == TablesConfig.kind:
+        return model
     several = len(set(flags.vary)) > 1
     name = f"{model.get('name', model['kind'])}-{vary}" if several else None
     _override(model, {"vary": vary, "name": name})

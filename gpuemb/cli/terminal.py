@@ -179,8 +179,8 @@ class TerminalProgress:
 
 
 @contextmanager
-def noting(noted: type[Warning], progress: TerminalProgress) -> Iterator[None]:
-    """Tell warnings of one kind as lines between the bars."""
+def noting(noted: type[Warning] | tuple[type[Warning], ...], progress: TerminalProgress) -> Iterator[None]:
+    """Tell warnings of some kinds as lines between the bars."""
     with warnings.catch_warnings():
         before = warnings.showwarning
 
@@ -198,7 +198,8 @@ def noting(noted: type[Warning], progress: TerminalProgress) -> Iterator[None]:
                 before(message, category, filename, lineno, file, line)
 
         warnings.showwarning = show
-        warnings.simplefilter("always", noted)
+        for kind in noted if isinstance(noted, tuple) else (noted,):
+            warnings.simplefilter("always", kind)
         yield
 
 

@@ -28,7 +28,7 @@ class _Measured:
 
     @property
     def config(self) -> ModelConfig:
-        return self.model.config
+        return _trained(self.model)
 
     @property
     def k(self) -> int:
@@ -45,14 +45,23 @@ def comparisons(models: Sequence[ModelResult]) -> list[Claim]:
     Models that differ in two things are not compared: their numbers do not say which of the two it is.
     """
     known = [
-        model for model in models if (found := overlap_of(model)) and not math.isnan(found.estimate.value)
+        model
+        for model in models
+        if isinstance(model.config, ModelConfig)  # how finished tables were trained is not known
+        and (found := overlap_of(model))
+        and not math.isnan(found.estimate.value)
     ]
-    alike = [pair for pair in combinations(known, 2) if len(differences(*(one.config for one in pair))) == 1]
+    alike = [pair for pair in combinations(known, 2) if len(differences(*map(_trained, pair))) == 1]
     measured = {one.config.name: _measured(one, len(alike)) for pair in alike for one in pair}
     pairs = [(measured[a.config.name], measured[b.config.name]) for a, b in alike]
     return [
         _said(*pair) for pair in sorted(pairs, key=lambda p: -abs(p[0].overlap.value - p[1].overlap.value))
     ]
+
+
+def _trained(model: ModelResult) -> ModelConfig:
+    assert isinstance(model.config, ModelConfig)
+    return model.config
 
 
 def differences(a: ModelConfig, b: ModelConfig) -> list[str]:

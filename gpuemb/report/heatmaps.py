@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 2.9, 2.75  # inches: a quarter of a page
 LARGEST_ANNOTATED = 12  # runs; above it the cells are too small for numbers
 LIKE_OVERLAP = ("jaccard", "rank_biased_overlap", "average_overlap", "rank_similarity")  # the table has them
+SHORT = re.compile(r"[\w.-]{1,8}")  # a name that fits beside a cell, and is no formula to Matplotlib
 CELL_CHARACTERS = 5  # as many fit a cell in full size
 
 
@@ -34,12 +37,14 @@ def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:
     with drawing(f"{measure.measure} {model.config.name}", WIDTH, HEIGHT) as (axes, svg):
         image = axes.imshow(values, cmap=map_, vmin=low, vmax=high, interpolation="nearest")
         axes.spines[:].set_visible(False)
-        labels = [run.rpartition(" ")[2] for run in model.runs]
+        word, names = short_names(model.runs)
+        if not all(map(SHORT.fullmatch, names)):  # of files, say: they are numbered
+            names = [str(place) for place in range(1, runs + 1)]
         step = 1 if runs <= LARGEST_ANNOTATED else math.ceil(runs / 8)
-        axes.set_xticks(range(0, runs, step), labels[::step])
-        axes.set_yticks(range(0, runs, step), labels[::step])
+        axes.set_xticks(range(0, runs, step), names[::step])
+        axes.set_yticks(range(0, runs, step), names[::step])
         axes.tick_params(length=0, labelsize=8)
-        axes.set_xlabel(model.runs[0].rpartition(" ")[0] or "run", fontsize=8)
+        axes.set_xlabel(word or "run", fontsize=8)
         if runs <= LARGEST_ANNOTATED:
             _annotate(axes, image, values, high)
         else:
@@ -58,6 +63,14 @@ def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:
         f" {highest}, mean {said}.",
         drawn,
     )
+
+
+def short_names(runs: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the word that all names of runs begin with, empty if none, and each name without it."""
+    parts = [run.rpartition(" ") for run in runs]
+    if len({word for word, _, _ in parts}) > 1:
+        return "", list(runs)
+    return parts[0][0], [rest for _, _, rest in parts]
 
 
 def _limits(measure: PairMeasure) -> tuple[float, float]:

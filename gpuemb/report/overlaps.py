@@ -18,6 +18,7 @@ VARIED = {
     "sampling": "sampling of tokens and negatives",
     "bootstrap": "sample of documents",
     "halves": "half of the documents",
+    "files": "file",
 }
 ROUNDING = 1e-9  # means of multiples of 1/(k·pairs) differ by far more than this
 DOUBT = 0.05  # the largest p-value by which an overlap is called more than chance

@@ -19,10 +19,11 @@ from gpuemb.report import numbers
 from gpuemb.report.answers import answer_section
 from gpuemb.report.claims import claims, telling_numbers
 from gpuemb.report.figures import figures
-from gpuemb.report.heatmaps import heat_maps
+from gpuemb.report.heatmaps import heat_maps, short_names
 from gpuemb.report.overlaps import VARIED, Claim
 from gpuemb.report.tables import columns, word_table
 from gpuemb.stability.config import ModelConfig
+from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
 from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_OCCURRENCES
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
+MATCHED = {"exact": "letter by letter", "lower": "in lower case"}
 LISTED_SOURCES = 3  # in the line under the title; the configuration has all of them
 
 
@@ -53,7 +55,7 @@ class MeasureRow:
 class ModelSection:
     """One model's part of the page."""
 
-    config: ModelConfig
+    config: ModelConfig | TablesConfig
     anchor: str
     varied: str
     claims: tuple[Claim, ...]
@@ -62,6 +64,7 @@ class ModelSection:
     measures: tuple[MeasureRow, ...]
     runs: int
     wordless: int
+    absent: int
     caution: str
     optimistic: str
     halves: bool
@@ -152,7 +155,7 @@ def _linked(text: str) -> str:
 
 
 def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) -> ModelSection:
-    name = model.config.name
+    name, absent = model.config.name, len(result.vocabulary) - len(model.stack.index_to_key)
     return ModelSection(
         config=model.config,
         anchor=f"model-{name}",
@@ -162,7 +165,8 @@ def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) ->
         heat_maps=heat_maps(model),
         measures=tuple(_measure_row(measure, model.runs) for measure in model.pairs),
         runs=len(model.runs),
-        wordless=int(np.count_nonzero(~np.isfinite(model.words.overlap))),
+        wordless=int(np.count_nonzero(~np.isfinite(model.words.overlap))) - absent,
+        absent=absent,
         caution=model.caution,
         optimistic=model.optimistic,
         halves=model.config.vary == "halves",
@@ -181,7 +185,7 @@ def _measure_row(measure: PairMeasure, runs: Sequence[str]) -> MeasureRow:
         chance=numbers.number(measure.chance) + p_value,
         lowest=numbers.number(float(known.min()) if len(known) else None),
         highest=numbers.number(float(known.max()) if len(known) else None),
-        least_alike=", ".join(runs[run].rpartition(" ")[2] for run in measure.least_alike or ()),
+        least_alike=", ".join(short_names(runs)[1][run] for run in measure.least_alike or ()),
         undefined=measure.undefined,
     )
 
@@ -192,7 +196,10 @@ def _definitions(result: StudyResult) -> list[tuple[str, str, str]]:
     return [(first_of[name].title, first_of[name].preparation, first_of[name].meaning) for name in order]
 
 
-def _recipe(config: ModelConfig) -> tuple[str, str]:
+def _recipe(config: ModelConfig | TablesConfig) -> tuple[str, str]:
+    if isinstance(config, TablesConfig):
+        files = numbers.enumerated([Path(file).name for file in config.files])
+        return config.name, f"finished tables {files}; words compared {MATCHED[config.case]}"
     settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in asdict(config.recipe).items())
     seeds = numbers.enumerated([str(seed) for seed in config.seeds])
     return config.name, f"{config.recipe.kind}: {settings}; varied: {config.vary}; seeds {seeds}"

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from os import PathLike
-from pathlib import Path
 
 from gpuemb.core.checks import check_at_least, check_at_most
 from gpuemb.core.doors import enter, enter_fields
@@ -17,6 +14,7 @@ from gpuemb.corpus.chunks import Documents, EncodingErrors
 from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import Weighting, check_window
+from gpuemb.stability.given.config import TablesConfig, check_name, paths_of
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.stability.questions.table import check_questions, named_questions
 from gpuemb.training.recipes import (
@@ -118,12 +116,7 @@ class ModelConfig:
         enter_fields(self)
         if not self.name:
             object.__setattr__(self, "name", self.recipe.kind)
-        if not self.name.replace("-", "").replace("_", "").isalnum():
-            raise ConfigError(
-                f"model: name = {self.name!r}",
-                needed="A name is letters, digits, '-' and '_': it names a folder.",
-                remedy="For example name = 'glove-100'.",
-            )
+        check_name(self.name)
         check_vary(self.recipe, self.vary)
         self._check_sample()
         if len(self.samples) < 2 or len(set(self.seeds)) != len(self.seeds):
@@ -160,6 +153,11 @@ class ModelConfig:
             )
 
     @property
+    def kind(self) -> str:
+        """Of the recipe."""
+        return self.recipe.kind
+
+    @property
     def samples(self) -> tuple[Run, ...]:
         """Each run: its seed, and its half of the documents where these are split."""
         return runs_of(self.seeds, self.vary)
@@ -184,7 +182,7 @@ class StudyConfig:
         corpus: files, folders, patterns, ``-`` for standard input, or ``dataset:conversations``; or one.
         text: how text becomes tokens.
         counts: how tokens become counts.
-        models: what is trained.
+        models: what is trained, and finished tables that are measured beside it.
         neighbors: how many nearest neighbors are compared, at most 256.
         title: headline of the report.
         measures: names of the measures of pairs and words that are taken.
@@ -201,7 +199,7 @@ class StudyConfig:
     corpus: tuple[str, ...]
     text: TextConfig = field(default_factory=TextConfig)
     counts: CountsConfig = field(default_factory=CountsConfig)
-    models: tuple[ModelConfig, ...] = (ModelConfig(GloVe()),)
+    models: tuple[ModelConfig | TablesConfig, ...] = (ModelConfig(GloVe()),)
     neighbors: int = 10
     title: str = "Stability study"
     measures: tuple[str, ...] = STUDY
@@ -209,10 +207,10 @@ class StudyConfig:
     question: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "corpus", _paths(self.corpus))
+        object.__setattr__(self, "corpus", paths_of("StudyConfig", "corpus", self.corpus))
         object.__setattr__(self, "question", named_questions(self.question))
         models = enter("StudyConfig", "models", self.models, Sequence[ModelConfig])
-        models = tuple(enter("StudyConfig", "a model", model, ModelConfig) for model in models)
+        models = tuple(enter("StudyConfig", "a model", one, ModelConfig | TablesConfig) for one in models)
         object.__setattr__(self, "models", models)
         enter_fields(self)
         object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
@@ -223,10 +221,10 @@ class StudyConfig:
                 raise ConfigError(
                     f"study: no {name}",
                     needed=f"At least one entry in {name} is needed.",
-                    remedy="gpuemb study my.txt --model glove",
+                    remedy="gpuemb study my.txt --model glove; gpuemb compare takes tables without a text.",
                 )
         object.__setattr__(self, "snapshots", self._snapshots())
-        for model in self.models:
+        for model in self.trained:
             check_window(model.window or self.counts.window, self.counts.weighting)
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
@@ -243,21 +241,27 @@ class StudyConfig:
         Raises:
             ConfigError: an epoch that a model has not, or no model with epochs.
         """
-        recipes: list[Recipe] = [model.recipe for model in self.models]
+        recipes: list[Recipe] = [model.recipe for model in self.trained]
         chosen = [one for one in recipes if not isinstance(one, PPMISVD)] or recipes
+        if not chosen and self.snapshots:
+            raise ConfigError(
+                f"study: snapshots = {list(self.snapshots)}, but no model is trained",
+                needed="Finished tables have no epochs.",
+                remedy="Leave snapshots out.",
+            )
+        if not chosen:
+            return ()
         return min(epochs_of("study", self.snapshots, recipe) for recipe in chosen)
+
+    @property
+    def trained(self) -> tuple[ModelConfig, ...]:
+        """The models that are not finished tables."""
+        return tuple(model for model in self.models if isinstance(model, ModelConfig))
 
     def digest(self) -> str:
         """Hexadecimal digest of everything that can change a measure: all but the title and the questions."""
         asked = {name: value for name, value in asdict(self).items() if name not in UNMEASURED}
-        return digest_of(asked, [model.recipe.kind for model in self.models])
-
-
-def _paths(corpus: object) -> tuple[str, ...]:
-    """Return one path or several as strings."""
-    given = enter("StudyConfig", "corpus", corpus, str | Path | Sequence[Path])
-    several = [given] if isinstance(given, (str, PathLike)) else given
-    return tuple(os.fspath(enter("StudyConfig", "corpus", path, str | Path)) for path in several)
+        return digest_of(asked, [model.kind for model in self.models])
 
 
 def digest_of(*parts: object) -> str:

@@ -16,7 +16,9 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import replacing, writing
 from gpuemb.core.files.partial import PARTIAL, sweep
 from gpuemb.stability.config import StudyConfig
+from gpuemb.stability.given.tables import TABLE
 from gpuemb.stability.kept.embeddings import EMBEDDINGS, export
+from gpuemb.stability.kept.runs import VECTORS
 from gpuemb.stability.kept.sources import KEPT
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import mean_of_known
@@ -100,8 +102,8 @@ def _ours(name: str) -> bool:
 
 
 def _has_results(folder: Path) -> bool:
-    """Whether anything was trained; a study that failed before leaves its folder free."""
-    return any((folder / WORK_FOLDER).glob("vectors-*"))
+    """Whether anything was trained or read; a study that failed before leaves its folder free."""
+    return any(any((folder / WORK_FOLDER).glob(f"{kind}-*")) for kind in (VECTORS, TABLE))
 
 
 def write_results(result: StudyResult) -> None:
@@ -206,6 +208,7 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
         "model": model.config.name,
         "vary": model.config.vary,
         "runs": list(model.runs),
+        "words": len(model.stack.index_to_key),
         "measures": {
             pair.measure: {
                 "preparation": pair.preparation,

@@ -15,6 +15,7 @@ from gpuemb.geometry.measure import Description, PairTable
 from gpuemb.neighbors.chance import p_value_of_overlap
 from gpuemb.stability.compared_tables import ComparedTables, agreement_of_all, chance_of_pairs, null_of_pairs
 from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, WordMeasures
 from gpuemb.stability.statistics import compared_pairs, mean_of_known, mean_over_pairs, means_of_known
@@ -48,7 +49,7 @@ def arrays_of(compared: ComparedTables, taken: Taken) -> Arrays:
         "joint_reliability": lists.joint_reliability,
         "aligned_cosine": compared.aligned_cosines.words,
         "unaligned_cosine": compared.unaligned_cosines.words,
-        "eigenvalues": np.stack([one.eigenvalues for one in spectra]),
+        "eigenvalues": _beside([one.eigenvalues for one in spectra]),
         "shape_numbers": np.array(shapes),
     }
     return kept | {f"word.{name}": values for name, values in taken.words.items() if name not in SHOWN}
@@ -121,6 +122,12 @@ def _pair_measure(about: Description, table: PairTable, runs: Sequence[str], hal
     )
 
 
+def _beside(spectra: Sequence[Float64]) -> Float64:
+    """Stack spectra; a direction that a table does not have has no variance."""
+    widest = max(map(len, spectra))
+    return np.stack([np.pad(values, (0, widest - len(values))) for values in spectra])
+
+
 def _block_diagonal(tables: Sequence[NDArray[Any]], between: float | bool) -> NDArray[Any]:
     """Set ``(M, S, S)`` tables of groups of runs along the diagonal of one."""
     ends = np.cumsum([table.shape[1] for table in tables])
@@ -151,7 +158,7 @@ def chance_arrays(ids: Int32, groups: Sequence[Sequence[int]], draws: Draws) -> 
 
 
 def model_result(
-    model: ModelConfig,
+    model: ModelConfig | TablesConfig,
     stack: EmbeddingStack,
     ids: Int32,
     scores: Float64,
@@ -159,7 +166,7 @@ def model_result(
     config: StudyConfig,
     occurrences: float,
 ) -> ModelResult:
-    """Return a model's result from what was trained, and the arrays of the functions above."""
+    """Return a model's result from its tables, and the arrays of the functions above."""
     names = [name for name in config.measures if name in PAIR_MEASURES]
     tables = {
         name: PairTable(values, recomputed, mean_of_known(kept["chance"]) if name == "overlap" else None)

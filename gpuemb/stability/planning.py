@@ -55,7 +55,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
     Raises:
         ConfigError: an impossible configuration, fewer than two words, or a negative number of pairs.
 
-    Cost: nothing is read or allocated.
+    Cost: nothing is read or allocated; finished tables are not counted, since their files say their sizes.
 
     Example:
         >>> print(ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000))
@@ -67,7 +67,7 @@ def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
     check_at_least("plan", "words", words, 2)
     check_at_least("plan", "nonzeros", nonzeros, 0)
     phases, disk = [], 0
-    for model in config.models:
+    for model in config.trained:
         runs, dim = len(model.samples), model.recipe.dim
         snapshots = 0 if isinstance(model.recipe, PPMISVD) else len(config.snapshots)
         if isinstance(model.recipe, GloVe):

@@ -16,6 +16,7 @@ from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.kept.runs import RunHistories
 from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.statistics import (
@@ -164,7 +165,8 @@ class RunSpectra:
     """How the variance of each run is spread over its directions.
 
     Attributes:
-        eigenvalues: ``(S, d)`` of the centered Gram, descending.
+        eigenvalues: ``(S, d)`` of the centered Gram, descending; 0 behind those of a table with fewer
+            dimensions than the widest.
         participation_ratio: ``(S,)``.
         effective_rank: ``(S,)``.
         iso_score: ``(S,)``.
@@ -181,9 +183,10 @@ class ModelResult:
     """Everything found for one model of the study.
 
     Attributes:
-        config: the recipe, its seeds and what varied.
-        runs: ``S`` names of runs, ``"seed 0"``, ``"bootstrap 0"``, or ``"half 0a"`` and ``"half 0b"``.
-        stack: the trained tables, memory-mapped.
+        config: the recipe, its seeds and what varied; or the files of finished tables.
+        runs: ``S`` names of runs, ``"seed 0"``, ``"bootstrap 0"``, or ``"half 0a"`` and ``"half 0b"``; of
+            finished tables those of the files.
+        stack: the tables, memory-mapped; finished ones over the words that they share with the text.
         neighbor_ids: ``(S, V, k)`` rows of the nearest words, nearest first, −1 where there is none.
         neighbor_scores: ``(S, V, k)`` their cosines.
         pairs: the measures over pairs of runs.
@@ -196,7 +199,7 @@ class ModelResult:
         keys: of the runs, among the units of work of the study's folder.
     """
 
-    config: ModelConfig
+    config: ModelConfig | TablesConfig
     runs: tuple[str, ...]
     stack: EmbeddingStack
     neighbor_ids: Int32

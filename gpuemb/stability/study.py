@@ -12,7 +12,7 @@ import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
-from gpuemb.core.arrays import Float32, Float64, Int32
+from gpuemb.core.arrays import Float64, FloatMatrix, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
@@ -23,13 +23,14 @@ from gpuemb.corpus.token_patterns import is_file
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.stability.compared_tables import ComparedTables
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
+from gpuemb.stability.given.config import TablesConfig
+from gpuemb.stability.given.tables import given_tables, spread
 from gpuemb.stability.kept.runs import ModelTraining
 from gpuemb.stability.kept.samples import Sample, sample_of
 from gpuemb.stability.kept.sources import settle_sources, state_of
@@ -38,7 +39,6 @@ from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, mo
 from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.result import ModelResult, StudyResult
-from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
@@ -118,11 +118,16 @@ class _Study:
             tokens, key = self._tokens()
         self._warn_of_identical_runs()
         samples = self._samples(tokens, key)
-        models = tuple(self._model(model, samples[model.fraction]) for model in self.config.models)
+        models = tuple(
+            self._given(model, tokens.vocabulary, key)
+            if isinstance(model, TablesConfig)
+            else self._model(model, samples[model.fraction])
+            for model in self.config.models
+        )
         self.record.facts.update(
             configuration=self.config.digest(),
             device=str(self.device),
-            seeds={model.name: list(model.seeds) for model in self.config.models},
+            seeds={model.name: list(model.seeds) for model in self.config.trained},
             unicode=UNICODE_VERSION,
             tokenizer=self.config.text.tokenizer,
             arithmetic=arithmetic(),
@@ -145,7 +150,7 @@ class _Study:
         """Return the text of every fraction, checked before any work is done on one."""
         found = {
             fraction: sample_of(tokens, key, fraction, self.config.text.min_count)
-            for fraction in sorted({model.fraction for model in self.config.models})
+            for fraction in sorted({model.fraction for model in self.config.trained})
         }
         for sample in found.values():
             check_neighbors("study", self.config.neighbors, len(sample.tokens.vocabulary) - 1)
@@ -159,7 +164,7 @@ class _Study:
         return tuple(found)
 
     def _warn_of_identical_runs(self) -> None:
-        for model in self.config.models:
+        for model in self.config.trained:
             if model.vary not in model.recipe.varies:
                 self.progress.note(
                     f"{model.name}: nothing in it is random, so its runs will be identical; "
@@ -203,22 +208,38 @@ class _Study:
         return Tokens(kept["ids"], kept["starts"], vocabulary, tokenizer=text.tokenizer), key
 
     def _model(self, model: ModelConfig, sample: Sample) -> ModelResult:
-        vocabulary = sample.vocabulary
         with self.record.phase(f"train {model.name}"):
             training = self._training(model, sample)
             trained = training.units()
-        keys, tables = trained.keys, trained.tables
+        vocabulary = sample.vocabulary
+        stack = EmbeddingStack(tuple(trained.tables), vocabulary.words, vocabulary.counts, model.runs)
+        found = self._compared(model, trained.keys, stack, training.occurrences())
+        return replace(found, histories=trained.histories)
+
+    def _given(self, model: TablesConfig, vocabulary: Vocabulary, words_key: str) -> ModelResult:
+        """Measure finished tables over the words that they share with the text."""
+        with self.record.phase(f"read {model.name}"):
+            given = given_tables(model, vocabulary, words_key, self.store, self.progress)
+        check_neighbors(f"study: {model.name}", self.config.neighbors, len(given.rows) - 1)
+        return spread(self._compared(model, given.keys, given.stack), given.rows, len(vocabulary))
+
+    def _compared(
+        self,
+        model: ModelConfig | TablesConfig,
+        keys: Sequence[str],
+        stack: EmbeddingStack,
+        occurrences: float = math.nan,
+    ) -> ModelResult:
+        tables = stack.tables()
         with self.record.phase(f"neighbors {model.name}"):
-            ids, scores = self._neighbors(model, keys, tables)
+            ids, scores = self._neighbors(model.name, keys, tables)
         with self.record.phase(f"compare {model.name}"):
             kept = {
-                **self._measure(model, keys, tables, ids, vocabulary),
+                **self._measure(model, keys, tables, ids, stack.index_to_key),
                 **self._chance(model, keys, ids),
             }
-        stack = EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
-        occurrences = _occurrences(training)
         found = model_result(model, stack, ids, scores, kept, self.config, occurrences)
-        return replace(found, histories=trained.histories, keys=tuple(keys))
+        return replace(found, keys=tuple(keys))
 
     def _training(self, model: ModelConfig, sample: Sample) -> ModelTraining:
         recipe, counts, snapshots = model.recipe, self.config.counts, self.config.snapshots
@@ -231,15 +252,15 @@ class _Study:
         return ModelTraining(model, sample, counts, snapshots, self.store, self.device, self.progress)
 
     def _neighbors(
-        self, model: ModelConfig, keys: Sequence[str], tables: Sequence[Float32]
+        self, name: str, keys: Sequence[str], tables: Sequence[FloatMatrix]
     ) -> tuple[Int32, Float64]:
         """Lists of every run. A run starts from those of the run before: that changes no bit."""
         k = self.config.neighbors
         lists: list[Arrays] = []
-        with self.progress.phase(f"neighbors of {model.name}", len(keys)) as task:
+        with self.progress.phase(f"neighbors of {name}", len(keys)) as task:
             for key, table in zip(keys, tables, strict=True):
 
-                def compute(table: Float32 = table) -> Arrays:
+                def compute(table: FloatMatrix = table) -> Arrays:
                     found = nearest_neighbors(table, k, warm_start=lists[-1]["ids"] if lists else None)
                     return {"ids": found.ids, "scores": found.scores}
 
@@ -249,11 +270,11 @@ class _Study:
 
     def _measure(
         self,
-        model: ModelConfig,
+        model: ModelConfig | TablesConfig,
         keys: Sequence[str],
-        tables: list[Float32],
+        tables: list[FloatMatrix],
         ids: Int32,
-        vocabulary: Vocabulary,
+        words: Sequence[str],
     ) -> Arrays:
         """Measures of every compared pair and of every word, as arrays that are kept."""
         asked, steps = self.config.measures, len(self.config.measures) * len(model.compared)
@@ -261,7 +282,7 @@ class _Study:
 
             def of(runs: Sequence[int]) -> Arrays:
                 names, chosen = [model.runs[run] for run in runs], [tables[run] for run in runs]
-                given = NamedTables(f"study: {model.name}", names, chosen, vocabulary.words)
+                given = NamedTables(f"study: {model.name}", names, chosen, words)
                 compared = ComparedTables(given, self.config.neighbors, np.asarray(ids[list(runs)]))
                 return arrays_of(compared, take(compared, asked, task))
 
@@ -272,17 +293,8 @@ class _Study:
                 MEASURED, digest, lambda: merged([of(runs) for runs in model.compared], ids)
             )
 
-    def _chance(self, model: ModelConfig, keys: Sequence[str], ids: Int32) -> Arrays:
+    def _chance(self, model: ModelConfig | TablesConfig, keys: Sequence[str], ids: Int32) -> Arrays:
         """What overlaps are by chance, as arrays that are kept."""
         draws = Draws("study", PERMUTATIONS, progress=self.progress)
         digest = digest_of(list(keys), self.config.neighbors, PERMUTATIONS)
         return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
-
-
-def _occurrences(training: ModelTraining) -> float:
-    """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
-    if training.model.vary != "bootstrap":
-        return math.nan
-    run, tokens = training.model.samples[0], training.tokens
-    repeats = bootstrap_repeats(tokens, run.seed)
-    return pairs_near(tokens.starts, training.counts.window, repeats) / training.counted(run).nonzeros

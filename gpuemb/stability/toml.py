@@ -17,6 +17,7 @@ from gpuemb.core.files.whole import read_text
 from gpuemb.core.results import shown
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
+from gpuemb.stability.given.config import OF_TRAINING, TablesConfig, tables_from
 from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.stability.questions.table import asked_models
@@ -126,7 +127,7 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
         )
     entries, sweep = asked_models(given, sweep)
     if sweep or "models" in given:
-        given["models"] = tuple(_model(entry) for entry in swept(entries, sweep))
+        given["models"] = tuple(_model(entry, base) for entry in swept(entries, sweep))
     if "measures" in given:
         given["measures"] = check_measures("study", given["measures"], STUDY)
     return _build("study", given, StudyConfig)
@@ -145,8 +146,8 @@ def _absolute_tokenizer(name: str, base: Path) -> str:
     return absolute(name, base) if is_file(name) else name
 
 
-def _model(entry: Any) -> ModelConfig:
-    if isinstance(entry, ModelConfig):
+def _model(entry: Any, base: Path) -> ModelConfig | TablesConfig:
+    if isinstance(entry, (ModelConfig, TablesConfig)):
         return entry
     if not isinstance(entry, Mapping) or "kind" not in entry:
         raise ConfigError(
@@ -154,9 +155,12 @@ def _model(entry: Any) -> ModelConfig:
             needed="Each model is a table with a kind.",
             remedy='[[models]]\n  kind = "glove"',
         )
-    check_choice("models", "kind", entry["kind"], tuple(RECIPES))
+    check_choice("models", "kind", entry["kind"], (*RECIPES, TablesConfig.kind))
+    if entry["kind"] == TablesConfig.kind:
+        _check_known("models.tables", entry, ("kind", *OF_TRAINING, *_names_of(TablesConfig)))
+        return tables_from(entry, base)
     recipe_type, settings = RECIPES[entry["kind"]], recipe_keys(entry["kind"])
-    known = (*MODEL_KEYS, *(field.name for field in fields(recipe_type) if field.name not in MODEL_KEYS))
+    known = (*MODEL_KEYS, *(name for name in _names_of(recipe_type) if name not in MODEL_KEYS))
     _check_known(f"models.{entry['kind']}", entry, known)
     recipe: Recipe = _build(entry["kind"], {k: v for k, v in entry.items() if k in settings}, recipe_type)
     rest = {key: value for key, value in entry.items() if key in MODEL_KEYS[1:] and key not in settings}
@@ -177,7 +181,11 @@ def _table(where: str, given: Any, kind: type[C]) -> C:
 
 
 def _check_keys(where: str, given: Mapping[str, Any], kind: type[Any], *more: str) -> None:
-    _check_known(where, given, (*(field.name for field in fields(kind)), *more))
+    _check_known(where, given, (*_names_of(kind), *more))
+
+
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _check_known(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ from end_to_end.command import (
 
 from gpuemb.cli.study_flags import StudyFlags, study_config
 from gpuemb.core.cuda.diagnosis import lack_of_cuda, missing_for_cuda
+from gpuemb.core.errors import ConfigError
 from gpuemb.training.recipes import RECIPES
 
 SMALL = ("--min-count", "1", "--dim", "4", "--epochs", "2", "--seeds", "3", "--neighbors", "3")
@@ -98,6 +99,56 @@ def test_models_are_trained_for_everything_that_is_to_vary() -> None:
     for vary, expected in (((), "seed"), (("halves",), "halves"), (("halves", "halves"), "halves")):
         models = study_config(replace(flags, vary=vary), None).models
         assert [(model.name, model.vary) for model in models] == [("glove", expected), ("ppmi-svd", expected)]
+
+
+def test_finished_tables_are_typed_by_name_and_go_beside_every_model(tmp_path: Path) -> None:
+    blank = dict.fromkeys(field.name for field in fields(StudyFlags))
+    flags = StudyFlags(**blank | {"corpus": ("a.txt",), "model": (), "measure": ()})  # type: ignore[arg-type]
+    files = [str(tmp_path / name) for name in ("a.vec", "b,c.vec", "d.vec")]
+    (tmp_path / "b,c.vec").touch()
+    typed = replace(flags, tables=(f"w={files[0]},{files[2]}", f"w={files[1]}"), vary=("seed", "init"), dim=5)
+    *trained, tables = study_config(typed, None).models
+    assert [model.name for model in trained] == ["glove-seed", "glove-init"]
+    assert (tables.name, list(tables.files)) == ("w", [files[0], files[2], files[1]])
+    for wrong in ("w", "w=", "=a.vec,b.vec"):
+        with pytest.raises(ConfigError, match="--tables"):
+            study_config(replace(flags, tables=(wrong,)), None)
+    with pytest.raises(ConfigError, match="gpuemb compare measures finished tables without a text"):
+        study_config(replace(typed, corpus=()), None)
+
+
+@pytest.mark.slow
+def test_a_study_killed_again_and_again_ends_with_the_bits_of_one_that_was_not(desk: Path) -> None:
+    embeddings = desk / "runs" / "mine" / "embeddings" / "glove"
+    tables = f"other={embeddings}/seed-0.npy,{embeddings}/seed-1.npy"
+    study = ("study", "text.txt", *SMALL[:-6], "--epochs", "40", "--seeds", "4", "--neighbors", "3")
+    study = (*study, "--tables", tables, "--out")
+    assert gpuemb(desk, *study, "runs/whole").code == 0
+    whole, killed, deaths = desk / "runs" / "whole", desk / "runs" / "killed", 0
+    for units in (2, 4, 7, 10, 13):
+        running = subprocess.Popen(
+            [COMMAND, *study, "runs/killed"], cwd=desk, env=ENVIRONMENT, stdout=subprocess.DEVNULL
+        )
+        try:
+            while running.poll() is None and len([*killed.glob("work/[a-z]*")]) < units:
+                time.sleep(0.001)
+            running.kill()
+            deaths += running.wait(PATIENCE) == -signal.SIGKILL
+        finally:
+            running.kill()
+            running.wait()
+        assert not (killed / "report.html").exists()
+    assert deaths == 5
+    resumed = gpuemb(desk, *study, "runs/killed")
+    assert resumed.code == 0, resumed.err
+    for name in ("words.parquet", "pairs.parquet", "training.parquet", "summary.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    names = sorted(path.relative_to(whole) for path in whole.glob("embeddings/**/*.*"))
+    assert len(names) == 5
+    for name in names:
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    units = [sorted(path.name for path in folder.glob("work/*/*")) for folder in (whole, killed)]
+    assert units[0] == units[1]
 
 
 @pytest.mark.slow

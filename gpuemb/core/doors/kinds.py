@@ -32,6 +32,7 @@ MAKERS = {  # the source of each class of gpuemb
     "ModelConfig": "ModelConfig(GloVe(dim=100), seeds=5), for example.",
     "Progress": "Omit it: then nothing is reported.",
     "StudyResult": "study(config) returns one.",
+    "TablesConfig": "TablesConfig(('run0.npy', 'run1.npy')), for example.",
     "TextConfig": "TextConfig(min_count=10), for example.",
     "Tokens": "read_corpus(source) reads a text.",
     "TrainedModel": "train(source, GloVe(dim=100)).models[0] is one.",

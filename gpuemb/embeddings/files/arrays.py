@@ -30,6 +30,7 @@ from gpuemb.embeddings.files.vocabulary import (
 MAGIC = b"\x93NUMPY"
 WORDS, VECTORS = "words", "vectors"
 WORDS_FILE = "words.txt"
+LISTS = (WORDS_FILE, f"../{WORDS_FILE}")  # of words, beside a table without one of its own
 PLAIN = re.compile(r"[<>=|]?[biufcSUVOmM]\d*")  # dtypes other than records
 LARGEST_HEADER = 10_000  # characters, NumPy's own limit
 LONG = re.compile(r"(?<=\d)L\b")  # behind Python 2's integers
@@ -112,7 +113,7 @@ def _can_be_mapped(source: Source, header: Header, request: Request) -> bool:
 def _words_beside(file: Path, vocabulary: Path | None, rows: int) -> RowWords:
     if vocabulary is not None:
         return read_vocabulary(vocabulary, rows)
-    found = beside(file, [WORDS_FILE, f"../{WORDS_FILE}"])
+    found = beside(file, LISTS)
     if found is None:
         raise StorageError(
             f"load: {file} has no words beside it",

@@ -10,6 +10,7 @@ from pathlib import Path
 from gpuemb.core import threads
 from gpuemb.core.files import replacing, writing
 from gpuemb.core.files.checked import is_copy
+from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import StudyResult
 
 EMBEDDINGS = "embeddings"  # folder in that of a study
@@ -26,6 +27,7 @@ def export(result: StudyResult) -> None:
     tables = {
         folder / model.config.name / f"{name.replace(' ', '-')}.npy": Path(table.filename)
         for model in result.models
+        if isinstance(model.config, ModelConfig)  # finished tables stand where they are read
         for name, table in zip(model.runs, model.stack.tables(), strict=True)
     }
 

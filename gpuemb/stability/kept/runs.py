@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -17,10 +18,12 @@ from gpuemb.core.progress import Progress, Task
 from gpuemb.core.results import result
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
+from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.stability.config import CountsConfig, ModelConfig, digest_of
 from gpuemb.stability.kept.samples import Sample
+from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.training.checkpoints import REVISIONS, RunCheckpoint
 from gpuemb.training.epochs import RunOptions
@@ -161,6 +164,14 @@ class ModelTraining:
         resampled = run.seed if self.model.vary == "bootstrap" else None
         halves = () if run.half is None else (run.seed, run.half)
         return digest_of(self.sample.key, asdict(self.counts), resampled, *halves)
+
+    def occurrences(self) -> float:
+        """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
+        if self.model.vary != "bootstrap":
+            return math.nan
+        run = self.model.samples[0]
+        repeats = bootstrap_repeats(self.tokens, run.seed)
+        return pairs_near(self.tokens.starts, self.counts.window, repeats) / self.counted(run).nonzeros
 
     def counted(self, run: Run) -> Cooccurrence:
         """Return the counts of what a run sees, kept as a unit."""

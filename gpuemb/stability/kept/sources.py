@@ -12,6 +12,7 @@ from gpuemb.core.files import replacing
 from gpuemb.core.files.whole import is_pipe
 from gpuemb.corpus.sources import DATASET, STANDARD_INPUT, copy, fingerprint
 from gpuemb.stability.config import StudyConfig
+from gpuemb.stability.given.config import TablesConfig
 
 KEPT_INPUT = "standard-input.txt"
 KEPT_RECORDS = "standard-input.jsonl"  # where a field is named
@@ -21,6 +22,8 @@ DIGEST = ".blake2b"  # ending of the digest of a kept text
 
 def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
     """Make the corpus one that a resumed study finds again: absolute paths; standard input and pipes kept.
+
+    Files of finished tables have absolute paths too.
 
     Raises:
         ConfigError: standard input or a pipe differs from what this folder's study has read.
@@ -37,7 +40,8 @@ def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
             source = absolute(source)
             _check_unchanged(Path(source), folder)
         settled.append(source)
-    return replace(config, corpus=tuple(settled))
+    models = tuple(one.settled() if isinstance(one, TablesConfig) else one for one in config.models)
+    return replace(config, corpus=tuple(settled), models=models)
 
 
 def absolute(source: str, base: Path | None = None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.core.results import shown
+from gpuemb.stability.given.config import TablesConfig
 
 if TYPE_CHECKING:
     from gpuemb.stability.config import ModelConfig
@@ -14,18 +15,20 @@ if TYPE_CHECKING:
 UNCOUNTED = ("name", "seeds")  # they say nothing of what a run is
 
 
-def settings_of(model: ModelConfig) -> dict[str, Any]:
+def settings_of(model: ModelConfig | TablesConfig) -> dict[str, Any]:
     """Return everything that makes a run of a model what it is, but its seed.
 
-    A window is in it where it is not that of the study.
+    A window is in it where it is not that of the study. Of finished tables nothing is known.
     """
+    if isinstance(model, TablesConfig):
+        return {}
     kept = {name: value for name, value in asdict(model).items() if name not in (*UNCOUNTED, "recipe")}
     if not model.window:
         del kept["window"]
     return {"vary": model.vary, "kind": model.recipe.kind, **kept, **asdict(model.recipe)}
 
 
-def alike_but(axis: str, models: Sequence[ModelConfig]) -> list[list[int]]:
+def alike_but(axis: str, models: Sequence[ModelConfig | TablesConfig]) -> list[list[int]]:
     """Return groups of at least two models that differ in one setting alone, ascending in it.
 
     Args:
@@ -44,7 +47,7 @@ def alike_but(axis: str, models: Sequence[ModelConfig]) -> list[list[int]]:
     return [[group[value] for value in sorted(group)] for group in groups.values() if len(group) > 1]
 
 
-def name_of_group(models: Sequence[ModelConfig], axis: str) -> str:
+def name_of_group(models: Sequence[ModelConfig | TablesConfig], axis: str) -> str:
     """Name what the models of a group have in common, ``glove, seed varied (window 5)``."""
     first = settings_of(models[0])
     more = [f"{name} {shown(first[name])}" for name in ("dim", "window", "fraction") if name in first]

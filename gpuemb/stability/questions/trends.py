@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gpuemb.core.arrays import Int64
 from gpuemb.stability.questions.answer import Answer, Finding
 from gpuemb.stability.questions.evidence import EQUAL, LOST, MEANINGS, VARIANCE, Evidence, PairsOfRuns
-from gpuemb.stability.questions.groups import alike_but, name_of_group
+from gpuemb.stability.questions.groups import alike_but, name_of_group, settings_of
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import LEAST_RUNS
@@ -116,8 +116,7 @@ def trend_answer(
 
 
 def _level(model: ModelResult, axis: str) -> Any:
-    owner = model.config.recipe if hasattr(model.config.recipe, axis) else model.config
-    return getattr(owner, axis)
+    return settings_of(model.config)[axis]
 
 
 def _finding(trend: Trend, of: str, more: str) -> Finding:

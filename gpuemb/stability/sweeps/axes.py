@@ -11,6 +11,7 @@ from gpuemb.core.checks import nearest_hint
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 from gpuemb.stability.config import ModelConfig
+from gpuemb.stability.given.config import TablesConfig
 from gpuemb.training.recipes import RECIPES, SkipGram
 
 AXES = ("vary", "dim", "window", "fraction")
@@ -23,15 +24,17 @@ def swept(entries: Sequence[Any], sweep: Any) -> list[dict[str, Any]]:
 
     An axis with several values adds to the name of a model: ``glove-bootstrap-d25-w5-10pct``.
 
+    Finished tables are not trained, so they are crossed with nothing.
+
     Args:
-        entries: tables with a kind, or ModelConfigs.
+        entries: tables with a kind, ModelConfigs or TablesConfigs.
         sweep: a mapping with lists for some of ``AXES``.
 
     Raises:
         ConfigError: an unknown axis, an empty or repeating list, or more than a thousand models.
     """
     chosen = _checked(sweep)
-    given = [mapping_of(one) if isinstance(one, ModelConfig) else one for one in entries]
+    given = [mapping_of(one) if isinstance(one, ModelConfig | TablesConfig) else one for one in entries]
     combinations = len(given)
     for values in chosen.values():
         combinations *= len(values)
@@ -43,14 +46,22 @@ def swept(entries: Sequence[Any], sweep: Any) -> list[dict[str, Any]]:
         )
     several = {axis for axis, values in chosen.items() if len(values) > 1}
     return [
-        _one(entry, dict(zip(chosen, values, strict=True)), several) if isinstance(entry, Mapping) else entry
+        _one(entry, dict(zip(chosen, values, strict=True)), several)
+        if isinstance(entry, Mapping) and _is_trained(entry)
+        else entry
         for entry in given
-        for values in product(*chosen.values())
+        for values in (product(*chosen.values()) if _is_trained(entry) else ((),))
     ]
 
 
-def mapping_of(model: ModelConfig) -> dict[str, Any]:
+def _is_trained(entry: Any) -> bool:
+    return not isinstance(entry, Mapping) or entry.get("kind") != TablesConfig.kind
+
+
+def mapping_of(model: ModelConfig | TablesConfig) -> dict[str, Any]:
     """Return the table that a model is written as, in TOML."""
+    if isinstance(model, TablesConfig):
+        return {"kind": model.kind, **asdict(model)}
     sample: dict[str, Any] = {"fraction": model.fraction}
     if not isinstance(model.recipe, SkipGram):
         sample["window"] = model.window

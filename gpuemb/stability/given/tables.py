@@ -1,0 +1,174 @@
+"""Finished tables over the words of a study's text, kept as units of work."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuemb.core.arrays import FloatMatrix, Int64, to_host
+from gpuemb.core.errors import DroppedWarning, StorageError, VocabularyError
+from gpuemb.core.progress import Progress
+from gpuemb.corpus.sources import fingerprint
+from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.embeddings.files import load
+from gpuemb.embeddings.model import Embedding, EmbeddingStack
+from gpuemb.embeddings.parts import parts_of
+from gpuemb.embeddings.stack import Case, stack
+from gpuemb.stability.config import digest_of
+from gpuemb.stability.given.config import TablesConfig
+from gpuemb.stability.kept.runs import RunHistories
+from gpuemb.stability.result import ModelResult, WordMeasures
+from gpuemb.stability.store import Arrays, Store
+
+Cell = TypeVar("Cell", bound=np.generic)
+TABLE = "tables"  # units of work that hold the rows of one file
+
+
+@dataclass(frozen=True, eq=False)
+class GivenTables:
+    """Tables over the words that they share with a text.
+
+    Attributes:
+        keys: of their units.
+        stack: of the files, each ``(W, d_s)``, memory-mapped.
+        rows: ``(W,)`` places of the words in the vocabulary of the text, ascending.
+    """
+
+    keys: list[str]
+    stack: EmbeddingStack
+    rows: Int64
+
+
+def given_tables(
+    model: TablesConfig, vocabulary: Vocabulary, words_key: str, store: Store, progress: Progress
+) -> GivenTables:
+    """Return the rows of the words that a text and all files have, read where they are not kept.
+
+    Args:
+        model: the files.
+        vocabulary: the ``V`` words of the text, and their counts.
+        words_key: of the unit that they are in.
+        store: holds the units, under the contents of all files: which words are shared depends on each.
+        progress: told how many words are shared.
+
+    Raises:
+        StorageError, FileFormatError, NonFiniteError, MemoryBudgetError: as :func:`gpuemb.load`, or a file
+            changed while it was read.
+        VocabularyError: fewer than two words are shared.
+    """
+    parts = {path: _state(path) for file in model.files for path in parts_of(file)}
+    contents = [[fingerprint(str(path)) for path in parts_of(file)] for file in model.files]
+    keys = [digest_of(words_key, model.case, contents, own) for own in contents]
+
+    @cache
+    def read() -> tuple[EmbeddingStack, Int64]:
+        found = _shared(model, vocabulary.words, progress)
+        for path, state in parts.items():
+            if _state(path) != state:
+                raise _changed(path)
+        return found
+
+    def unit(place: int) -> Arrays:
+        found, rows = read()
+        return {"vectors": _floats(found.tables()[place]), "rows": rows}
+
+    kept = [store.unit(TABLE, key, lambda place=place: unit(place)) for place, key in enumerate(keys)]  # type: ignore[misc]  # its default
+    rows = np.asarray(kept[0]["rows"])
+    shared = f"{len(rows):,} of the {len(vocabulary):,} words of the text"
+    progress.note(f"{model.name}: {shared} are in all {len(keys)} tables.")
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            a, b = model.files[keys.index(key)], model.files[place]
+            progress.note(f"{model.name}: {a} and {b} hold the same table, so they agree in all.")
+    tables = tuple(one["vectors"] for one in kept)
+    words = [vocabulary.words[row] for row in rows]
+    return GivenTables(keys, EmbeddingStack(tables, words, vocabulary.counts[rows], model.runs), rows)
+
+
+def _shared(model: TablesConfig, words: Sequence[str], progress: Progress) -> tuple[EmbeddingStack, Int64]:
+    """Read every file, and keep the words of the text that all have, in the order of the text."""
+    wanted = words if model.case == "exact" else None  # case is folded after reading
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DroppedWarning)  # what is kept is said instead
+        opened = [load(file, words=wanted, progress=progress).check() for file in model.files]
+    text = Embedding(np.zeros((len(words), 1), np.float32), words, name="the text")
+    together = stack([text, *opened], case=model.case)
+    if len(together.index_to_key) < 2:
+        raise VocabularyError(
+            f"tables {model.name}: the text and its {len(opened)} tables share 1 word",
+            needed="Neighbors of a word are others that the text and all tables have.",
+            remedy="Match words without regard to case: case = 'lower'.",
+        )
+    tables = tuple(together.tables()[1:])
+    rows = _first_rows(words, model.case, together.index_to_key)
+    return EmbeddingStack(tables, together.index_to_key, runs=model.runs), rows
+
+
+def _first_rows(words: Sequence[str], case: Case, shared: Sequence[str]) -> Int64:
+    first: dict[str, int] = {}
+    for row, word in enumerate(words):
+        first.setdefault(word.lower() if case == "lower" else word, row)
+    return np.array([first[word] for word in shared], np.int64)
+
+
+def _floats(table: FloatMatrix) -> NDArray[Any]:
+    """Return what measures take: float16 is widened."""
+    host = to_host(table)
+    return host.astype(np.float32) if host.dtype == np.float16 else host
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def _changed(path: Path) -> StorageError:
+    return StorageError(
+        f"tables: {path} changed while it was read",
+        needed="A table must not change while it is read.",
+        remedy="Read it again when no process writes to it, or read a copy.",
+    )
+
+
+def spread(found: ModelResult, rows: Int64, words: int) -> ModelResult:
+    """Set what was found of some words of a vocabulary among all of them.
+
+    Args:
+        found: over ``W`` words.
+        rows: ``(W,)`` their places.
+        words: ``V``, of the vocabulary.
+
+    Returns:
+        Words that were not measured have no neighbors and no values, as words without a vector have.
+    """
+    shape = (len(found.runs), words, found.neighbor_ids.shape[2])
+    ids, scores = np.full(shape, -1, np.int32), np.full(shape, np.nan)
+    ids[:, rows] = np.where(found.neighbor_ids >= 0, rows[found.neighbor_ids], -1)
+    scores[:, rows] = found.neighbor_scores
+    of = found.words
+
+    def placed(values: NDArray[Cell]) -> NDArray[Cell]:
+        whole = np.full(words, 0 if values.dtype.kind == "i" else np.nan).astype(values.dtype)
+        whole[rows] = values
+        return whole
+
+    none = tuple(np.empty(0) for _ in found.runs)
+    measures = WordMeasures(
+        overlap=placed(of.overlap),
+        overlap_low=placed(of.overlap_low),
+        aligned_cosine=placed(of.aligned_cosine),
+        unaligned_cosine=placed(of.unaligned_cosine),
+        neighbors_in_all_runs=placed(of.neighbors_in_all_runs),
+        joint_reliability=placed(of.joint_reliability),
+        more={name: placed(values) for name, values in of.more.items()},
+    )
+    histories = RunHistories(none, none)
+    return replace(found, neighbor_ids=ids, neighbor_scores=scores, words=measures, histories=histories)
