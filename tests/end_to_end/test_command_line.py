@@ -112,7 +112,7 @@ def test_finished_tables_are_typed_by_name_and_go_beside_every_model(tmp_path: P
     assert (tables.name, list(tables.files)) == ("w", [files[0], files[2], files[1]])
     for wrong in ("w", "w=", "=a.vec,b.vec"):
         with pytest.raises(ConfigError, match="--tables"):
-            study_config(replace(flags, tables=(wrong,)), None)
+            study_config(replace(flags, tables=(wrong,), vary=()), None)
     with pytest.raises(ConfigError, match="gpuemb compare measures finished tables without a text"):
         study_config(replace(typed, corpus=()), None)
 
