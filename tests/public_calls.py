@@ -263,6 +263,7 @@ def calls() -> dict[str, Call]:
                            "smoothing": 0.75}),
         "softmax_objective": (ge.softmax_objective, {"model": model, "counts": counts, "pairs": 5,
                               "seed": 1}),
+        "TablesConfig": (ge.TablesConfig, {"files": ("one.npy", "two.npy"), "name": "mine", "case": "exact"}),
         "TextConfig": (ge.TextConfig, {"min_count": 1, "max_words": 0, "encoding_errors": "strict",
                        "tokenizer": "default", "documents": "line", "field": ""}),
         "CountsConfig": (ge.CountsConfig, {"window": 2, "weighting": "flat"}),
