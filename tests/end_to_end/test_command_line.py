@@ -89,7 +89,8 @@ def test_a_study_names_its_worst_runs_and_says_that_few_show_little(desk: Path) 
 def test_models_are_trained_for_everything_that_is_to_vary() -> None:
     blank = dict.fromkeys(field.name for field in fields(StudyFlags))
     flags = StudyFlags(
-        **blank | {"corpus": ("a.txt",), "model": ("glove", "ppmi-svd"), "measure": (), "tables": ()}
+        **blank
+        | {"corpus": ("a.txt",), "model": ("glove", "ppmi-svd"), "measure": (), "tables": (), "question": ()}
     )  # type: ignore[arg-type]
     both = study_config(replace(flags, vary=("bootstrap", "halves"), seeds="2"), None).models
     assert [(model.name, model.vary, len(model.runs)) for model in both] == [
@@ -105,12 +106,18 @@ def test_models_are_trained_for_everything_that_is_to_vary() -> None:
 
 def test_finished_tables_are_typed_by_name_and_go_beside_every_model(tmp_path: Path) -> None:
     blank = dict.fromkeys(field.name for field in fields(StudyFlags))
-    flags = StudyFlags(**blank | {"corpus": ("a.txt",), "model": (), "measure": (), "tables": ()})  # type: ignore[arg-type]
+    flags = StudyFlags(
+        **blank | {"corpus": ("a.txt",), "model": (), "measure": (), "tables": (), "question": ()}
+    )  # type: ignore[arg-type]
     files = [str(tmp_path / name) for name in ("a.vec", "b,c.vec", "d.vec")]
     (tmp_path / "b,c.vec").touch()
-    typed = replace(flags, tables=(f"w={files[0]},{files[2]}", f"w={files[1]}"), vary=("seed", "init"), dim=5)
+    typed = replace(
+        flags, tables=(f"w={files[0]},{files[2]}", f"w={files[1]}"), vary=("seed", "init"), dim="5,6"
+    )
     *trained, tables = study_config(typed, None).models
-    assert [model.name for model in trained] == ["glove-seed", "glove-init"]
+    assert [model.name for model in trained] == [
+        f"glove-{vary}-d{dim}" for vary in ("seed", "init") for dim in (5, 6)
+    ]
     assert (tables.name, list(tables.files)) == ("w", [files[0], files[2], files[1]])
     for wrong in ("w", "w=", "=a.vec,b.vec"):
         with pytest.raises(ConfigError, match="--tables"):
