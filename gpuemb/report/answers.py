@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpuemb.pictures.style import Plot
+from gpuemb.report.answer_figures import answer_figures
 from gpuemb.report.numbers import number, whole
 from gpuemb.stability.questions.answer import Answer, Finding
 
@@ -33,6 +35,7 @@ class AnswerSection:
     question: str
     asks: str
     findings: tuple[tuple[str, Finding], ...]
+    plots: tuple[Plot, ...]
     tables: tuple[ListedTable, ...]
     notes: tuple[str, ...]
 
@@ -43,6 +46,7 @@ def answer_section(answer: Answer) -> AnswerSection:
         answer.question,
         answer.asks,
         tuple((number(one.value) if math.isfinite(one.value) else "–", one) for one in answer.findings),
+        answer_figures(answer),
         tuple(_listed(name, table) for name, table in answer.tables.items()),
         answer.notes,
     )
@@ -61,6 +65,8 @@ def _spelled(cell: Any) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, int):
+        return whole(cell)
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) >= 1:
         return whole(cell)
     if isinstance(cell, float):
         return number(cell) if math.isfinite(cell) else "–"
