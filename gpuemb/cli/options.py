@@ -10,7 +10,12 @@ import typer
 
 from gpuemb.cli.terminal import say
 
-QUESTION_NAMES = ("dimension", "data", "causes")  # of stability/questions/table.py, which help need not load
+QUESTION_NAMES = (
+    "dimension",
+    "data",
+    "causes",
+    "words",
+)  # of stability/questions/table.py, which help need not load
 
 
 def _say_version(asked: bool) -> None:

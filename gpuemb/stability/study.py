@@ -38,6 +38,7 @@ from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
 from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.questions.table import QUESTIONS
+from gpuemb.stability.questions.word_traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
@@ -213,7 +214,8 @@ class _Study:
             trained = training.units()
         vocabulary = sample.vocabulary
         stack = EmbeddingStack(tuple(trained.tables), vocabulary.words, vocabulary.counts, model.runs)
-        found = self._compared(model, trained.keys, stack, training.occurrences())
+        more = {f"word.{ENTROPY}": training.context_entropy()} if "words" in self.config.question else {}
+        found = self._compared(model, trained.keys, stack, training.occurrences(), more)
         return replace(found, histories=trained.histories)
 
     def _given(self, model: TablesConfig, vocabulary: Vocabulary, words_key: str) -> ModelResult:
@@ -229,6 +231,7 @@ class _Study:
         keys: Sequence[str],
         stack: EmbeddingStack,
         occurrences: float = math.nan,
+        more: Arrays | None = None,
     ) -> ModelResult:
         tables = stack.tables()
         with self.record.phase(f"neighbors {model.name}"):
@@ -238,6 +241,7 @@ class _Study:
                 **self._measure(model, keys, tables, ids, stack.index_to_key),
                 **self._chance(model, keys, ids),
             }
+            kept |= more or {}
         found = model_result(model, stack, ids, scores, kept, self.config, occurrences)
         return replace(found, keys=tuple(keys))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
@@ -19,6 +19,7 @@ from gpuemb.core.results import result
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.counts.counting import bootstrap_repeats
+from gpuemb.counts.information import context_entropies
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.kernels.window_counts import CountedRows
 from gpuemb.stability.config import CountsConfig, ModelConfig, digest_of
@@ -172,6 +173,21 @@ class ModelTraining:
         run = self.model.samples[0]
         repeats = bootstrap_repeats(self.tokens, run.seed)
         return pairs_near(self.tokens.starts, self.counts.window, repeats) / self.counted(run).nonzeros
+
+    def context_entropy(self) -> Float64:
+        """Return ``(V,)`` the entropy of each word's contexts in nats, in all documents of the sample; kept.
+
+        NaN for a word that the sample lacks.
+        """
+        whole, run = replace(self, model=replace(self.model, vary="seed")), Run(FIXED)
+
+        def compute() -> Arrays:
+            values = context_entropies(whole.counted(run)).values
+            lacking = np.isnan(values)
+            table = self.sample.spread(np.column_stack([np.where(lacking, 0.0, values), ~lacking]))
+            return {"values": np.where(table[:, 1] > 0, table[:, 0], np.nan)}
+
+        return self.store.unit("entropies", whole._counts_key(run), compute)["values"]
 
     def counted(self, run: Run) -> Cooccurrence:
         """Return the counts of what a run sees, kept as a unit."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gpuemb.core.arrays import Float32, Int64
+from gpuemb.core.arrays import Int64
 from gpuemb.core.errors import VocabularyError
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
@@ -33,7 +35,7 @@ class Sample:
     vocabulary: Vocabulary
     rows: Int64 | None = None
 
-    def spread(self, vectors: Float32) -> Float32:
+    def spread(self, vectors: NDArray[Any]) -> NDArray[Any]:
         """Return ``(V, d)`` rows of the study's words; words that the sample lacks have a row of zeros."""
         if self.rows is None:
             return vectors

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.questions.answer import Answer, Finding
 from gpuemb.stability.questions.components import (
     Component,
@@ -109,13 +110,13 @@ def _largest(group: CausesOfModel) -> Finding:
     elif not _differs(second):
         said = f"{one} alone makes the runs differ"
     elif math.isnan(ratio.low):
-        said = f"{one} makes most of the variance here, but with so few runs there is no interval to judge by"
+        said = f"{one}: most of the variance here, but with so few runs there is no interval to judge by"
     else:
         times = f"{ratio.value:.2f} times that of {other} (95% interval {ratio.low:.2f} to {ratio.high:.2f})"
         said = (
             f"the largest cause of variance between runs is {one}: {times}"
             if holds
-            else f"which cause is the largest these runs do not tell; {one} makes {times}"
+            else f"which cause is the largest these runs do not tell; {one}: {times}"
         )
     return Finding(
         group.group, "largest cause", ratio.value, ratio.low, ratio.high, holds, f"{group.group}: {said}."
@@ -128,7 +129,7 @@ def _share(group: CausesOfModel, one: Component) -> Finding:
     interval = (
         "" if math.isnan(share.low) else f" (95% interval {100 * share.low:.1f}% to {100 * share.high:.1f}%)"
     )
-    sentence = f"{group.group}: {CAUSES[one.cause]} makes {percent}{interval}."
+    sentence = f"{group.group}: {percent}{interval} is due to {CAUSES[one.cause]}."
     known = not math.isnan(share.low)
     return Finding(group.group, f"share of {one.cause}", share.value, share.low, share.high, known, sentence)
 
@@ -157,7 +158,7 @@ def _settings(result: StudyResult) -> list[tuple[Finding, dict[str, Any]]]:
     for name in names:
         for places in alike_but(name, configs):
             models = [result.models[place] for place in places]
-            if len({model.config.seeds for model in models}) > 1 or models[0].config.vary == "halves":
+            if len({model.config.seeds for model in models}) > 1 or not _all_is_varied(models[0].config):
                 continue
             made = setting_variance(models)
             runs = sum(evidence.of(VARIANCE, model).over_runs().value for model in models) / len(models)
@@ -216,6 +217,11 @@ def _table(groups: Sequence[CausesOfModel]) -> pyarrow.Table:
                 }
             )
     return pyarrow.Table.from_pylist(rows)
+
+
+def _all_is_varied(model: ModelConfig) -> bool:
+    """Whether nothing random is fixed: else runs of two settings differ in it, not in the setting alone."""
+    return model.vary == ("seed" if "seed" in model.recipe.varies else "bootstrap")
 
 
 def _differs(one: Component) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gpuemb.core.results import shown
 from gpuemb.stability.given.config import TablesConfig
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def alike_but(axis: str, models: Sequence[ModelConfig | TablesConfig]) -> list[l
 def name_of_group(models: Sequence[ModelConfig | TablesConfig], axis: str) -> str:
     """Name what the models of a group have in common, ``glove, seed varied (window 5)``."""
     first = settings_of(models[0])
-    more = [f"{name} {shown(first[name])}" for name in ("dim", "window", "fraction") if name in first]
+    more = [f"{name} {first[name]:g}" for name in ("dim", "window", "fraction") if first.get(name, 1) != 1]
     kept = [one for one in more if not one.startswith(axis)]
     varied = "" if axis == "vary" else f", {first['vary']} varied"
     return f"{first['kind']}{varied} ({', '.join(kept)})" if kept else f"{first['kind']}{varied}"

@@ -96,6 +96,13 @@ QUESTIONS = {
             _several_causes,
             "--vary init --vary order --vary bootstrap",
         ),
+        Question(
+            "words",
+            "Which words are unstable, and what goes with it?",
+            "any model",
+            _always,
+            "",
+        ),
     )
 }
 
