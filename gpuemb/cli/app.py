@@ -117,6 +117,7 @@ def study(
     measure: options.MeasureOption = None,
     snapshots: options.Snapshots = None,
     question: options.QuestionOption = None,
+    sentence: options.Sentence = None,
     title: options.Title = None,
     out: options.Out = None,
     extend: options.Extend = False,
@@ -173,6 +174,7 @@ def study(
             fraction,
             tuple(question or ()),
             tuple(tables or ()),
+            sentence,
         )
         asked = study_config(flags, config)
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)

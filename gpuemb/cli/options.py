@@ -59,6 +59,10 @@ Fractions = Annotated[
         show_default="1",
     ),
 ]
+Sentence = Annotated[
+    str | None,
+    typer.Option(help="A text whose words are compared: the question `sentence`.", show_default=False),
+]
 QuestionOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -45,6 +45,7 @@ class StudyFlags:
     fraction: str | None = None
     question: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    sentence: str | None = None
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -78,6 +79,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
             "measures": measures,
             "snapshots": snapshots,
             "question": list(flags.question) or None,
+            "sentence": flags.sentence,
         },
     )
     crossed = _crossed(flags)

@@ -31,7 +31,7 @@ from gpuemb.training.recipes import (
     seeds_of,
 )
 
-UNMEASURED = ("title", "question")  # what changes no measure of a study
+UNMEASURED = ("title", "question", "sentence")  # what changes no measure of a study
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,7 @@ class StudyConfig:
         snapshots: epochs, counted from 1, after which the vectors of every run are kept too; a model without
             epochs has none.
         question: names of the questions that are answered; or one.
+        sentence: the text of the question ``sentence``, which is asked where there is one.
 
     Example:
         >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
@@ -205,10 +206,11 @@ class StudyConfig:
     measures: tuple[str, ...] = STUDY
     snapshots: tuple[int, ...] = ()
     question: tuple[str, ...] = ()
+    sentence: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", paths_of("StudyConfig", "corpus", self.corpus))
-        object.__setattr__(self, "question", named_questions(self.question))
+        object.__setattr__(self, "question", named_questions(self.question, self.sentence))
         models = enter("StudyConfig", "models", self.models, Sequence[ModelConfig])
         models = tuple(enter("StudyConfig", "a model", one, ModelConfig | TablesConfig) for one in models)
         object.__setattr__(self, "models", models)

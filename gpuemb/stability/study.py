@@ -37,6 +37,7 @@ from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
 from gpuemb.stability.questions.answer import Answer
+from gpuemb.stability.questions.sentence_words import words_of_text
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.word_traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
@@ -118,6 +119,8 @@ class _Study:
         with self.record.phase("read corpus"):
             tokens, key = self._tokens()
         self._warn_of_identical_runs()
+        if self.config.sentence:
+            words_of_text(self.config.sentence, tokens.vocabulary.words, self.config.text.tokenizer)
         samples = self._samples(tokens, key)
         models = tuple(
             self._given(model, tokens.vocabulary, key)

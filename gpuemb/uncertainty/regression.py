@@ -43,12 +43,12 @@ class Regression:
 
     @cached_property
     def sums(self) -> tuple[Float64, Float64]:
-        """Of each block ``(B, m + 1, m + 1)`` products of a constant and the columns, and those with ``y``."""
+        """Of each block, products of a constant and the columns ``(m + 1, m + 1)``, and with ``y``."""
         pieces = [(np.column_stack([np.ones(len(rows)), self.x[rows]]), self.y[rows]) for rows in self.blocks]
         return np.stack([x.T @ x for x, _ in pieces]), np.stack([x.T @ y for x, y in pieces])
 
     def coefficients(self, columns: Sequence[int]) -> tuple[Float64, Float64]:
-        """Return ``(n + 1,)`` the constant and coefficients of some columns, and ``(B, n + 1)`` without a block.
+        """Return ``(n + 1,)`` constant and coefficients of some columns, and ``(B, n + 1)`` without a block.
 
         Of columns that depend on each other the solution of least length is taken.
         """

@@ -11,16 +11,18 @@ from gpuemb.stability.result import StudyResult
 
 
 @door
-def answer(result: StudyResult, question: str) -> Answer:
+def answer(result: StudyResult, question: str, *, sentence: str = "") -> Answer:
     """Answer a question from a finished study; nothing is trained, what is computed is kept in its folder.
 
     Args:
         result: of :func:`gpuemb.study`.
-        question: ``dimension``, ``data`` or ``causes``; its answer is also in ``result.answers`` where the
-            study was asked it.
+        question: ``dimension``, ``data``, ``causes``, ``words``, ``sentence`` or ``training``; its answer is
+            also in ``result.answers`` where the study was asked it.
+        sentence: the text of the question ``sentence``; that of the study by default.
 
     Raises:
         ConfigError: an unknown question, or the study has not what it needs; what helps is named.
+        VocabularyError: fewer than three words of the sentence are known.
         StorageError: what is computed cannot be kept in the folder.
 
     Cost: of each model one pass ``V·(S·d)²`` and ``V·d²`` flops a pair of runs.
@@ -33,5 +35,6 @@ def answer(result: StudyResult, question: str) -> Answer:
         >>> [finding.measure for finding in found.findings]
         ['variance', 'neighbors lost']
     """
-    replace(result.config, question=(question,))  # which checks that it can be answered
-    return QUESTIONS[question].answer(result)
+    text = (sentence or result.config.sentence) if question == "sentence" else ""
+    asked = replace(result.config, question=(question,), sentence=text)  # checks that it can be answered
+    return QUESTIONS[question].answer(replace(result, config=asked))

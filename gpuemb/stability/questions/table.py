@@ -66,6 +66,10 @@ def _has_epochs(config: StudyConfig) -> bool:
     return bool(config.snapshots)
 
 
+def _has_sentence(config: StudyConfig) -> bool:
+    return bool(config.sentence.strip())
+
+
 def _always(_: StudyConfig) -> bool:
     return True
 
@@ -103,6 +107,20 @@ QUESTIONS = {
             _always,
             "",
         ),
+        Question(
+            "sentence",
+            "Do the similarities between the words of a text come out the same?",
+            "a text, such as a sentence",
+            _has_sentence,
+            "--sentence 'The quick brown fox jumps over the lazy dog.'",
+        ),
+        Question(
+            "training",
+            "When do neighbors settle while a run is trained, and whose first?",
+            "snapshots of a model with epochs",
+            _has_epochs,
+            "--snapshots 1,2,5,10",
+        ),
     )
 }
 
@@ -124,8 +142,8 @@ def check_questions(config: StudyConfig) -> None:
             )
 
 
-def named_questions(given: Any) -> tuple[str, ...]:
-    """Return the questions that are asked: one name, or a list of them.
+def named_questions(given: Any, sentence: Any = "") -> tuple[str, ...]:
+    """Return the questions that are asked: one name, or a list of them, and ``sentence`` where there is one.
 
     Raises:
         ConfigError: neither.
@@ -137,7 +155,7 @@ def named_questions(given: Any) -> tuple[str, ...]:
             needed=f"A question is one of {', '.join(QUESTIONS)}, or several in a list.",
             remedy='question = "dimension"',
         )
-    return tuple(dict.fromkeys(asked))
+    return tuple(dict.fromkeys([*asked, *(["sentence"] if sentence else [])]))
 
 
 def asked_models(given: Mapping[str, Any], sweep: Any) -> tuple[Sequence[Any], Any]:

@@ -16,7 +16,7 @@ TRAITS = {  # columns of each, and what it is
     "entropy": (("context entropy",), "entropy of the words around it, in nats"),
     "spread": (
         ("neighborhood spread",),
-        "one minus the mean cosine between its neighbors, which are unlike each other where a word has several"
+        "one minus the mean cosine between its neighbors, unlike each other where a word has several"
         " senses; mean over runs",
     ),
     "hubness": (

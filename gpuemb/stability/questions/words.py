@@ -26,9 +26,10 @@ LEAST_WORDS = 100  # below it ten numbers a word are too many to fit
 LISTED = 25  # words of each list
 NOTES = (
     "Stability: share of its nearest neighbors that a word keeps from run to run, mean over pairs of runs.",
-    "R² is of words that the fit has not seen, in blocks of words; a trait's own part is what R² loses without"
-    " it. Effects are of one standard deviation, all other traits equal; which is the cause of which they"
-    " do not say. Spread and hubness are of the same runs as the stability.",
+    "R² is of words that the fit has not seen, in blocks of words; a trait's own part is what R² loses"
+    " without it. Effects are of one standard deviation, all other traits equal; they say nothing of causes."
+    " Spread and hubness are of the same runs as the stability.",
+    "Traits: " + "; ".join(f"{name}, {meaning}" for name, (_, meaning) in TRAITS.items()) + ".",
 )
 
 
@@ -92,7 +93,7 @@ def answer(result: StudyResult) -> Answer:
 
 
 def explain(result: StudyResult, model: ModelResult) -> ModelOfStability | None:
-    """Fit the stability of a model's words; None where fewer than a hundred have one, or all have the same."""
+    """Fit the stability of a model's words; None where fewer than a hundred have one, or all the same."""
     entropy = model.words.more.get(ENTROPY)
     if entropy is None:
         raise ConfigError(
@@ -131,8 +132,8 @@ def _findings(fitted: ModelOfStability) -> list[Finding]:
         label = TRAITS[trait][0][0]
         verb = "raises" if effect.value > 0 else "lowers"
         said = (
-            f"other things equal, a standard deviation more {label} {verb} stability by {abs(effect.value):.3f}"
-            f" (95% interval {effect.low:.3f} to {effect.high:.3f})"
+            f"other things equal, a standard deviation more {label} {verb} stability by"
+            f" {abs(effect.value):.3f} (95% interval {effect.low:.3f} to {effect.high:.3f})"
             if discovered
             else f"whether {label} goes with stability, other things equal, these words do not tell"
         )

@@ -11,8 +11,10 @@ import pytest
 from corpus.texts import random_text
 
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.results import equal
 from gpuemb.geometry.per_word import aligned_cosines
 from gpuemb.geometry.procrustes import procrustes
+from gpuemb.geometry.rsa import rsa
 from gpuemb.neighbors.exact import nearest_neighbors
 from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.stability.questions import evidence as evidence_module
@@ -24,7 +26,8 @@ from gpuemb.stability.result import StudyResult
 from gpuemb.stability.study import study
 from gpuemb.training.runs import train_run
 
-QUESTION = ("dimension", "data", "causes", "words")
+QUESTION = ("dimension", "data", "causes", "words", "sentence", "training")
+SENTENCE = "W00 w01, w02 w05 and W02."
 K = 4
 
 
@@ -43,7 +46,10 @@ def config(corpus: Path, **more: object) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
-    return study(config(corpus, question=QUESTION), out=tmp_path_factory.mktemp("asked") / "study")
+    return study(
+        config(corpus, question=QUESTION, sentence=SENTENCE, snapshots=[1]),
+        out=tmp_path_factory.mktemp("asked") / "study",
+    )
 
 
 def test_every_question_is_answered_in_the_folder(finished: StudyResult) -> None:
@@ -55,7 +61,7 @@ def test_every_question_is_answered_in_the_folder(finished: StudyResult) -> None
         assert all(finding.sentence in str(one) for finding in one.findings)
         for name, table in one.tables.items():
             kept = pyarrow.parquet.read_table(finished.folder / "answers" / f"{one.question}-{name}.parquet")
-            assert kept.equals(table)
+            assert equal(kept, table)
         for finding in one.findings:
             assert not finding.holds or not np.isnan(finding.low)
 
@@ -116,7 +122,7 @@ def test_another_question_trains_nothing(
 ) -> None:
     monkeypatch.setattr("gpuemb.stability.kept.runs.train_run", None)
     monkeypatch.setattr(evidence_module, "variances", None)
-    again = study(config(corpus, question="dimension"), out=finished.folder)
+    again = study(config(corpus, question="dimension", snapshots=[1]), out=finished.folder)
     assert [one.question for one in again.answers] == ["dimension"]
     assert again.answers[0] == finished.answers[0]
     assert {path.name.split("-")[0] for path in (finished.folder / "answers").iterdir()} == {"dimension"}
@@ -124,6 +130,44 @@ def test_another_question_trains_nothing(
     with pytest.raises(ConfigError, match="no context entropies"):
         answer(again, "words")
     assert train_run is not None
+    other = answer(again, "sentence", sentence="w03 w04 w07 w09")
+    assert other.tables["words"]["compared_as"].to_pylist() == ["w03", "w04", "w07", "w09"]
+
+
+def test_the_words_of_the_sentence_have_the_correlations_of_rsa(finished: StudyResult) -> None:
+    found = finished.answers[QUESTION.index("sentence")]
+    assert found.tables["words"].to_pylist()[-1] == {
+        "written": "and", "times": 1, "compared_as": None, "closest": ""
+    }  # fmt: skip
+    model, words = finished.models[1], ["w00", "w01", "w02", "w05"]
+    each = [rsa(model.stack[a], model.stack[b], words) for a, b in ((0, 1), (0, 2), (1, 2))]
+    for which in ("pearson", "spearman", "kendall"):
+        value = next(
+            one.value
+            for one in found.findings
+            if one.about == model.config.name and one.measure.startswith(which)
+        )
+        assert abs(value - np.mean([getattr(one, which) for one in each])) < 1e-12
+
+
+def test_the_history_of_neighbors_ends_at_the_final_ones(finished: StudyResult) -> None:
+    table = finished.answers[QUESTION.index("training")].tables["epochs"].to_pylist()
+    assert {row["epoch"] for row in table} == {1}
+    assert {row["band"] for row in table} == {1, 2, 3, 4, 5}
+    model = finished.models[0]
+    lists = [
+        nearest_neighbors(np.asarray(model.histories.snapshots[1].tables()[run]), K).ids for run in range(3)
+    ]
+    own = [
+        float(
+            np.nanmean(
+                np.asarray(neighbor_overlap(np.stack([lists[run], model.neighbor_ids[run]])).per_word[0])[:24]
+            )
+        )
+        for run in range(3)
+    ]
+    first = next(row for row in table if row["model"] == model.config.name and row["band"] == 1)
+    assert abs(first["kept"] - np.mean(own)) < 1e-12
 
 
 def test_a_study_of_one_model_is_asked_what_it_can_answer(finished: StudyResult) -> None:
