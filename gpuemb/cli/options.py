@@ -10,12 +10,14 @@ import typer
 
 from gpuemb.cli.terminal import say
 
-QUESTION_NAMES = (
+QUESTION_NAMES = (  # of stability/questions/table.py, which help need not load
     "dimension",
     "data",
     "causes",
     "words",
-)  # of stability/questions/table.py, which help need not load
+    "sentence",
+    "training",
+)
 
 
 def _say_version(asked: bool) -> None:

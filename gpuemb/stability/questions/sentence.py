@@ -138,8 +138,8 @@ def _similarities(result: StudyResult, words: Sequence[str]) -> pyarrow.Table:
             pyarrow.table(
                 {
                     "model": [model.config.name] * len(above[0]),
-                    "word_a": [words[a] for a in above[0]],
-                    "word_b": [words[b] for b in above[1]],
+                    "word_a": [words[a] for a in above[0].tolist()],
+                    "word_b": [words[b] for b in above[1].tolist()],
                     "cosine": cosines.mean(axis=0),
                     "lowest": cosines.min(axis=0),
                     "highest": cosines.max(axis=0),
@@ -153,4 +153,5 @@ def _cosines(rows: Float64) -> Float64:
     wide = rows.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
     unit = np.divide(wide, lengths, out=np.full_like(wide, np.nan), where=lengths > 0)
-    return unit @ unit.T
+    found: Float64 = unit @ unit.T
+    return found

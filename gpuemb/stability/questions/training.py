@@ -18,10 +18,10 @@ from gpuemb.stability.questions.evidence import Evidence
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.word_traits import BANDS
 from gpuemb.stability.result import ModelResult, StudyResult
-from gpuemb.stability.statistics import mean_over_pairs
+from gpuemb.stability.statistics import LEAST_RUNS, mean_of_known, mean_over_pairs
 from gpuemb.stability.store import Arrays
 from gpuemb.training.recipes import PPMISVD
-from gpuemb.uncertainty.intervals import SHARE
+from gpuemb.uncertainty.intervals import SHARE, jackknife_interval
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,9 +56,9 @@ class BandHistory:
 
     @property
     def settled(self) -> int | None:
-        """The first kept epoch from which on every run has nine tenths of its final neighbors; None if none has."""
-        late = (self.kept >= SETTLED).all(axis=1)
-        after = [bool(late[place:].all()) for place in range(len(late))]
+        """The first snapshot from which on every run has nine tenths of its final neighbors; None without."""
+        late = [bool((row >= SETTLED).all()) for row in self.kept]
+        after = [all(late[place:]) for place in range(len(late))]
         return self.epochs[after.index(True)] if any(after) else None
 
     def interval(self, place: int) -> tuple[float, float, float]:
@@ -92,19 +92,17 @@ def bands_of(evidence: Evidence, model: ModelResult) -> list[BandHistory]:
     final = np.asarray(model.neighbor_ids)
     runs, words, _ = final.shape
     band = np.minimum(np.arange(words) * BANDS // words, BANDS - 1)
-    kept, shared = (
-        np.full((BANDS, len(epochs), runs), np.nan),
-        np.full((BANDS, len(epochs), runs, runs), np.nan),
-    )
+    kept: Float64 = np.full((BANDS, len(epochs), runs), np.nan)
+    shared: Float64 = np.full((BANDS, len(epochs), runs, runs), np.nan)
     for place, epoch in enumerate(epochs):
         lists = _lists(evidence, model, epoch, final)
         own = [_overlap(np.stack([lists[run], final[run]]))[0] for run in range(runs)]
         between = _overlap(lists)
         for one in range(BANDS):
             rows = band == one
-            kept[one, place] = [_mean(values[rows]) for values in own]
+            kept[one, place] = [mean_of_known(values[rows]) for values in own]
             for values, (a, b) in zip(between, zip(*np.triu_indices(runs, 1), strict=True), strict=True):
-                shared[one, place, a, b] = shared[one, place, b, a] = _mean(values[rows])
+                shared[one, place, a, b] = shared[one, place, b, a] = mean_of_known(values[rows])
     name = model.config.name
     return [BandHistory(name, one, epochs, kept[one], shared[one]) for one in range(BANDS)]
 
@@ -126,15 +124,8 @@ def _overlap(ids: Int32) -> Float64:
     return np.asarray(neighbor_overlap(np.ascontiguousarray(ids)).per_word)
 
 
-def _mean(values: Float64) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else math.nan
-
-
 def _mean_interval(values: Float64) -> tuple[float, float]:
-    from gpuemb.uncertainty.intervals import jackknife_interval
-
-    if len(values) < 3 or not np.isfinite(values).all():
+    if len(values) < LEAST_RUNS or not np.isfinite(values).all():
         return math.nan, math.nan
     without = (values.sum() - values) / (len(values) - 1)
     return jackknife_interval(float(values.mean()), without, SHARE)

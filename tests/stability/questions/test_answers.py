@@ -158,10 +158,14 @@ def test_the_history_of_neighbors_ends_at_the_final_ones(finished: StudyResult) 
     lists = [
         nearest_neighbors(np.asarray(model.histories.snapshots[1].tables()[run]), K).ids for run in range(3)
     ]
+    words = len(finished.vocabulary)
+    band = np.arange(words) * 5 // words == 0
     own = [
         float(
             np.nanmean(
-                np.asarray(neighbor_overlap(np.stack([lists[run], model.neighbor_ids[run]])).per_word[0])[:24]
+                np.asarray(neighbor_overlap(np.stack([lists[run], model.neighbor_ids[run]])).per_word[0])[
+                    band
+                ]
             )
         )
         for run in range(3)
