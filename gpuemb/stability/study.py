@@ -37,9 +37,9 @@ from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
 from gpuemb.stability.questions.answer import Answer
-from gpuemb.stability.questions.sentence_words import words_of_text
+from gpuemb.stability.questions.sentence.lookup import words_of_text
 from gpuemb.stability.questions.table import QUESTIONS
-from gpuemb.stability.questions.word_traits import ENTROPY
+from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of

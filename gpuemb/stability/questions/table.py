@@ -31,12 +31,13 @@ class Question:
     """One question.
 
     Attributes:
-        name: what it is called by; its answer is ``gpuemb.stability.questions.<name>.answer``.
+        name: what it is called by.
         asks: the question, in one line.
         needs: what a study must have, in words.
         met: whether a study has it.
         remedy: what helps where it has not.
         sweep: axes and their values, where the study says nothing of them.
+        home: the module below ``gpuemb.stability.questions`` with ``answer``; the name by default.
     """
 
     name: str
@@ -45,10 +46,11 @@ class Question:
     met: Callable[[StudyConfig], bool]
     remedy: str
     sweep: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    home: str = ""
 
     def answer(self, result: StudyResult) -> Answer:
         """Answer the question from a finished study."""
-        module = importlib.import_module(f"gpuemb.stability.questions.{self.name}")
+        module = importlib.import_module(f"gpuemb.stability.questions.{self.home or self.name}")
         found: Answer = module.answer(result)
         return found
 
@@ -99,6 +101,7 @@ QUESTIONS = {
             "models that differ in what varies alone: two or more of init, order, sampling, bootstrap",
             _several_causes,
             "--vary init --vary order --vary bootstrap",
+            home="causes.question",
         ),
         Question(
             "words",
@@ -106,6 +109,7 @@ QUESTIONS = {
             "any model",
             _always,
             "",
+            home="words.question",
         ),
         Question(
             "sentence",
@@ -113,6 +117,7 @@ QUESTIONS = {
             "a text, such as a sentence",
             _has_sentence,
             "--sentence 'The quick brown fox jumps over the lazy dog.'",
+            home="sentence.question",
         ),
         Question(
             "training",

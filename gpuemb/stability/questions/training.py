@@ -16,7 +16,7 @@ from gpuemb.stability.config import digest_of
 from gpuemb.stability.questions.answer import Answer, Finding
 from gpuemb.stability.questions.evidence import Evidence
 from gpuemb.stability.questions.table import QUESTIONS
-from gpuemb.stability.questions.word_traits import BANDS
+from gpuemb.stability.questions.words.traits import BANDS
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import LEAST_RUNS, mean_of_known, mean_over_pairs
 from gpuemb.stability.store import Arrays
@@ -77,7 +77,7 @@ def answer(result: StudyResult) -> Answer:
         if not isinstance(model.config.recipe, PPMISVD) and model.histories.snapshots:
             histories += bands_of(evidence, model)
     notes = (
-        f"Settled: from that snapshot on every run has at least {SETTLED:.0%} of the neighbors that it ends with,"
+        f"Settled: from that snapshot on every run has at least {SETTLED:.0%} of the neighbors it ends with,"
         " on average over the words of the band. A rate of learning that falls to zero settles everything.",
         "Bands have as many words each, by frequency.",
     )

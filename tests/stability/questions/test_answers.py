@@ -21,7 +21,7 @@ from gpuemb.stability.questions import evidence as evidence_module
 from gpuemb.stability.questions.asking import answer
 from gpuemb.stability.questions.evidence import LOST, VARIANCE, Evidence
 from gpuemb.stability.questions.table import QUESTIONS
-from gpuemb.stability.questions.word_traits import ENTROPY, traits_of
+from gpuemb.stability.questions.words.traits import ENTROPY, traits_of
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.study import study
 from gpuemb.training.runs import train_run

@@ -9,7 +9,7 @@ import pytest
 from slow import cases
 from stability.questions.planted import coverage, planted_pairs, planted_runs, unit_rows
 
-from gpuemb.stability.questions.components import Component, ratio_of, share_of, word_intervals
+from gpuemb.stability.questions.causes.components import Component, ratio_of, share_of, word_intervals
 from gpuemb.stability.questions.evidence import PairsOfRuns, variances
 
 SHARES = {"init": 0.6, "order": 0.3, "bootstrap": 0.1}

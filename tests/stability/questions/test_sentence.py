@@ -7,8 +7,8 @@ import pytest
 from stability.questions.planted import coverage
 
 from gpuemb.core.errors import VocabularyError
-from gpuemb.stability.questions.sentence import two_sample_interval
-from gpuemb.stability.questions.sentence_words import words_of_text
+from gpuemb.stability.questions.sentence.lookup import words_of_text
+from gpuemb.stability.questions.sentence.question import two_sample_interval
 
 CASED = ("The", "the", "London", "Paris", "may", "May", "résumé", "don't", "LONDON")
 

@@ -12,7 +12,7 @@ import numpy as np
 from gpuemb.core.arrays import Float64
 from gpuemb.geometry.rsa import rsa
 from gpuemb.stability.questions.answer import Answer, Finding
-from gpuemb.stability.questions.sentence_words import WordOfText, words_of_text
+from gpuemb.stability.questions.sentence.lookup import WordOfText, words_of_text
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import LEAST_RUNS, mean_of_known, mean_over_pairs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.questions.answer import Answer, Finding
-from gpuemb.stability.questions.components import (
+from gpuemb.stability.questions.causes.components import (
     Component,
     ratio_of,
     setting_variance,

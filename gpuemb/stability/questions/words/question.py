@@ -13,7 +13,7 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.stability.questions.answer import Answer, Finding
 from gpuemb.stability.questions.evidence import LOST, Evidence, PairsOfRuns
 from gpuemb.stability.questions.table import QUESTIONS
-from gpuemb.stability.questions.word_traits import ENTROPY, TRAITS, traits_of
+from gpuemb.stability.questions.words.traits import ENTROPY, TRAITS, traits_of
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import LEAST_RUNS, benjamini_hochberg
 from gpuemb.uncertainty.contrasts import Interval, contrast

@@ -1,0 +1,1 @@
+"""Whether the similarities between the words of a text come out the same."""

@@ -1,0 +1,1 @@
+"""Which words are unstable, and what goes with it."""
