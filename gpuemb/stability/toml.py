@@ -20,7 +20,7 @@ from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, Text
 from gpuemb.stability.given.config import OF_TRAINING, TablesConfig, tables_from
 from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.measure_table import STUDY, check_measures
-from gpuemb.stability.questions.table import asked_models
+from gpuemb.stability.questions.table import asked_models, asked_snapshots
 from gpuemb.stability.sweeps.axes import mapping_of, recipe_keys, swept
 from gpuemb.training.recipes import RECIPES, Recipe
 
@@ -126,8 +126,10 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
             remedy='[[models]]\n  kind = "glove"',
         )
     entries, sweep = asked_models(given, sweep)
-    if sweep or "models" in given:
+    if sweep or "models" in given or len(entries) > 1:
         given["models"] = tuple(_model(entry, base) for entry in swept(entries, sweep))
+    if "snapshots" not in given:
+        given["snapshots"] = asked_snapshots(given)
     if "measures" in given:
         given["measures"] = check_measures("study", given["measures"], STUDY)
     return _build("study", given, StudyConfig)

@@ -59,6 +59,16 @@ def test_a_question_brings_its_sweep_where_nothing_is_said() -> None:
     assert [m.recipe.dim for m in chosen.models] == [3, 4]
 
 
+def test_causes_and_training_bring_what_they_need() -> None:
+    assert [m.vary for m in asked(question="causes").models] == ["seed", "init", "order", "bootstrap"]
+    skip_gram = asked(question="causes", models=[{"kind": "skip-gram"}]).models
+    assert [m.vary for m in skip_gram] == ["seed", "init", "order", "sampling", "bootstrap"]
+    assert asked(question="training").snapshots == (1, 2, 3, 5, 8, 12, 20)
+    assert asked(question="training", models=[{"kind": "glove", "epochs": 4}]).snapshots == (1, 2, 3)
+    assert asked(question="training", snapshots=[7]).snapshots == (7,)
+    assert asked(sentence="one two three").question == ("sentence",)
+
+
 @pytest.mark.parametrize("name", [name for name, one in QUESTIONS.items() if one.sweep])
 def test_a_question_without_what_it_needs_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="has no answer here"):

@@ -11,7 +11,7 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import shown
 from gpuemb.stability.questions.groups import alike_but
-from gpuemb.training.recipes import RECIPES
+from gpuemb.training.recipes import RECIPES, GloVe
 
 if TYPE_CHECKING:
     from gpuemb.stability.config import StudyConfig
@@ -24,6 +24,7 @@ CAUSES = {  # what varies alone: what it is called
     "sampling": "the random sampling of pairs",
     "bootstrap": "which documents are in the text",
 }
+SNAPSHOTS = (1, 2, 3, 5, 8, 12, 20)  # epochs kept for the question training, where nothing is said
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +185,19 @@ def asked_models(given: Mapping[str, Any], sweep: Any) -> tuple[Sequence[Any], A
             if not stated and all(isinstance(one, Mapping) for one in entries):
                 more.setdefault(axis, list(values))
     return entries, {**sweep, **more}
+
+
+def asked_snapshots(given: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the epochs whose vectors are kept for the question ``training``; none where it is not asked.
+
+    Args:
+        given: the keys of the study, with its models.
+    """
+    if "training" not in named_questions(given.get("question", ())):
+        return ()
+    recipes = [getattr(model, "recipe", GloVe()) for model in given.get("models", ())] or [GloVe()]
+    last = min((recipe.epochs for recipe in recipes if hasattr(recipe, "epochs")), default=0)
+    return tuple(epoch for epoch in SNAPSHOTS if epoch < last)
 
 
 def _says_vary(entry: Any) -> bool:

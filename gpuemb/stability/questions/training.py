@@ -20,7 +20,6 @@ from gpuemb.stability.questions.words.traits import BANDS
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import LEAST_RUNS, mean_of_known, mean_over_pairs
 from gpuemb.stability.store import Arrays
-from gpuemb.training.recipes import PPMISVD
 from gpuemb.uncertainty.intervals import SHARE, jackknife_interval
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def answer(result: StudyResult) -> Answer:
     """
     evidence, histories = Evidence(result), []
     for model in result.models:
-        if not isinstance(model.config.recipe, PPMISVD) and model.histories.snapshots:
+        if model.histories.snapshots:  # of a model with epochs
             histories += bands_of(evidence, model)
     notes = (
         f"Settled: from that snapshot on every run has at least {SETTLED:.0%} of the neighbors it ends with,"
@@ -87,7 +86,7 @@ def answer(result: StudyResult) -> Answer:
 
 def bands_of(evidence: Evidence, model: ModelResult) -> list[BandHistory]:
     """Compare the neighbors after every snapshot with the final ones, and between runs."""
-    last = int(getattr(model.config.recipe, "epochs", 0))
+    last = int(getattr(getattr(model.config, "recipe", None), "epochs", 0))
     epochs = tuple(epoch for epoch in model.histories.snapshots if epoch < last)
     final = np.asarray(model.neighbor_ids)
     runs, words, _ = final.shape

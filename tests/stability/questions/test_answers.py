@@ -127,7 +127,7 @@ def test_another_question_trains_nothing(
     assert again.answers[0] == finished.answers[0]
     assert {path.name.split("-")[0] for path in (finished.folder / "answers").iterdir()} == {"dimension"}
     assert answer(again, "data") == finished.answers[1]
-    with pytest.raises(ConfigError, match="no context entropies"):
+    with pytest.raises(ConfigError, match="no model has context entropies"):
         answer(again, "words")
     assert train_run is not None
     other = answer(again, "sentence", sentence="w03 w04 w07 w09")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.stability.config import ModelConfig
+from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.questions.answer import Answer, Finding
 from gpuemb.stability.questions.causes.components import (
     Component,
@@ -219,8 +220,10 @@ def _table(groups: Sequence[CausesOfModel]) -> pyarrow.Table:
     return pyarrow.Table.from_pylist(rows)
 
 
-def _all_is_varied(model: ModelConfig) -> bool:
+def _all_is_varied(model: ModelConfig | TablesConfig) -> bool:
     """Whether nothing random is fixed: else runs of two settings differ in it, not in the setting alone."""
+    if isinstance(model, TablesConfig):
+        return False
     return model.vary == ("seed" if "seed" in model.recipe.varies else "bootstrap")
 
 

@@ -78,7 +78,7 @@ def answer(result: StudyResult) -> Answer:
     import pyarrow
 
     evidence, findings, effects, lists = Evidence(result), [], [], []
-    for model in result.models:
+    for model in _with_entropies(result):
         fitted = explain(result, model)
         lists.append(_lists(result, model, fitted, evidence.of(LOST, model)))
         if fitted is None:
@@ -92,17 +92,26 @@ def answer(result: StudyResult) -> Answer:
     return Answer("words", QUESTIONS["words"].asks, tuple(findings), tables, NOTES)
 
 
-def explain(result: StudyResult, model: ModelResult) -> ModelOfStability | None:
-    """Fit the stability of a model's words; None where fewer than a hundred have one, or all the same."""
-    entropy = model.words.more.get(ENTROPY)
-    if entropy is None:
+def _with_entropies(result: StudyResult) -> list[ModelResult]:
+    """Return the models that were trained on counted text: finished tables do not tell theirs.
+
+    Raises:
+        ConfigError: none was.
+    """
+    found = [model for model in result.models if ENTROPY in model.words.more]
+    if not found:
         raise ConfigError(
-            f"words: {model.config.name} has no context entropies",
-            needed="They are counted where the study is asked this question.",
+            "words: no model has context entropies",
+            needed="They are counted for models that are trained, where the study is asked this question.",
             remedy="gpuemb study --question words, in the same folder: nothing else is done again.",
         )
+    return found
+
+
+def explain(result: StudyResult, model: ModelResult) -> ModelOfStability | None:
+    """Fit the stability of a model's words; None where fewer than a hundred have one, or all the same."""
     stability = np.asarray(model.words.overlap)
-    columns, places = traits_of(result, model, np.asarray(entropy))
+    columns, places = traits_of(result, model, np.asarray(model.words.more[ENTROPY]))
     rows = np.flatnonzero(np.isfinite(stability) & np.isfinite(columns).all(axis=1))
     if len(rows) < LEAST_WORDS or np.ptp(stability[rows]) == 0:
         return None
