@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gpuemb.counts.power_law import PowerLaw
     from gpuemb.counts.table import Provenance
     from gpuemb.embeddings import datasets
-    from gpuemb.embeddings.datasets import Analogies, WordPairs
+    from gpuemb.embeddings.datasets import Analogies, Translations, WordPairs
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
@@ -101,6 +101,9 @@ if TYPE_CHECKING:
     from gpuemb.words.ratio_agreement import PairRatios, RatioAgreement, ratio_agreement
     from gpuemb.words.second_order import second_order
     from gpuemb.words.second_order_results import SecondOrder, SecondOrderPairs
+    from gpuemb.words.translation.fitting import translate
+    from gpuemb.words.translation.precision import TranslationPrecision
+    from gpuemb.words.translation.result import NearestTranslations, Translation
 
 if sys.platform == "win32":
     raise ImportError(
@@ -129,7 +132,7 @@ _ROOMS = {
     "counts.pmi": ("PairInformation", "Ratios", "ppmi"),
     "counts.power_law": ("PowerLaw",),
     "counts.table": ("Provenance",),
-    "embeddings.datasets": ("Analogies", "WordPairs"),
+    "embeddings.datasets": ("Analogies", "Translations", "WordPairs"),
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
@@ -194,6 +197,9 @@ _ROOMS = {
     "words.ratio_agreement": ("PairRatios", "RatioAgreement", "ratio_agreement"),
     "words.second_order": ("second_order",),
     "words.second_order_results": ("SecondOrder", "SecondOrderPairs"),
+    "words.translation.fitting": ("translate",),
+    "words.translation.precision": ("TranslationPrecision",),
+    "words.translation.result": ("NearestTranslations", "Translation"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = {"datasets": "embeddings.datasets"}
@@ -209,22 +215,24 @@ __all__ = [
     "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors",
     "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info", "Information",
     "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig", "ModelResult",
-    "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure", "PairRatios",
-    "PairRotations", "PowerLaw", "Provenance", "RatioAgreement", "Ratios", "Reconstruction",
-    "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RunHistories", "RunSpectra", "SecondOrder",
-    "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity", "SimilarityCorrelation",
-    "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError",
-    "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig", "TextConfig", "Tokens", "TrainedModel",
-    "TrainedStack", "TrainingWarning", "Vocabulary", "VocabularyError", "WordListSimilarity", "WordMeasures",
-    "WordPairs", "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats",
-    "bures", "cca", "cka", "compare", "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix",
-    "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
-    "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "nearest_neighbors",
-    "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes", "pwcca", "ratio_agreement",
-    "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa", "save",
-    "scores_of_clusters", "second_order", "second_order_cosine", "semantic_displacement", "set_threads",
-    "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance",
-    "stack", "study", "svcca", "train", "write_cosine_picture", "write_report",
+    "NearestTranslations", "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation",
+    "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "Provenance", "RatioAgreement", "Ratios",
+    "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RunHistories", "RunSpectra",
+    "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity",
+    "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
+    "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
+    "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Translation",
+    "TranslationPrecision", "Translations", "Vocabulary", "VocabularyError", "WordListSimilarity",
+    "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg",
+    "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus", "corpus_statistics",
+    "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets",
+    "drift", "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness", "info", "load",
+    "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi",
+    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
+    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order", "second_order_cosine",
+    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
+    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train", "translate",
+    "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

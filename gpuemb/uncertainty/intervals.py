@@ -1,4 +1,4 @@
-"""Jackknife intervals on a scale without ends."""
+"""Intervals: the jackknife's on a scale without ends, and Wilson's of a share of independent trials."""
 
 from __future__ import annotations
 
@@ -85,6 +85,34 @@ def jackknife_interval(
         return min(low, value), max(high, value)  # the way there and back may round
     half = t * _standard_error(known)
     return values.clipped(value - half), values.clipped(value + half)
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a probability from independent trials: all that a test of the score does not reject.
+
+    It holds the share itself, stays between 0 and 1, and has a width where none or all succeed.
+
+    Args:
+        successes: of the trials.
+        trials: how many.
+        confidence: of the interval.
+
+    Returns:
+        Its ends; NaN without trials.
+
+    Source: Wilson (1927), J. Am. Stat. Assoc. 22, 209-212; Brown, Cai and DasGupta (2001), Statist. Sci. 16.
+    """
+    from scipy.special import ndtri
+
+    if not trials:
+        return math.nan, math.nan
+    squared = float(ndtri(0.5 + confidence / 2)) ** 2
+    share = successes / trials
+    center = (successes + squared / 2) / (trials + squared)
+    half = math.sqrt(squared * (trials * share * (1 - share) + squared / 4)) / (trials + squared)
+    return max(0.0, min(center - half, share)), min(
+        1.0, max(center + half, share)
+    )  # rounding passes the share
 
 
 def _standard_error(left_out: Float64) -> float:

@@ -1,0 +1,1 @@
+"""Translation of words across two tables: maps, pairs of words, searches, precision."""
