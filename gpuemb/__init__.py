@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from gpuemb.counts.power_law import PowerLaw
     from gpuemb.counts.table import Provenance
     from gpuemb.embeddings import datasets
-    from gpuemb.embeddings.datasets import Analogies, Translations, WordPairs
+    from gpuemb.embeddings.datasets import Analogies, WordPairs
     from gpuemb.embeddings.files import load, save
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
+    from gpuemb.embeddings.translations import Translations
     from gpuemb.factorization.clusters import ClusterScores, scores_of_clusters
     from gpuemb.factorization.cosines import FactorNeighbors
     from gpuemb.factorization.experiment import CosineExperiment, cosine_experiment
@@ -132,10 +133,11 @@ _ROOMS = {
     "counts.pmi": ("PairInformation", "Ratios", "ppmi"),
     "counts.power_law": ("PowerLaw",),
     "counts.table": ("Provenance",),
-    "embeddings.datasets": ("Analogies", "Translations", "WordPairs"),
+    "embeddings.datasets": ("Analogies", "WordPairs"),
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
+    "embeddings.translations": ("Translations",),
     "factorization.open_choice.ambiguity": ("Ambiguity", "ambiguity"),
     "factorization.clusters": ("ClusterScores", "scores_of_clusters"),
     "factorization.cosines": ("FactorNeighbors",),

@@ -168,6 +168,18 @@ def calls() -> dict[str, Call]:
                                 {"a": e, "words": [("cat", "dog")], "k": 2}),
         "SecondOrder.most_changed": (ge.second_order(e, f, k=2).most_changed, {"count": 2}),
         "SecondOrder.least_changed": (ge.second_order(e, f, k=2).least_changed, {"count": 2}),
+        "translate": (ge.translate, {"source": e, "target": f, "pairs": WORDS[:4], "k": 2, "metric": "csls",
+                      "refine": 1, "method": "orthogonal", "normalize": ["unit"], "refine_words": 6,
+                      **silent}),
+        "Translation.nearest": (ge.translate(e, f, k=2).nearest, {"words": ["cat"], "k": 2, **silent}),
+        "Translation.precision": (ge.translate(e, f, k=2).precision, {"pairs": ["cat"], "at": (1, 2),
+                                  "confidence": 0.9, **silent}),
+        "Translation.apply": (ge.translate(e, f, k=2).apply, {"table": e}),
+        "NearestTranslations.named": (ge.translate(e, f, k=2).nearest(["cat"], 2).named, {"query": 0}),
+        "Translations.split": (ge.Translations("few", (("a", "b"), ("c", "d"))).split, {"held_out": 1,
+                               "seed": 0}),
+        "datasets.read_translations": (ge.datasets.read_translations, {"path": "dictionary.txt",
+                                       "name": "d"}),
         "corpus_statistics": (ge.corpus_statistics, {"source": counts, "unit": "bit", "ranks": (1, 4),
                               "spectrum": 3}),
         "ratio_agreement": (ge.ratio_agreement, {"counts": counts, "model": e, "pairs": [("cat", "dog")],
@@ -316,6 +328,7 @@ def write_files(place: Path) -> None:
     (place / "ratings.csv").write_text("u,i,w\na,x,1\na,y,2\nb,x,3\n")
     (place / "study.toml").write_text('corpus = ["text.txt"]\n[text]\nmin_count = 1\n')
     (place / "pairs.tsv").write_text("the\tcat\t1\ncat\tdog\t2\n")
+    (place / "dictionary.txt").write_text("the cat\ncat dog\n")
     (place / "questions.txt").write_text(": some\na b c d\n")
     ge.save(ge.Embedding(table(), WORDS), place / "saved.npy")
     counts = ge.count_cooccurrences(ge.read_corpus(place / "text.txt"), 2)

@@ -32,6 +32,7 @@ from gpuemb.cli.terminal import (
 )
 from gpuemb.cli.training.command import train
 from gpuemb.cli.words.analogies import analogies
+from gpuemb.cli.words.translate import translate
 
 if TYPE_CHECKING:
     from gpuemb.stability.config import StudyConfig
@@ -59,7 +60,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analogies, bench, compare, convert, count, factorize, neighbors, similarity, train):
+for command in (
+    analogies,
+    bench,
+    compare,
+    convert,
+    count,
+    factorize,
+    neighbors,
+    similarity,
+    train,
+    translate,
+):
     app.command(cls=Command)(command)
 
 

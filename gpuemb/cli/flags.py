@@ -14,6 +14,8 @@ FILE = "config"  # the option of a file whose keys are the names of arguments
 OTHERWISE = {  # what functions call an option's argument, where that is another word
     "format": "source_format",
     "save: format": "target_format",
+    "translate: k": "csls_k",
+    "held_out": "hold_out",
     "k": "neighbors",
     "kind": "model",
     "measures": "measure",

@@ -20,6 +20,7 @@ from gpuemb.corpus.reader import read_documents
 from gpuemb.embeddings.files import load
 from gpuemb.embeddings.files.source import find
 from gpuemb.embeddings.model import Embedding
+from gpuemb.embeddings.translations import Translations
 from gpuemb.embeddings.word_lines import lines_of, odd_line
 from gpuemb.kernels.parse_vectors import number_of
 
@@ -75,22 +76,6 @@ class Analogies:
 
     def __len__(self) -> int:
         return len(self.questions)
-
-
-@result
-class Translations:
-    """Words and their translations, such as a bilingual dictionary.
-
-    Attributes:
-        name: of the collection.
-        pairs: word of the source and word of the target; a pair for each translation of a word.
-    """
-
-    name: str
-    pairs: tuple[tuple[str, str], ...]
-
-    def __len__(self) -> int:
-        return len(self.pairs)
 
 
 def conversations() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def fit(where: str, method: Method, source: FloatMatrix, target: FloatMatrix) ->
     Source: Schönemann (1966); Artetxe, Labaka and Agirre (2018), AAAI.
     """
     if method == "orthogonal":
-        alignment: Alignment = procrustes(source, target, blocks=0)
+        alignment = cast(Alignment, procrustes(source, target, blocks=0))
         return Maps(alignment.rotation, None, alignment.reason)
     if source.shape[1] != target.shape[1]:
         raise ShapeError(

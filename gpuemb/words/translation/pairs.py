@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int64
 from gpuemb.core.errors import ConfigError, VocabularyError
 from gpuemb.core.results import shown
-from gpuemb.embeddings.datasets import Translations, read_translations
+from gpuemb.embeddings.datasets import read_translations
 from gpuemb.embeddings.model import Embedding
 from gpuemb.embeddings.spelling import missing_word
+from gpuemb.embeddings.translations import Translations
 
 BOTH = 2  # words of a pair
 
@@ -111,7 +111,7 @@ def rows_of_pairs(where: str, given: Translations, source: Embedding, target: Em
         (source.key_to_index.get(word, -1), target.key_to_index.get(other, -1)) for word, other in given.pairs
     ]
     numbers = np.array(rows, np.int64).reshape(-1, BOTH)
-    known: NDArray[np.bool_] = (numbers >= 0).all(axis=1)
+    known = np.asarray((numbers >= 0).all(axis=1))
     lost = [
         tuple(dict.fromkeys(p[side] for p, row in zip(given.pairs, rows, strict=True) if row[side] < 0))
         for side in range(BOTH)
