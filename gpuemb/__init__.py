@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from gpuemb.words.second_order_results import SecondOrder, SecondOrderPairs
     from gpuemb.words.translation.fitting import translate
     from gpuemb.words.translation.precision import TranslationPrecision
-    from gpuemb.words.translation.result import NearestTranslations, Translation
+    from gpuemb.words.translation.result import Translation
 
 if sys.platform == "win32":
     raise ImportError(
@@ -201,7 +201,7 @@ _ROOMS = {
     "words.second_order_results": ("SecondOrder", "SecondOrderPairs"),
     "words.translation.fitting": ("translate",),
     "words.translation.precision": ("TranslationPrecision",),
-    "words.translation.result": ("NearestTranslations", "Translation"),
+    "words.translation.result": ("Translation",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = {"datasets": "embeddings.datasets"}

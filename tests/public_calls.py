@@ -175,7 +175,6 @@ def calls() -> dict[str, Call]:
         "Translation.precision": (ge.translate(e, f, k=2).precision, {"pairs": ["cat"], "at": (1, 2),
                                   "confidence": 0.9, **silent}),
         "Translation.apply": (ge.translate(e, f, k=2).apply, {"table": e}),
-        "NearestTranslations.named": (ge.translate(e, f, k=2).nearest(["cat"], 2).named, {"query": 0}),
         "Translations.split": (ge.Translations("few", (("a", "b"), ("c", "d"))).split, {"held_out": 1,
                                "seed": 0}),
         "datasets.read_translations": (ge.datasets.read_translations, {"path": "dictionary.txt",

@@ -86,16 +86,28 @@ def correction_between(
     """Return what corrects queries among ``rows``, and rows among ``source``, or the queries."""
     _check_device(where, metric, on)
     others = asked if source is None else source
+    if metric == "csls":
+        _check_csls_k(where, csls_k, rows.shape[0], "rows of the table")
+        _check_csls_k(where, csls_k, others.shape[0], "queries" if source is None else "rows of source")
+    of_rows = correction_of(where, metric, csls_k, rows, others, on, progress)
+    return Correction(of_rows, correction_of(where, metric, csls_k, asked, rows, on, progress))
+
+
+def correction_of(
+    where: str,
+    metric: Method,
+    csls_k: int,
+    asked: FloatMatrix,
+    others: FloatMatrix,
+    on: Device,
+    progress: Progress,
+) -> Float64:
+    """Return ``(Q, 2)``: what corrects rows of one table by their cosines with all rows of another."""
+    _check_device(where, metric, on)
     if metric == "mutual_proximity":
-        measure = cosine_statistics.on(on)
-        return Correction(measure(rows, others), measure(asked, rows))
-    _check_csls_k(where, csls_k, rows.shape[0], "rows of the table")
-    _check_csls_k(where, csls_k, others.shape[0], "queries" if source is None else "rows of source")
-    search = cosine_topk.on(on)
-    found = [
-        search(one, csls_k, other, None, None, progress) for one, other in ((others, rows), (rows, asked))
-    ]
-    return Correction(*map(_mean_cosines, found))
+        return cosine_statistics.on(on)(asked, others)
+    _check_csls_k(where, csls_k, others.shape[0], "rows of the other table")
+    return _mean_cosines(cosine_topk.on(on)(others, csls_k, asked, None, None, progress))
 
 
 def search_corrected(

@@ -52,7 +52,10 @@ QueriesOption = Annotated[
 ]
 CountOption = Annotated[int, typer.Option("-k", "--k", help="Translations of each word.")]
 MetricOption = Annotated[
-    str, typer.Option(help="csls: cosine corrected for words near to everything; cosine: as it is.")
+    str,
+    typer.Option(
+        help="csls: cosine corrected for words near to everything; cosine: as it is; or mutual_proximity."
+    ),
 ]
 NeighborhoodOption = Annotated[
     int, typer.Option("--csls-k", help="Neighbors whose mean cosine csls subtracts.")
@@ -160,7 +163,8 @@ def translate(
             precision = None if tested is None else found.precision(tested, progress=progress)
             if not asked and precision is not None and out is not None:
                 asked = list(precision.words)
-            near = found.nearest(asked, k, progress=progress) if asked else None
+            lists = found.nearest(asked, k, progress=progress) if asked else None
+            near = None if lists is None else [(word, lists.named(q)) for q, word in enumerate(asked)]
         write_translation(found, near, tested, out, mapped, mapped_target)
         shown_here = None if out is not None else near
         if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpuemb.cli.tables import described
 from gpuemb.cli.terminal import say
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from gpuemb.embeddings.model import Embedding
     from gpuemb.embeddings.translations import Translations
     from gpuemb.words.translation.precision import TranslationPrecision
-    from gpuemb.words.translation.result import NearestTranslations, Translation
+    from gpuemb.words.translation.result import Translation
 
+Lists: TypeAlias = Sequence[tuple[str, Sequence[tuple[str, float]]]]  # words and their translations
 NAMED = 5  # unknown words that are named
 
 
@@ -22,7 +23,7 @@ def say_translation(
     tables: Sequence[Embedding],
     found: Translation,
     precision: TranslationPrecision | None,
-    near: NearestTranslations | None,
+    near: Lists | None,
 ) -> None:
     """Say what the map was fitted on, how it does on tested words, and translations."""
     for table in tables:
@@ -38,10 +39,9 @@ def say_translation(
         say()
         say(str(precision))
         _say_unknown(precision)
-    for query, word in enumerate(() if near is None else near.asked):
+    for word, lines in near or ():
         say()
         say(word)
-        lines = near.named(query)  # type: ignore[union-attr]  # of words that were asked
         width = max((len(name) for name, _ in lines), default=0)
         for rank, (name, score) in enumerate(lines, 1):
             say(f"{rank:>4}  {name:<{width}}  {score:6.3f}")
@@ -57,7 +57,7 @@ def _say_unknown(found: Translation | TranslationPrecision) -> None:
 
 
 def mapping_of(
-    found: Translation, precision: TranslationPrecision | None, near: NearestTranslations | None
+    found: Translation, precision: TranslationPrecision | None, near: Lists | None
 ) -> dict[str, Any]:
     """The result for programs; what was not asked for is null."""
     return {
@@ -89,18 +89,15 @@ def mapping_of(
         "translations": None
         if near is None
         else [
-            {
-                "word": word,
-                "translations": [{"word": name, "score": score} for name, score in near.named(query)],
-            }
-            for query, word in enumerate(near.asked)
+            {"word": word, "translations": [{"word": name, "score": score} for name, score in lines]}
+            for word, lines in near
         ],
     }
 
 
 def write_translation(
     found: Translation,
-    near: NearestTranslations | None,
+    near: Lists | None,
     tested: Translations | None,
     out: Path | None,
     mapped: Path | None,
@@ -116,7 +113,7 @@ def write_translation(
         _write_lists(near, tested, out)
 
 
-def _write_lists(near: NearestTranslations, tested: Translations | None, out: Path) -> None:
+def _write_lists(near: Lists, tested: Translations | None, out: Path) -> None:
     import pyarrow
     from pyarrow.parquet import write_table
 
@@ -127,8 +124,8 @@ def _write_lists(near: NearestTranslations, tested: Translations | None, out: Pa
         right.setdefault(word, set()).add(other)
     rows = [
         (word, rank, name, score, name in right[word] if word in right else None)
-        for query, word in enumerate(near.asked)
-        for rank, (name, score) in enumerate(near.named(query), 1)
+        for word, lines in near
+        for rank, (name, score) in enumerate(lines, 1)
     ]
     names = ("word", "rank", "translation", "score", "right")
     kinds = (pyarrow.string(), pyarrow.int32(), pyarrow.string(), pyarrow.float64(), pyarrow.bool_())

@@ -15,15 +15,15 @@ from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.model import Embedding, named_table
-from gpuemb.neighbors.exact import checked_rows
+from gpuemb.neighbors.correction import CSLS_K, METRICS, Metric
+from gpuemb.neighbors.queries import checked_rows
 from gpuemb.words.translation.maps import METHODS, STEPS, Maps, Method, Preparation, fit, mapped
 from gpuemb.words.translation.pairs import identical_words, rows_of_pairs, translations_of
 from gpuemb.words.translation.result import Translation
-from gpuemb.words.translation.search import METRICS, Metric, search_across
+from gpuemb.words.translation.search import mutual_nearest
 
 WHERE = "translate"
 NORMALIZE = ("unit", "center", "unit")  # as vecmap's supervised setting
-CSLS_K = 10  # as in Conneau (2018)
 REFINE_WORDS = 15_000  # as MUSE's dico_max_rank
 
 
@@ -51,8 +51,8 @@ def translate(
             pairs; a mapping of words to a word or a list of words; or words that are their own translations.
             None for the words that both tables spell alike. A pair counts as often as it is listed.
         k: neighbors whose mean cosine CSLS subtracts.
-        metric: ``csls``, 2cos(x, y) − r_Y(x) − r_X(y), by which words near to everything rank lower; or
-            ``cosine``.
+        metric: ``csls``, 2cos(x, y) − r_Y(x) − r_X(y), by which words near to everything rank lower;
+            ``cosine``; or ``mutual_proximity``: see :func:`nearest_neighbors`.
         refine: how often to take the mutual nearest words of the mapped tables as new pairs, and fit again.
         method: ``orthogonal``: the Procrustes map, as in MUSE; ``whitened``: also whitened, scaled along the
             axes of correlation by its root, and dewhitened, as in vecmap; of tables of the same dimensions.
@@ -182,13 +182,11 @@ def _refined(
         source, target = (
             mapped(one, how, way, dtype) for one, how, way in zip(first, ready, ways, strict=True)
         )
-        there = search_across(target, source, source, 1, metric, k, progress).ids[:, 0]
-        back = search_across(source, target, target, 1, metric, k, progress).ids[:, 0]
-        mutual = np.flatnonzero((there >= 0) & (back[there] == np.arange(len(there))))
+        mutual = mutual_nearest(source, target, metric, k, progress)
         refined.append(len(mutual))
         if not len(mutual):
             break
-        maps = _fitted(tables, ready, np.stack([mutual, there[mutual].astype(np.int64)], axis=1), method)
+        maps = _fitted(tables, ready, mutual, method)
     return maps, tuple(refined)
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpuemb.core.arrays import Int64
+from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.results import result
 from gpuemb.uncertainty.intervals import wilson_interval
 from gpuemb.words.translation.pairs import PairRows
-from gpuemb.words.translation.search import Found
 
 if TYPE_CHECKING:
     import pyarrow
@@ -114,7 +113,7 @@ def tested_words(looked: PairRows) -> list[tuple[str, int, set[int]]]:
 
 def judged(
     looked: PairRows,
-    found: Found,
+    ids: Int32,
     at: tuple[int, ...],
     seeds: Sequence[tuple[str, str]],
     targets: Sequence[str],
@@ -125,7 +124,7 @@ def judged(
     tested = tested_words(looked)
     ranks = np.zeros(len(tested), np.int64)
     for number, (_, _, right) in enumerate(tested):
-        hits = np.flatnonzero(np.isin(found.ids[number], list(right)))
+        hits = np.flatnonzero(np.isin(ids[number], list(right)))
         ranks[number] = hits[0] + 1 if len(hits) else 0
     hits_at = [int(((ranks > 0) & (ranks <= count)).sum()) for count in at]
     shares = tuple(hits / len(tested) for hits in hits_at)
@@ -139,7 +138,7 @@ def judged(
         confidence,
         tuple(word for word, _, _ in tested),
         ranks,
-        tuple(targets[row] if row >= 0 else "" for row in found.ids[:, 0].tolist()),
+        tuple(targets[row] if row >= 0 else "" for row in ids[:, 0].tolist()),
         len({word for word, _ in looked.given.pairs}),
         looked.unknown_source,
         looked.unknown_target,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,50 +15,16 @@ from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result, shown
 from gpuemb.embeddings.model import Embedding, named_table, vectors_of, words_of
+from gpuemb.kernels.cosine_topk import TopK
+from gpuemb.neighbors.chance import Candidates
+from gpuemb.neighbors.correction import Metric
+from gpuemb.neighbors.exact import Neighbors, neighbors_of, with_length
 from gpuemb.words.translation.maps import Method, Preparation, Step, mapped
 from gpuemb.words.translation.pairs import rows_of_pairs, translations_of
 from gpuemb.words.translation.precision import TranslationPrecision, check_at, judged, tested_words
-from gpuemb.words.translation.search import Found, Metric, search_across
+from gpuemb.words.translation.search import corrected, search_across
 
 AT = (1, 5, 10)  # as MUSE reports
-
-
-@result
-class NearestTranslations:
-    """Words of the target nearest to words of the source.
-
-    Attributes:
-        ids: ``(Q, k)`` int32 rows of the target, best first, equal scores smaller row first; −1 padded.
-        scores: ``(Q, k)`` float64 by ``metric``, NaN padded.
-        asked: the ``Q`` words.
-        words: of the target.
-        metric: ``csls`` or ``cosine``.
-    """
-
-    ids: Any
-    scores: Any
-    asked: tuple[str, ...]
-    words: Sequence[str]
-    metric: Metric
-
-    @door
-    def named(self, query: int) -> list[tuple[str, float]]:
-        """Return the words nearest to one asked word with their scores; none where its vector is zero.
-
-        Args:
-            query: its number among the asked words.
-
-        Raises:
-            ConfigError: there are fewer.
-        """
-        if not 0 <= query < len(self.asked):
-            raise ConfigError(
-                f"NearestTranslations.named: query = {query}",
-                needed=f"{len(self.asked)} words were asked for, numbered from 0.",
-                remedy=f"Give query={len(self.asked) - 1} or less.",
-            )
-        pairs = zip(self.ids[query].tolist(), self.scores[query].tolist(), strict=True)
-        return [(self.words[row], score) for row, score in pairs if row >= 0]
 
 
 @result(eq=False)
@@ -77,7 +44,7 @@ class Translation:
         unknown_target: words of pairs that the target has not.
         refined: how many mutual nearest words each refinement fitted the map on.
         k: neighbors whose mean cosine CSLS subtracts.
-        metric: of searches: ``csls`` or ``cosine``.
+        metric: of searches: ``csls``, ``cosine`` or ``mutual_proximity``.
         method: ``orthogonal`` or ``whitened``.
         normalize: steps that prepare rows.
         reason: why the map is one of many; empty where it is unique.
@@ -105,10 +72,10 @@ class Translation:
         return len(self.pairs) / self.given
 
     @door
-    def nearest(
-        self, words: Sequence[str], k: int = 10, *, progress: Progress = SILENT
-    ) -> NearestTranslations:
+    def nearest(self, words: Sequence[str], k: int = 10, *, progress: Progress = SILENT) -> Neighbors:
         """Find the words of the target nearest to words of the source, exactly.
+
+        Equal scores stand in the order of the target; a word whose vector is zero has none.
 
         Args:
             words: of the source.
@@ -136,9 +103,8 @@ class Translation:
         rows = self.source.rows(words)
         check_neighbors("Translation.nearest", k, len(self.target))
         found = self._found(np.array(rows, np.int64), k, progress)
-        return NearestTranslations(
-            found.ids, found.scores, tuple(words), self.target.index_to_key, self.metric
-        )
+        target = native(self.target.vectors)
+        return neighbors_of(found, self.target, target, Candidates(with_length(target), None), self.metric)
 
     @door
     def precision(
@@ -187,7 +153,9 @@ class Translation:
         looked = rows_of_pairs(where, translations_of(where, pairs), self.source, self.target)
         rows = np.array([row for _, row, _ in tested_words(looked)], np.int64)
         found = self._found(rows, numbers[-1], progress)
-        return judged(looked, found, numbers, self.pairs, self.target.index_to_key, self.metric, confidence)
+        return judged(
+            looked, to_host(found.ids), numbers, self.pairs, self.target.index_to_key, self.metric, confidence
+        )
 
     @door
     def apply(self, table: Any) -> Any:
@@ -225,9 +193,17 @@ class Translation:
             return moved
         return Embedding(moved, table.index_to_key, table.counts, table.name, table.ranks)
 
-    def _found(self, rows: Int64, k: int, progress: Progress) -> Found:
+    def _found(self, rows: Int64, k: int, progress: Progress) -> TopK:
         source, target = native(self.source.vectors), native(self.target.vectors)
         xp = namespace_of(source)
         asked = xp.take(source, xp.asarray(rows), axis=0)
-        found = search_across(target, asked, source, k, self.metric, self.k, progress)
-        return Found(to_host(found.ids), to_host(found.scores))
+        of_asked = corrected(self.metric, self.k, asked, target, progress)
+        if "of_target" not in self._kept:
+            self._kept["of_target"] = corrected(self.metric, self.k, target, source, progress)
+        corrections = self._kept["of_target"], of_asked
+        return search_across(target, asked, k, self.metric, corrections, progress)
+
+    @cached_property
+    def _kept(self) -> dict[str, Any]:
+        """What is computed at the first search: it needs the whole source."""
+        return {}

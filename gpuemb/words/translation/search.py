@@ -1,64 +1,59 @@
-"""Nearest rows of one table to rows of another that was mapped onto it."""
+"""Nearest rows of one table to rows of another that was mapped onto it, and mutual nearest rows of both."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
-
 import numpy as np
 
-from gpuemb.core.arrays import Array, Float64, Int32, to_host
-from gpuemb.core.progress import SILENT, Progress
-from gpuemb.neighbors.cosines import cosine_tiles
-from gpuemb.neighbors.exact import nearest_neighbors
-
-Metric: TypeAlias = Literal["cosine", "csls"]
-METRICS: tuple[Metric, ...] = ("cosine", "csls")
+from gpuemb.core.arrays import Float64, FloatMatrix, Int64, device_of, to_host
+from gpuemb.core.progress import Progress
+from gpuemb.kernels.cosine_topk import TopK, cosine_topk
+from gpuemb.neighbors.correction import Correction, Metric, correction_of, search_corrected
 
 
-class Found(NamedTuple):
-    """Lists of rows of the target, best first, equal scores smaller row first.
-
-    Attributes:
-        ids: ``(Q, k)``, −1 padded.
-        scores: ``(Q, k)``, NaN padded.
-    """
-
-    ids: Int32
-    scores: Float64
+def corrected(
+    metric: Metric, k: int, rows: FloatMatrix, others: FloatMatrix, progress: Progress
+) -> Float64 | None:
+    """Return what corrects rows by their cosines with the rows of the other table; None of ``cosine``."""
+    if metric == "cosine":
+        return None
+    return correction_of("translate", metric, k, rows, others, device_of(rows), progress)
 
 
 def search_across(
-    target: Any, asked: Any, source: Any, k: int, metric: Metric, csls_k: int, progress: Progress = SILENT
-) -> Found:
+    target: FloatMatrix,
+    asked: FloatMatrix,
+    k: int,
+    metric: Metric,
+    corrections: tuple[Float64 | None, Float64 | None],
+    progress: Progress,
+) -> TopK:
     """Find the ``k`` rows of the target nearest to each asked row.
 
     Args:
-        target: ``(V, m)``.
-        asked: ``(Q, m)`` rows of the source, mapped.
-        source: ``(U, m)`` all of its rows, which CSLS takes the neighbors of target rows from.
+        target: ``(V, m)``, native.
+        asked: ``(Q, m)`` mapped rows of the source, of the same dtype.
         k: of a list.
-        metric: ``cosine``; or ``csls``, ``2cos(x, y) − r_Y(x) − r_X(y)``.
-        csls_k: neighbors of which ``r`` is the mean cosine.
-        progress: told of the searches.
+        metric: of :func:`gpuemb.nearest_neighbors`.
+        corrections: of the target's rows and of the asked ones, as :func:`corrected` gives them.
+        progress: told of the search.
     """
-    if metric == "cosine":
-        found = nearest_neighbors(target, k, queries=asked, progress=progress)
-        return Found(to_host(found.ids), to_host(found.scores))
-    near_x = _mean_cosines(target, asked, csls_k, progress)
-    near_y = _mean_cosines(source, target, csls_k, progress)
-    ids, scores = np.full((len(asked), k), -1, np.int32), np.full((len(asked), k), np.nan)
-    for tile in cosine_tiles(asked, target):
-        for row, cosines in enumerate(to_host(tile.scores), tile.start):
-            values = 2 * cosines - (near_x[row] + near_y)
-            known = np.flatnonzero(np.isfinite(values))
-            best = known[np.lexsort((known, -values[known]))[:k]]
-            ids[row, : len(best)], scores[row, : len(best)] = best, values[best]
-    return Found(ids, scores)
+    on, (of_target, of_asked) = device_of(target), corrections
+    if metric == "cosine" or of_target is None or of_asked is None:
+        return cosine_topk.on(on)(target, k, asked, None, None, progress)
+    correction = Correction(of_target, of_asked)
+    return search_corrected(metric, target, k, asked, None, correction, on, progress)
 
 
-def _mean_cosines(table: Any, asked: Array, k: int, progress: Progress) -> Float64:
-    found = nearest_neighbors(table, k, queries=asked, progress=progress)
-    scores = to_host(found.scores)
-    known = np.isfinite(scores)
-    mean: Float64 = np.where(known, scores, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return np.where(known.any(axis=1), mean, np.nan)
+def mutual_nearest(
+    source: FloatMatrix, target: FloatMatrix, metric: Metric, k: int, progress: Progress
+) -> Int64:
+    """Return ``(P, 2)`` rows of the source and the target that are each other's nearest, in source order."""
+    of_source = corrected(metric, k, source, target, progress)
+    of_target = corrected(metric, k, target, source, progress)
+    found = (
+        search_across(target, source, 1, metric, (of_target, of_source), progress),
+        search_across(source, target, 1, metric, (of_source, of_target), progress),
+    )
+    there, back = (to_host(one.ids)[:, 0].astype(np.int64) for one in found)
+    mutual = np.flatnonzero((there >= 0) & (back[there] == np.arange(len(there))))
+    return np.stack([mutual, there[mutual]], axis=1)
