@@ -200,6 +200,17 @@ def test_other_rows_are_mapped_as_the_source_was() -> None:
         found.apply(np.ones((3, 9)))
 
 
+def test_searches_are_those_of_nearest_neighbors_between_the_mapped_tables() -> None:
+    source, target = planted()
+    for metric in ("cosine", "csls", "mutual_proximity"):
+        found = ge.translate(source, target, FIT, metric=metric, k=4)  # type: ignore[arg-type]  # one of them
+        asked = found.source[:3].vectors
+        options: dict[str, Any] = {} if metric == "cosine" else {"source": found.source}
+        wanted = ge.nearest_neighbors(found.target, 5, queries=asked, metric=metric, csls_k=4, **options)
+        for again in range(2):  # what is kept after the first search is the same
+            assert found.nearest(WORDS[:3], k=5) == wanted, (metric, again)
+
+
 def test_no_number_of_threads_changes_a_bit() -> None:
     source, target = planted(rows=9000)
     found = []
