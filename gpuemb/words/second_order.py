@@ -219,7 +219,8 @@ def _listed(table: Embedding, words: Any) -> list[str]:
         VocabularyError: one is not known.
         ConfigError: no list of words.
     """
-    if isinstance(words, (str, bytes)) or not isinstance(words, Sequence) or not len(words):
+    listed = isinstance(words, Sequence) and not isinstance(words, (str, bytes))
+    if not listed or not len(words) or not all(isinstance(word, str) for word in words):
         raise _no_words(words)
     asked = list(dict.fromkeys(words))
     table.rows(asked)

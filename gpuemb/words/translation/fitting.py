@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, Int64, device_of, namespace_of, native, wide
-from gpuemb.core.checks import check_at_least, check_choice, check_neighbors, check_same_device
+from gpuemb.core.checks import check_at_least, check_at_most, check_choice, check_neighbors, check_same_device
 from gpuemb.core.device import require
 from gpuemb.core.doors import door, enter
 from gpuemb.core.errors import ConfigError
@@ -24,6 +24,7 @@ from gpuemb.words.translation.search import mutual_nearest
 
 WHERE = "translate"
 NORMALIZE = ("unit", "center", "unit")  # as vecmap's supervised setting
+MOST_REFINEMENTS = 1000  # pairs that have not settled by then go round in circles
 REFINE_WORDS = 15_000  # as MUSE's dico_max_rank
 
 
@@ -53,7 +54,8 @@ def translate(
         k: neighbors whose mean cosine CSLS subtracts.
         metric: ``csls``, 2cos(x, y) − r_Y(x) − r_X(y), by which words near to everything rank lower;
             ``cosine``; or ``mutual_proximity``: see :func:`nearest_neighbors`.
-        refine: how often to take the mutual nearest words of the mapped tables as new pairs, and fit again.
+        refine: how often to take the mutual nearest words of the mapped tables as new pairs, and fit again;
+            it ends sooner where they are the same as before.
         method: ``orthogonal``: the Procrustes map, as in MUSE; ``whitened``: also whitened, scaled along the
             axes of correlation by its root, and dewhitened, as in vecmap; of tables of the same dimensions.
         normalize: steps before the map, over each whole table: ``unit`` scales rows to length 1, ``center``
@@ -133,6 +135,7 @@ def _checked(
     for step in normalize:
         check_choice(WHERE, "normalize", step, STEPS)
     check_at_least(WHERE, "refine", refine, 0)
+    check_at_most(WHERE, "refine", refine, MOST_REFINEMENTS)
     check_at_least(WHERE, "refine_words", refine_words, 1)
     for name, table in zip(("source", "target"), tables, strict=True):
         checked_rows(f"{WHERE}: {name}", table)
@@ -183,10 +186,11 @@ def _refined(
             mapped(one, how, way, dtype) for one, how, way in zip(first, ready, ways, strict=True)
         )
         mutual = mutual_nearest(source, target, metric, k, progress)
-        refined.append(len(mutual))
-        if not len(mutual):
+        if not len(mutual) or np.array_equal(mutual, rows):  # the same pairs have the same map
             break
-        maps = _fitted(tables, ready, mutual, method)
+        refined.append(len(mutual))
+        rows = mutual
+        maps = _fitted(tables, ready, rows, method)
     return maps, tuple(refined)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.checks import check_at_least
+from gpuemb.core.doors import whole_number
 from gpuemb.core.errors import ConfigError
-from gpuemb.core.results import result
+from gpuemb.core.results import result, shown
 from gpuemb.uncertainty.intervals import wilson_interval
 from gpuemb.words.translation.pairs import PairRows
 
@@ -88,11 +89,14 @@ def check_at(where: str, at: Sequence[int], most: int) -> tuple[int, ...]:
     Raises:
         ConfigError: no numbers, or one that is below 1 or above the number of words.
     """
-    numbers = tuple(sorted(set(at)))
-    if not numbers:
+    whole = [whole_number(number, None) for number in at]
+    if not whole or None in whole:
         raise ConfigError(
-            f"{where}: at = {list(at)}", needed="Precision is at one number or more.", remedy="at=(1, 5, 10)"
+            f"{where}: at = {shown(at)}",
+            needed="Precision is at one number of nearest words or more.",
+            remedy="at=(1, 5, 10)",
         )
+    numbers = tuple(sorted(set(whole)))
     check_at_least(where, "at", numbers[0], 1)
     if numbers[-1] > most:
         raise ConfigError(
