@@ -84,7 +84,8 @@ if TYPE_CHECKING:
     from gpuemb.stability.planning import StudyPlan, plan
     from gpuemb.stability.questions.answer import Answer, Finding
     from gpuemb.stability.questions.asking import answer
-    from gpuemb.stability.questions.drift.changes import ChangedWord
+    from gpuemb.stability.questions.drift.changes import ChangedWord, RowOverlaps
+    from gpuemb.stability.questions.drift.corpora import CorpusDrift, corpus_drift
     from gpuemb.stability.questions.drift.question import drift
     from gpuemb.stability.questions.drift.result import Drift, DriftMeasure
     from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
@@ -180,11 +181,12 @@ _ROOMS = {
     "stability.info": ("Implementation", "Info", "info"),
     "stability.kept.runs": ("RunHistories",),
     "stability.planning": ("StudyPlan", "plan"),
-    "stability.questions.drift.changes": ("ChangedWord",),
-    "stability.questions.drift.question": ("drift",),
-    "stability.questions.drift.result": ("Drift", "DriftMeasure"),
     "stability.questions.answer": ("Answer", "Finding"),
     "stability.questions.asking": ("answer",),
+    "stability.questions.drift.changes": ("ChangedWord", "RowOverlaps"),
+    "stability.questions.drift.corpora": ("CorpusDrift", "corpus_drift"),
+    "stability.questions.drift.question": ("drift",),
+    "stability.questions.drift.result": ("Drift", "DriftMeasure"),
     "stability.result": ("ModelResult", "PairMeasure", "RunSpectra", "StudyResult", "WordMeasures"),
     "stability.statistics": ("Discoveries", "Estimate", "benjamini_hochberg"),
     "stability.study": ("study",),
@@ -211,29 +213,30 @@ __version__ = version("gpuemb")
 __all__ = [
     "PPMISVD", "Alignment", "Alignments", "Ambiguity", "Analogies", "AnalogyAccuracy", "AnalogySection",
     "Answer", "AnswerAgreement", "ChangedWord", "ClusterScores", "Comparison", "CompileError", "ConfigError",
-    "Consensus", "ContextEntropies", "Cooccurrence", "CorpusStatistics", "CorpusWarning", "CosineExperiment",
-    "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError",
-    "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement", "Drift", "DriftMeasure",
-    "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors",
-    "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info", "Information",
-    "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig", "ModelResult",
+    "Consensus", "ContextEntropies", "Cooccurrence", "CorpusDrift", "CorpusStatistics", "CorpusWarning",
+    "CosineExperiment", "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig",
+    "CrossGrams", "DTypeError", "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement",
+    "Drift", "DriftMeasure", "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors",
+    "Factors", "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info",
+    "Information", "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig", "ModelResult",
     "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure", "PairRatios",
     "PairRotations", "PowerLaw", "Provenance", "RatioAgreement", "Ratios", "Reconstruction",
-    "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RunHistories", "RunSpectra", "SecondOrder",
-    "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity", "SimilarityCorrelation",
-    "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError",
-    "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig", "TextConfig", "Tokens", "TrainedModel",
-    "TrainedStack", "TrainingWarning", "Translation", "TranslationPrecision", "Translations", "Vocabulary",
-    "VocabularyError", "WordListSimilarity", "WordMeasures", "WordPairs", "ambiguity", "analogies",
-    "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare",
-    "consensus", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
-    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
-    "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "nearest_neighbors",
-    "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes", "pwcca", "ratio_agreement",
-    "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa", "save",
-    "scores_of_clusters", "second_order", "second_order_cosine", "semantic_displacement", "set_threads",
-    "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance",
-    "stack", "study", "svcca", "train", "translate", "write_cosine_picture", "write_report",
+    "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps", "RunHistories", "RunSpectra",
+    "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity",
+    "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
+    "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
+    "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Translation",
+    "TranslationPrecision", "Translations", "Vocabulary", "VocabularyError", "WordListSimilarity",
+    "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg",
+    "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus", "corpus_drift", "corpus_statistics",
+    "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets",
+    "drift", "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness", "info", "load",
+    "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi",
+    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
+    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order", "second_order_cosine",
+    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
+    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train", "translate",
+    "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

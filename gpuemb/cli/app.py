@@ -13,7 +13,9 @@ from typer.core import TyperGroup
 
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
-from gpuemb.cli.compare import compare
+from gpuemb.cli.comparing.command import compare
+from gpuemb.cli.comparing.corpora import asks_for_drift, study_drift
+from gpuemb.cli.comparing.groups import GroupCommand
 from gpuemb.cli.count import count
 from gpuemb.cli.factorize import factorize
 from gpuemb.cli.flags import Command
@@ -63,7 +65,6 @@ app = typer.Typer(
 for command in (
     analogies,
     bench,
-    compare,
     convert,
     count,
     factorize,
@@ -73,6 +74,7 @@ for command in (
     translate,
 ):
     app.command(cls=Command)(command)
+app.command(cls=GroupCommand)(compare)
 
 
 def run() -> int:
@@ -99,7 +101,7 @@ def say_version(version: options.Version = False) -> None:
     """Show the version where nothing else is asked."""
 
 
-@app.command(cls=Command)
+@app.command(cls=GroupCommand)
 def study(
     corpus: Annotated[
         list[str] | None,
@@ -130,6 +132,7 @@ def study(
     snapshots: options.Snapshots = None,
     question: options.QuestionOption = None,
     sentence: options.Sentence = None,
+    group: options.Groups = None,
     title: options.Title = None,
     out: options.Out = None,
     extend: options.Extend = False,
@@ -150,6 +153,9 @@ def study(
     `gpuemb study my.txt --dim 25,50,100 --fraction 0.1,0.3,1 --seeds 5` (each with each)
 
     `gpuemb study my.txt --question dimension` (does the variance between runs grow with the dimensions?)
+
+    `gpuemb study --question drift --group old old/*.txt --group new new/*.txt --seeds 5` (which words are
+    used differently in two corpora, beyond training and the choice of documents)
 
     `zcat dump.gz | gpuemb study - --min-count 20`
 
@@ -188,7 +194,20 @@ def study(
             tuple(tables or ()),
             sentence,
         )
-        asked = study_config(flags, config)
+        drift = asks_for_drift(group, question)
+        asked = None if drift else study_config(flags, config)
+    if asked is None:
+        study_drift(
+            flags,
+            list(group or ()),
+            file=config,
+            out=out,
+            extend=extend,
+            device=device,
+            threads=threads,
+            json=json,
+        )
+        return
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
 
 

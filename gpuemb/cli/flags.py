@@ -19,6 +19,7 @@ OTHERWISE = {  # what functions call an option's argument, where that is another
     "k": "neighbors",
     "kind": "model",
     "measures": "measure",
+    "vocabulary": "rows",
 }
 END = r"(?=[.:]?(?:[\s,;()]|$))"  # of a value, before the sentence's own signs
 VALUE = rf"""'[^'\n]*'|"[^"\n]*"|\[[^]\n]*\]|[^\s,;()'"{{][^\s,;()]*?{END}"""

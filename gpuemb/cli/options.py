@@ -69,7 +69,17 @@ QuestionOption = Annotated[
     list[str] | None,
     typer.Option(
         "--question",
-        help=f"A question to answer: {', '.join(QUESTION_NAMES)}. May be repeated.",
+        help=f"A question to answer: {', '.join(QUESTION_NAMES)}, or drift, of two groups. May be repeated.",
+        show_default=False,
+    ),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        help="Of --question drift, given twice: a name and its corpus, as NAME=TEXT or NAME TEXT..., to the "
+        "next option.",
+        metavar="NAME TEXT...",
         show_default=False,
     ),
 ]

@@ -209,21 +209,21 @@ def failing_clearly(resume: Sequence[str] = (), *, kept: str = "What is finished
     try:
         yield
     except KeyboardInterrupt as interruption:
-        _complain(f"Interrupted. {kept}")
+        complain(f"Interrupted. {kept}")
         if resume:
-            _complain(f"Resume with: {shlex.join(resume)}")
+            complain(f"Resume with: {shlex.join(resume)}")
         raise typer.Exit(getattr(interruption, "code", INTERRUPTED)) from interruption
     except BrokenPipeError as error:  # the reader of our output has gone
         silence(sys.stdout)
         raise typer.Exit(FAILED) from error
     except (GpuembError, OSError, MemoryError) as error:
         told = refusal(error) or _unforeseen(error)
-        _complain(in_flags(str(told)), kind=type(told).__name__)
+        complain(in_flags(str(told)), kind=type(told).__name__)
         raise typer.Exit(USAGE if isinstance(error, ConfigError) else FAILED) from error
 
 
-def _complain(text: str, kind: str = "") -> None:
-    """Print on standard error."""
+def complain(text: str, kind: str = "") -> None:
+    """Print on standard error, after the class of an error where it is one."""
     if kind:
         _errors.print(kind, style="bold red", end=": ")
     _errors.print(text, markup=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from gpuemb.core.checks import check_choice, check_neighbors
+import numpy as np
+
+from gpuemb.core.arrays import Int32
+from gpuemb.core.checks import check_at_least, check_choice, check_neighbors
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
@@ -13,12 +17,20 @@ from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.stability.compared_tables import ComparedTables, null_of_pairs
 from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
 from gpuemb.stability.model_measures import pair_measures
+from gpuemb.stability.questions.drift.changes import (
+    ChangedWord,
+    RowOverlaps,
+    lost_and_gained,
+    row_overlaps,
+)
 from gpuemb.stability.result import PairMeasure, caution_of
 from gpuemb.stability.statistics import means_of_known
 from gpuemb.uncertainty.draws import Draws
 
 if TYPE_CHECKING:
     import pyarrow
+
+PAIR = 2  # tables, whose rows are compared one by one
 
 
 @result
@@ -31,12 +43,16 @@ class Comparison:
             of tables of each measure of words.
         measures: each measure of pairs, with its ``(S, S)`` values and the mean over pairs.
         neighbors: how many neighbors were compared.
+        rows: of two tables whose neighbors were compared, how far they agree about each row; else None.
+        neighbor_ids: ``(S, V, k)`` of every word, where they were compared; else None.
     """
 
     runs: tuple[str, ...]
     words: pyarrow.Table
     measures: tuple[PairMeasure, ...]
     neighbors: int
+    rows: RowOverlaps | None = None
+    neighbor_ids: Int32 | None = None
 
     def __getitem__(self, measure: str) -> PairMeasure:
         """Return one measure of pairs by its name.
@@ -52,6 +68,39 @@ class Comparison:
     def caution(self) -> str:
         """The table and the pair that agree least, and what so few tables cannot show."""
         return caution_of(self.measures, self.runs)
+
+    @door
+    def changed(self, count: int = 10) -> tuple[ChangedWord, ...]:
+        """Return the words or rows of two tables that keep the fewest neighbors, with those lost and gained.
+
+        Args:
+            count: how many at most.
+
+        Raises:
+            ConfigError: more than two tables, no neighbors were compared, or a negative count.
+        """
+        check_at_least("Comparison.changed", "count", count, 0)
+        if self.rows is None or self.neighbor_ids is None:
+            raise ConfigError(
+                f"Comparison.changed: {len(self.runs)} tables"
+                f"{', and no overlap of neighbors' if len(self.runs) == PAIR else ''}",
+                needed="Lost and gained neighbors are those of two tables whose neighbors were compared.",
+                remedy='compare([a, b], ["overlap"]); of several runs of each, drift({"old": …, "new": …}).',
+            )
+        names, (first, second) = self.words["word"].to_pylist(), self.neighbor_ids
+        order = np.argsort(self.rows.overlap, kind="stable")[: min(count, self.rows.compared)]
+        return tuple(
+            ChangedWord(
+                names[row],
+                row,
+                float(self.rows.overlap[row]),
+                float(self.rows.chance[row]),
+                math.nan,
+                math.nan,
+                *lost_and_gained(first[row][None], second[row][None], names),
+            )
+            for row in order.tolist()
+        )
 
     @property
     def pairs(self) -> pyarrow.Table:
@@ -129,9 +178,12 @@ def compare(
         null = means_of_known(null_of_pairs(tables.ids, draws).T)
     import pyarrow
 
-    words = pyarrow.table(_names_of_words(stack, given) | taken.words)
+    ids = tables.known_ids
+    rows = row_overlaps(*ids) if ids is not None and len(ids) == PAIR and "overlap" in asked else None
+    chances = {} if rows is None else {"overlap_by_chance": rows.chance, "p_value_by_chance": rows.p_value}
+    words = pyarrow.table(_names_of_words(stack, given) | taken.words | chances)
     found = pair_measures(taken, given.names, overlap_null=null)
-    return Comparison(tuple(given.names), words, found, k)
+    return Comparison(tuple(given.names), words, found, k, rows, ids)
 
 
 def _check_neighbors(k: int, words: int) -> None:

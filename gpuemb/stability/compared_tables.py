@@ -114,6 +114,11 @@ class ComparedTables:
             self._ids = np.stack(found)
         return self._ids
 
+    @property
+    def known_ids(self) -> Int32 | None:
+        """The neighbors, where some measure has searched for them."""
+        return self._ids
+
     @cached_property
     def lists(self) -> ListAgreement:
         """Agreement of the neighbor lists, a tile of words at a time: never ``P × V`` numbers at once."""

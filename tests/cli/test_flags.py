@@ -28,6 +28,7 @@ COMMANDS = (
     "study",
     "train",
 )
+DRIFT = "study --question drift --group a text.txt --group b text.txt"
 FLAGS = {"dim": "--dim", "device": "--device", "min_count": "--min-count", "k": "-k", "all": "--all"}
 
 
@@ -72,6 +73,16 @@ def asked(folder: Path, typed: str, monkeypatch: pytest.MonkeyPatch) -> tuple[in
         ("count text.txt --out c --min-count 999", "lower --min-count, or bring more text"),
         ("neighbors t.npy king -k 9", "-k 9 neighbors were asked for among 3 candidates -k must be"),
         ("neighbors t.npy king --limit 0", "--limit 0 --limit must be at least 1. Give --limit 1"),
+        ("study --question drift text.txt", "study: the question 'drift' without groups"),
+        ("study --group a text.txt --group b text.txt", "study: groups without --question drift"),
+        (f"{DRIFT} --question data", "study: drift beside other questions"),
+        (f"{DRIFT} --vary seed", "study: --vary with --question drift"),
+        (f"{DRIFT} --dim 5,10", "study: --dim 5,10 with --question drift One whole number"),
+        (f"{DRIFT} --seeds 1,2", "study: --seeds 1,2 with --question drift"),
+        ("compare --group old t.npy", "compare: 1 group: old Two groups"),
+        ("compare t.npy --group a t.npy --group b t.npy", "compare: t.npy beside groups"),
+        ("compare t.npy t.npy --require overlp>0", "Did you mean overlap"),
+        ("compare --group a t.npy --group b t.npy --measure rsa", "one of overlap, second_order"),
         ("compare t.npy t.npy --case x", "--case x is not known --case is one of exact, lower."),
         ("convert t.npy o.txt --from x", "load: --from x is not known --from is one of glove,"),
         ("convert t.npy o.txt --format x", "--format x is not known --format is one of glove,"),

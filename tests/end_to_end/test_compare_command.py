@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, interrupted_at
+from stability.questions.definitions import corpus
 
 from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
@@ -142,3 +143,86 @@ def test_an_interrupted_comparison_writes_nothing_and_runs_again(tmp_path: Path)
     assert (first.code, again.code, first.out) == (0, 0, again.out)
     assert {path.name: path.read_bytes() for path in (tmp_path / "compared").iterdir()} == written
     assert sorted(written) == ["pairs.parquet", "words.parquet"]
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> None:
+    """Four runs of two models over the same rows, without words; five rows are elsewhere in the second."""
+    draw = np.random.default_rng(0)
+    base = draw.standard_normal((80, 8))
+    for name in ("old", "new"):
+        for run in range(4):
+            table = base + 0.1 * draw.standard_normal(base.shape)
+            if name == "new":
+                table[:5] *= -1
+            np.save(tmp_path / f"{name}{run}.npy", table.astype(np.float32))
+    (tmp_path / "ids.txt").write_text("\n".join(f"doc{row}" for row in range(80)))
+
+
+@pytest.mark.usefixtures("arrays")
+def test_a_model_s_swap_names_the_rows_that_changed_and_what_is_not_met(tmp_path: Path) -> None:
+    typed = (
+        "compare",
+        "old0.npy",
+        "new0.npy",
+        "--rows",
+        "ids.txt",
+        "-k",
+        "5",
+        "--show",
+        "5",
+        "--out",
+        "swap",
+    )
+    done = gpuemb(tmp_path, *typed, "--require", "overlap_at_5 >= 0.5", "--require", "min(overlap) >= 10%")
+    assert done.code == 3, done.err
+    assert "Not met: min(overlap) >= 10%: found 0" in done.err
+    assert "Met: overlap_at_5 >= 0.5" in done.out
+    changed = pyarrow.parquet.read_table(tmp_path / "swap" / "changed.parquet").to_pylist()
+    assert {row["word"] for row in changed} == {f"doc{row}" for row in range(5)}
+    assert {row["change"] for row in changed} == {"lost", "gained"}
+    words = pyarrow.parquet.read_table(tmp_path / "swap" / "words.parquet")
+    assert {"word", "overlap", "overlap_by_chance", "p_value_by_chance"} <= set(words.column_names)
+
+
+@pytest.mark.usefixtures("arrays")
+def test_groups_are_compared_beyond_their_own_noise(tmp_path: Path) -> None:
+    files = {name: [f"{name}{run}.npy" for run in range(4)] for name in ("old", "new")}
+    typed = ["compare", "--group", "old", *files["old"], "--group", "new", *files["new"], "--rows", "ids.txt"]
+    done = gpuemb(
+        tmp_path, *typed, "--measure", "aligned_cosine", "--json", "--require", "aligned_cosine_found == 5"
+    )
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["labelings"] == 35
+    assert told["requirements"] == [{"required": "aligned_cosine_found == 5", "found": 5.0, "met": True}]
+    assert {one["word"] for one in told["changed"][:5]} == {f"doc{row}" for row in range(5)}
+    done = gpuemb(tmp_path, *typed, "--out", "groups")
+    assert done.code == 0, done.err
+    assert "all 35 labelings" in done.out
+    words = pyarrow.parquet.read_table(tmp_path / "groups" / "words.parquet")
+    assert words["word"].to_pylist()[0] == "doc0"
+    assert "overlap_q_value" in words.column_names
+
+
+@pytest.mark.slow
+def test_two_corpora_are_studied_and_a_second_run_trains_nothing(tmp_path: Path) -> None:
+    for name, seed in (("old", 1), ("new", 2)):
+        lines = corpus(600, seed, moved=name == "new")
+        (tmp_path / f"{name}.txt").write_text("\n".join(" ".join(line) for line in lines))
+    typed = ["study", "--question", "drift", "--group", "old", "old.txt", "--group=new=new.txt"]
+    typed += ["--model", "ppmi-svd", "--dim", "8", "--seeds", "4", "--min-count", "3", "--out", "drift"]
+    done = gpuemb(tmp_path, *typed)
+    assert done.code == 0, done.err
+    assert "old: 7,200 tokens, parts of 1,800" in done.out
+    assert "all 35 labelings" in done.out
+    assert pyarrow.parquet.read_table(tmp_path / "drift" / "words.parquet").num_rows == 70
+    parts = {file: file.stat().st_mtime_ns for file in (tmp_path / "drift" / "work").rglob("*.npy")}
+    assert len(parts) == 8
+    again = gpuemb(tmp_path, *typed, "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["tokens"] == {"old": 7200, "new": 7200}
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "drift" / "work").rglob("*.npy")} == parts
+    refused = gpuemb(tmp_path, *typed, "--window", "3")
+    assert refused.code == USAGE
+    assert "belongs to another configuration" in refused.err

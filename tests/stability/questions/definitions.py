@@ -43,3 +43,16 @@ def statistics_of_all_labelings(distances: np.ndarray, sizes: tuple[int, int]) -
         found = [effect(square, c, [r for r in range(runs) if r not in c]) for c in chosen]
         table.append([(b - w) / (w + offset) for b, w in found])
     return np.array(table)
+
+
+def corpus(documents: int, seed: int, *, moved: bool = False) -> list[list[str]]:
+    """Documents of six topics of ten words, and words of all; ``moved`` swaps first words of two topics."""
+    draw = np.random.default_rng(seed)
+    members = [[f"t{topic}w{word}" for word in range(10)] for topic in range(6)]
+    if moved:
+        members[0][0], members[1][0] = members[1][0], members[0][0]
+    found = []
+    for topic in draw.integers(0, 6, documents):
+        own, ids = draw.random(12) < 0.7, draw.integers(0, 10, 12)
+        found.append([members[topic][i] if mine else f"c{i}" for i, mine in zip(ids, own, strict=True)])
+    return found

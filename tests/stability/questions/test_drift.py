@@ -259,3 +259,25 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         ge.drift(given, **options)
+
+
+def test_two_tables_alone_name_the_rows_that_changed_and_what_chance_would_share() -> None:
+    runs = groups()
+    found = ge.compare([runs["old"][0], runs["new"][0]], ["overlap", "rsa"], k=5)
+    rows = found.rows
+    assert rows is not None
+    lists = [ge.nearest_neighbors(run[0], 5) for run in runs.values()]
+    expected = ge.neighbor_overlap(*lists)
+    np.testing.assert_array_equal(rows.overlap, expected.per_word[0])
+    np.testing.assert_allclose(rows.chance, expected.chance_per_word[0])
+    assert rows.compared == WORDS
+    assert rows.kept_half == np.mean(rows.overlap >= 0.5)
+    assert rows.beyond_chance == rows.kept.discovered.mean() > 0.5
+    changed = found.changed(3)
+    assert {word.row for word in changed} == {0, 1, 2}
+    assert [name for name, *_ in changed[0].lost] == [str(i) for i in lists[0].ids[changed[0].row]]
+    assert found.words["p_value_by_chance"].to_numpy().tolist() == rows.p_value.tolist()
+    with pytest.raises(ConfigError, match="3 tables"):
+        ge.compare([*runs["old"][:3]], "overlap", k=5).changed()
+    with pytest.raises(ConfigError, match="no overlap"):
+        ge.compare([*runs["old"][:2]], "rsa", k=5).changed()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from gpuemb.core.arrays import Float64, Int32, Int64
 from gpuemb.core.results import result
-from gpuemb.neighbors.chance import candidates_of_all
+from gpuemb.neighbors.chance import candidates_of_all, expected_share
+from gpuemb.stability.statistics import Discoveries, benjamini_hochberg
 
+HALF = 0.5
 SHOWN = 10  # neighbors that are named, of each kind
 
 
@@ -36,6 +39,56 @@ class ChangedWord:
     q_value: float
     lost: tuple[tuple[str, float, float], ...]
     gained: tuple[tuple[str, float, float], ...]
+
+
+@result
+class RowOverlaps:
+    """How far two tables agree about the neighbors of each row.
+
+    Attributes:
+        overlap: ``(V,)`` share of neighbors in common; NaN for a row without any in one table.
+        chance: ``(V,)`` what lists of unrelated tables would share.
+        p_value: ``(V,)`` how likely such lists share as many.
+        kept: Benjamini-Hochberg over all rows, of ``p_value``: rows that keep more than chance would.
+    """
+
+    overlap: Float64
+    chance: Float64
+    p_value: Float64
+    kept: Discoveries
+
+    @property
+    def compared(self) -> int:
+        """Rows that have neighbors in both tables."""
+        return self.kept.tests
+
+    @property
+    def kept_half(self) -> float:
+        """Share of the compared rows that keep at least half of their neighbors."""
+        return self._share(int((self.overlap >= HALF).sum()))
+
+    @property
+    def beyond_chance(self) -> float:
+        """Share of the compared rows that keep more than chance would."""
+        return self._share(self.kept.count)
+
+    def _share(self, count: int) -> float:
+        return count / self.compared if self.compared else math.nan
+
+
+def row_overlaps(first: Int32, second: Int32) -> RowOverlaps:
+    """Compare ``(V, k)`` lists of every row in two tables."""
+    lengths = [(ids >= 0).sum(axis=1) for ids in (first, second)]
+    known = (lengths[0] > 0) & (lengths[1] > 0)
+    longer = np.maximum(np.maximum(*lengths), 1)
+    overlap = np.where(known, shared_neighbors(first, second) / longer, np.nan)
+    candidates = [candidates_of_all(ids) for ids in (first, second)]
+    share = expected_share(candidates[0], candidates[1])  # type: ignore[arg-type]  # lists of every row
+    chance = np.where(known, np.minimum(*lengths) * share, np.nan)
+    p_value = chance_of_rows(first, second)
+    return RowOverlaps(
+        overlap, chance, p_value, benjamini_hochberg(p_value, f"neighbors of {len(first)} rows")
+    )
 
 
 def lost_and_gained(

@@ -90,7 +90,7 @@ def drift(
         >>> found["aligned_cosine"].drifted.nonzero()[0].tolist()
         [7]
     """
-    kinds = _kinds(measures)
+    kinds = kinds_of_measures(measures)
     _check_numbers(rate, permutations, seed)
     names, stacked, sizes = _one_stack(groups)
     words = int(stacked.tables()[0].shape[0])
@@ -154,7 +154,12 @@ def _judged(
     )
 
 
-def _kinds(measures: Any) -> list[DriftKind]:
+def kinds_of_measures(measures: Any) -> list[DriftKind]:
+    """Return the distances that are asked for by name.
+
+    Raises:
+        ConfigError: an unknown one, or none.
+    """
     asked = (measures,) if isinstance(measures, str) else measures
     if not isinstance(asked, (list, tuple)) or not asked or not all(isinstance(one, str) for one in asked):
         raise ConfigError(
