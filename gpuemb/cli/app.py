@@ -20,6 +20,7 @@ from gpuemb.cli.count import count
 from gpuemb.cli.factorize import factorize
 from gpuemb.cli.flags import Command
 from gpuemb.cli.neighbors import neighbors
+from gpuemb.cli.report import report
 from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
 from gpuemb.cli.terminal import (
     TerminalProgress,
@@ -69,6 +70,7 @@ for command in (
     count,
     factorize,
     neighbors,
+    report,
     similarity,
     train,
     translate,
@@ -267,13 +269,14 @@ def _run_study(
     with failing_clearly(resume):
         import gpuemb
         from gpuemb.report.claims import telling_numbers
+        from gpuemb.report.page import up_to_date
 
         progress = TerminalProgress()
         with noting((gpuemb.CorpusWarning, gpuemb.SpellingWarning), progress):
             result = gpuemb.study(
                 config, out=folder, device=device, threads=threads, extend=extend, progress=progress
             )
-        report = gpuemb.write_report(result)
+        report = result.report if up_to_date(result) else gpuemb.write_report(result)
         if json:
             say_json(loads((folder / "summary.json").read_text("utf-8")), indent=2)
             return

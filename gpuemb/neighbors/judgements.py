@@ -15,6 +15,7 @@ from gpuemb.core.results import result, shown
 from gpuemb.embeddings.datasets import WordPairs
 from gpuemb.embeddings.model import Embedding, named_table
 from gpuemb.embeddings.spelling import other_forms
+from gpuemb.uncertainty.ranks import spearman
 
 LEAST_PAIRS = 2  # one pair has no order
 
@@ -79,7 +80,7 @@ def similarity_correlation(x: Any, pairs: Any) -> SimilarityCorrelation:
             needed=f"At least {LEAST_PAIRS} pairs must have both of their words in the table.",
             remedy="Is it a table of the same language?",
         )
-    value = _spearman(cosines[covered], pairs.judgements[covered])
+    value = spearman(cosines[covered], pairs.judgements[covered])
     return SimilarityCorrelation(value, int(covered.sum()), cosines, pairs)
 
 
@@ -121,10 +122,3 @@ def _cosines(embedding: Embedding, rows: Int64) -> Float64:
     with np.errstate(invalid="ignore"):  # a word of length zero has no cosine: NaN
         cosines: Float64 = (sides[0] * sides[1]).sum(axis=1) / (lengths[0] * lengths[1])
     return cosines
-
-
-def _spearman(x: Float64, y: Float64) -> float:
-    from scipy.stats import rankdata
-
-    with np.errstate(invalid="ignore"):  # where all are equal there is no order to compare: NaN
-        return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])

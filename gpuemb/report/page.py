@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 MATCHED = {"exact": "letter by letter", "lower": "in lower case"}
+GENERATOR = f"gpuemb {version('gpuemb')}"
 LISTED_SOURCES = 3  # in the line under the title; the configuration has all of them
 
 
@@ -100,6 +102,20 @@ def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
     return target
 
 
+def up_to_date(result: StudyResult) -> bool:
+    """Whether the page in the study's folder is of this version and not older than the study's record."""
+    try:
+        page, record = result.report, result.folder / "record.json"
+        with page.open("rb") as file:
+            beginning = file.read(1_000)
+        return (
+            f'content="{GENERATOR}"'.encode() in beginning
+            and page.stat().st_mtime_ns >= record.stat().st_mtime_ns
+        )
+    except OSError:
+        return False
+
+
 def render(result: StudyResult) -> str:
     """Return the page of a finished study as HTML."""
     told, found = telling_numbers(result), claims(result)
@@ -127,6 +143,7 @@ def render(result: StudyResult) -> str:
             machine=_machine(result.record),
             versions=list(_mapping(result.record, "versions").items()),
             written=today(),
+            generator=GENERATOR,
         )
     )
 

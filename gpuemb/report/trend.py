@@ -10,6 +10,7 @@ import numpy as np
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.uncertainty.draws import block_count, deal
 from gpuemb.uncertainty.intervals import CORRELATION, Range, jackknife_interval
+from gpuemb.uncertainty.ranks import spearman
 
 LEAST_WORDS = 100  # below it a tenth of the words is fewer than ten
 LEAST_TREND = 0.1  # a rank correlation below it explains less than 1% and is called no trend
@@ -63,8 +64,8 @@ def frequency_trend(overlap: Float64, counts: Int64) -> Trend | None:
     return Trend(
         top,
         bottom,
-        _spearman(overlap, counts),
-        _interval(_spearman, overlap, counts, CORRELATION),
+        spearman(overlap, counts),
+        _interval(spearman, overlap, counts, CORRELATION),
         _interval(lambda kept, _: float(np.subtract(*_ends(kept))), overlap, counts, OF_SHARES),
     )
 
@@ -72,13 +73,6 @@ def frequency_trend(overlap: Float64, counts: Int64) -> Trend | None:
 def _ends(overlap: Float64) -> tuple[float, float]:
     tenth = len(overlap) // 10
     return float(overlap[:tenth].mean()), float(overlap[-tenth:].mean())
-
-
-def _spearman(overlap: Float64, counts: Int64) -> float:
-    from scipy.stats import rankdata
-
-    with np.errstate(invalid="ignore"):  # NaN of words that are all alike
-        return float(np.corrcoef(rankdata(counts), rankdata(overlap))[0, 1])
 
 
 def _interval(

@@ -29,12 +29,16 @@ class Store:
         progress: told of damaged units.
         damaged: files that were found damaged.
         whole: units that need not be read again.
+        asked: names of the units that were asked for.
+        missing: names of those that were not there.
     """
 
     folder: Path
     progress: Progress = SILENT
     damaged: list[str] = field(default_factory=list)
     whole: set[Path] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
 
     def has(self, kind: str, digest: str) -> bool:
         """Whether the unit is finished and whole; a damaged one is removed.
@@ -43,10 +47,13 @@ class Store:
             StorageError: it may not be read, or not be removed.
         """
         path = self.path(kind, digest)
+        self.asked.add(path.name)
         if not path.is_dir():
+            self.missing.add(path.name)
             return False
         damage = "" if path in self.whole else damage_of(path)
         if damage:
+            self.missing.add(path.name)
             self.progress.note(f"{path} is damaged, and is done again: {damage}")
             self.damaged.append(f"{path.name}: {damage}")
             discard(path)

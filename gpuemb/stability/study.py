@@ -31,6 +31,7 @@ from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, dige
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.given.tables import given_tables, spread
+from gpuemb.stability.kept.finished import finished_before, note_finished
 from gpuemb.stability.kept.runs import ModelTraining
 from gpuemb.stability.kept.samples import Sample, sample_of
 from gpuemb.stability.kept.sources import settle_sources, state_of
@@ -114,8 +115,11 @@ class _Study:
     progress: Progress
 
     def run(self, folder: Path) -> StudyResult:
-        with self.record.phase("compile kernels"):
-            compile_kernels(self.device, self.progress)
+        stamp = digest_of(versions(), asdict(self.config), str(self.device))
+        before = finished_before(folder, WORK_FOLDER, stamp)
+        if before is None:
+            with self.record.phase("compile kernels"):
+                compile_kernels(self.device, self.progress)
         with self.record.phase("read corpus"):
             tokens, key = self._tokens()
         self._warn_of_identical_runs()
@@ -147,7 +151,10 @@ class _Study:
             self.record.as_mapping(),
         )
         result = replace(result, answers=self._answers(result), record=self.record.as_mapping())
+        if before is not None and not self.store.missing:
+            return replace(result, record=before)
         write_results(result)
+        note_finished(folder, WORK_FOLDER, stamp, self.store.asked)
         return result
 
     def _samples(self, tokens: Tokens, key: str) -> dict[float, Sample]:

@@ -18,6 +18,7 @@ from gpuemb.counts.cooccurrence import Cooccurrence
 from gpuemb.embeddings.model import Embedding, named_table
 from gpuemb.embeddings.spelling import missing_word
 from gpuemb.training.trained import TrainedModel
+from gpuemb.uncertainty.ranks import spearman
 
 WHERE = "ratio_agreement"
 LEAST_PROBES = 3  # two probes have one order of two
@@ -226,15 +227,8 @@ def _correlations(ratios: Float64, differences: Float64) -> Float64:
     for pair, (ratio, difference) in enumerate(zip(ratios, differences, strict=True)):
         known: Int64 = np.flatnonzero(np.isfinite(ratio))
         if len(known) >= LEAST_PROBES:
-            found[pair] = _spearman(ratio[known], difference[known])
+            found[pair] = spearman(ratio[known], difference[known])
     return found
-
-
-def _spearman(x: Float64, y: Float64) -> float:
-    from scipy.stats import rankdata
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # where all are equal there is no order: NaN
-        return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
 
 
 def _p_value(observed: float, null: Float64) -> float:

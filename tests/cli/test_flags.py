@@ -24,6 +24,7 @@ COMMANDS = (
     "factorize",
     "info",
     "neighbors",
+    "report",
     "similarity",
     "study",
     "train",

@@ -173,6 +173,22 @@ def test_a_second_run_and_the_resume_line_do_nothing_again(desk: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_page_is_made_anew_of_what_the_folder_keeps(desk: Path) -> None:
+    folder, before = desk / "runs" / "mine", work_of(desk / "runs" / "mine")
+    page = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+    done = gpuemb(desk, "report", "runs/mine")
+    assert (done.code, done.out, done.err) == (0, "Report: runs/mine/report.html\n", "")
+    assert (folder / "report.html").read_bytes() == page
+    assert gpuemb(desk, "report", "runs/mine", "-o", "other.html").out == "Report: other.html\n"
+    assert (desk / "other.html").read_bytes() == page
+    assert work_of(folder) == before
+    nothing = gpuemb(desk, "report", "runs")
+    assert nothing.code == USAGE
+    assert "runs holds no study" in nothing.err
+
+
+@pytest.mark.slow
 def test_json_is_the_summary_and_nothing_else(desk: Path) -> None:
     title = 'A [bold]title[/bold] :smile: \\[x] "&" <b> 中'
     done = gpuemb(desk, "study", "text.txt", *SMALL, "--out", "runs/json", "--title", title, "--json")

@@ -117,7 +117,8 @@ class Bars:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file that equal studies must have in common: all but the journal of the call."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "record.json")
+    journals = ("record.json", "finished.json")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in journals)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -274,13 +275,37 @@ def test_the_record_says_what_ran_where_and_for_how_long(finished: StudyResult) 
 def test_a_second_run_finds_everything_done(
     finished: StudyResult, config: StudyConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = contents(finished.folder)
-    forbid(monkeypatch, *WORK)
-    again = study(config, out=finished.folder)
+    before, record = contents(finished.folder), (finished.folder / "record.json").read_bytes()
+    forbid(monkeypatch, *WORK, "compile_kernels", "write_results")
+    again = study(config, out=finished.folder, threads=1)
     assert contents(finished.folder) == before
+    assert (finished.folder / "record.json").read_bytes() == record  # that of the run that did the work
+    assert again.record == json.loads(record)
     assert [model.pair("rsa").estimate for model in again.models] == [
         model.pair("rsa").estimate for model in finished.models
     ]
+
+
+@pytest.mark.parametrize("name", ["words.parquet", "summary.json", "record.json", "work/finished.json"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_finished_study_writes_again_what_was_lost_or_changed(
+    finished: StudyResult,
+    config: StudyConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    gone: bool,
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder)  # with the times of the original
+    if gone:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(b"[1")
+    forbid(monkeypatch, *WORK)
+    study(config, out=folder, threads=1)
+    assert_same_study(folder, finished.folder)
+    assert set(json.loads((folder / "record.json").read_text("utf-8"))) >= {"seconds", "machine"}
 
 
 @pytest.mark.parametrize("threads", [1, 2, None])
