@@ -15,7 +15,6 @@ from gpuemb.core.errors import ShapeError
 from gpuemb.core.memory import MemoryPlan, buffer, rows_per_tile
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
-from gpuemb.embeddings.model import words_of
 from gpuemb.embeddings.named_tables import NamedTables, check_same_dimensions
 from gpuemb.geometry.grams.digits import NEARLY_EQUAL
 from gpuemb.geometry.grams.thin_qr import over_tiles
@@ -126,9 +125,10 @@ def consensus(
     """
     check_at_least("consensus", "tolerance", tolerance, 0)
     check_at_least("consensus", "most_sweeps", most_sweeps, 1)
-    tables = _checked(stack)
+    given = _checked(stack)
+    tables = given.tables
     products = like(gram.on(device_of(tables[0]))(tables, "raw").products, tables[0])
-    return consensus_of(tables, products, words_of(stack), tolerance, most_sweeps, progress)
+    return consensus_of(tables, products, given.words, tolerance, most_sweeps, progress)
 
 
 def consensus_of(
@@ -166,7 +166,7 @@ def consensus_of(
     )
 
 
-def _checked(stack: Any) -> list[FloatMatrix]:
+def _checked(stack: Any) -> NamedTables:
     given = NamedTables.checked("consensus", stack)
     tables = given.tables
     if len(tables) < 2:
@@ -177,7 +177,7 @@ def _checked(stack: Any) -> list[FloatMatrix]:
         )
     check_same_dimensions("consensus", given.tables, given.names)
     plan_consensus(len(tables), *tables[0].shape).require()
-    return tables
+    return given
 
 
 def plan_consensus(runs: int, words: int, dim: int) -> MemoryPlan:

@@ -60,6 +60,9 @@ class Theme:
         muted: of lesser text.
         hairline: of lines.
         diverging: colors from −1 over 0, which is close to the paper, to 1.
+        accent: of points.
+        marked: of points among others.
+        sequential: colors from little to much, all apart from the paper.
     """
 
     paper: str
@@ -67,11 +70,21 @@ class Theme:
     muted: str
     hairline: str
     diverging: tuple[str, ...]
+    accent: str
+    marked: str
+    sequential: tuple[str, ...]
 
 
-LIGHT = Theme("#ffffff", INK, MUTED, HAIRLINE, DIVERGING)
+LIGHT = Theme("#ffffff", INK, MUTED, HAIRLINE, DIVERGING, BLUE, ORANGE, ("#c9d9e8", "#7faace", "#123f66"))
 DARK = Theme(
-    "#1b222a", "#e6e9ec", "#9aa6b2", "#3a444e", ("#f0a868", "#93591f", "#222a33", "#3b7cb4", "#b9dcf7")
+    "#1b222a",
+    "#e6e9ec",
+    "#9aa6b2",
+    "#3a444e",
+    ("#f0a868", "#93591f", "#222a33", "#3b7cb4", "#b9dcf7"),
+    "#5b9bd0",
+    "#f0a868",
+    ("#2f4a63", "#4f8fc4", "#d3eafc"),
 )
 
 
@@ -143,6 +156,13 @@ def shades() -> LinearSegmentedColormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("gpuemb", SHADES)
+
+
+def sequential(theme: Theme) -> LinearSegmentedColormap:
+    """From little to much, on the theme's paper."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("gpuemb sequential", theme.sequential)
 
 
 def diverging(theme: Theme, levels: int) -> LinearSegmentedColormap:
