@@ -100,6 +100,11 @@ if TYPE_CHECKING:
     from gpuemb.uncertainty.draws import Resampling
     from gpuemb.words.accuracy import AnalogySection, AnswerAgreement
     from gpuemb.words.analogies import AnalogyAccuracy, analogies
+    from gpuemb.words.maps.agreement import MapAgreement, map_agreement
+    from gpuemb.words.maps.faithfulness import Trustworthiness, trustworthiness
+    from gpuemb.words.maps.layouts import tsne, umap
+    from gpuemb.words.maps.principal import PrincipalComponents, pca
+    from gpuemb.words.maps.result import WordMap
     from gpuemb.words.ratio_agreement import PairRatios, RatioAgreement, ratio_agreement
     from gpuemb.words.second_order import second_order
     from gpuemb.words.second_order_results import SecondOrder, SecondOrderPairs
@@ -198,6 +203,11 @@ _ROOMS = {
     "training.trained": ("TrainedModel", "TrainedStack"),
     "words.accuracy": ("AnalogySection", "AnswerAgreement"),
     "words.analogies": ("AnalogyAccuracy", "analogies"),
+    "words.maps.agreement": ("MapAgreement", "map_agreement"),
+    "words.maps.faithfulness": ("Trustworthiness", "trustworthiness"),
+    "words.maps.layouts": ("tsne", "umap"),
+    "words.maps.principal": ("PrincipalComponents", "pca"),
+    "words.maps.result": ("WordMap",),
     "words.ratio_agreement": ("PairRatios", "RatioAgreement", "ratio_agreement"),
     "words.second_order": ("second_order",),
     "words.second_order_results": ("SecondOrder", "SecondOrderPairs"),
@@ -218,24 +228,25 @@ __all__ = [
     "CrossGrams", "DTypeError", "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement",
     "Drift", "DriftMeasure", "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors",
     "Factors", "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info",
-    "Information", "InteractionSpectrum", "Interactions", "MemoryBudgetError", "ModelConfig", "ModelResult",
-    "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure", "PairRatios",
-    "PairRotations", "PowerLaw", "Provenance", "RatioAgreement", "Ratios", "Reconstruction",
-    "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps", "RunHistories", "RunSpectra",
-    "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity",
-    "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
-    "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
+    "Information", "InteractionSpectrum", "Interactions", "MapAgreement", "MemoryBudgetError", "ModelConfig",
+    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure",
+    "PairRatios", "PairRotations", "PowerLaw", "PrincipalComponents", "Provenance", "RatioAgreement",
+    "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps",
+    "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning",
+    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
+    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
     "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Translation",
-    "TranslationPrecision", "Translations", "Vocabulary", "VocabularyError", "WordListSimilarity",
-    "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular", "answer", "benjamini_hochberg",
-    "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus", "corpus_drift", "corpus_statistics",
-    "cosine_experiment", "cosine_matrix", "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets",
-    "drift", "eigenspace_instability", "eigenspace_overlap", "factorize", "hubness", "info", "load",
-    "load_config", "nearest_neighbors", "neighbor_overlap", "pip_loss", "pip_per_word", "plan", "ppmi",
-    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
-    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order", "second_order_cosine",
-    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
-    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train", "translate",
+    "TranslationPrecision", "Translations", "Trustworthiness", "Vocabulary", "VocabularyError",
+    "WordListSimilarity", "WordMap", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
+    "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
+    "corpus_drift", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
+    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability", "eigenspace_overlap",
+    "factorize", "hubness", "info", "load", "load_config", "map_agreement", "nearest_neighbors",
+    "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes", "pwcca",
+    "ratio_agreement", "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa",
+    "save", "scores_of_clusters", "second_order", "second_order_cosine", "semantic_displacement",
+    "set_threads", "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum",
+    "spectrum_distance", "stack", "study", "svcca", "train", "translate", "trustworthiness", "tsne", "umap",
     "write_cosine_picture", "write_report",
 ]  # fmt: skip
 

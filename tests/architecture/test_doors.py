@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,11 +35,30 @@ THEIR_OWN = {("read_corpus", "tokenizer", "class")}  # what a caller's function 
 AGAIN = {"Cooccurrence.save": {"path": "another"}}  # folders are not overwritten
 
 
+class Layout:
+    """As the classes of umap-learn and openTSNE, which take seconds; lays nothing out."""
+
+    def __init__(self, *graph: Any, init: Any = None, **options: Any) -> None:
+        self.start = init
+
+    def fit_transform(self, rows: Any) -> Any:
+        return self.start
+
+    def fit(self, affinities: Any, initialization: Any) -> Any:
+        return initialization
+
+
+NAMES = ("UMAP", "TSNE", "PerplexityBasedNN", "PrecomputedNeighbors")
+LAYOUTS = SimpleNamespace(**dict.fromkeys(NAMES, Layout))
+
+
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]:
     """The valid calls, in a folder with what they read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("doors"))
+        for name in ("umap", "openTSNE", "openTSNE.affinity", "openTSNE.nearest_neighbors"):
+            patch.setitem(sys.modules, name, LAYOUTS)
         write_files(Path())
         yield calls()
         ge.set_threads()  # which one of the calls sets

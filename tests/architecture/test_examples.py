@@ -11,11 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from slow import cases
 
 import gpuemb
 from gpuemb.core.results import is_result
 
 PAGE = Path(__file__).parents[2] / ".docs" / "pages" / "reference" / "index.md"
+SLOW = {"umap"}  # which compiles itself for half a minute
 RETURNED = {  # nobody makes them: the functions that return or take them have the examples
     *(name for name in gpuemb.__all__ if is_result(getattr(gpuemb, name))),
     *("CrossGrams", "Estimate", "Implementation", "Provenance", "Resampling"),
@@ -47,7 +49,9 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return space
 
 
-@pytest.mark.parametrize("name", gpuemb.__all__)
+@pytest.mark.parametrize(
+    "name", cases(*(name for name in gpuemb.__all__ if name not in SLOW), slow=sorted(SLOW))
+)
 def test_the_examples_of_a_name_run_and_print_what_they_show(name: str, tables: dict[str, Any]) -> None:
     parser = doctest.DocTestParser()
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
