@@ -35,6 +35,7 @@ from gpuemb.cli.terminal import (
 )
 from gpuemb.cli.training.command import train
 from gpuemb.cli.words.analogies import analogies
+from gpuemb.cli.words.map import map_words
 from gpuemb.cli.words.translate import translate
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ for command in (
 ):
     app.command(cls=Command)(command)
 app.command(cls=GroupCommand)(compare)
+app.command("map", cls=Command)(map_words)
 
 
 def run() -> int:
