@@ -18,7 +18,8 @@ from gpuemb.core.random import stream
 from gpuemb.core.results import result
 from gpuemb.embeddings.model import named_table
 from gpuemb.kernels.cosine_scores import cosine_scores, panels_of
-from gpuemb.neighbors.exact import checked_rows, with_length
+from gpuemb.neighbors.exact import with_length
+from gpuemb.neighbors.queries import checked_rows
 from gpuemb.words.maps.inputs import check_host
 from gpuemb.words.maps.plane import AXES, nearest_on_map
 
