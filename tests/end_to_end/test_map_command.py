@@ -10,11 +10,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from end_to_end.command import COMMAND, FAILED, USAGE, gpuemb
-from slow import cases
 
 import gpuemb as ge
 
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter")
+SLOW = pytest.mark.slow
 WORDS = [f"w{i}" for i in range(60)]
 
 
@@ -73,24 +73,37 @@ def test_a_table_is_laid_out_and_told_to_programs(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
-    cases(
+    [
         (["run0.npy", "-o", "a.bmp"], USAGE, "parquet, csv, svg, pdf, png"),
         (["run0.npy", "-o", "a.svg"], USAGE, "Give --perplexity 19"),
         (["run0.npy", "-o", "a.svg", "--words", "w1,w"], FAILED, "the word 'w' is not among"),
-        slow=[
-            (["nowhere.npy", "-o", "a.svg"], FAILED, "nowhere.npy"),
-            (["run0.npy", "-o", "a.svg", "--method", "tnse"], USAGE, "Did you mean tsne"),
-            (
-                ["run0.npy", "-o", "a.svg", "--method", "pca", "--perplexity", "5"],
-                USAGE,
-                "option of tsne alone",
-            ),
-            (["run0.npy", "-o", "a.svg", "--color", "stability"], USAGE, "Give several runs"),
-            (["run0.npy", "-o", "a.svg", "--color", "words.parquet"], USAGE, "words of 2 models: a, b"),
-            (["run0.npy", "-o", "a.svg", "--color", "words.parquet:rank:a"], USAGE, "no column 'rank'"),
-            (["run0.npy", "-o", "a.svg", "--color", "some.txt"], USAGE, "Parquet file of words that exists"),
-        ],
-    ),
+        pytest.param(
+            ["run0.npy", "-oa.svg", "--method", "pca", "--perplexity", "5"], USAGE, "tsne alone", marks=SLOW
+        ),
+        pytest.param(["nowhere.npy", "-o", "a.svg"], FAILED, "nowhere.npy", marks=SLOW),
+        pytest.param(["run0.npy", "-o", "a.svg", "--method", "tnse"], USAGE, "Did you mean tsne", marks=SLOW),
+        pytest.param(
+            ["run0.npy", "-o", "a.svg", "--color", "stability"], USAGE, "Give several runs", marks=SLOW
+        ),
+        pytest.param(
+            ["run0.npy", "-o", "a.svg", "--color", "words.parquet"],
+            USAGE,
+            "words of 2 models: a, b",
+            marks=SLOW,
+        ),
+        pytest.param(
+            ["run0.npy", "-o", "a.svg", "--color", "words.parquet:rank:a"],
+            USAGE,
+            "no column 'rank'",
+            marks=SLOW,
+        ),
+        pytest.param(
+            ["run0.npy", "-o", "a.svg", "--color", "some.txt"],
+            USAGE,
+            "Parquet file of words that exists",
+            marks=SLOW,
+        ),
+    ],
 )
 def test_what_cannot_be_drawn_is_refused(folder: Path, arguments: list[str], code: int, message: str) -> None:
     done = gpuemb(folder, "map", *arguments)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gpuemb.cli import options
 from gpuemb.cli.tables import TABLE_HELP, CaseOption, LimitOption, described, opened_table
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
-from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gpuemb.core.arrays import Float64
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.words.maps.result import WordMap
 
 METHODS = ("tsne", "umap", "pca")
-FREQUENCY, STABILITY, COLUMN = "frequency", "stability", "overlap_at_10"
 ONLY_FOR = {"perplexity": "tsne", "n_neighbors": "umap", "k": "pca"}
 
 TablesArgument = Annotated[
@@ -74,13 +70,6 @@ JudgedOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="Of the layout.")]
 
 
-class Color(NamedTuple):
-    """Numbers that color the words, and what they are."""
-
-    values: Float64 | None = None
-    label: str = ""
-
-
 def map_words(
     tables: TablesArgument,
     out: OutOption,
@@ -116,6 +105,8 @@ def map_words(
     with failing_clearly(kept="Nothing is written before the map is made."):
         import gpuemb
         from gpuemb.core import threads as workers
+        from gpuemb.core.checks import check_choice
+        from gpuemb.words.maps.colors import coloring
         from gpuemb.words.maps.writing import kind_of, numbers_of
 
         check_choice("map", "method", method, METHODS)
@@ -128,7 +119,7 @@ def map_words(
             opened = [opened_table(table, limit=limit) for table in tables]
             table = opened[0] if len(opened) == 1 else gpuemb.stack(opened, case=case)  # type: ignore[arg-type]
             named = None if words is None else _named(words, table)
-            colored = _color(color, table, device)
+            colored = coloring(color, table, device=_device(device), progress=TerminalProgress())
             if method != "pca":
                 asked["device"] = _device(device)
             found: WordMap = getattr(gpuemb, method)(
@@ -188,86 +179,3 @@ def _named(words: str, table: Embedding | EmbeddingStack) -> list[str]:
         if word not in known:
             raise missing_word("map", word, table.index_to_key, known)
     return asked
-
-
-def _color(color: str | None, table: Embedding | EmbeddingStack, device: str) -> Color:
-    if color is None:
-        return Color()
-    if color == FREQUENCY:
-        return _frequency(table)
-    if color == STABILITY:
-        return _stability(table, device)
-    return _column(color, table.index_to_key)
-
-
-def _frequency(table: Embedding | EmbeddingStack) -> Color:
-    import numpy as np
-
-    if table.counts is not None:
-        return Color(np.log10(np.maximum(table.counts, 1)), "log10 of the count")
-    return Color(-np.log10(1.0 + np.arange(len(table.index_to_key))), "frequency: −log10 of the row")
-
-
-def _stability(table: Embedding | EmbeddingStack, device: str) -> Color:
-    import gpuemb
-
-    if not isinstance(table, gpuemb.EmbeddingStack):
-        raise ConfigError(
-            "map: color = 'stability' of one table",
-            needed="Stability is how far several runs agree about a word's neighbors.",
-            remedy="Give several runs, or a column of a study: color='words.parquet:overlap_at_10'.",
-        )
-    progress, on = TerminalProgress(), _device(device)
-    lists = [gpuemb.nearest_neighbors(run, 10, device=on, progress=progress) for run in table]
-    return Color(gpuemb.neighbor_overlap(*lists).stability, "stability: overlap of 10 neighbors")
-
-
-def _column(named: str, words: Sequence[str]) -> Color:
-    """A column of a table of words; NaN for words that it lacks."""
-    import numpy as np
-    from pyarrow import ArrowException
-    from pyarrow.parquet import read_table
-
-    place, _, rest = named.partition(".parquet")
-    column, _, model = rest.removeprefix(":").partition(":")
-    column, path = column or COLUMN, Path(f"{place}.parquet")
-    if not path.is_file():
-        raise ConfigError(
-            f"map: color = '{named}'",
-            needed=f"It is {FREQUENCY}, {STABILITY}, or a Parquet file of words that exists.",
-            remedy="color='runs/mine/words.parquet:overlap_at_10', for example.",
-        )
-    try:
-        kept = read_table(path)
-    except ArrowException as error:
-        raise ConfigError(
-            f"map: {path} cannot be read: {error}",
-            needed="A Parquet file is needed.",
-            remedy="Give the words.parquet of a study or of gpuemb compare.",
-        ) from error
-    for name in ("word", column):
-        if name not in kept.column_names:
-            raise ConfigError(
-                f"map: {path} has no column {name!r}",
-                needed=f"Its columns are {', '.join(kept.column_names)}.",
-                remedy=f"Name one of them behind the file: color='{path}:COLUMN'.",
-            )
-    models = kept["model"].unique().to_pylist() if "model" in kept.column_names else []
-    if len(models) > 1 or model:
-        if model not in models:
-            raise ConfigError(
-                f"map: {path} has words of {len(models)} models: {', '.join(models)}",
-                needed="The numbers of one model color the words.",
-                remedy=f"color='{path}:{column}:{(models or ['MODEL'])[0]}'",
-            )
-        kept = kept.filter(np.array(kept["model"].to_pylist(), object) == model)
-    try:
-        numbers = kept[column].to_numpy().astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"map: the column {column!r} of {path} holds {kept[column].type}",
-            needed="Colors are numbers.",
-            remedy="Name a column of numbers.",
-        ) from error
-    values = dict(zip(kept["word"].to_pylist(), numbers.tolist(), strict=True))
-    return Color(np.array([values.get(word, np.nan) for word in words]), column)

@@ -55,14 +55,13 @@ def table_of(found: WordMap) -> pyarrow.Table:
 def frame_of(found: WordMap) -> pandas.DataFrame:
     """Return the same as a data frame of pandas, its words as index."""
     try:
-        import pandas  # noqa: F401  Arrow imports it
+        frame: pandas.DataFrame = table_of(found).to_pandas().set_index(WORD)
     except ImportError as error:
         raise ConfigError(
             f"to_pandas: pandas cannot be imported: {error}",
             needed="The result is an object of pandas.",
             remedy="pip install pandas",
         ) from error
-    frame: pandas.DataFrame = table_of(found).to_pandas().set_index(WORD)
     return frame
 
 
