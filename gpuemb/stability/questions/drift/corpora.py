@@ -125,7 +125,7 @@ def corpus_drift(
         ...     corpora, ge.PPMISVD(dim=3), parts=4, text=ge.TextConfig(min_count=1), k=2
         ... )
         >>> found.labelings, found.vocabulary[:2], [len(runs) for runs in found.runs]
-        (35, ('the', 'on'), [4, 4])
+        (35, ['the', 'on'], [4, 4])
     """
     check_at_least(WHERE, "parts", parts, 2)
     check_at_most(WHERE, "parts", parts, MOST_PARTS)
