@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from gpuemb.embeddings import datasets
     from gpuemb.embeddings.datasets import Analogies, WordPairs
     from gpuemb.embeddings.files import load, save
+    from gpuemb.embeddings.files.checkpoints.loading import load_transformer
+    from gpuemb.embeddings.files.checkpoints.transformer import Norm, Transformer
     from gpuemb.embeddings.model import Embedding, EmbeddingStack
     from gpuemb.embeddings.stack import stack
     from gpuemb.embeddings.translations import Translations
@@ -140,6 +142,8 @@ _ROOMS = {
     "counts.power_law": ("PowerLaw",),
     "counts.table": ("Provenance",),
     "embeddings.datasets": ("Analogies", "WordPairs"),
+    "embeddings.files.checkpoints.loading": ("load_transformer",),
+    "embeddings.files.checkpoints.transformer": ("Norm", "Transformer"),
     "embeddings.files": ("load", "save"),
     "embeddings.model": ("Embedding", "EmbeddingStack"),
     "embeddings.stack": ("stack",),
@@ -229,25 +233,25 @@ __all__ = [
     "Drift", "DriftMeasure", "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors",
     "Factors", "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info",
     "Information", "InteractionSpectrum", "Interactions", "MapAgreement", "MemoryBudgetError", "ModelConfig",
-    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "PairInformation", "PairMeasure",
-    "PairRatios", "PairRotations", "PowerLaw", "PrincipalComponents", "Provenance", "RatioAgreement",
-    "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps",
-    "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning",
-    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
-    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
-    "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Translation",
-    "TranslationPrecision", "Translations", "Trustworthiness", "Vocabulary", "VocabularyError",
-    "WordListSimilarity", "WordMap", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
-    "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
-    "corpus_drift", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
-    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability", "eigenspace_overlap",
-    "factorize", "hubness", "info", "load", "load_config", "map_agreement", "nearest_neighbors",
-    "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan", "ppmi", "procrustes", "pwcca",
-    "ratio_agreement", "read_corpus", "read_interactions", "reconstruction", "remedies", "remedy", "rsa",
-    "save", "scores_of_clusters", "second_order", "second_order_cosine", "semantic_displacement",
-    "set_threads", "similarity_correlation", "simulate_interactions", "softmax_objective", "spectrum",
-    "spectrum_distance", "stack", "study", "svcca", "train", "translate", "trustworthiness", "tsne", "umap",
-    "write_cosine_picture", "write_report",
+    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "Norm", "PairInformation",
+    "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "PrincipalComponents", "Provenance",
+    "RatioAgreement", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling",
+    "RowOverlaps", "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError",
+    "ShortDocumentsWarning", "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram",
+    "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan",
+    "StudyResult", "TablesConfig", "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning",
+    "Transformer", "Translation", "TranslationPrecision", "Translations", "Trustworthiness", "Vocabulary",
+    "VocabularyError", "WordListSimilarity", "WordMap", "WordMeasures", "WordPairs", "ambiguity",
+    "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka",
+    "compare", "consensus", "corpus_drift", "corpus_statistics", "cosine_experiment", "cosine_matrix",
+    "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
+    "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "load_transformer",
+    "map_agreement", "nearest_neighbors", "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan",
+    "ppmi", "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
+    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order", "second_order_cosine",
+    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
+    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train", "translate",
+    "trustworthiness", "tsne", "umap", "write_cosine_picture", "write_report",
 ]  # fmt: skip
 
 

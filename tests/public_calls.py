@@ -144,7 +144,9 @@ def calls() -> dict[str, Call]:
         "stack": (ge.stack, {"tables": [e, f], "words": None, "case": "exact"}),
         "save": (ge.save, {"x": e, "path": "out.npy", "words": None, "format": "npy"}),
         "load": (ge.load, {"path": "saved.npy", "format": None, "vocabulary": None, "tensor": None,
-                 "limit": 3, "words": None, "on_error": "raise", "memory_map": True, **silent}),
+                 "tokens": None, "limit": 3, "words": None, "on_error": "raise", "repeated": "first",
+                 "memory_map": True, **silent}),
+        "load_transformer": (ge.load_transformer, {"path": "model", "output": True, **silent}),
         "nearest_neighbors": (ge.nearest_neighbors, {"x": e, "k": 2, "queries": ["cat"], "metric": "csls",
                               "csls_k": 2, "source": None, "warm_start": None, "device": None, **silent}),
         "CosineIndex": (ge.CosineIndex, {"x": e, "device": "cpu"}),
@@ -344,6 +346,8 @@ def write_files(place: Path) -> None:
     (place / "dictionary.txt").write_text("the cat\ncat dog\n")
     (place / "questions.txt").write_text(": some\na b c d\n")
     ge.save(ge.Embedding(table(), WORDS), place / "saved.npy")
+    (place / "model").mkdir()
+    ge.save(ge.Embedding(table(), WORDS), place / "model" / "model.safetensors")
     counts = ge.count_cooccurrences(ge.read_corpus(place / "text.txt"), 2)
     counts.save(place / "kept")
     counts.save_glove(place / "kept.bin")

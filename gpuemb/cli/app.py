@@ -21,7 +21,7 @@ from gpuemb.cli.factorize import factorize
 from gpuemb.cli.flags import Command
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.report import report
-from gpuemb.cli.tables import CaseOption, InfoTables, convert, say_tables, similarity
+from gpuemb.cli.tables import CaseOption, InfoTables, WholeWords, convert, say_tables, similarity
 from gpuemb.cli.terminal import (
     TerminalProgress,
     failing_clearly,
@@ -233,7 +233,12 @@ def demo(
 
 
 @app.command(cls=Command)
-def info(tables: InfoTables = None, case: CaseOption = "exact", json: options.JsonResult = False) -> None:
+def info(
+    tables: InfoTables = None,
+    case: CaseOption = "exact",
+    whole_words: WholeWords = False,
+    json: options.JsonResult = False,
+) -> None:
     """Show what this machine has and what gpuemb would use of it; or what tables of vectors hold.
 
     Examples:
@@ -244,7 +249,7 @@ def info(tables: InfoTables = None, case: CaseOption = "exact", json: options.Js
     """
     with failing_clearly():
         if tables:
-            say_tables(tables, case, json=json)
+            say_tables(tables, case, whole_words=whole_words, json=json)
             return
         import gpuemb
 

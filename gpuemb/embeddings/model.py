@@ -51,9 +51,11 @@ class Embedding(LookUp, Questions, Exchange):
         counts: ``(V,)`` occurrences of each word in the corpus, where known.
         name: of the table in reports.
         ranks: ``(V,)`` frequency rank of each word in the source, from 1, where known.
-        duplicates: rows left out by the reader for a repeated word.
+        duplicates: rows left out by the reader for a repeated word, or averaged into the first.
         skipped: rows left out by the reader: unreadable ones, and those without a word in the vocabulary.
         unused: words of the vocabulary without a row of their own, left out by the reader.
+        set_aside: tokens left out by the reader because they were not asked for: special ones of a
+            transformer, and parts of words where whole words were.
         proved: for readers: all numbers are finite and all words distinct, and are not checked again.
 
     Raises:
@@ -78,6 +80,7 @@ class Embedding(LookUp, Questions, Exchange):
     duplicates: int = 0
     skipped: int = 0
     unused: int = 0
+    set_aside: int = 0
     proved: InitVar[bool] = False
 
     def __repr__(self) -> str:

@@ -151,7 +151,7 @@ def test_a_word_listed_twice_is_refused_by_a_mapped_table_and_dropped_by_a_read_
     (tmp_path / "a.words.txt").write_text("x\ny\nx\n")
     with pytest.raises(VocabularyError, match="'x' is listed more than once") as refusal:
         _ = load(tmp_path / "a.npy")["x"]
-    assert "memory_map=False" in str(refusal.value)
+    assert "repeated='first'" in str(refusal.value)
     with pytest.warns(DroppedWarning, match="left out 1 rows of repeated words"):
         read = load(tmp_path / "a.npy", memory_map=False)
     assert (list(read.index_to_key), read.duplicates) == (["x", "y"], 1)

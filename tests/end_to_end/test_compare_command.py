@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from embeddings import checkpoints as made
 from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, interrupted_at
 from stability.questions.definitions import corpus
 
@@ -50,6 +51,26 @@ def test_people_read_one_line_a_measure(tmp_path: Path, tables: list[Embedding])
     assert "30 words are in all 2." in done.out
     assert f"{rsa(*tables).value:.4g}" in done.out
     assert sum("CKA" in line or "RSA" in line for line in done.out.splitlines()) == 2
+
+
+def test_two_transformers_are_compared_over_their_whole_words(
+    tmp_path: Path, tables: list[Embedding]
+) -> None:
+    bert = [f"W{i}" for i in range(30)] + [f"##{i}" for i in range(20)] + ["[CLS]"]
+    made.write(tmp_path / "bert", made.bert(len(bert)), bert)
+    gpt2 = made.byte_level([f"Ġw{i}" for i in range(25)] + [f"w{i}" for i in range(25)])
+    made.write(tmp_path / "gpt2", made.gpt2(51), gpt2, shards=2)
+    common = ("--case", "lower", "--measure", "overlap", "-k", "3")
+    done = gpuemb(tmp_path, "compare", "bert", "gpt2/", "a.npy", "--whole-words", *common)
+    assert (done.code, done.err) == (0, "")
+    assert "bert: 30 words × 4, float32; left out 21 tokens that are special or no whole words" in done.out
+    assert "gpt2: 25 words × 4, float32; left out 26 tokens" in done.out
+    assert "25 words are in all 3." in done.out
+    done = gpuemb(tmp_path, "info", "bert", "gpt2", "--whole-words", "--json")
+    assert [(one["words"], one["set_aside"]) for one in json.loads(done.out)["tables"]] == [
+        (30, 21),
+        (25, 26),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,15 @@ from gpuemb.cli.comparing.numbers import (
 )
 from gpuemb.cli.comparing.requirements import UNMET, Outcome, Requirement, parsed
 from gpuemb.cli.comparing.tables import comparison_for_programs, say_comparison
-from gpuemb.cli.tables import TABLE_HELP, CaseOption, LimitOption, described, opened_table
+from gpuemb.cli.tables import (
+    TABLE_HELP,
+    CaseOption,
+    LimitOption,
+    WholeWords,
+    as_words,
+    described,
+    opened_table,
+)
 from gpuemb.cli.terminal import TerminalProgress, complain, failing_clearly, noting, say, say_json
 from gpuemb.core.errors import ConfigError
 
@@ -103,6 +111,7 @@ def compare(
     require: RequireOption = None,
     case: CaseOption = "exact",
     limit: LimitOption = None,
+    whole_words: WholeWords = False,
     out: OutOption = None,
     threads: options.Threads = None,
     json: options.JsonResult = False,
@@ -113,6 +122,9 @@ def compare(
     `gpuemb compare glove.npy news.bin --case lower --limit 50000 --out compared/`
 
     `gpuemb compare run0.npy run1.npy run2.npy --measure rsa --measure cka`
+
+    `gpuemb compare bert-base-uncased/ gpt2/ --whole-words --case lower` (the token tables of
+    transformers, over the whole words that both have)
 
     `gpuemb compare --group wiki wiki/*.npy --group chat chat/*.npy` (which words differ between two corpora
     by more than runs of one do)
@@ -137,7 +149,12 @@ def compare(
             check_folder(out)
         with workers.limit(threads):
             opened = {
-                name: [opened_table(one, limit=limit, vocabulary=rows).check() for one in files]
+                name: [
+                    opened_table(
+                        one, limit=limit, vocabulary=rows, **as_words(one, whole_words=whole_words)
+                    ).check()
+                    for one in files
+                ]
                 for name, files in (groups or {"": list(tables or ())}).items()
             }
             if groups is None:

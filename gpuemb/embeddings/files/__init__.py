@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, cast, get_args
 
 import numpy as np
 
@@ -17,23 +18,32 @@ from gpuemb.core.doors import door
 from gpuemb.core.errors import (
     ConfigError,
     DTypeError,
-    FileFormatError,
     StorageError,
-    VocabularyError,
 )
 from gpuemb.core.files import replacing
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.embeddings.files.arrays import read_npy, read_npz, write_npy, write_npz
+from gpuemb.embeddings.files.checkpoints.folder import is_folder, weights_of
+from gpuemb.embeddings.files.checkpoints.names import OUTPUT, TOKENS
 from gpuemb.embeddings.files.detect import format_of
 from gpuemb.embeddings.files.parquet import read_parquet, write_parquet
 from gpuemb.embeddings.files.source import Source, find, reading
-from gpuemb.embeddings.files.table import OnError, Request, Table, say_dropped, without_bad_rows
+from gpuemb.embeddings.files.table import (
+    OnError,
+    Repeated,
+    Request,
+    Table,
+    TokenText,
+    check_repeated,
+    require_rows,
+    say_dropped,
+    without_bad_rows,
+)
 from gpuemb.embeddings.files.tensors import read_safetensors, write_safetensors
 from gpuemb.embeddings.files.text import read_text, write_text
 from gpuemb.embeddings.files.vocabulary import lines_of, own_words
 from gpuemb.embeddings.files.word2vec import read_binary, write_binary
 from gpuemb.embeddings.model import Embedding, with_words
-from gpuemb.embeddings.spelling import NEEDED, REMEDY
 
 Reader = Callable[[Source, Request], Table]
 Writer = Callable[[Sequence[str], FloatMatrix, IO[bytes]], None]
@@ -51,6 +61,7 @@ def _reading_text(header: bool | None) -> Reader:
             words=request.words,
             on_error=request.on_error,
             progress=request.progress,
+            averaged=request.repeated == "mean",
         )
 
     return read
@@ -95,7 +106,7 @@ FORMATS = {
         read_safetensors,
         write_safetensors,
         ".safetensors",
-        ("vocabulary", "tensor"),
+        ("vocabulary", "tensor", "tokens"),
         words_apart=True,
         by_frequency=False,
     ),
@@ -113,30 +124,39 @@ def load(
     format: str | None = None,
     vocabulary: str | Path | None = None,
     tensor: str | None = None,
+    tokens: TokenText | None = None,
     limit: int | None = None,
     words: Collection[str] | None = None,
     on_error: OnError = "raise",
+    repeated: Repeated | None = None,
     memory_map: bool = True,
     progress: Progress = SILENT,
 ) -> Embedding:
     """Open a table of word vectors, in any format; no code in a file is ever run.
 
     Reads GloVe text, word2vec text and binary, fastText ``.vec``, ``.npy`` beside a list of words,
-    ``.npz``, safetensors (or the index of several) and Parquet, plain, in ``.gz``, or in a zip archive.
-    A repeated word keeps its first row. A ``.npy`` in C order with a list of words is mapped: opened in
-    milliseconds, checked on first use.
+    ``.npz``, safetensors (or the index of several, or the folder of a transformer) and Parquet, plain, in
+    ``.gz``, or in a zip archive. A repeated word keeps its first row. A ``.npy`` in C order with a list of
+    words is mapped: opened in milliseconds, checked on first use.
 
     Args:
-        path: a file, or ``archive.zip:member``.
+        path: a file, ``archive.zip:member``, or a folder with ``model.safetensors``.
         format: ``glove``, ``word2vec``, ``fasttext``, ``word2vec-binary``, ``npy``, ``npz``,
             ``safetensors`` or ``parquet``; default: detected from the contents.
         vocabulary: the words of a ``.npy``, ``.npz`` or safetensors table: one a line, ``vocab.json``,
             ``tokenizer.json`` or a Parquet column; default: the list beside the table.
-        tensor: name of the tensor in a safetensors file, or of the array in an ``.npz``.
+        tensor: name of the tensor in a safetensors file, or of the array in an ``.npz``. Of a transformer
+            also ``"auto"``, the token table as stored (what Gemma multiplies it by is in
+            :func:`gpuemb.load_transformer`), ``"positions"``, or ``"output"``, the head, which may be tied.
+        tokens: of a transformer: ``raw``, as spelled; ``text``, as people read them, without special ones
+            (``Ġking``, ``▁king`` → ``king``; ``##ing`` goes on inside a word); or whole ``words`` alone.
+            Default ``text`` for a folder, ``auto`` and ``output``; else ``raw``.
         limit: keep at most this many rows, the first ones.
         words: keep only these words, in the file's order. Words that the file has in another Unicode form
             (NFC, NFD) are counted with a ``SpellingWarning``.
         on_error: ``raise``, or ``skip`` to leave out unreadable and non-finite rows.
+        repeated: of a word that stands several times, as in exported contextual vectors, ``first`` keeps its
+            first row (the default), ``mean`` the mean of all, ``error`` refuses the table.
         memory_map: False reads a ``.npy`` into memory, checked and without repeated words.
         progress: reports the rows or bytes read.
 
@@ -149,7 +169,7 @@ def load(
         StorageError: the file or its list of words is missing or unreadable.
         FileFormatError: the contents violate the format; position and contents are named.
         NonFiniteError: a vector holds NaN or infinity; its word is named.
-        VocabularyError: none of ``words`` is in it.
+        VocabularyError: none of ``words`` is in it, or a word stands twice and that is refused.
         MemoryBudgetError: it does not fit the memory; ``limit`` and ``words`` read a part.
         ConfigError: an option with an invalid value, or one that this format does not use.
 
@@ -164,27 +184,35 @@ def load(
     if format is not None:
         check_choice("load", "format", format, list(FORMATS))
     apart = None if vocabulary is None else Path(vocabulary)
-    request = Request(apart, tensor, limit, words, on_error, memory_map, progress)
-    source = find(path)
+    for name, given, kind in (("tokens", tokens, TokenText), ("repeated", repeated, Repeated)):
+        if given is not None:
+            check_choice("load", name, given, get_args(kind))
+    folder = is_folder(path)
+    tensor = tensor or (TOKENS if folder else None)
+    read_as = tokens or ("text" if tensor in (TOKENS, OUTPUT) else "raw")
+    request = Request(apart, tensor, limit, words, on_error, memory_map, progress, read_as, repeated)
+    source = find(weights_of(Path(path)) if folder else path)
     name = format or format_of(source)
     chosen = DETECTED[name]
-    _require_use({"vocabulary": vocabulary, "tensor": tensor}, name, source)
+    _require_use({"vocabulary": vocabulary, "tensor": tensor, "tokens": tokens}, name, source)
     table = chosen.read(source, request)
     if on_error == "skip" and not table.finite:
         table = without_bad_rows(table)
-    _require_rows(table, source, request)
-    say_dropped(table, source.name)
+    require_rows(table, source.name, request)
+    check_repeated(table, source.name, repeated)
+    say_dropped(table, source.name, repeated)
     ranked = chosen.by_frequency and words is None
     ranks = np.arange(1, len(table.words) + 1) if ranked else None
     return Embedding(
         table.vectors,
         table.words,
         None,
-        source.stem,
+        Path(os.path.abspath(path)).name if folder else source.stem,
         ranks,
         table.duplicates,
         table.skipped + table.unnamed,
         table.unused,
+        table.set_aside,
         proved=table.finite,
     )
 
@@ -199,30 +227,6 @@ def _require_use(options: Mapping[str, object], format: str, source: Source) -> 
                 f"{', '.join(name for name, one in FORMATS.items() if option in one.options)}.",
                 remedy=f"Omit {option}: the file holds its words and one table.",
             )
-
-
-def _require_rows(table: Table, source: Source, request: Request) -> None:
-    if len(table.words):
-        return
-    if table.respelled:
-        raise VocabularyError(
-            f"load: {source.name} has none of the {len(request.words or ())} words, but "
-            f"{len(table.respelled)} in another Unicode form, such as {table.respelled[0]!r}",
-            needed=NEEDED,
-            remedy=REMEDY,
-        )
-    if request.words is not None:
-        raise VocabularyError(
-            f"load: {source.name} has none of the {len(request.words)} words",
-            needed="At least one of words=… must be in the table.",
-            remedy="Words are matched letter by letter, capitals included.",
-        )
-    unread = f" of {table.skipped} that is readable" if table.skipped else ""
-    raise FileFormatError(
-        f"load: {source.name} holds no row{unread}",
-        needed="A table holds at least one word and its vector.",
-        remedy="Is it the right file? format=… overrides what its contents show.",
-    )
 
 
 @door

@@ -106,7 +106,8 @@ def _require_numbers(source: Source, header: Header, layout: Layout) -> None:
 
 
 def _can_be_mapped(source: Source, header: Header, request: Request) -> bool:
-    asked = request.memory_map and request.is_whole and request.on_error == "raise"
+    unchanged = request.is_whole and request.on_error == "raise" and request.repeated is None
+    asked = request.memory_map and unchanged
     return asked and source.packing == "plain" and not header.fortran and header.dtype.isnative
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpuemb.core.errors import FileFormatError
 from gpuemb.embeddings.files.arrays import MAGIC as NPY
+from gpuemb.embeddings.files.checkpoints.folder import torch_pickle
 from gpuemb.embeddings.files.header import check_dense, is_text
 from gpuemb.embeddings.files.source import ZIP, Source, empty_file, members
 from gpuemb.embeddings.files.tensors import is_index
@@ -58,13 +59,13 @@ def format_of(source: Source) -> str:
 def _of_archive(source: Source) -> str:
     inside = members(source.path)
     if any(Path(name).name == "data.pkl" for name in inside):
-        raise _pickle(source)
+        raise torch_pickle(source.path)
     return "npz"
 
 
 def _pickle(source: Source) -> FileFormatError:
     return FileFormatError(
-        f"load: {source.name} is a pickle (gensim .kv or .model, or torch)",
+        f"load: {source.name} is a pickle (gensim .kv or .model)",
         needed="Opening a pickle can run any program, so gpuemb never does.",
         remedy='If you trust it: python -c "import sys, gensim; '
         "v = gensim.models.KeyedVectors.load(sys.argv[1]); "

@@ -33,7 +33,7 @@ def read_parquet(source: Source, request: Request) -> Table:
         dim, kind = _vectors_of(file, source)
         words = _texts(file, WORD, source)
         kept = select(words, request)
-        count = len(kept.words)
+        count = kept.height
         plan(source.name, count, dim * kind.itemsize, TILE)
         vectors = np.empty((count, dim), kind)
         _gather(file, kept.rows, vectors, len(words), name=source.name, progress=request.progress)

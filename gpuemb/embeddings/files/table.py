@@ -12,12 +12,14 @@ import numpy as np
 
 from gpuemb.core.arrays import FloatMatrix, Int64
 from gpuemb.core.checks import check_at_least
-from gpuemb.core.errors import DroppedWarning, FileFormatError, SpellingWarning
+from gpuemb.core.errors import DroppedWarning, FileFormatError, SpellingWarning, VocabularyError
 from gpuemb.core.memory import MemoryPlan, rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
-from gpuemb.embeddings.spelling import REMEDY, OtherForms
+from gpuemb.embeddings.spelling import NEEDED, REMEDY, OtherForms
 
 OnError = Literal["raise", "skip"]
+Repeated = Literal["first", "mean", "error"]  # of the rows of one word
+TokenText = Literal["raw", "text", "words"]  # as spelled; as people read them; whole words alone
 WORD_BYTES = 80  # of a Python string of usual length and its pointer in a list
 
 
@@ -34,6 +36,8 @@ class Table:
         unnamed: rows left out for which the vocabulary has no word.
         unused: words of the vocabulary without a row of their own.
         respelled: requested words that the file has in another Unicode form only.
+        set_aside: rows of tokens that were not asked for.
+        again: the first repeated word.
     """
 
     words: Sequence[str]
@@ -44,6 +48,8 @@ class Table:
     unnamed: int = 0
     unused: int = 0
     respelled: Sequence[str] = ()
+    set_aside: int = 0
+    again: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Request:
         on_error: ``raise`` or ``skip``, for an unreadable row.
         memory_map: whether to map a table where possible.
         progress: reports the rows read.
+        tokens: how the tokens of a transformer are read.
+        repeated: which row a word has that stands several times; None is the first, or a mapped table.
     """
 
     vocabulary: Path | None = None
@@ -67,6 +75,8 @@ class Request:
     on_error: OnError = "raise"
     memory_map: bool = True
     progress: Progress = SILENT
+    tokens: TokenText = "raw"
+    repeated: Repeated | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None:
@@ -78,7 +88,9 @@ class Request:
         return self.limit is None and self.words is None
 
     def most_rows(self, rows: int) -> int:
-        """Return an upper bound of the rows kept out of ``rows``."""
+        """Return an upper bound of the rows read out of ``rows``."""
+        if self.repeated == "mean":
+            return rows
         named = rows if self.words is None else len(self.words)
         return min(rows, named, rows if self.limit is None else self.limit)
 
@@ -89,10 +101,13 @@ class Kept:
 
     Attributes:
         words: the words of the kept rows.
-        rows: ``(V,)`` their row numbers in the file, ascending; None for all.
-        duplicates: rows left out for a repeated word.
+        rows: their row numbers in the file, ascending; None for all. One a word, or all of a word that is to
+            have their mean.
+        duplicates: rows left out for a repeated word, or averaged.
         unnamed: rows left out for having no word.
         respelled: requested words that the file has in another Unicode form only.
+        places: of each of the rows, its word in ``words``, where means are taken; else None.
+        again: the first repeated word.
     """
 
     words: list[str]
@@ -100,44 +115,83 @@ class Kept:
     duplicates: int
     unnamed: int
     respelled: Sequence[str]
+    places: Int64 | None = None
+    again: str = ""
 
-    def table(self, vectors: FloatMatrix, *, unused: int = 0) -> Table:
-        """Return the rows as they were read."""
+    @property
+    def height(self) -> int:
+        """Rows that are read."""
+        return len(self.words) if self.places is None else len(self.places)
+
+    def table(self, vectors: FloatMatrix, *, unused: int = 0, set_aside: int = 0) -> Table:
+        """Return the rows as they were read; what was set aside is not counted as without a word."""
         return Table(
             self.words,
-            vectors,
+            vectors if self.places is None else mean_rows(vectors, self.places, len(self.words)),
             self.duplicates,
-            unnamed=self.unnamed,
+            unnamed=max(0, self.unnamed - set_aside),
             unused=unused,
             respelled=self.respelled,
+            set_aside=set_aside,
+            again=self.again,
         )
 
 
 def select(words: Sequence[str | None], request: Request) -> Kept:
-    """Choose rows by their words: the first of each requested one.
+    """Choose rows by their words: the first of each requested one, or all for their mean.
 
     Args:
         words: each row's word; None for a row without one, which is never kept.
-        request: ``limit`` and ``words``.
+        request: ``limit``, ``words`` and ``repeated``.
     """
     wanted = None if request.words is None else frozenset(request.words)
     limit = len(words) if request.limit is None else request.limit
+    averaged = request.repeated == "mean"
     forms = OtherForms(request.words)
-    rows: dict[str, int] = {}
-    duplicates = 0
+    place_of: dict[str, int] = {}
+    rows: list[int] = []
+    places: list[int] = []  # of the words of these rows
+    duplicates, again = 0, ""
     for row, word in enumerate(words):
-        if len(rows) == limit:
+        if len(place_of) == limit and not averaged:
             break
         if word is None or (wanted is not None and word not in wanted):
             forms.note(word)
-            continue
-        if word in rows:
-            duplicates += 1
-        else:
-            rows[word] = row
-    kept = None if len(rows) == len(words) else np.fromiter(rows.values(), np.int64, len(rows))
-    unnamed = len(words) - len(rows) - duplicates if request.is_whole else 0
-    return Kept(list(rows), kept, duplicates, unnamed, forms.lost(rows))
+        elif word in place_of:
+            duplicates, again = duplicates + 1, again or word
+            if averaged:
+                rows.append(row)
+                places.append(place_of[word])
+        elif len(place_of) < limit:
+            places.append(len(place_of))
+            place_of[word] = len(place_of)
+            rows.append(row)
+    kept = None if len(rows) == len(words) else np.array(rows, np.int64)
+    unnamed = len(words) - len(place_of) - duplicates if request.is_whole else 0
+    means = np.array(places, np.int64) if averaged and duplicates else None
+    return Kept(list(place_of), kept, duplicates, unnamed, forms.lost(place_of), means, again)
+
+
+def mean_rows(vectors: FloatMatrix, places: Int64, count: int) -> FloatMatrix:
+    """Return the mean of the rows of each place, summed in float64 in the order of the rows.
+
+    Args:
+        vectors: ``(n, d)``.
+        places: ``(n,)`` of the rows; each below ``count`` stands at least once.
+        count: of the rows to return.
+
+    Raises:
+        MemoryBudgetError: they do not fit beside the ones that were read.
+    """
+    dim = vectors.shape[1]
+    MemoryPlan("load: means of repeated words", {"means": count * dim * vectors.itemsize}).require()
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], np.arange(count + 1))
+    means = np.empty((count, dim), vectors.dtype)
+    for place in range(count):
+        rows = order[starts[place] : starts[place + 1]]
+        means[place] = vectors[rows[0]] if len(rows) == 1 else vectors[rows].mean(axis=0, dtype=np.float64)
+    return means
 
 
 def plan(name: str, rows: int, row_bytes: int, tile_bytes: int = 0) -> None:
@@ -162,10 +216,31 @@ def without_bad_rows(table: Table) -> Table:
     return replace(table, words=words, vectors=table.vectors[finite], skipped=table.skipped + bad)
 
 
-def say_dropped(table: Table, name: str) -> None:
+def check_repeated(table: Table, name: str, repeated: Repeated | None) -> None:
+    """Refuse a table in which a word stands twice, where that was asked.
+
+    Raises:
+        VocabularyError: the first such word is named.
+    """
+    if repeated == "error" and table.duplicates:
+        raise VocabularyError(
+            f"load: {name} repeats words in {table.duplicates} rows, first {table.again!r}",
+            needed="With repeated='error' each word stands once.",
+            remedy="repeated='first' keeps the first row of a word, repeated='mean' the mean of all.",
+        )
+
+
+def say_dropped(table: Table, name: str, repeated: Repeated | None) -> None:
     """Warn of rows and words left out, as :func:`gpuemb.load` is called."""
+    if repeated == "mean" and table.duplicates:
+        warnings.warn(
+            f"load: {name}: averaged {table.duplicates} rows of repeated words, such as {table.again!r}, "
+            "into the first ones",
+            DroppedWarning,
+            stacklevel=4,
+        )
     lost = {
-        "rows of repeated words": table.duplicates,
+        "rows of repeated words": 0 if repeated == "mean" else table.duplicates,
         "rows that cannot be read": table.skipped,
         "rows without a word in the vocabulary": table.unnamed,
         "words of the vocabulary without a row of their own": table.unused,
@@ -180,6 +255,35 @@ def say_dropped(table: Table, name: str) -> None:
             SpellingWarning,
             stacklevel=4,
         )
+
+
+def require_rows(table: Table, name: str, request: Request) -> None:
+    """Check that a table has a row.
+
+    Raises:
+        VocabularyError, FileFormatError: it has none, and why.
+    """
+    if len(table.words):
+        return
+    if table.respelled:
+        raise VocabularyError(
+            f"load: {name} has none of the {len(request.words or ())} words, but "
+            f"{len(table.respelled)} in another Unicode form, such as {table.respelled[0]!r}",
+            needed=NEEDED,
+            remedy=REMEDY,
+        )
+    if request.words is not None:
+        raise VocabularyError(
+            f"load: {name} has none of the {len(request.words)} words",
+            needed="At least one of words=… must be in the table.",
+            remedy="Words are matched letter by letter, capitals included.",
+        )
+    unread = f" of {table.skipped} that is readable" if table.skipped else ""
+    raise FileFormatError(
+        f"load: {name} holds no row{unread}",
+        needed="A table holds at least one word and its vector.",
+        remedy="Is it the right file? format=… overrides what its contents show.",
+    )
 
 
 def check_words(words: Sequence[str], forbidden: str, *, kind: str) -> None:

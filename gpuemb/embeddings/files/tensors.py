@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,9 @@ import numpy as np
 from gpuemb.core.arrays import FloatMatrix
 from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.memory import MemoryPlan
+from gpuemb.embeddings.files.checkpoints.folder import config_of, first_position, is_tied
+from gpuemb.embeddings.files.checkpoints.names import OUTPUT, POSITIONS, TOKENS, named
+from gpuemb.embeddings.files.checkpoints.vocabulary import spelled_tokens, token_list
 from gpuemb.embeddings.files.rows import (
     Layout,
     Numbers,
@@ -31,7 +34,7 @@ from gpuemb.embeddings.files.rows import (
 )
 from gpuemb.embeddings.files.source import Source, find
 from gpuemb.embeddings.files.table import Request, Table, select
-from gpuemb.embeddings.files.vocabulary import JSON_BYTES, beside, own_words, read_vocabulary
+from gpuemb.embeddings.files.vocabulary import JSON_BYTES, RowWords, beside, own_words, read_vocabulary
 
 LARGEST_HEADER = 100_000_000  # bytes, the format's own limit
 INDEX_HEAD = 1 << 16  # bytes in which an index shows itself
@@ -39,6 +42,7 @@ EMBEDDINGS = re.compile("emb|wte", re.IGNORECASE)  # in the names of tables, whi
 ALIGNMENT = 8  # bytes; headers are padded with spaces
 VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.json")
 VECTORS = "vectors"
+ASKED = (TOKENS, POSITIONS, OUTPUT)  # tensors that are found by their names
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2}
 ITEM_BYTES |= {"U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
 # Dtypes of tables: of the bytes, of the result, and the conversion.
@@ -72,6 +76,11 @@ class Tensor:
         """Whether it can be an embedding."""
         return len(self.shape) == 2 and self.kind in STORED and 0 not in self.shape
 
+    def layout(self, shape: tuple[int, int]) -> Layout:
+        """Return how its numbers are read, as a table."""
+        stored, result, widen = STORED[self.kind]
+        return Layout(np.dtype(stored), shape, np.dtype(result), widen)
+
     def __str__(self) -> str:
         return " × ".join(map(str, self.shape)) + f" {self.kind}"
 
@@ -81,29 +90,30 @@ def read_safetensors(source: Source, request: Request) -> Table:
 
     Float16 and bfloat16 become float32.
 
-    The tensor is ``tensor``, or the only table. Its words are in ``vocabulary``, or in the list,
-    ``vocab.txt``, ``vocab.json`` or ``tokenizer.json`` beside it. Rows without a word and words without a row
-    are counted.
+    The tensor is ``tensor``, or the only table; ``auto``, ``positions`` and ``output`` are found by their
+    names. Its words are in ``vocabulary``, or in the list, ``vocab.txt``, ``vocab.json`` or
+    ``tokenizer.json`` beside it. Rows without a word and words without a row are counted.
 
     Raises:
         FileFormatError: an invalid header; offsets that overlap, leave gaps or do not end with the file; no
             such tensor (the tables are named with their shapes); another number of words.
         StorageError: the vocabulary is missing.
     """
+    asked = request.tensor
     if is_index(source.head(INDEX_HEAD)):
-        source = _shard(source, request.tensor)
+        source, asked = shard(source, asked)
     with source.open() as file:
         tensors = read_header(file, source)
-        name, tensor = _chosen(tensors, request.tensor, source.name)
-        stored, result, widen = STORED[tensor.kind]
+        name, tensor = chosen_table(tensors, asked, source)
         height, dim = tensor.shape
-        vocabulary = read_vocabulary(_vocabulary(source, request), height, padded=True)
-        kept = select(vocabulary.words, request)
+        of_rows = _words_of_rows(source, request, height)
+        kept = select(of_rows.words, request)
         skip(file, tensor.begin, source.name)
-        layout = Layout(np.dtype(stored), (height, dim), np.dtype(result), widen)
         label = f"{source.name}, {name}"
+        layout = tensor.layout((height, dim))
         vectors = gather(file, layout, kept.rows, name=label, progress=request.progress)
-    return kept.table(vectors, unused=vocabulary.unused)
+    set_aside = of_rows.set_aside if request.is_whole else 0
+    return kept.table(vectors, unused=of_rows.unused, set_aside=set_aside)
 
 
 def is_index(head: bytes) -> bool:
@@ -111,28 +121,69 @@ def is_index(head: bytes) -> bool:
     return head.lstrip()[:1] == b"{" and b'"weight_map"' in head
 
 
-def _shard(index: Source, tensor: str | None) -> Source:
-    """Find the file that holds a tensor, in the folder of the index.
+def shard(index: Source, asked: str | None) -> tuple[Source, str]:
+    """Find the file that holds a tensor, in the folder of the index, and the tensor's name.
 
     Raises:
         FileFormatError: an index that lists no files, or not the tensor; some that it lists are named.
     """
-    try:
-        listed = json.loads(index.contents(JSON_BYTES))["weight_map"]
-        files = {str(name): Path(file) for name, file in listed.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _broken(index.name, f"as an index it is wrong: {error}") from error
-    if tensor not in files:
+    files = files_of(index)
+    tensor = tensor_of_role(asked, files, index.path) if asked in ASKED else asked
+    if tensor is None or tensor not in files:
         shown = sorted(files, key=lambda name: not EMBEDDINGS.search(name))[:12]
         raise FileFormatError(
             f"load: {index.name} lists {len(files)} tensors"
-            + ("" if tensor is None else f", none of them {tensor!r}"),
+            + ("" if asked is None else f", none of them {asked!r}"),
             needed="One of them, with two axes, must be named.",
             remedy=f"tensor=… is one of: {', '.join(shown)}.",
         )
-    if files[tensor].name != str(files[tensor]) or index.packing != "plain":
-        raise _broken(index.name, f"{files[tensor]} is not a file in its folder")
-    return find(index.path.with_name(files[tensor].name))
+    return shard_of(index, files[tensor]), tensor
+
+
+def shard_of(index: Source, file: Path) -> Source:
+    """Find a file that an index lists.
+
+    Raises:
+        StorageError: it is missing.
+        FileFormatError: it would stand in another folder.
+    """
+    if file.name != str(file) or index.packing != "plain":
+        raise _broken(index.name, f"{file} is not a file in its folder")
+    return find(index.path.with_name(file.name))
+
+
+def files_of(index: Source) -> dict[str, Path]:
+    """Return the file of each tensor that an index lists.
+
+    Raises:
+        FileFormatError: it lists none.
+    """
+    try:
+        listed = json.loads(index.contents(JSON_BYTES))["weight_map"]
+        return {str(name): Path(file) for name, file in listed.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _broken(index.name, f"as an index it is wrong: {error}") from error
+
+
+def tensor_of_role(role: str, names: Collection[str], weights: Path) -> str | None:
+    """Return the tensor of a role; the token table for an output head that is tied to it.
+
+    Raises:
+        FileFormatError: several have it, or the output head is neither there nor known to be tied.
+    """
+    found = named(role, names)
+    if role != OUTPUT or found is not None:
+        return found
+    tied = is_tied(config_of(weights.parent))
+    if tied:
+        return named(TOKENS, names)
+    raise FileFormatError(
+        f"load: {weights} has no output head",
+        needed="config.json says that it is not tied to the token table, so it must be there."
+        if tied is False
+        else "Whether it is tied to the token table is said by config.json, which is not there.",
+        remedy="tensor='auto' is the token table.",
+    )
 
 
 def read_header(file: IO[bytes], source: Source) -> dict[str, Tensor]:
@@ -181,14 +232,22 @@ def _tensor(entry: dict[str, Any]) -> Tensor:
     return Tensor(kind, shape, begin, end)
 
 
-def _chosen(tensors: dict[str, Tensor], asked: str | None, name: str) -> tuple[str, Tensor]:
-    tables = {key: tensor for key, tensor in tensors.items() if tensor.is_table}
-    if asked is None and len(tables) == 1:
+def chosen_table(tensors: dict[str, Tensor], said: str | None, source: Source) -> tuple[str, Tensor]:
+    """Return the table that is asked for by its name or its role, or the only one.
+
+    Raises:
+        FileFormatError: there is none, or several; all are listed with their sizes.
+    """
+    tables, name = {key: tensor for key, tensor in tensors.items() if tensor.is_table}, source.name
+    asked = tensor_of_role(said, tables, source.path) if said in ASKED else said
+    if asked is None and len(tables) == 1 and said in (None, TOKENS):
         return next(iter(tables.items()))
     if asked is None or asked not in tables:
         listed = "; ".join(f"{key} ({tensor})" for key, tensor in list(tables.items())[:12])
-        what = f"holds {len(tables)} tables" if asked is None else f"has no table {asked!r}"
-        if asked in tensors:
+        what = f"holds {len(tables)} tables" if said is None else f"has no table {said!r}"
+        if said in ASKED:
+            what += " by any of the usual names"
+        if asked is not None and asked in tensors:
             what = f"has {asked!r} as {tensors[asked]}, which is no table"
         raise FileFormatError(
             f"load: {name} {what}",
@@ -196,6 +255,23 @@ def _chosen(tensors: dict[str, Tensor], asked: str | None, name: str) -> tuple[s
             remedy=f"tensor=… is one of: {listed}." if listed else "It holds no such tensor.",
         )
     return asked, tables[asked]
+
+
+def _words_of_rows(source: Source, request: Request, rows: int) -> RowWords:
+    """Return the word of each row: a token as it is spelled or read, or the number of a position."""
+    if request.tensor == POSITIONS:
+        first = first_position(config_of(source.path.parent))
+        numbers = [None] * min(first, rows) + [str(place) for place in range(rows - first)]
+        return RowWords(numbers, set_aside=min(first, rows))
+    if request.tokens == "raw":
+        return read_vocabulary(_vocabulary(source, request), rows, padded=True)
+    spelled = spelled_tokens(request.vocabulary or token_list(source.path), rows)
+    found = spelled.read()
+    wanted = found.whole if request.tokens == "words" else ~found.special
+    words: list[str | None] = [None] * rows
+    for row, text, is_wanted in zip(spelled.rows, found.texts, wanted, strict=True):
+        words[row] = text if is_wanted else None
+    return RowWords(words, spelled.unused, int(np.count_nonzero(~wanted)))
 
 
 def _vocabulary(source: Source, request: Request) -> Any:

@@ -27,7 +27,7 @@ from gpuemb.embeddings.files.growable_table import GrowableTable
 from gpuemb.embeddings.files.header import Header, read_header
 from gpuemb.embeddings.files.lines import Piece, pieces_of
 from gpuemb.embeddings.files.source import empty_file
-from gpuemb.embeddings.files.table import OnError, Table
+from gpuemb.embeddings.files.table import OnError, Table, mean_rows
 from gpuemb.embeddings.spelling import OtherForms
 from gpuemb.kernels.format_vectors import format_vectors
 from gpuemb.kernels.parse_vectors import BLANK, GOOD, Hashes, ParsedLines, parse_vectors
@@ -48,6 +48,7 @@ def read_text(
     words: Collection[str] | None,
     on_error: OnError,
     progress: Progress,
+    averaged: bool = False,
 ) -> Table:
     """Read lines of a word and ``d`` numbers, with or without a header ``V d``.
 
@@ -63,6 +64,7 @@ def read_text(
         words: keep only the rows of these words; reading stops when all are found.
         on_error: ``skip`` counts unreadable lines, ``raise`` names the first.
         progress: reports the bytes read.
+        averaged: a word that stands several times has the mean of its rows, not the first.
 
     Raises:
         FileFormatError: no rows; an unreadable line, invalid UTF-8, a wrong header.
@@ -82,7 +84,7 @@ def read_text(
     if first.too_long:
         raise line_too_long(name, 1, first)
     found = read_header(first, name=name, header=header, dim=dim, on_error=on_error)
-    reading = _Reading(name, size, found, limit, words, on_error, skipped=skipped)
+    reading = _Reading(name, size, found, limit, words, on_error, averaged, skipped=skipped)
     rest = Piece(first.text[found.size :], first.size)
     with progress.phase(f"reading {name}", size) as task:
         for piece, lines in threads.stream(reading.parse, chain([rest], pieces)):
@@ -105,9 +107,11 @@ class _Reading:
     limit: int | None
     wanted: Collection[str] | None
     on_error: OnError
+    averaged: bool
     words: list[str] = field(default_factory=list)
     hashes: list[Hashes] = field(default_factory=list)
     duplicates: int = 0
+    again: str = ""  # the first repeated word
     skipped: int = 0
     lines: int = 0  # read
     offset: int = 0  # bytes read
@@ -119,7 +123,8 @@ class _Reading:
         self.chosen: set[str] = set()
         self.forms = OtherForms(self.wanted)
         most = [n for n in (self.limit, None if self.missing is None else len(self.missing)) if n is not None]
-        self.rows = GrowableTable(f"load: {self.name}", self.header.dim, min(most, default=None))
+        bound = None if self.averaged else min(most, default=None)
+        self.rows = GrowableTable(f"load: {self.name}", self.header.dim, bound)
 
     @property
     def selective(self) -> bool:
@@ -129,6 +134,8 @@ class _Reading:
     @property
     def complete(self) -> bool:
         """Whether all requested rows are read."""
+        if self.averaged:  # a word may stand again
+            return False
         return len(self.rows) == self.limit or (self.missing is not None and not self.missing)
 
     def parse(self, piece: Piece) -> tuple[Piece, ParsedLines]:
@@ -182,10 +189,15 @@ class _Reading:
         """Return the rows to keep: the first of each wanted word, up to the limit."""
         kept: list[int] = []
         for row, word in enumerate(names):
-            if len(self.words) + len(kept) == self.limit:
+            if len(self.chosen) == self.limit and not self.averaged:
                 break
             if word in self.chosen:
                 self.duplicates += 1
+                self.again = self.again or word
+                if self.averaged:
+                    kept.append(row)
+            elif len(self.chosen) == self.limit:
+                continue
             elif self.missing is None or word in self.missing:
                 self.chosen.add(word)
                 kept.append(row)
@@ -211,13 +223,28 @@ class _Reading:
         if not self.words and not respelled:
             raise self._nothing()
         again = _duplicates(self.words, self.hashes)
-        if not again:
-            return Table(
-                self.words, self.rows.take(), self.duplicates, self.skipped, finite=True, respelled=respelled
-            )
-        kept = np.delete(np.arange(len(self.words)), again)
-        words = [self.words[row] for row in kept]
-        return Table(words, self.rows.take(kept), len(again), self.skipped, finite=True)
+        if again:
+            self.duplicates, self.again = len(again), self.words[again[0]]
+        words, vectors = self.words, self.rows.take
+        if self.averaged and self.duplicates:
+            words = list(dict.fromkeys(self.words))
+            place_of = {word: place for place, word in enumerate(words)}
+            places = np.array([place_of[word] for word in self.words], np.int64)
+            table = mean_rows(vectors(), places, len(words))
+        elif again:
+            kept = np.delete(np.arange(len(self.words)), again)
+            words, table = [self.words[row] for row in kept], vectors(kept)
+        else:
+            table = vectors()
+        return Table(
+            words,
+            table,
+            self.duplicates,
+            self.skipped,
+            finite=True,
+            respelled=respelled,
+            again=self.again,
+        )
 
     def _nothing(self) -> GpuembError:
         if self.wanted is not None and self.seen_rows > self.skipped:

@@ -162,10 +162,12 @@ class RowWords:
     Attributes:
         words: of each row; None for a row without one (padding).
         unused: words of the vocabulary without a row of their own.
+        set_aside: rows whose tokens were not asked for.
     """
 
     words: Sequence[str | None]
     unused: int = 0
+    set_aside: int = 0
 
 
 def read_vocabulary(path: Path, rows: int, *, padded: bool = False) -> RowWords:
@@ -186,7 +188,7 @@ def read_vocabulary(path: Path, rows: int, *, padded: bool = False) -> RowWords:
             words no row.
     """
     if path.suffix == ".json":
-        return _by_row(_tokenizer(path), rows, path)
+        return _by_row(json_of(path), rows, path)
     words: Sequence[str] = read_column(find(path)) if path.suffix == ".parquet" else read_words(path)
     count = len(words)
     if count != rows:
@@ -208,7 +210,13 @@ def _are_those(words: int, named: int, rows: int) -> bool:
     return named >= LEAST_NAMED * max(words, rows)
 
 
-def _tokenizer(path: Path) -> Any:
+def json_of(path: Path) -> Any:
+    """Return what a file of JSON says.
+
+    Raises:
+        StorageError, FileFormatError: it cannot be read, or is not JSON.
+        MemoryBudgetError: its objects would not fit the memory.
+    """
     text = find(path).contents(JSON_BYTES)
     try:
         return json.loads(text)

@@ -14,7 +14,7 @@ from gpuemb.core.errors import FileFormatError
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.embeddings.files.header import CONTROL, check_dense, is_text
 from gpuemb.embeddings.files.source import Source
-from gpuemb.embeddings.files.table import Request, Table, check_words, plan
+from gpuemb.embeddings.files.table import Request, Table, check_words, mean_rows, plan
 from gpuemb.embeddings.spelling import OtherForms
 
 HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,9})[ \t]*\r?\n")
@@ -175,14 +175,18 @@ class _Rows:
         self._wanted = None if request.words is None else frozenset(request.words)
         self._forms = OtherForms(request.words)
         self._vectors = np.empty((request.most_rows(count), dim), np.float32)
-        self._words: dict[str, None] = {}
+        self._words: dict[str, int] = {}  # their places
         self._parts: list[bytes] = []
+        self._averaged = request.repeated == "mean"
+        self._places: list[int] = []  # of the words of the rows kept
+        self._copied, self._again = 0, ""
         self._seen = self._duplicates = self._skipped = 0
 
     @property
     def are_enough(self) -> bool:
         """Whether all requested rows are read."""
-        return not self._request.is_whole and len(self._words) == len(self._vectors)
+        whole = self._request.is_whole or self._averaged  # a word may stand again
+        return not whole and len(self._words) == len(self._vectors)
 
     def add(self, number: int, word: bytes, vector: bytes) -> None:
         """Keep one row if it is requested."""
@@ -200,8 +204,12 @@ class _Rows:
             return
         if text in self._words:
             self._duplicates += 1
+            self._again = self._again or text
+            if not self._averaged:
+                return
+        elif len(self._words) == self._request.limit:
             return
-        self._words[text] = None
+        self._places.append(self._words.setdefault(text, len(self._words)))
         self._parts.append(vector)
         if len(self._parts) == STEP:
             self._copy()
@@ -214,18 +222,22 @@ class _Rows:
     def table(self) -> Table:
         """Return the kept rows."""
         self._copy()
+        vectors = self._vectors[: self._copied]
+        if self._averaged and self._duplicates:
+            vectors = mean_rows(vectors, np.array(self._places, np.int64), len(self._words))
         return Table(
             list(self._words),
-            self._vectors[: len(self._words)],
+            vectors,
             self._duplicates,
             self._skipped,
             respelled=self._forms.lost(self._words),
+            again=self._again,
         )
 
     def _copy(self) -> None:
-        stop, dim = len(self._words), self._vectors.shape[1]
-        numbers = np.frombuffer(b"".join(self._parts), "<f4").reshape(-1, dim)
-        self._vectors[stop - len(self._parts) : stop] = numbers
+        start, dim = self._copied, self._vectors.shape[1]
+        self._copied += len(self._parts)
+        self._vectors[start : self._copied] = np.frombuffer(b"".join(self._parts), "<f4").reshape(-1, dim)
         self._parts = []
 
     def _spoil(self, what: str, needed: str) -> None:
