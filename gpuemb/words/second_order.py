@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any, overload
 
@@ -29,6 +30,7 @@ from gpuemb.words.second_order_results import SecondOrder, SecondOrderPairs, mea
 WHERE = "second_order"
 K = 25  # neighbors of each word in each table (Hamilton 2016, EMNLP)
 LEAST_WORDS = 2  # that make a pair
+PAIR_BYTES = 160  # of a pair of words and two row numbers, as objects of Python
 
 
 @overload
@@ -130,20 +132,20 @@ def _across(a: Any, b: Any, words: Any, k: int, device: DeviceName, draws: Draws
     first, second = both
     asked = first.index_to_key if words is None else _listed(first, words)
     check_neighbors(WHERE, k, len(first) - 1)
+    _plan(len(asked), k)
     queries = None if words is None else asked
     one = nearest_neighbors(first, k, queries=queries, device=device, progress=draws.progress)
     other = nearest_neighbors(
         second, k, queries=queries, warm_start=one, device=device, progress=draws.progress
     )
     profiles = Profiles.of(first.vectors), Profiles.of(second.vectors)
-    _plan(len(asked), k)
-    found = _compared(profiles, (one, other), native(other.ids))
+    found = _compared(profiles, (one, other), native(other.ids), None, draws.progress)
     value = mean_of_profiles(found.cosines)
     shuffle, null = Shuffle(native(other.ids), other.candidates, 1), np.empty(draws.permutations)
     with draws.progress.phase("permutations of second-order similarity", draws.permutations) as task:
         for draw in range(draws.permutations):
             order = shuffle.moved_from(draw, draws.seed)
-            drawn = _compared(profiles, (one, other), shuffle.lists(draw, draws.seed), order)
+            drawn = _compared(profiles, (one, other), shuffle.lists(draw, draws.seed), order, SILENT)
             null[draw] = mean_of_profiles(drawn.cosines)
             task.advance()
     told = summarize(draws, value, null, np.empty(0), best=1.0, higher_is_closer=True)
@@ -162,43 +164,55 @@ def _within(table: Any, words: Any, k: int, device: DeviceName, progress: Progre
             needed="Within one table words are compared, and an array has none.",
             remedy="Embedding(array, words), or give a second table: second_order(a, b).",
         )
-    pairs = _pairs_of(table, words)
+    pairs = _pairs_of(table, words, k)
     asked = list(dict.fromkeys(word for pair in pairs for word in pair))
     check_neighbors(WHERE, k, len(table) - 1)
-    _plan(len(pairs), k)
     lists = nearest_neighbors(table, k, queries=asked, device=device, progress=progress)
     place = {word: number for number, word in enumerate(asked)}
     xp = library_of(native(lists.ids))
     numbers = xp.asarray([[place[word] for word in pair] for pair in pairs], xp.int64)
     rows = xp.asarray(table.rows(asked), xp.int64)[numbers]
     ids, profiles = native(lists.ids), Profiles.of(table.vectors)
-    found = _joined(
-        compare_profiles(
-            profiles, profiles, (rows[:, 0], rows[:, 1]), (ids[numbers[:, 0]], ids[numbers[:, 1]])
-        )
+    each = compare_profiles(
+        profiles, profiles, (rows[:, 0], rows[:, 1]), (ids[numbers[:, 0]], ids[numbers[:, 1]])
     )
+    found = _joined(each, len(pairs), progress)
     cosines = profiles.cosines_of_pairs(rows[:, 0], rows[:, 1])
     return SecondOrderPairs(found.cosines, tuple(pairs), found.words, cosines, k)
 
 
 def _compared(
-    profiles: tuple[Profiles, Profiles], lists: tuple[Neighbors, Neighbors], ids: Any, order: Any = None
+    profiles: tuple[Profiles, Profiles],
+    lists: tuple[Neighbors, Neighbors],
+    ids: Any,
+    order: Any,
+    progress: Progress,
 ) -> Compared:
     """Compare each asked word's profiles; ``ids`` are the lists of the second table, in ``order``."""
     asked = native(lists[0].candidates.itself)
-    return _joined(compare_profiles(*profiles, (asked, asked), (native(lists[0].ids), ids), order))
+    each = compare_profiles(*profiles, (asked, asked), (native(lists[0].ids), ids), order)
+    return _joined(each, len(asked), progress)
 
 
-def _joined(parts: Any) -> Compared:
-    cosines, counts = zip(*parts, strict=True)
+def _joined(parts: Iterable[Compared], pairs: int, progress: Progress) -> Compared:
+    found = []
+    with progress.phase("second-order similarity", pairs) as task:
+        for part in parts:
+            found.append(part)
+            task.advance(len(part.cosines))
+    cosines, counts = zip(*found, strict=True)
     return Compared(np.concatenate(cosines), np.concatenate(counts))
 
 
-def _plan(pairs: int, k: int) -> None:
+def _plan(pairs: int, k: int, names: int = 0) -> None:
     lists = 2 * buffer((pairs, k), np.int32)
     MemoryPlan(
         f"{WHERE} of {pairs:,} profiles",
-        {"lists of neighbors": 2 * lists, "numbers of each": 4 * buffer((pairs,), np.float64)},
+        {
+            "lists of neighbors": 2 * lists,
+            "numbers of each": 4 * buffer((pairs,), np.float64),
+            "names of pairs": pairs * names,
+        },
     ).require()
 
 
@@ -227,8 +241,14 @@ def _listed(table: Embedding, words: Any) -> list[str]:
     return asked
 
 
-def _pairs_of(table: Embedding, words: Any) -> list[tuple[str, str]]:
-    """Return the pairs that were asked for: those given, or all of a list of words."""
+def _pairs_of(table: Embedding, words: Any, k: int) -> list[tuple[str, str]]:
+    """Return the pairs that were asked for: those given, or all of a list of words.
+
+    Raises:
+        VocabularyError: one of the words is not known.
+        ConfigError: neither words nor pairs.
+        MemoryBudgetError: so many pairs do not fit.
+    """
     listed = isinstance(words, Sequence) and not isinstance(words, (str, bytes))
     if not listed or not len(words):
         raise _no_words(words)
@@ -236,6 +256,7 @@ def _pairs_of(table: Embedding, words: Any) -> list[tuple[str, str]]:
         asked = _listed(table, words)
         if len(asked) < LEAST_WORDS:
             raise _no_words(words)
+        _plan(math.comb(len(asked), 2), k, PAIR_BYTES)
         return list(combinations(asked, 2))
     pairs = []
     for pair in words:
@@ -246,6 +267,7 @@ def _pairs_of(table: Embedding, words: Any) -> list[tuple[str, str]]:
         ):
             raise _no_words(words)
         pairs.append((pair[0], pair[1]))
+    _plan(len(pairs), k)
     table.rows([word for pair in pairs for word in pair])
     return pairs
 

@@ -12,7 +12,14 @@ from tolerances import assert_same_bits
 
 import gpuemb as ge
 from gpuemb.core import threads
-from gpuemb.core.errors import ConfigError, DTypeError, NonFiniteError, ShapeError, VocabularyError
+from gpuemb.core.errors import (
+    ConfigError,
+    DTypeError,
+    MemoryBudgetError,
+    NonFiniteError,
+    ShapeError,
+    VocabularyError,
+)
 from gpuemb.neighbors.chance import Shuffle
 from gpuemb.words import profiles
 
@@ -118,6 +125,12 @@ def test_no_tile_and_no_number_of_threads_changes_a_bit(monkeypatch: pytest.Monk
         monkeypatch.setattr(profiles, "TILE_BYTES", size)
         with threads.limit(count):
             assert_same_bits(ge.second_order(x, y, k=10).per_word, found.per_word)
+
+
+def test_more_pairs_than_fit_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpuemb.core.memory.available_host_bytes", lambda: 10_000)
+    with pytest.raises(MemoryBudgetError, match="780 profiles"):
+        ge.second_order(ge.Embedding(table(), WORDS), words=WORDS, k=3)
 
 
 def test_vocabularies_are_joined_by_word() -> None:
