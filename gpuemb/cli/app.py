@@ -35,6 +35,7 @@ from gpuemb.cli.terminal import (
 )
 from gpuemb.cli.training.command import train
 from gpuemb.cli.words.analogies import analogies
+from gpuemb.cli.words.hubness import hubness
 from gpuemb.cli.words.map import map_words
 from gpuemb.cli.words.translate import translate
 
@@ -70,6 +71,7 @@ for command in (
     convert,
     count,
     factorize,
+    hubness,
     neighbors,
     report,
     similarity,

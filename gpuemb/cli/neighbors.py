@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -15,6 +15,7 @@ from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gpuemb.embeddings.model import Embedding
+    from gpuemb.neighbors.correction import Metric
     from gpuemb.neighbors.exact import Neighbors
 
 ENDING = ".parquet"
@@ -26,6 +27,13 @@ WordsArgument = Annotated[
     ),
 ]
 CountOption = Annotated[int, typer.Option("-k", "--k", help="Neighbors of each word.")]
+MetricOption = Annotated[
+    str,
+    typer.Option(
+        help="Nearest by cosine; or corrected for words near to very many others.",
+        metavar="cosine|csls|mutual_proximity",
+    ),
+]
 QueriesOption = Annotated[
     Path | None, typer.Option(help="Ask for the words in this file too, one a line.", show_default=False)
 ]
@@ -33,7 +41,7 @@ AllOption = Annotated[bool, typer.Option("--all", help="Ask for every word of th
 OutOption = Annotated[
     Path | None,
     typer.Option(
-        help="Write a .parquet instead: word, rank, neighbor, cosine, one row for every neighbor.",
+        help="Write a .parquet instead: word, rank, neighbor and its score, one row for every neighbor.",
         show_default=False,
     ),
 ]
@@ -43,6 +51,7 @@ def neighbors(
     table: TableArgument,
     words: WordsArgument = None,
     k: CountOption = 10,
+    metric: MetricOption = "cosine",
     queries: QueriesOption = None,
     every: AllOption = False,
     out: OutOption = None,
@@ -51,7 +60,7 @@ def neighbors(
     threads: options.Threads = None,
     json: options.JsonResult = False,
 ) -> None:
-    """Find the words of highest cosine, exactly.
+    """Find the nearest words, exactly: of highest cosine, or corrected for hubs.
 
     Examples:
     `gpuemb neighbors glove.npy king queen -k 5`
@@ -63,20 +72,26 @@ def neighbors(
     `gpuemb neighbors glove.npy --all --out neighbors.parquet --device cuda` (a table of vectors in an .npy
     is not read into memory: it streams to the GPU, and may be larger than the GPU's memory)
 
-    A word is not its own neighbor. Equal cosines stand in the order of the table, and no cosine is
+    `gpuemb neighbors glove.npy king --metric csls` (words that are near to very many others rank lower)
+
+    A word is not its own neighbor. Equal scores stand in the order of the table, and none is
     approximate: the same table gives the same lists on any device, with any number of threads. A word
-    whose vector is zero has no neighbors and is nobody's.
+    whose vector is zero has no neighbors and is nobody's. Another metric looks at every word of the table
+    first, so it takes as long for one word as for all.
     """
     with failing_clearly(kept="Nothing is written before all are found."):
         from gpuemb.core import threads as workers
+        from gpuemb.core.checks import check_choice
         from gpuemb.core.device import choose
+        from gpuemb.neighbors.correction import METRICS
 
+        check_choice("neighbors", "--metric", metric, METRICS)
         _check(words, queries, out, every=every, json=json)
         chosen = str(choose(device))
         with workers.limit(threads):
             embedding = opened_table(table, limit=limit)
             asked = embedding.index_to_key if every else _asked(words, queries)
-            found = _found(embedding, None if every else asked, k, chosen)
+            found = _found(embedding, None if every else asked, k, metric, chosen)
             if out is not None:
                 _write(embedding, found, asked, out)
             elif json:
@@ -122,13 +137,14 @@ def _asked(words: Sequence[str] | None, queries: Path | None) -> list[str]:
     return asked
 
 
-def _found(embedding: Embedding, asked: Sequence[str] | None, k: int, device: str) -> Neighbors:
+def _found(embedding: Embedding, asked: Sequence[str] | None, k: int, metric: str, device: str) -> Neighbors:
     import gpuemb
 
-    progress = TerminalProgress()
+    by, progress = cast("Metric", metric), TerminalProgress()
     if asked is not None:
-        return gpuemb.CosineIndex(embedding.check(), device=device).search(asked, k, progress=progress)
-    return gpuemb.nearest_neighbors(embedding, k, device=device, progress=progress)
+        index = gpuemb.CosineIndex(embedding.check(), device=device)
+        return index.search(asked, k, metric=by, progress=progress)
+    return gpuemb.nearest_neighbors(embedding, k, metric=by, device=device, progress=progress)
 
 
 def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Path) -> None:
@@ -142,7 +158,7 @@ def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Pa
 
 
 def _entry(found: Neighbors, query: int, word: str) -> dict[str, object]:
-    near = [{"word": name, "cosine": cosine} for name, cosine in found.named(query)]
+    near = [{"word": name, found.metric: score} for name, score in found.named(query)]
     return {"word": word, "neighbors": near}
 
 
@@ -153,7 +169,7 @@ def _say(embedding: Embedding, found: Neighbors, asked: Sequence[str]) -> None:
     for word, near in zip(asked, lists, strict=True):
         say()
         say(word)
-        for rank, (name, cosine) in enumerate(near, 1):
-            say(f"{rank:>4}  {name:<{width}}  {cosine:6.3f}")
+        for rank, (name, score) in enumerate(near, 1):
+            say(f"{rank:>4}  {name:<{width}}  {score:6.3f}")
         if not near:
             say("      no neighbors: its vector is zero, or all others are")

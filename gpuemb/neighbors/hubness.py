@@ -20,6 +20,7 @@ from gpuemb.core.results import result
 from gpuemb.embeddings.inputs import brings_words
 from gpuemb.embeddings.model import Embedding, EmbeddingStack, named_table
 from gpuemb.neighbors.chance import check_same_candidates
+from gpuemb.neighbors.correction import Metric
 from gpuemb.neighbors.evenness import Evenness, evenness, evenness_by_chance, k_occurrence
 from gpuemb.neighbors.exact import Neighbors, nearest_neighbors
 
@@ -143,6 +144,7 @@ def hubness(
     x: Any,
     k: int | None = None,
     *,
+    metric: Metric = "cosine",
     hub_size: float = HUB_SIZE,
     device: DeviceName = None,
     progress: Progress = SILENT,
@@ -157,6 +159,7 @@ def hubness(
             :class:`Neighbors` of such a search, of all rows or of some queries; or several runs of one
             vocabulary: an EmbeddingStack, an ``(S, V, d)`` array, or a list of tables or :class:`Neighbors`.
         k: neighbors of a list, 10 by default; of finished lists all, or their first ``k``.
+        metric: of the search, as for :func:`nearest_neighbors`; finished lists have their own.
         hub_size: a hub is in at least so many times as many lists as a row is on average; at least 1.
         device: where to search: see :class:`gpuemb.Device`.
         progress: told of each search.
@@ -189,7 +192,7 @@ def hubness(
             remedy=f"Leave it out for {HUB_SIZE}.",
         )
     names, given = _runs_of(x)
-    lists = [_lists(run, k, device, progress) for run in given]
+    lists = [_lists(run, k, metric, device, progress) for run in given]
     _check_comparable(lists, k)
     shape = len(lists), len(lists[0].candidates.known)
     MemoryPlan(
@@ -219,9 +222,10 @@ def _is_a_run(one: Any) -> bool:
     return isinstance(one, (Neighbors, Embedding)) or brings_words(one) or getattr(one, "ndim", 0) == 2
 
 
-def _lists(run: Any, k: int | None, device: DeviceName, progress: Progress) -> Neighbors:
+def _lists(run: Any, k: int | None, metric: Metric, device: DeviceName, progress: Progress) -> Neighbors:
     if not isinstance(run, Neighbors):
-        return nearest_neighbors(run, K if k is None else k, device=device, progress=progress)
+        count = K if k is None else k
+        return nearest_neighbors(run, count, metric=metric, device=device, progress=progress)
     if k is not None:
         check_at_least(WHERE, "k", k, 1)
         check_at_most(WHERE, "k", k, run.ids.shape[1])

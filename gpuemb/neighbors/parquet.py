@@ -14,13 +14,13 @@ from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.neighbors.exact import Neighbors
 
-ROW_BYTES = 64  # of a neighbor on its way to the file: two words, a rank, a cosine
+ROW_BYTES = 64  # of a neighbor on its way to the file: two words, a rank, a score
 
 
 def write_neighbors(
     found: Neighbors, asked: Sequence[str], path: Path, *, progress: Progress = SILENT
 ) -> int:
-    """Write columns ``word``, ``rank`` (from 1), ``neighbor`` and ``cosine``.
+    """Write columns ``word``, ``rank`` (from 1), ``neighbor``, and the score under the name of the metric.
 
     Args:
         found: lists over a table with words; one without has its row numbers for names.
@@ -40,7 +40,7 @@ def write_neighbors(
 
     check_same_rows("write_neighbors", found.ids, np.asarray(asked, object))
     columns = {"word": pyarrow.string(), "rank": pyarrow.int32()}
-    columns |= {"neighbor": pyarrow.string(), "cosine": pyarrow.float64()}
+    columns |= {"neighbor": pyarrow.string(), found.metric: pyarrow.float64()}
     schema = pyarrow.schema([pyarrow.field(name, kind, nullable=False) for name, kind in columns.items()])
     queries, k = found.ids.shape
     words = None if found.words is None else pyarrow.array(list(found.words))
