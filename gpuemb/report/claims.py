@@ -10,7 +10,7 @@ from gpuemb.core.arrays import Float64
 from gpuemb.report.comparisons import comparisons
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
 from gpuemb.report.overlaps import ROUNDING, Claim, overlap_claim
-from gpuemb.report.trend import frequency_trend
+from gpuemb.report.trend import LEAST_TREND, frequency_trend
 from gpuemb.stability.result import ModelResult, StudyResult
 
 FREQUENT = 2_000  # words among which the ends are named: rare ones are nobody's examples
@@ -40,6 +40,7 @@ def _about(result: StudyResult, model: ModelResult) -> list[Claim]:
         _frequency(model, result),
         _shares(model),
         *_ends(model, result),
+        _hubness(model),
         _alignment(model),
         _in_all_runs(model),
         _dimension(model),
@@ -66,6 +67,25 @@ def _frequency(model: ModelResult, result: StudyResult) -> Claim | None:
         f" (Spearman correlation {hundredths(trend.correlation)}, 95% interval {low} to {high})."
     )
     return Claim(f"{often} vs. {seldom}", sentence, name, "frequency")
+
+
+def _hubness(model: ModelResult) -> Claim | None:
+    found = model.stability_against_hubness
+    if math.isnan(found.low):
+        return None
+    name, k = model.config.name, model.neighbor_ids.shape[2]
+    if found.low <= 0 <= found.high:
+        said = "whether hubs are the more stable words these words do not tell"
+    elif abs(found.value) < LEAST_TREND:
+        said = "hubs are hardly more or less stable than other words"
+    else:
+        said = f"hubs are the {'more' if found.value > 0 else 'less'} stable words"
+    value, low, high = map(hundredths, (found.value, found.low, found.high))
+    sentence = (
+        f"The number of lists of {k} neighbors that a word of {name} is in and its stability: {said}"
+        f" (Spearman correlation {value}, 95% interval {low} to {high})."
+    )
+    return Claim(value, sentence, name)
 
 
 def _shares(model: ModelResult) -> Claim | None:

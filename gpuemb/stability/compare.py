@@ -23,8 +23,9 @@ from gpuemb.stability.questions.drift.changes import (
     lost_and_gained,
     row_overlaps,
 )
+from gpuemb.stability.questions.hubs import mean_k_occurrence, stability_against_hubness
 from gpuemb.stability.result import PairMeasure, caution_of
-from gpuemb.stability.statistics import means_of_known
+from gpuemb.stability.statistics import Estimate, means_of_known
 from gpuemb.uncertainty.draws import Draws
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class Comparison:
     Attributes:
         runs: the ``S`` names of the tables.
         words: a pyarrow table, one row a word: ``word``, ``count`` where known, and the mean over all pairs
-            of tables of each measure of words.
+            of tables of each measure of words; with the overlap ``k_occurrence``, in how many words' lists of
+            neighbors the word is, mean over tables.
         measures: each measure of pairs, with its ``(S, S)`` values and the mean over pairs.
         neighbors: how many neighbors were compared.
         rows: of two tables whose neighbors were compared, how far they agree about each row; else None.
         neighbor_ids: ``(S, V, k)`` of every word, where they were compared; else None.
+        stability_against_hubness: rank correlation of the words' overlap and k-occurrence, with its interval
+            over words; None where the overlap was not taken.
     """
 
     runs: tuple[str, ...]
@@ -53,6 +57,7 @@ class Comparison:
     neighbors: int
     rows: RowOverlaps | None = None
     neighbor_ids: Int32 | None = None
+    stability_against_hubness: Estimate | None = None
 
     def __getitem__(self, measure: str) -> PairMeasure:
         """Return one measure of pairs by its name.
@@ -181,9 +186,12 @@ def compare(
     ids = tables.known_ids
     rows = row_overlaps(*ids) if ids is not None and len(ids) == PAIR and "overlap" in asked else None
     chances = {} if rows is None else {"overlap_by_chance": rows.chance, "p_value_by_chance": rows.p_value}
-    words = pyarrow.table(_names_of_words(stack, given) | taken.words | chances)
+    columns, against = _names_of_words(stack, given) | taken.words | chances, None
+    if "overlap" in asked:
+        columns["k_occurrence"] = mean_k_occurrence(tables.ids)
+        against = stability_against_hubness(tables.ids, tables.pairs)
     found = pair_measures(taken, given.names, overlap_null=null)
-    return Comparison(tuple(given.names), words, found, k, rows, ids)
+    return Comparison(tuple(given.names), pyarrow.table(columns), found, k, rows, ids, against)
 
 
 def _check_neighbors(k: int, words: int) -> None:

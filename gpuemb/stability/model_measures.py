@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,8 +18,15 @@ from gpuemb.stability.compared_tables import ComparedTables, agreement_of_all, c
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.measure_table import PAIR_MEASURES, Taken
+from gpuemb.stability.questions.hubs import NO_CORRELATION, mean_k_occurrence, stability_against_hubness
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, WordMeasures
-from gpuemb.stability.statistics import compared_pairs, mean_of_known, mean_over_pairs, means_of_known
+from gpuemb.stability.statistics import (
+    Estimate,
+    compared_pairs,
+    mean_of_known,
+    mean_over_pairs,
+    means_of_known,
+)
 from gpuemb.stability.store import Arrays
 from gpuemb.uncertainty.draws import Draws
 
@@ -157,6 +165,29 @@ def chance_arrays(ids: Int32, groups: Sequence[Sequence[int]], draws: Draws) -> 
     }
 
 
+def hubness_arrays(ids: Int32, pairs: Sequence[tuple[int, int]]) -> Arrays:
+    """How many lists each word is in, and how that goes with stability.
+
+    Args:
+        ids: ``(S, V, k)`` neighbors of all runs.
+        pairs: the compared runs.
+
+    Returns:
+        ``k_occurrence``, ``(V,)``; ``against_hubness``, the correlation and the ends of its interval.
+    """
+    found = stability_against_hubness(ids, pairs)
+    return {
+        "k_occurrence": mean_k_occurrence(ids),
+        "against_hubness": np.array([found.value, found.low, found.high]),
+    }
+
+
+def hubness_of(kept: Arrays) -> Estimate:
+    """Return the correlation of :func:`hubness_arrays`."""
+    value, low, high = map(float, kept["against_hubness"])
+    return Estimate(value, low, high, NO_CORRELATION if math.isnan(low) else "")
+
+
 def model_result(
     model: ModelConfig | TablesConfig,
     stack: EmbeddingStack,
@@ -189,9 +220,11 @@ def model_result(
             kept["unaligned_cosine"],
             kept["in_all_runs"],
             kept["joint_reliability"],
+            kept["k_occurrence"],
             {name.removeprefix("word."): kept[name] for name in kept if name.startswith("word.")},
         ),
         spectra=RunSpectra(kept["eigenvalues"], numbers[:, 0], numbers[:, 1], numbers[:, 2]),
         recomputed_pairs=int(again.sum()),
         occurrences=occurrences,
+        stability_against_hubness=hubness_of(kept),
     )

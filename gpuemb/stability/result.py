@@ -148,6 +148,7 @@ class WordMeasures:
         unaligned_cosine: the same before any rotation.
         neighbors_in_all_runs: how many words are among the k nearest in every run.
         joint_reliability: the same as a share of the words that are among them in any run.
+        k_occurrence: in how many words' lists of k nearest the word is, mean over runs.
         more: further measures of words that were asked for, by their names.
     """
 
@@ -157,6 +158,7 @@ class WordMeasures:
     unaligned_cosine: Float64
     neighbors_in_all_runs: Int32
     joint_reliability: Float64
+    k_occurrence: Float64
     more: dict[str, Float64] = field(default_factory=dict)
 
 
@@ -197,6 +199,8 @@ class ModelResult:
             a bootstrap sample counts; NaN where documents are not resampled.
         histories: losses of every run, and tables after chosen epochs.
         keys: of the runs, among the units of work of the study's folder.
+        stability_against_hubness: rank correlation of the words' overlap and k-occurrence, with its interval
+            over words.
     """
 
     config: ModelConfig | TablesConfig
@@ -211,6 +215,7 @@ class ModelResult:
     occurrences: float = math.nan
     histories: RunHistories = field(default_factory=RunHistories)
     keys: tuple[str, ...] = ()
+    stability_against_hubness: Estimate = Estimate(math.nan, math.nan, math.nan, "it was not measured")
 
     @property
     def caution(self) -> str:

@@ -36,12 +36,13 @@ from gpuemb.stability.kept.runs import ModelTraining
 from gpuemb.stability.kept.samples import Sample, sample_of
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
-from gpuemb.stability.model_measures import arrays_of, chance_arrays, merged, model_result
+from gpuemb.stability.model_measures import arrays_of, chance_arrays, hubness_arrays, merged, model_result
 from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.questions.sentence.lookup import words_of_text
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.statistics import compared_pairs
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
@@ -250,6 +251,7 @@ class _Study:
             kept = {
                 **self._measure(model, keys, tables, ids, stack.index_to_key),
                 **self._chance(model, keys, ids),
+                **self._hubness(model, keys, ids),
             }
             kept |= more or {}
         found = model_result(model, stack, ids, scores, kept, self.config, occurrences)
@@ -312,3 +314,9 @@ class _Study:
         draws = Draws("study", PERMUTATIONS, progress=self.progress)
         digest = digest_of(list(keys), self.config.neighbors, PERMUTATIONS)
         return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
+
+    def _hubness(self, model: ModelConfig | TablesConfig, keys: Sequence[str], ids: Int32) -> Arrays:
+        """How many lists each word is in, and how that goes with stability, as arrays that are kept."""
+        pairs = compared_pairs(len(model.runs), halves=model.vary == "halves")
+        digest = digest_of(list(keys), self.config.neighbors, pairs)
+        return self.store.unit("hubness", digest, lambda: hubness_arrays(ids, pairs))

@@ -115,6 +115,37 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     )  # rounding passes the share
 
 
+def jackknife_variance(left_out: Float64, values: Range = ANY) -> float:
+    """Return the variance of an estimate on the line of ``values`` from its values without one group each.
+
+    Args:
+        left_out: ``(n,)``; entries that are NaN are passed over.
+        values: the range of the estimate.
+
+    Returns:
+        NaN with fewer than two known entries, or where one stands at an end of the range.
+    """
+    z = values.onto_line(left_out[np.isfinite(left_out)])
+    return _standard_error(z) ** 2 if len(z) > 1 and np.isfinite(z).all() else math.nan
+
+
+def variance_interval(
+    value: float, variance: float, groups: int, values: Range = ANY, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of an estimate whose variance on the line of ``values`` is known from so many groups.
+
+    Returns:
+        Its ends; NaN where there is no variance.
+    """
+    from scipy.special import stdtrit
+
+    center = float(values.onto_line(np.array([value]))[0])
+    half = float(stdtrit(groups - 1, 0.5 + confidence / 2)) * math.sqrt(variance)
+    if not math.isfinite(center + half):
+        return math.nan, math.nan
+    return min(values.from_line(center - half), value), max(values.from_line(center + half), value)
+
+
 def _standard_error(left_out: Float64) -> float:
     count = len(left_out)
     return math.sqrt((count - 1) / count * float(np.sum((left_out - left_out.mean()) ** 2)))

@@ -391,7 +391,7 @@ def test_three_numbers_are_told_whatever_is_known(build: Build) -> None:
 def test_a_study_without_any_vector_says_that_it_knows_nothing(build: Build) -> None:
     result = build(SEEDS, words=30)
     nothing = np.full(30, np.nan)
-    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing)
+    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing, nothing)
     empty = mean_over_pairs(np.full((5, 5), np.nan))
     model = replace(result.models[0], words=words)
     result = with_overlap(replace(result, models=(model,)), overlap(empty))

@@ -116,7 +116,7 @@ def test_a_map_with_unknown_cells_is_drawn(build: Build) -> None:
 def test_nothing_to_draw_is_said(build: Build) -> None:
     result = build(GLOVE, words=30)
     nothing = np.full(30, np.nan)
-    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing)
+    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing, nothing)
     plots = figures(replace(result.models[0], words=words), result.vocabulary)
     assert [plot.svg == "" for plot in plots] == [True, True, True, False]
     assert "no word has a vector" in plots[0].caption

@@ -236,7 +236,7 @@ def test_words_without_neighbors_are_counted(build: Build) -> None:
 def test_a_study_without_any_vector_has_a_page(build: Build) -> None:
     result = build(GLOVE, words=30)
     nothing = np.full(30, np.nan)
-    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing)
+    words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing, nothing)
     assert "nothing to draw" in render(
         replace(result, models=(replace(result.models[0], words=words, pairs=()),))
     )

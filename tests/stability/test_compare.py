@@ -58,7 +58,7 @@ def test_a_table_of_pairs_holds_what_two_tables_alone_give(measure: str) -> None
 def test_all_measures_are_taken_of_every_pair_and_word() -> None:
     found = compare(ge.stack(runs()), k=5)
     assert [one.measure for one in found.measures] == list(PAIR_MEASURES)
-    assert set(found.words.column_names) == {"word", *WORD_MEASURES}
+    assert set(found.words.column_names) == {"word", *WORD_MEASURES, "k_occurrence"}
     assert found.words["word"].to_pylist() == WORDS
     assert found.runs == ("run0", "run1", "run2")
     taken = found.pairs.to_pylist()

@@ -42,6 +42,7 @@ from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, Text
 from gpuemb.stability.kept import runs as runs_module
 from gpuemb.stability.measure_table import PAIR_MEASURES, STUDY
 from gpuemb.stability.planning import plan
+from gpuemb.stability.questions.hubs import stability_against_hubness
 from gpuemb.stability.result import StudyResult
 from gpuemb.stability.statistics import LEAST_OCCURRENCES
 from gpuemb.stability.study import PERMUTATIONS, study
@@ -137,7 +138,14 @@ def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         monkeypatch.setattr(home, name, forbidden)
 
 
-WORK = ("train_run", "count_for_run", "read_corpus", "nearest_neighbors", "ComparedTables")
+WORK = (
+    "train_run",
+    "count_for_run",
+    "read_corpus",
+    "nearest_neighbors",
+    "ComparedTables",
+    "hubness_arrays",
+)
 
 
 def test_every_promised_file_is_there(finished: StudyResult) -> None:
@@ -218,6 +226,8 @@ def test_words_have_a_row_a_model_with_rank_and_count(finished: StudyResult) -> 
         np.testing.assert_array_equal(table[f"lowest_overlap_at_{K}"][part], overlap.lowest)
         np.testing.assert_array_equal(table["neighbors_in_all_runs"][part], overlap.in_all_runs)
         np.testing.assert_array_equal(table["joint_reliability"][part], overlap.joint_reliability)
+        lists = [np.bincount(run[run >= 0], minlength=len(vocabulary)) for run in model.neighbor_ids]
+        np.testing.assert_array_equal(table["k_occurrence"][part], np.mean(lists, axis=0))
 
 
 def test_pairs_have_a_row_a_model_a_pair_and_a_measure(finished: StudyResult) -> None:
@@ -253,6 +263,12 @@ def test_the_summary_is_strict_json_with_every_measure(finished: StudyResult) ->
         assert entry["measures"]["overlap"]["chance"] == K / (len(finished.vocabulary) - 1)
         assert entry["joint_reliability"] == np.nanmean(model.words.joint_reliability)
         assert entry["wendlandt_stability_percent"] is None  # it has ten neighbors
+        found = stability_against_hubness(model.neighbor_ids, [(0, 1), (0, 2), (1, 2)])
+        assert model.stability_against_hubness == found
+        numbers = [None if np.isnan(x) else x for x in (found.value, found.low, found.high)]
+        against = entry["stability_against_hubness"]
+        assert [against[name] for name in ("correlation", "low", "high")] == numbers
+        assert against["reason"] == found.reason
 
 
 def test_ten_neighbors_have_wendlandt_s_stability(config: StudyConfig, tmp_path: Path) -> None:
@@ -750,6 +766,20 @@ def test_a_relative_path_is_the_same_study_the_next_time(
     study(relative, out=tmp_path / "study")
     monkeypatch.chdir(tmp_path)
     study(config, out=tmp_path / "study")
+
+
+def test_a_study_without_hubness_is_completed_from_its_lists(
+    config: StudyConfig, finished: StudyResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished.folder, out)
+    units = list((out / "work").glob("hubness-*"))
+    assert len(units) == len(finished.models)
+    for unit in units:
+        shutil.rmtree(unit)
+    forbid(monkeypatch, *(name for name in WORK if name != "hubness_arrays"))
+    study(config, out=out)
+    assert_same_study(out, finished.folder)
 
 
 def test_measures_of_an_earlier_version_are_taken_again(

@@ -29,6 +29,13 @@ def say_comparison(found: Comparison, show: int) -> None:
         if changed:
             say("Changed most:")
             say_changed(changed)
+    hubs = found.stability_against_hubness
+    if hubs is not None and not math.isnan(hubs.low):
+        say()
+        say(
+            f"Stability of words against the number of lists they are in: rank correlation {hubs.value:.2f}"
+            f" ({hubs.low:.2f} to {hubs.high:.2f})"
+        )
     if found.caution:
         say()
         say(found.caution)
@@ -50,6 +57,11 @@ def comparison_for_programs(found: Comparison, show: int) -> dict[str, object]:
             "beyond_chance": _number(rows.beyond_chance),
             "changed": entries_of(found.changed(show)),
         }
+    hubs = found.stability_against_hubness
+    if hubs is not None:
+        numbers = {"correlation": hubs.value, "low": hubs.low, "high": hubs.high}
+        known = {name: _number(value) for name, value in numbers.items()}
+        told["stability_against_hubness"] = known | {"reason": hubs.reason}
     return told
 
 

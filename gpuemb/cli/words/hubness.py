@@ -168,7 +168,7 @@ def _mapping(found: Hubness, metric: str) -> dict[str, Any]:
         "words": int(found.counts.shape[1]),
         "runs": runs,
         "agreement": number(found.mean_agreement),
-        "hubs_in_common": number(found.hubs_in_common),
+        "hubs_in_common": number(found.hubs_in_common) if len(found.runs) > 1 else None,
         "largest": [{"word": word, "count": count} for word, count in found.largest(LISTED)],
     }
 

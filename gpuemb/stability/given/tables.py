@@ -168,6 +168,7 @@ def spread(found: ModelResult, rows: Int64, words: int) -> ModelResult:
         unaligned_cosine=placed(of.unaligned_cosine),
         neighbors_in_all_runs=placed(of.neighbors_in_all_runs),
         joint_reliability=placed(of.joint_reliability),
+        k_occurrence=placed(of.k_occurrence),
         more={name: placed(values) for name, values in of.more.items()},
     )
     histories = RunHistories(none, none)
