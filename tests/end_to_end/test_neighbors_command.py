@@ -14,6 +14,7 @@ from end_to_end.command import COMMAND, FAILED, INTERRUPTED, USAGE, gpuemb, inte
 from gpuemb.core.cuda.diagnosis import missing_for_cuda
 from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
+from gpuemb.neighbors.correction import Metric
 from gpuemb.neighbors.exact import nearest_neighbors
 
 DEVICES = ("auto", "cpu") if missing_for_cuda() else ("auto", "cpu", "cuda")
@@ -49,6 +50,26 @@ def test_programs_get_every_digit_and_the_words_of_a_file(fruit: Path) -> None:
     for one in said:
         found = [(near["word"], near["cosine"]) for near in one["neighbors"]]
         assert found == table().most_similar(one["word"], 3)
+
+
+@pytest.mark.parametrize("metric", ["csls", "mutual_proximity"])
+def test_neighbors_are_corrected_for_hubs(tmp_path: Path, metric: Metric) -> None:
+    table = Embedding(np.random.default_rng(0).standard_normal((60, 5)) + 1, [f"w{i}" for i in range(60)])
+    save(table, tmp_path / "t.npy")
+    said = gpuemb(tmp_path, "neighbors", "t.npy", "w7", "-k", "3", "--metric", metric, "--json")
+    assert said.code == 0, said.err
+    found = nearest_neighbors(table, 3, metric=metric)
+    near = [(one["word"], one[metric]) for one in json.loads(said.out)[0]["neighbors"]]
+    assert near == found.named(7)
+    done = gpuemb(
+        tmp_path, "neighbors", "t.npy", "--all", "--out", "n.parquet", "--metric", metric, "-k", "3"
+    )
+    assert done.code == 0, done.err
+    written = pyarrow.parquet.read_table(tmp_path / "n.parquet")
+    assert written[metric].to_pylist() == found.scores.ravel().tolist()
+    wrong = gpuemb(tmp_path, "neighbors", "t.npy", "w7", "--metric", "cls")
+    assert wrong.code == FAILED
+    assert "Did you mean csls?" in wrong.err
 
 
 def test_the_whole_graph_is_written(tmp_path: Path) -> None:

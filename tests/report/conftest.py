@@ -177,7 +177,9 @@ def measured(
     )
     anywhere = np.array([len(set(ids[:, i].ravel().tolist()) - {-1}) for i in range(size)])
     joint = np.where(np.isfinite(low), everywhere / np.maximum(anywhere, 1), np.nan)
-    words = WordMeasures(mean_of("overlap"), low, mean_of("aligned"), mean_of("unaligned"), everywhere, joint)
+    counts = np.mean([np.bincount(run[run >= 0], minlength=size) for run in ids], axis=0)
+    cosines = mean_of("aligned"), mean_of("unaligned")
+    words = WordMeasures(mean_of("overlap"), low, *cosines, everywhere, joint, counts)
     rows = (
         ("overlap", f"overlap_at_{k}", f"Overlap of the {k} nearest neighbors", "unit", k / (size - 1), True),
         ("aligned", "aligned_cosine", "Mean aligned cosine", "unit", None, True),

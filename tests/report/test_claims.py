@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -377,6 +378,30 @@ def test_bootstrap_and_halves_are_shown_side_by_side(build: Build) -> None:
         " documents 0.4 (glove-halves): bootstrap samples share documents; two halves share no document and"
         " have half of the text."
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (
+            0.3,
+            0.1,
+            0.5,
+            "hubs are the more stable words (Spearman correlation 0.30, 95% interval 0.10 to 0.50)",
+        ),
+        (-0.3, -0.5, -0.1, "hubs are the less stable words"),
+        (0.05, 0.02, 0.08, "hubs are hardly more or less stable than other words"),
+        (0.3, -0.1, 0.5, "whether hubs are the more stable words these words do not tell"),
+    ],
+)
+def test_stability_against_hubness_is_said_with_its_interval(
+    build: Build, value: float, low: float, high: float, said: str
+) -> None:
+    result = build(SEEDS)
+    against = replace(result.models[0], stability_against_hubness=Estimate(value, low, high))
+    found = claims(replace(result, models=(against,)))
+    assert [claim.headline for claim in found if said in claim.sentence] == [f"{value:.2f}".replace("-", "−")]
+    assert not [claim for claim in claims(result) if "lists of" in claim.sentence]  # it was not measured
 
 
 def test_three_numbers_are_told_whatever_is_known(build: Build) -> None:
