@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
-from end_to_end.command import COMMAND, FAILED, gpuemb
+from end_to_end.command import COMMAND, USAGE, gpuemb
 
 import gpuemb as ge
 
@@ -54,5 +54,5 @@ def test_what_cannot_be_meant_is_refused_before_a_table_is_read(tmp_path: Path) 
         (("--out", "hubs.csv"), "its name ends in .parquet"),
     ):
         done = gpuemb(tmp_path, "hubness", "nothing.npy", *options)
-        assert done.code == FAILED
+        assert done.code == USAGE
         assert said in done.err

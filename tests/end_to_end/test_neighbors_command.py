@@ -68,7 +68,7 @@ def test_neighbors_are_corrected_for_hubs(tmp_path: Path, metric: Metric) -> Non
     written = pyarrow.parquet.read_table(tmp_path / "n.parquet")
     assert written[metric].to_pylist() == found.scores.ravel().tolist()
     wrong = gpuemb(tmp_path, "neighbors", "t.npy", "w7", "--metric", "cls")
-    assert wrong.code == FAILED
+    assert wrong.code == USAGE
     assert "Did you mean csls?" in wrong.err
 
 
