@@ -99,7 +99,7 @@ def trustworthiness(
     Example:
         >>> found = ge.trustworthiness(x, x[:, :2])  # two of its eight columns as a map
         >>> round(found.value, 2), round(found.kept, 2), round(found.chance_kept, 2)
-        (0.66, 0.33, 0.2)
+        (0.64, 0.31, 0.2)
     """
     rows = checked_rows(WHERE, named_table(table))
     check_host(WHERE, rows)

@@ -105,7 +105,7 @@ def pca(
     Example:
         >>> found = ge.pca(ge.Embedding(x, words), 3)
         >>> found.coordinates.shape, found.explained.round(2).tolist()
-        ((50, 3), [0.22, 0.18, 0.16])
+        ((50, 3), [0.23, 0.18, 0.15])
         >>> runs = ge.pca([x, x @ q, y], 3)
         >>> bool((runs.axis_agreement > 0.9).all())
         True
