@@ -152,7 +152,7 @@ class SkipGram:
     Attributes:
         dim: dimensions of a vector.
         window: largest distance; each token draws its own, uniform in 1 … window.
-        negatives: words drawn from the noise for a pair. Four pairs share half as many more, lighter.
+        negatives: words drawn from the noise for a pair. Four inputs share more than twice as many.
         sample: share of the text from which a word's tokens are dropped at random; 0 keeps all. A token is
             kept with probability ``√(sample/f) + sample/f``, and windows reach over dropped ones.
         epochs: passes over the text.

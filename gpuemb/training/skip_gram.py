@@ -27,11 +27,11 @@ from gpuemb.training.trained import Tables, TrainedModel
 LEAST_BLOCKS, MOST_BLOCKS = 16, 256  # enough for 8 threads to stay busy; more leave few pairs in a bucket
 BLOCK_WORDS = 64  # at least, so that a block has a choice of negatives
 BLOCK_BYTES = 1 << 21  # input and output vectors of a bucket: a core's L2
-CHUNK_PAIRS = 1 << 19  # expected pairs of a chunk without sub-sampling, at least: blocks change often
+CHUNK_PAIRS = 1 << 20  # expected pairs of a chunk without sub-sampling, at least: blocks change often
 BUCKET_PAIRS = 128  # of them a bucket, at least
-SHARED = 1.5  # times the negatives are drawn for the pairs that share them, and weigh as much less
+SHARED = 2.4  # times the negatives are drawn for the pairs that share them, and weigh as much less
 COUNTED = 1 << 22  # tokens at once
-PAIR_BYTES_ON_GPU = 44  # two words before and after the sort 16, buckets, order and their copies 28
+PAIR_BYTES_ON_GPU = 112  # two words before and after the sort 16, keys 24, orders and the sorts' copies 72
 SLOWEST = 1e-4  # of the learning rate, where it ends, as in word2vec
 
 
@@ -71,7 +71,7 @@ def train_skip_gram(
         NonFiniteError: the loss diverged; run, epoch and rate are named.
         ConfigError: sub-sampling left no pair.
 
-    Cost: about ``6·d·(1 + 2·negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
+    Cost: about ``6·d·(1 + negatives)`` flops a pair, ``window + 1`` pairs a kept token and epoch.
     Source: Mikolov et al. (2013), NIPS; Definitions §1.
     """
     training = SkipGramTraining(tokens, recipe, seeds, device, options.held, options.start)
@@ -211,13 +211,14 @@ def longest_chunk(window: int, blocks: int) -> int:
 
 
 def drawn_negatives(negatives: int) -> int:
-    """Return how many words a batch draws from the noise: half as many more, filled up to ``3·n + 2``.
+    """Return how many words a batch draws from the noise: 2.4 times as many, filled up to a multiple of 3.
 
-    With no more than ``negatives`` two seeds would share fewer neighbors than two of word2vec, whose pairs
-    draw their own: 0.28 of ten instead of 0.33, with eight for five 0.32. The kernel computes with as many.
+    An input meets each once, whatever its number of pairs in the batch, about three: four a pair. With fewer,
+    two seeds would share fewer neighbors than two of word2vec, whose pairs draw their own: with nine for five
+    0.32 of ten, with twelve 0.33, as they do. The kernel computes with as many.
     """
     wanted = math.ceil(SHARED * negatives)
-    return wanted + (2 - wanted) % 3
+    return wanted + -wanted % 3
 
 
 def block_count(words: int, dim: int) -> int:
@@ -272,8 +273,10 @@ def plan_skip_gram(words: int, recipe: SkipGram, tokens: int | None = None) -> M
         f"skip-gram with {words} words, {recipe.dim} dimensions, window {recipe.window}",
         {
             "input and output vectors": buffer((2, words, _padded(recipe.dim)), np.float32),
-            "pairs of a chunk": buffer((2, span, 2 * recipe.window), np.int32),
-            "kept tokens of a chunk": buffer((span,), np.int32) + buffer((span,), np.int64),
+            "pairs of a chunk, before and after they are arranged": buffer(
+                (4, span, 2 * recipe.window), np.int32
+            ),
+            "kept tokens of a chunk": buffer((7, span), np.int32),
             "a piece of the text while it is counted": buffer((counted,), np.int64),
             "sizes of buckets": buffer((3, PARTS * threads.count(), blocks, blocks), np.int64),
             "blocks and noise": buffer((12, words), np.float64),

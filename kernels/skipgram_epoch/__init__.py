@@ -10,16 +10,20 @@
 
 **Pairs.** The token at position p has the number ``mix(key + p·GOLDEN)``. Its upper 32 bits decide whether it
 is kept, its lower 32 its window ``1 + ⌊low·window / 2³²⌋``, measured in kept tokens and within the document.
-A kept token is the output of one pair with each token in its window as input, as in word2vec. ``span`` limits
-the outputs, not the windows: no document is cut. Pairs of a bucket are in the order of the text.
+A kept token is the output of one pair with each token in its window as input, as in word2vec. ``span``
+limits the outputs, not the windows: no document is cut. Pairs of a bucket are cut into layers: the first
+``RUN`` pairs of each input are layer 0, the next ``RUN`` layer 1, and so on. Layer by layer, inputs ascend,
+and the pairs of one are in the order of the text.
 
-**Steps.** Rounds are sequential. The B buckets of a round share no input and no output word, so they may run
-at once. In a bucket, ``BATCH`` consecutive pairs share ``negatives`` words of its output block c, drawn from
-``noise``. All gradients of a batch are of the vectors before it; steps of equal words add up. A negative
-that is the pair's own output is skipped, as in word2vec; counted, it would come B times too often, since a
-word always shares a block with itself. A step against a negative is multiplied by
-``noise.weights[c]``, the block's share of the noise over the chance that two words share a block: since words
-are dealt to blocks at random, a pair's expected step against each other word is that of word2vec, exactly.
+**Steps.** Rounds are sequential. The B buckets of a round share no input and no output word, so they may
+run at once. A bucket is visited in batches of up to ``INPUTS`` runs: a run is up to ``RUN`` consecutive pairs
+of one input, and the inputs of a batch ascend. Its pairs share ``negatives`` words of its output block c,
+drawn from ``noise``: the products of an input with them serve all pairs of its run. All gradients of a batch
+are of the vectors before it; steps of equal words add up. A negative that is the pair's own output is
+skipped, as in word2vec; counted, it would come B times too often, since a word always shares a block with
+itself. A step against a negative is multiplied by ``noise.weights[c]``, the block's share of the noise over
+the chance that two words share a block: since words are dealt to blocks at random, a pair's expected step
+against each other word is that of word2vec, exactly.
 
 Source: Mikolov et al. (2013), NIPS; the strata: Gemulla et al. (2011); negatives of the same bucket: Lerer et
 al. (2019), "PyTorch-BigGraph". Numbers: SplitMix64, Steele et al. (2014).
@@ -27,6 +31,7 @@ al. (2019), "PyTorch-BigGraph". Numbers: SplitMix64, Steele et al. (2014).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -39,7 +44,9 @@ from gpuemb.core.dispatch import kernel
 
 UInt64 = NDArray[np.uint64]
 LANES = 16  # vectors are padded to a multiple of this: no scalar remainder in the inner loops
-BATCH = 4  # pairs that share negatives: their products fit the registers
+INPUTS = 4  # of a batch: their products with three negatives fit sixteen registers
+RUN = 4  # pairs of an input in a batch: more at once overshoot for words that are everywhere
+BATCH = INPUTS * RUN  # pairs that share negatives, at most
 PARTS = 4  # of a chunk a worker, so that none waits long for the others
 GOLDEN = 0x9E3779B97F4A7C15
 HALF = 1 << 32
@@ -113,10 +120,20 @@ def skipgram_pairs(
                 near = [*places[max(0, i - reach[place]) : i], *places[i + 1 : i + 1 + reach[place]]]
                 found += [(int(ids[other]), int(ids[place])) for other in near]
     inputs, outputs = np.array(found, np.int32).reshape(-1, 2).T
-    bucket = blocks[0, inputs] * block_count + blocks[1, outputs]
-    order = np.argsort(bucket, kind="stable")
+    bucket = blocks[0, inputs] * np.int64(block_count) + blocks[1, outputs]
+    order = arranged(bucket, inputs)
     sizes = np.bincount(bucket, minlength=block_count**2)
     return Pairs(inputs[order], outputs[order], bounds_of(sizes.astype(np.int64), block_count))
+
+
+def arranged(buckets: Any, inputs: Any, xp: Any = np) -> Any:
+    """Return the order of pairs by bucket, layer and input, else as they are, in the library xp."""
+    order = xp.lexsort(xp.stack([inputs, buckets]))
+    of_buckets, words = buckets[order], inputs[order]
+    begins = xp.ones(len(order), np.bool_)
+    begins[1:] = (of_buckets[1:] != of_buckets[:-1]) | (words[1:] != words[:-1])
+    earlier = xp.arange(len(order)) - xp.flatnonzero(begins)[xp.cumsum(begins) - 1]
+    return order[xp.lexsort(xp.stack([words, earlier // RUN, of_buckets]))]
 
 
 def bounds_of(sizes: Int64, block_count: int, xp: Any = np) -> Int64:
@@ -147,9 +164,10 @@ def skipgram_steps(
         rounds: ``(B,)`` int64, rounds in the order of the visit.
         rates: ``(B,)`` float32, learning rate of each visited round.
         negatives: words drawn for a batch.
-        key: of the negatives: number ``i`` of a bucket is that of counter ``i`` under its own key.
+        key: of the negatives: number ``i`` of a bucket is its own key ``+ i·GOLDEN``: multiples of the golden
+            ratio, which spread evenly, so that words are met as often as they should.
 
-    Cost: about ``6·d·(1 + negatives)`` flops a pair.
+    Cost: about ``6·d·(1 + negatives / m)`` flops a pair, with m pairs a run.
     """
     loss, count = 0.0, len(pairs.bounds)
     for round_, rate in zip(rounds, rates, strict=True):
@@ -157,20 +175,37 @@ def skipgram_steps(
             output_block = int(block + round_) % count
             first, last = pairs.bounds[round_, block]
             (own,) = numbers_of(key, round_ * count + block)
-            for batch, start in enumerate(range(first, last, BATCH)):
-                chosen = slice(start, min(start + BATCH, last))
-                drawn = numbers_of(int(own), batch * negatives + np.arange(negatives))
+            for batch, chosen in enumerate(batches(pairs.inputs, int(first), int(last))):
+                counters = (batch * negatives + np.arange(negatives)).astype(np.uint64)
+                drawn = own + counters * np.uint64(GOLDEN)
                 words = _negatives(noise, output_block, drawn)
                 weight = noise.weights[output_block]
                 loss += _step(vectors, pairs.inputs[chosen], pairs.outputs[chosen], words, weight, rate)
     return loss
 
 
+def batches(inputs: Int32, first: int, last: int) -> Iterator[slice]:
+    """Yield the batches of a bucket: up to ``INPUTS`` runs whose inputs ascend."""
+    start, runs, size = first, 0, 0
+    for place in range(first, last):
+        same = place > start and inputs[place] == inputs[place - 1]
+        if same and size < RUN:
+            size += 1
+            continue
+        if runs == INPUTS or (place > start and inputs[place] <= inputs[place - 1]):
+            yield slice(start, place)
+            start, runs = place, 0
+        runs, size = runs + 1, 1
+    if start < last:
+        yield slice(start, last)
+
+
 def _negatives(noise: Noise, block: int, numbers: UInt64) -> Int32:
     first, last = noise.starts[block : block + 2]
-    upper, lower = numbers >> np.uint64(32), numbers & np.uint64(HALF - 1)
-    places = first + (upper * np.uint64(last - first) >> np.uint64(32)).astype(np.int64)
-    words: Int32 = np.where(lower < noise.limits[places], noise.words[places], noise.aliases[places])
+    spread = (numbers >> np.uint64(32)) * np.uint64(last - first)
+    places = first + (spread >> np.uint64(32)).astype(np.int64)
+    within = spread & np.uint64(HALF - 1)
+    words: Int32 = np.where(within < noise.limits[places], noise.words[places], noise.aliases[places])
     return words
 
 

@@ -1,6 +1,6 @@
 """Skip-gram on a GPU: launches ``skipgram_epoch_pairs.cu`` a piece, ``skipgram_epoch.cu`` a round.
 
-Plan      Pairs are counted, written in the order of the text, and sorted by bucket, stably, by CuPy. Rounds
+Plan      Pairs are counted, written in the order of the text, and arranged by CuPy's stable sorts. Rounds
           follow each other on the current stream. One run has a thread block for each of a round's B buckets;
           runs of several seeds fill the device from streams of their own.
 Waits     for the number of pairs, once a piece, and for the losses.
@@ -16,9 +16,9 @@ import numpy as np
 from gpuemb.core import cuda
 from gpuemb.core.arrays import Float32, Int32, Int64
 from gpuemb.core.errors import ConfigError
-from gpuemb.kernels.skipgram_epoch import BATCH, Noise, Pairs, UInt64, bounds_of
+from gpuemb.kernels.skipgram_epoch import BATCH, Noise, Pairs, UInt64, arranged, bounds_of
 
-TILES = 5, 8  # negatives at once: up to those that the default recipe draws
+TILES = 5, 12  # negatives at once: up to those that the default recipe draws
 INSTANCES = {
     "skipgram_epoch": tuple(f"visit_round<{BATCH}, {tile}>" for tile in TILES),
     "skipgram_epoch_pairs": ("count_pairs", "fill_pairs"),
@@ -28,7 +28,6 @@ MOST_THREADS, HELD = 160, 2  # of the text: columns of a thread
 FREE_SHARED_BYTES = 48 << 10  # more needs the kernel's attribute
 MOST_SHARED_BYTES = 99 << 10  # a block's on sm_120, less the 256 bytes that the text names itself
 STATIC_BYTES = 256
-SHORT = 1 << 16  # buckets that 16 bits number: half the passes of the sort
 
 
 def skipgram_pairs(
@@ -63,7 +62,7 @@ def skipgram_pairs(
         sizes = *piece, np.uint64(blocks.shape[1]), *rules, np.int32(block_count)
         module.get_function("fill_pairs")(*grid, (*arrays, *sizes))
     bounds = bounds_of(xp.bincount(buckets, minlength=block_count**2), block_count, xp)
-    order = xp.argsort(buckets.astype(np.uint16) if block_count**2 <= SHORT else buckets, kind="stable")
+    order = arranged(buckets, inputs, xp)
     return Pairs(inputs[order], outputs[order], bounds)
 
 

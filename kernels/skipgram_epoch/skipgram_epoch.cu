@@ -10,17 +10,18 @@
 //   losses_rb        (B, B)         float64  out: loss of each bucket
 //
 // Plan      A thread block takes a bucket; a thread keeps its columns, two of them where width <= 320, of a batch's P
-//           inputs, P outputs and up to 8 negatives in registers. Products: warps add those of some inputs at once, so
+//           inputs, P outputs and up to 12 negatives in registers. Products: warps add those of some inputs at once, so
 //           that 24 sums end in 24 lanes; shared memory adds the warps' and holds the steps. Moves: each thread adds
 //           all moves of a word in its own columns, in the order of the pairs, and writes the word once. Only its own
 //           thread ever touches a coordinate: batches are ordered by the barriers that order their words.
 // Bound by  moving rows, 4·width·(2·P + negatives) bytes a batch each way, where the device is full: all buckets of a
 //           round are more than L2 holds. Else by latency: four barriers a batch. Not measured yet (kernels/README.md).
-// Limits    Negatives: the products of all warps fit shared memory (cuda.py refuses more). More than 8 negatives, or
+// Limits    Negatives: the products of all warps fit shared memory (cuda.py refuses more). More than 12 negatives, or
 //           320 columns, are read again for the moves.
 // Contract  kernels/skipgram_epoch/__init__.py. The same bits whatever the grid: every sum has one order, and buckets
 //           of a round share no word.
-// Rejected  Rows in shared memory: those of a batch of 8 pairs leave room for seven blocks at most, and every product would
+// Repeated  An input of several pairs has a row in registers for each: its equal products are multiplied again.
+// Rejected  Rows in shared memory: those of a batch leave room for seven blocks at most, and every product would
 //           read both factors there. Atomic additions of the moves: no two runs alike.
 #include "common.cuh"
 #include "counter_numbers.cuh"
@@ -30,7 +31,7 @@ constexpr int HELD = 2;  // columns of a thread
 
 // Sizes that are compiled: PAIRS that share negatives, and negatives AT_ONCE in registers.
 template <int PAIRS, int AT_ONCE> struct Sizes {
-    static constexpr int BATCH = PAIRS, TILE = AT_ONCE;
+    static constexpr int BATCH = PAIRS, TILE = AT_ONCE, RUN = 4, INPUTS = BATCH / RUN;
     static constexpr int SIDE = TILE + 1;                   // products of an input: with negatives, its own output
     static constexpr int PRODUCTS = BATCH * SIDE;           // of a tile
     static constexpr int PART = BATCH < 24 / SIDE ? BATCH : 24 / SIDE;  // inputs whose products are added at once
@@ -45,8 +46,8 @@ struct BlockNoise {
     uint64_t size;
 
     __device__ __forceinline__ int32_t word_of(uint64_t number) const {
-        uint64_t place = upper_half(number) * size >> 32;
-        return lower_half(number) < __ldg(limits + place) ? __ldg(words + place) : __ldg(aliases + place);
+        uint64_t spread = upper_half(number) * size, place = upper_half(spread);
+        return lower_half(spread) < __ldg(limits + place) ? __ldg(words + place) : __ldg(aliases + place);
     }
 };
 
@@ -66,6 +67,24 @@ template <class S> struct Batch {
     }
 };
 
+// Pairs of the batch that begins at `inputs`: up to INPUTS runs, whose inputs ascend, of up to RUN pairs.
+template <class S> __device__ int pairs_of_batch(const int32_t* inputs, int64_t left) {
+    int32_t input = -1;
+    int pair = 0, runs = 0, size = 0;
+    for (; pair < left; ++pair) {
+        int32_t next = __ldg(inputs + pair);
+        if (next == input && size < S::RUN) {
+            ++size;
+            continue;
+        }
+        if (runs == S::INPUTS || next <= input) break;
+        input = next;
+        ++runs;
+        size = 1;
+    }
+    return pair;
+}
+
 // Words of a batch: a thread a slot.
 template <class S>
 __device__ void choose(const Batch<S>& batch, const int32_t* inputs, const int32_t* outputs, int present,
@@ -76,7 +95,7 @@ __device__ void choose(const Batch<S>& batch, const int32_t* inputs, const int32
         if (slot < S::NEGATIVES) {
             if (pair < present) word = __ldg((slot < S::OUTPUTS ? inputs : outputs) + pair);
         } else if (k < batch.negatives) {
-            word = noise.word_of(number_of(key, counter + k));
+            word = noise.word_of(key + (counter + k) * GOLDEN);
         }
         batch.words_n[slot] = word;
     }
@@ -265,8 +284,8 @@ __global__ void __launch_bounds__(160, 2)
     bool held = width <= pass && tiles == 1;
     double loss = 0;
 
-    for (int64_t first = bounds_rb[2 * bucket], last = bounds_rb[2 * bucket + 1]; first < last; first += S::BATCH) {
-        int present = min(last - first, static_cast<int64_t>(S::BATCH));
+    for (int64_t first = bounds_rb[2 * bucket], last = bounds_rb[2 * bucket + 1]; first < last;) {
+        int present = pairs_of_batch<S>(inputs + first, last - first);
         choose(batch, inputs + first, outputs + first, present, noise, own_key, counter);
         counter += negatives;
         __syncthreads();
@@ -289,6 +308,7 @@ __global__ void __launch_bounds__(160, 2)
             Columns of_inputs = {vectors_svw, width, start}, of_outputs = {vectors_svw + words * width, width, start};
             move(batch, x, of_inputs, of_outputs, held, clashes);
         }
+        first += present;
         __syncthreads();  // before words and products of the next batch
     }
     loss = block_sum(loss);

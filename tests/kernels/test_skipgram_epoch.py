@@ -22,11 +22,12 @@ from gpuemb.core import threads
 from gpuemb.core.arrays import fields_to_device
 from gpuemb.core.device import CPU, Device
 from gpuemb.kernels.skipgram_epoch import (
-    BATCH,
     HALF,
     LANES,
+    RUN,
     Noise,
     Pairs,
+    batches,
     skipgram_pairs,
     skipgram_steps,
 )
@@ -65,8 +66,9 @@ def test_a_text_may_be_cut_anywhere(text: Text, cut: float) -> None:
     pieces = [draw(ids, starts, span, *rest) for span in ((0, middle), (middle, len(ids)))]
     for round_ in range(text.blocks):
         for block in range(text.blocks):
-            both = [bucket(piece, round_, block) for piece in pieces]
-            np.testing.assert_array_equal(np.concatenate(both), bucket(whole, round_, block))
+            both = np.concatenate([bucket(piece, round_, block) for piece in pieces])
+            together = bucket(whole, round_, block)
+            np.testing.assert_array_equal(both[np.lexsort(both.T)], together[np.lexsort(together.T)])
 
 
 def bucket(pairs: Pairs, round_: int, block: int) -> Any:
@@ -206,8 +208,23 @@ def test_repeated_pairs_of_a_batch_add_up(device: Device) -> None:
     once[:, 0, 0] = often[:, 0, 0] = 0.5, 0.25
     before = once.copy()
     stepping(device)(pairs_of([0], [0]), one_block(1), once, *ONE_ROUND, 3, 1)
-    stepping(device)(pairs_of([0] * BATCH, [0] * BATCH), one_block(1), often, *ONE_ROUND, 3, 1)
-    assert_within(often - before, BATCH * (once - before), skipgram_drift(1, BATCH, 1.0))
+    stepping(device)(pairs_of([0] * RUN, [0] * RUN), one_block(1), often, *ONE_ROUND, 3, 1)
+    assert_within(often - before, RUN * (once - before), skipgram_drift(1, RUN, 1.0))
+
+
+def test_a_batch_is_runs_of_ascending_inputs(device: Device) -> None:
+    """Only its cut decides a result: every batch alone, one after another, gives the same vectors."""
+    inputs = np.array([0] * RUN + [0] * (RUN + 1) + [1, 2, 2, 5, 6, 7, 7, 7, 3, 8, 9, 0], np.int32)
+    found = [(cut.start, cut.stop) for cut in batches(inputs, 0, len(inputs))]
+    assert found == [(0, 4), (4, 8), (8, 13), (13, 17), (17, 20), (20, 21)]
+    outputs = np.arange(len(inputs), dtype=np.int32)[::-1] % 10
+    start = Training(Text(10, 0, 1, 1, 1, 3), 20, 0, 0.5)
+    whole, cut = start.vectors(), start.vectors()
+    stepping(device)(pairs_of(inputs.tolist(), outputs.tolist()), one_block(10), whole, *ONE_ROUND, 0, 1)
+    for first, last in found:
+        part = pairs_of(inputs[first:last].tolist(), outputs[first:last].tolist())
+        stepping(device)(part, one_block(10), cut, *ONE_ROUND, 0, 1)
+    assert_same_bits(whole, cut)
 
 
 def test_no_pairs_change_nothing_and_lose_nothing(device: Device) -> None:

@@ -18,7 +18,7 @@ from gpuemb.core import threads
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.errors import ConfigError, DeviceError, MemoryBudgetError, NonFiniteError
 from gpuemb.counts.counting import count_cooccurrences
-from gpuemb.kernels.skipgram_epoch import BATCH, HALF, skipgram_pairs, skipgram_steps
+from gpuemb.kernels.skipgram_epoch import HALF, RUN, skipgram_pairs, skipgram_steps
 from gpuemb.training import skip_gram as module
 from gpuemb.training.recipes import FIXED, SkipGram
 from gpuemb.training.seeds import train
@@ -267,7 +267,7 @@ def test_negatives_that_are_shared_weigh_together_as_much_as_those_of_a_pair(
     train(tokens, replace(RECIPE, epochs=1, sample=0, negatives=negatives), seeds=[0])
     pairs = sum(found.shape[1] for found in watched.pairs)
     expected = (1 + negatives * (1 - 1 / 60)) * math.log(2)  # a word in sixty is the pair's own output
-    deviation = negatives * math.sqrt(1 / 60 / (pairs / BATCH * drawn_negatives(negatives)))
+    deviation = negatives * math.sqrt(1 / 60 / (pairs / RUN * drawn_negatives(negatives)))
     assert abs(sum(watched.losses) / pairs - expected) < 5 * deviation
 
 

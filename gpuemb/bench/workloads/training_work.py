@@ -9,9 +9,11 @@ import numpy as np
 from gpuemb.bench.workloads.work import Work
 from gpuemb.core.memory import MemoryPlan, buffer
 from gpuemb.corpus.tokens import Tokens
-from gpuemb.kernels.skipgram_epoch import BATCH, HALF, LANES
+from gpuemb.kernels.skipgram_epoch import HALF, INPUTS, LANES
 from gpuemb.training.recipes import SkipGram
 from gpuemb.training.skip_gram import count_words, drawn_negatives, keep_limits, plan_skip_gram
+
+PAIRS_OF_A_RUN = 3  # measured: 2.9 … 3.4 of the conversations, in chunks of half and of two million pairs
 
 
 def expected_pairs(tokens: Tokens, recipe: SkipGram) -> int:
@@ -25,14 +27,16 @@ def skipgram_epoch(shape: Mapping[str, int]) -> Work:
     """Fused multiply-adds and rows of expected pairs; ``pairs`` is known after sub-sampling."""
     dim, pairs, drawn = shape["dim"], shape.get("pairs", 0), drawn_negatives(SkipGram().negatives)
     runs, width = shape.get("seeds", 1), -(-dim // LANES) * LANES
+    batches = -(-pairs // (PAIRS_OF_A_RUN * INPUTS))
     return Work(
-        6 * width * (1 + drawn) * pairs * runs,
-        2 * 4 * width * (2 * BATCH + drawn) * -(-pairs // BATCH) * runs,
+        6 * width * (pairs + batches * INPUTS * drawn) * runs,
+        2 * 4 * width * (pairs + batches * (INPUTS + drawn)) * runs,
         (shape["tokens"] * runs, "tokens"),
         "sgemm",
         "flops",
-        f"6 flops a number for an output and {drawn} negatives of each of {pairs:,} expected pairs, "
-        f"d = {dim} padded to {width}; {2 * BATCH + drawn} rows read and written for {BATCH} pairs",
+        f"6 flops a number for an output of each of {pairs:,} expected pairs, and {drawn} negatives of an input "
+        f"of {PAIRS_OF_A_RUN}, d = {dim} padded to {width}; an output of each pair, and {INPUTS} inputs and "
+        f"{drawn} negatives of each batch, read and written",
     )
 
 

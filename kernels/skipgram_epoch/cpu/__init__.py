@@ -1,11 +1,12 @@
 """Skip-gram on the CPU: the buckets of a round on all workers.
 
-Plan      Tokens are cut among the workers; one pass counts the pairs of each bucket, a second writes them.
-          A bucket touches V/B input and V/B output vectors. Products of a batch's four inputs with three rows
-          fill sixteen registers; the words of the next batch are drawn, and prefetched, while the steps of
-          this one are computed.
-Bound by  float32 multiply-adds, 6·d·(1 + negatives) flops a pair, and rows from the last cache: a bucket has
-          few pairs for each of its words.
+Plan      Tokens are cut among the workers: kept ones are listed with their windows, the pairs of each bucket
+          counted, then dealt, an input and an output in one word, and last arranged, bucket by bucket. A
+          bucket touches V/B input and V/B output vectors. Products of an input with negatives serve its run;
+          those of four inputs with three negatives fill sixteen registers. The words of the next batch are
+          drawn, and prefetched, while the slopes of this one are computed.
+Bound by  float32 multiply-adds, 6·d·(1 + negatives / m) flops a pair, m of them in a run; rows from the last
+          cache; and preparing batches, about half of the time at d = 100.
 Contract  the order inside a bucket and of the rounds is given, so every thread count gives the same bits.
 """
 

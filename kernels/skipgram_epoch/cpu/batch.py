@@ -1,315 +1,275 @@
-"""Slopes and steps of a batch in registers, as LLVM code beyond what Numba generates.
+"""Slopes and moves of a batch in registers, as LLVM code beyond what Numba generates.
 
-A batch's vectors are named by their addresses, in arrays of int64: ``BATCH`` inputs and outputs, and
-``3·groups − 1`` negatives. ``BATCH`` numbers of a row belong to a negative, those of the last row to the
-outputs. A group is three rows: their twelve sums with four inputs, three vectors and an input are sixteen
-registers, and seven to ten loads feed twelve fused multiply-adds.
+A batch's vectors are named by their addresses, in arrays of int64: ``INPUTS`` inputs, ``RUN`` outputs of
+each, and ``3·tiles`` negatives. A tile is three negatives: their twelve products with four inputs, three
+vectors and an input are sixteen registers, and seven loads feed twelve fused multiply-adds. What is computed
+for each number of outputs of an input is generated for that number: no lane is wasted, no loop predicted.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from gpuemb.kernels.panels import WORD, address, call, counted_loop, load, splat, wide_registers
-from gpuemb.kernels.skipgram_epoch import BATCH
+from gpuemb.kernels.panels import WORD, address, call, counted_loop, load, splat
+from gpuemb.kernels.skipgram_epoch import INPUTS, RUN
+from gpuemb.kernels.skipgram_epoch.cpu.registers import (
+    NAME,
+    ROW,
+    TOGETHER,
+    constant,
+    everywhere,
+    for_each_size,
+    fused,
+    integer,
+    load_piece,
+    named,
+    pieces_of,
+    polynomial,
+    products_of,
+    register,
+    store_piece,
+    sums_of,
+    tiles_of,
+    zero_of,
+)
 
 ADDRESS = types.intp
-TOGETHER = 3  # rows of a group
-GROUP = 4 * BATCH  # numbers computed at once for a group: those of its rows, and one row more, unused
-NAME, ROW = 8, 4 * BATCH  # bytes of an address, and of a row of products
-SLOPES, MASKS = (ir.VectorType(kind, GROUP) for kind in (ir.FloatType(), WORD))
-QUAD = ir.VectorType(ir.FloatType(), BATCH)
 SATURATED = 80.0  # |x| from which e^−|x| is that of 80: 2e-35
+# of (log(1 + p) − p) / p² for 0 ≤ p ≤ 1, interpolated at Chebyshev's nodes: log(1 + p) within 2e-8
+LOGARITHM = (
+    -0.4999999698,
+    0.3333284189,
+    -0.2498652617,
+    0.1985410623,
+    -0.1584756572,
+    0.1156184545,
+    -0.06675772509,
+    0.02522405436,
+    -0.004466211604,
+)
 
 
-class Operands(NamedTuple):
-    """What both operations take: addresses, and how often their loops run."""
-
-    inputs: Any
-    outputs: Any
-    negatives: Any
-    groups: Any
-    pieces: Any
-    steps: Any
-
-
-def _slopes(
-    typing_context: Any,
-    inputs: Any,
-    outputs: Any,
-    negatives: Any,
-    groups: Any,
-    pieces: Any,
-    steps: Any,
-    words: Any,
-    losses: Any,
-    away: Any,
-    towards: Any,
-) -> Any:
+def _against(typing_context: Any, inputs: Any, negatives: Any, tiles: Any, pieces: Any, products: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        *operands, words, losses, away, towards = arguments
-        at = Operands(*operands)
-        inputs, outputs = (_named(builder, names) for names in (at.inputs, at.outputs))
-        listed = load(builder, words, 0, ir.VectorType(WORD, BATCH))
-        of_outputs = _shuffled(builder, listed, [*range(BATCH)] * (GROUP // BATCH))
-        away = _everywhere(builder, away)
+        inputs, negatives, tiles, pieces, products = arguments
+        kind, rows = register(), named(builder, inputs)
 
-        def group(number: Any, own: Sequence[Any], scale: Any, totals: Any) -> None:
-            size = TOGETHER - bool(own)
-            names = builder.add(at.negatives, _times(builder, number, TOGETHER * NAME))
-            others = [load(builder, names, NAME * j, names.type) for j in range(size)]
-            sums = _dots(builder, at.pieces, inputs, others, own)
-            word = builder.add(words, _times(builder, number, TOGETHER * 4))
-            drawn = load(builder, word, BATCH * 4, ir.VectorType(WORD, BATCH))
-            drawn = _shuffled(builder, drawn, [lane // BATCH for lane in range(GROUP)])
-            x, used = _joined(builder, sums), _used(builder, drawn, of_outputs, bool(own))
-            found = _sigmoids(builder, _turned(builder, x) if own else x, used, scale, totals)
-            step = builder.add(at.steps, _times(builder, number, TOGETHER * ROW))
-            builder.store(found, address(builder, step, 0, SLOPES), align=4)
+        def tile(places: Sequence[Any], _: Sequence[Any]) -> Sequence[Any]:
+            names, found = builder.add(negatives, places[0]), products_of(builder, products, places[0])
+            others = [load(builder, names, NAME * j, names.type) for j in range(TOGETHER)]
 
-        def full(number: Any, _: Sequence[Any]) -> Sequence[Any]:
-            group(number, [], away, losses)
+            def piece(offsets: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+                new = list(sums)
+                near = [load_piece(builder, row, offsets[0], kind) for row in others]
+                for i, row in enumerate(rows):
+                    x = load_piece(builder, row, offsets[0], kind)
+                    for j, vector in enumerate(near):
+                        new[INPUTS * j + i] = fused(builder, vector, x, sums[INPUTS * j + i])
+                return new
+
+            sums = pieces_of(builder, pieces, [zero_of(kind)] * (INPUTS * TOGETHER), piece)
+            for j in range(TOGETHER):
+                quad = sums_of(builder, sums[INPUTS * j : INPUTS * (j + 1)])
+                builder.store(quad, address(builder, found, ROW * j, quad.type), align=4)
             return []
 
-        last, _ = _groups(builder, at.groups, [], full)
-        scale = _row_of(builder, away, TOGETHER - 1, _everywhere(builder, towards))
-        group(last, outputs, scale, builder.add(losses, _whole(losses, 2 * 4 * GROUP)))
+        tiles_of(builder, tiles, [], tile)
         return context.get_dummy_value()
 
-    return types.void(*[ADDRESS] * 8, types.float32, types.float32), generate
+    return types.void(*[ADDRESS] * 5), generate
 
 
-def _groups(
-    builder: Any, groups: Any, sums: Sequence[Any], body: Callable[[Any, Sequence[Any]], Sequence[Any]]
-) -> tuple[Any, Sequence[Any]]:
-    """Emit ``sums = body(number, sums)`` for every group but the last; return its number, and the sums."""
-    last, start = builder.sub(groups, _whole(groups, 1)), builder.block
-    with builder.if_then(builder.icmp_signed(">", last, _whole(last, 0))):
-        ended = counted_loop(
-            builder, last, [_whole(last, 0)], 1, sums, lambda numbers, sums: body(numbers[0], sums)
-        )
-        end = builder.block
-    found = []
-    for before, after in zip(sums, ended, strict=True):
-        value = builder.phi(before.type)
-        value.add_incoming(before, start)
-        value.add_incoming(after, end)
-        found.append(value)
-    return last, found
+def _towards(typing_context: Any, vector: Any, outputs: Any, count: Any, pieces: Any, products: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector, outputs, count, pieces, products = arguments
+        kind = register()
+
+        def each(number: int) -> None:
+            rows = named(builder, outputs, number)
+
+            def piece(offsets: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+                x = load_piece(builder, vector, offsets[0], kind)
+                near = [load_piece(builder, row, offsets[0], kind) for row in rows]
+                return [fused(builder, x, other, total) for other, total in zip(near, sums, strict=True)]
+
+            sums = pieces_of(builder, pieces, [zero_of(kind)] * number, piece)
+            quad = sums_of(builder, [*sums, *[zero_of(kind)] * (RUN - number)])
+            builder.store(quad, address(builder, products, 0, quad.type), align=4)
+
+        for_each_size(builder, count, each)
+        return context.get_dummy_value()
+
+    return types.void(*[ADDRESS] * 5), generate
 
 
-def _dots(
-    builder: Any, pieces: Any, inputs: Sequence[Any], others: Sequence[Any], own: Sequence[Any]
-) -> list[Any]:
-    """Rows of dot products: of each other vector with every input, then of own outputs with theirs."""
-    kind = _register()
+def _slopes(typing_context: Any, products: Any, weights: Any, vectors: Any, losses: Any, rate: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        products, weights, vectors, losses, rate = arguments
+        kind = register()
+        scale = everywhere(builder, rate, kind)
 
-    def piece(offsets: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
-        new = list(sums)
-        near = [_load(builder, row, offsets[0], kind) for row in others]
-        for i, row in enumerate(inputs):
-            x = _load(builder, row, offsets[0], kind)
-            for j, vector in enumerate(near):
-                new[BATCH * j + i] = _fused(builder, vector, x, sums[BATCH * j + i])
-            if own:
-                k = BATCH * len(near) + i
-                new[k] = _fused(builder, _load(builder, own[i], offsets[0], kind), x, sums[k])
-        return new
+        def some(places: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+            weight = load(builder, places[1], 0, kind)
+            slope, loss = _sigmoids(builder, load(builder, places[0], 0, kind), weight)
+            step = builder.fmul(builder.fmul(weight, scale), slope)
+            store_piece(builder, places[0], integer(places[0], 0), step)
+            size = call(builder, f"llvm.fabs.v{kind.count}f32", kind, weight)
+            return [fused(builder, size, loss, sums[0])]
 
-    zero = ir.Constant(kind, [0.0] * kind.count)
-    start = [zero] * (BATCH * TOGETHER)
-    sums = counted_loop(builder, pieces, [_whole(pieces, 0)], 4 * kind.count, start, piece)
-    return [_sums_of(builder, sums[i : i + BATCH]) for i in range(0, len(sums), BATCH)]
+        (loss,) = counted_loop(builder, vectors, [products, weights], 4 * kind.count, [zero_of(kind)], some)
+        wide = ir.VectorType(ir.DoubleType(), kind.count)
+        total = address(builder, losses, 0, wide)
+        builder.store(builder.fadd(builder.load(total, align=8), builder.fpext(loss, wide)), total, align=8)
+        return context.get_dummy_value()
 
-
-def _used(builder: Any, drawn: Any, outputs: Any, last: bool) -> Any:
-    """Which numbers count: neither word is absent, and the negative is not the pair's own output."""
-    zero = ir.Constant(MASKS, [0] * GROUP)
-    present = builder.icmp_signed(">=", outputs, zero)
-    there = builder.icmp_signed(">=", drawn, zero)
-    used = builder.and_(builder.and_(there, present), builder.icmp_signed("!=", drawn, outputs))
-    return _row_of(builder, used, TOGETHER - 1, present) if last else used
+    return types.void(*[ADDRESS] * 4, types.float32), generate
 
 
-def _sigmoids(builder: Any, x: Any, used: Any, scale: Any, totals: Any) -> Any:
-    """Return ``scale · σ(x)`` where used, else 0; add to the sums and multiply the products of the loss.
+def _sigmoids(builder: Any, product: Any, weight: Any) -> tuple[Any, Any]:
+    """Return ``σ(y)`` and ``log(1 + e^y)`` where y is the product, with the other sign for weights above 0.
 
-    ``log(1 + e^x) = max(x, 0) + log(1 + e^−|x|)``: the first terms are summed, the factors multiplied.
-    ``e^−|x| = 2^−n·e^f``, the power of two by the bits of the number and ``e^f``, |f| ≤ ½·log 2, by Taylor's
-    polynomial of degree 7, whose error is 5e-9.
+    ``log(1 + e^y) = max(y, 0) + log(1 + e^−|y|)``. ``e^−|y| = 2^−n·e^f``, the power of two by the bits of the
+    number and ``e^f``, |f| ≤ ½·log 2, by Taylor's polynomial of degree 7, whose error is 5e-9.
     """
-    zero, one = _constant(0.0), _constant(1.0)
-    size = call(builder, f"llvm.fabs.v{GROUP}f32", SLOPES, x)
-    size = builder.select(builder.fcmp_ordered("<", size, _constant(SATURATED)), size, _constant(SATURATED))
-    scaled = builder.fmul(size, _constant(1 / math.log(2)))
-    whole = call(builder, f"llvm.rint.v{GROUP}f32", SLOPES, scaled)
-    f = _fused(builder, whole, _constant(math.log(2)), builder.fneg(size))
-    e = _constant(1 / math.factorial(7))
-    for degree in reversed(range(7)):
-        e = _fused(builder, e, f, _constant(1 / math.factorial(degree)))
-    shift = builder.shl(builder.fptosi(whole, MASKS), ir.Constant(MASKS, [23] * GROUP))
-    power = builder.bitcast(builder.sub(builder.bitcast(e, MASKS), shift), SLOPES)
-    factor = builder.fadd(one, power)
-    negative = builder.fcmp_ordered("<", x, zero)
-    for place, identity, change, combine in (
-        (0, zero, builder.select(negative, zero, x), builder.fadd),
-        (4 * GROUP, one, factor, builder.fmul),
-    ):
-        total = address(builder, totals, place, SLOPES)
-        change = builder.select(used, change, identity)
-        builder.store(combine(builder.load(total, align=4), change), total, align=4)
-    slope = builder.fdiv(builder.select(negative, power, one), factor)
-    return builder.select(used, builder.fmul(slope, scale), zero)
+    kind = product.type
+    masks = ir.VectorType(WORD, kind.count)
+    sign = ir.Constant(masks, [1 << 31] * kind.count)
+    turned = builder.and_(builder.not_(builder.bitcast(weight, masks)), sign)
+    y = builder.bitcast(builder.xor(builder.bitcast(product, masks), turned), kind)
+    size = call(builder, f"llvm.fabs.v{kind.count}f32", kind, y)
+    most = constant(kind, SATURATED)
+    size = builder.select(builder.fcmp_ordered("<", size, most), size, most)
+    whole = call(
+        builder, f"llvm.rint.v{kind.count}f32", kind, builder.fmul(size, constant(kind, 1 / math.log(2)))
+    )
+    f = fused(builder, whole, constant(kind, math.log(2)), builder.fneg(size))
+    e = polynomial(builder, f, [1 / math.factorial(degree) for degree in range(8)])
+    shift = builder.shl(builder.fptosi(whole, masks), ir.Constant(masks, [23] * kind.count))
+    power = builder.bitcast(builder.sub(builder.bitcast(e, masks), shift), kind)
+    one, zero = constant(kind, 1.0), zero_of(kind)
+    negative = builder.fcmp_ordered("<", y, zero)
+    slope = builder.fdiv(builder.select(negative, power, one), builder.fadd(one, power))
+    curved = fused(builder, polynomial(builder, power, LOGARITHM), builder.fmul(power, power), power)
+    return slope, builder.fadd(curved, builder.select(negative, zero, y))
 
 
-def _move(
-    typing_context: Any, inputs: Any, outputs: Any, negatives: Any, groups: Any, pieces: Any, steps: Any
+def _gather(typing_context: Any, outputs: Any, count: Any, pieces: Any, steps: Any, moves: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        outputs, count, pieces, steps, moves = arguments
+        kind = register()
+
+        def each(number: int) -> None:
+            rows = named(builder, outputs, number)
+            along = [splat(builder, steps, 4 * j, kind) for j in range(number)]
+
+            def piece(offsets: Sequence[Any], _: Sequence[Any]) -> Sequence[Any]:
+                near = [load_piece(builder, row, offsets[0], kind) for row in rows]
+                move = builder.fmul(along[0], near[0])
+                for step, other in zip(along[1:], near[1:], strict=True):
+                    move = fused(builder, step, other, move)
+                store_piece(builder, moves, offsets[0], move)
+                return []
+
+            pieces_of(builder, pieces, [], piece)
+
+        for_each_size(builder, count, each)
+        return context.get_dummy_value()
+
+    return types.void(*[ADDRESS] * 5), generate
+
+
+def _repel(
+    typing_context: Any,
+    inputs: Any,
+    negatives: Any,
+    tiles: Any,
+    pieces: Any,
+    steps: Any,
+    moves: Any,
+    width: Any,
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        at, kind = Operands(*arguments), _register()
-        inputs, outputs = (_named(builder, names) for names in (at.inputs, at.outputs))
-        last = builder.sub(at.groups, _whole(at.groups, 1))
-        of_outputs = builder.add(at.steps, _times(builder, last, TOGETHER * ROW, (TOGETHER - 1) * ROW))
+        inputs, negatives, tiles, pieces, steps, moves, width = arguments
+        kind, rows = register(), named(builder, inputs)
+        gathered = [moves]
+        for _ in range(INPUTS - 1):
+            gathered.append(builder.add(gathered[-1], width))
 
         def piece(offsets: Sequence[Any], _: Sequence[Any]) -> Sequence[Any]:
             offset = offsets[0]
-            vectors = [_load(builder, row, offset, kind) for row in inputs]
+            vectors = [load_piece(builder, row, offset, kind) for row in rows]
 
-            def negatives(number: Any, moves: Sequence[Any], size: int = TOGETHER) -> list[Any]:
-                names = builder.add(at.negatives, _times(builder, number, TOGETHER * NAME))
-                steps = builder.add(at.steps, _times(builder, number, TOGETHER * ROW))
-                moves = list(moves)
-                for j in range(size):
+            def tile(places: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+                names, along = builder.add(negatives, places[0]), products_of(builder, steps, places[0])
+                new = list(sums)
+                for j in range(TOGETHER):
                     row = load(builder, names, NAME * j, names.type)
-                    other = moved = _load(builder, row, offset, kind)
+                    other = moved = load_piece(builder, row, offset, kind)
                     for i, vector in enumerate(vectors):
-                        along = splat(builder, steps, ROW * j + 4 * i, kind)
-                        moves[i] = _fused(builder, along, other, moves[i])
-                        moved = _fused(builder, along, vector, moved)
-                    _store(builder, row, offset, moved)
-                return moves
+                        step = splat(builder, along, ROW * j + 4 * i, kind)
+                        new[i] = fused(builder, step, other, new[i])
+                        moved = fused(builder, step, vector, moved)
+                    store_piece(builder, row, offset, moved)
+                return new
 
-            moves: Sequence[Any] = [
-                builder.fmul(splat(builder, of_outputs, 4 * i, kind), _load(builder, row, offset, kind))
-                for i, row in enumerate(outputs)
-            ]
-            last, moves = _groups(builder, at.groups, moves, negatives)
-            moves = negatives(last, moves, TOGETHER - 1)
-            for i, row in enumerate(outputs):
-                along = splat(builder, of_outputs, 4 * i, kind)
-                _store(
-                    builder,
-                    row,
-                    offset,
-                    _fused(builder, along, vectors[i], _load(builder, row, offset, kind)),
-                )
-            for row, change in zip(inputs, moves, strict=True):
-                _store(builder, row, offset, builder.fadd(_load(builder, row, offset, kind), change))
+            start = [load_piece(builder, row, offset, kind) for row in gathered]
+            for row, vector, move in zip(
+                gathered, vectors, tiles_of(builder, tiles, start, tile), strict=True
+            ):
+                store_piece(builder, row, offset, builder.fadd(vector, move))
             return []
 
-        counted_loop(builder, at.pieces, [_whole(at.pieces, 0)], 4 * kind.count, [], piece)
+        pieces_of(builder, pieces, [], piece)
+        return context.get_dummy_value()
+
+    return types.void(*[ADDRESS] * 7), generate
+
+
+def _attract(
+    typing_context: Any, vector: Any, outputs: Any, count: Any, pieces: Any, steps: Any, moved: Any
+) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector, outputs, count, pieces, steps, moved = arguments
+        kind = register()
+
+        def each(number: int) -> None:
+            rows = named(builder, outputs, number)
+            along = [splat(builder, steps, 4 * j, kind) for j in range(number)]
+
+            def piece(offsets: Sequence[Any], _: Sequence[Any]) -> Sequence[Any]:
+                offset = offsets[0]
+                x = load_piece(builder, vector, offset, kind)
+                for row, step in zip(rows, along, strict=True):
+                    store_piece(
+                        builder, row, offset, fused(builder, step, x, load_piece(builder, row, offset, kind))
+                    )
+                store_piece(builder, vector, offset, load_piece(builder, moved, offset, kind))
+                return []
+
+            pieces_of(builder, pieces, [], piece)
+
+        for_each_size(builder, count, each)
         return context.get_dummy_value()
 
     return types.void(*[ADDRESS] * 6), generate
 
 
-def lanes() -> int:
-    """Return how many float32 a register holds: sums of more would not stay in registers."""
-    return 16 if wide_registers() else 8
-
-
-def _register() -> Any:
-    return ir.VectorType(ir.FloatType(), lanes())
-
-
-def _whole(like: Any, number: int) -> Any:
-    return ir.Constant(like.type, number)
-
-
-def _times(builder: Any, number: Any, factor: int, more: int = 0) -> Any:
-    product = builder.mul(number, _whole(number, factor))
-    return builder.add(product, _whole(number, more)) if more else product
-
-
-def _constant(number: float) -> Any:
-    return ir.Constant(SLOPES, [number] * GROUP)
-
-
-def _everywhere(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(ir.Constant(SLOPES, ir.Undefined), number, ir.Constant(WORD, 0))
-    return _shuffled(builder, first, [0] * GROUP)
-
-
-def _row_of(builder: Any, numbers: Any, row: int, others: Any) -> Any:
-    """Replace a row of a group by that of another one."""
-    lanes = [lane + GROUP * (lane // BATCH == row) for lane in range(GROUP)]
-    return builder.shuffle_vector(numbers, others, ir.Constant(MASKS, lanes))
-
-
-def _turned(builder: Any, x: Any) -> Any:
-    """Products with own outputs, the last row, with the other sign."""
-    return _row_of(builder, x, TOGETHER - 1, builder.fneg(x))
-
-
-def _joined(builder: Any, rows: Sequence[Any]) -> Any:
-    """Three rows as one vector; its last quarter is that of the first row."""
-    two = ir.VectorType(WORD, 2 * BATCH)
-    first, second = (
-        builder.shuffle_vector(a, b, ir.Constant(two, list(range(2 * BATCH))))
-        for a, b in ((rows[0], rows[1]), (rows[2], rows[0]))
-    )
-    return builder.shuffle_vector(first, second, ir.Constant(MASKS, list(range(GROUP))))
-
-
-def _named(builder: Any, names: Any) -> list[Any]:
-    return [load(builder, names, NAME * i, names.type) for i in range(BATCH)]
-
-
-def _load(builder: Any, row: Any, offset: Any, kind: Any) -> Any:
-    return load(builder, builder.add(row, offset), 0, kind)
-
-
-def _store(builder: Any, row: Any, offset: Any, value: Any) -> None:
-    builder.store(value, address(builder, builder.add(row, offset), 0, value.type), align=4)
-
-
-def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    return call(builder, f"llvm.fma.v{a.type.count}f32", a.type, a, b, c)
-
-
-def _sums_of(builder: Any, rows: Sequence[Any]) -> Any:
-    """Return the sums of four vectors as one: a transposition that adds while it halves."""
-    rows = list(rows)
-    for width in (1, 2):
-        lanes = range(rows[0].type.count)
-        kept = [lane if not lane & width else lane - width + len(lanes) for lane in lanes]
-        moved = [lane + width if not lane & width else lane + len(lanes) for lane in lanes]
-        rows = [
-            builder.fadd(_shuffled(builder, a, kept, b), _shuffled(builder, a, moved, b))
-            for a, b in zip(rows[::2], rows[1::2], strict=True)
-        ]
-    (sums,) = rows
-    while sums.type.count > BATCH:
-        half = sums.type.count // 2
-        low, high = (_shuffled(builder, sums, [*range(first, first + half)]) for first in (0, half))
-        sums = builder.fadd(low, high)
-    return sums
-
-
-def _shuffled(builder: Any, a: Any, lanes: Sequence[int], b: Any = None) -> Any:
-    other = ir.Constant(a.type, ir.Undefined) if b is None else b
-    return builder.shuffle_vector(a, other, ir.Constant(ir.VectorType(WORD, len(lanes)), list(lanes)))
-
-
-# ``slopes(inputs, outputs, negatives, groups, pieces, steps, words, losses, away, towards)`` writes
-# ``away · σ(v·c_n)`` of every negative, and ``towards · σ(−v·c)`` of the outputs, to ``steps``; 0 where
-# ``words`` (outputs, then negatives, −1 for none) say that it does not count. ``move(…, steps)`` adds
-# ``step · other`` to both vectors of every pair, with all vectors as before; negatives must be distinct.
+# ``against(inputs, negatives, tiles, pieces, products)`` writes ``v·n`` of every negative with every input,
+# ``towards(vector, outputs, count, pieces, products)`` those of one input with its outputs.
+# ``slopes(products, weights, vectors, losses, rate)`` replaces products by ``rate · weight · σ(y)``, where y is
+# the product for weights below zero, else its negative, and adds ``|weight| · log(1 + e^y)`` to the losses.
+# ``gather(outputs, count, pieces, steps, moves)`` writes ``Σ step · c``; ``repel(…, steps, moves, width)`` adds
+# ``step · n`` and the input itself to these, and moves the negatives; ``attract(vector, outputs, count, pieces,
+# steps, moved)`` moves an input and its outputs.
+against = cast(Callable[..., None], intrinsic(_against))
+towards = cast(Callable[..., None], intrinsic(_towards))
 slopes = cast(Callable[..., None], intrinsic(_slopes))
-move = cast(Callable[..., None], intrinsic(_move))
+gather = cast(Callable[..., None], intrinsic(_gather))
+repel = cast(Callable[..., None], intrinsic(_repel))
+attract = cast(Callable[..., None], intrinsic(_attract))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit
-from gpuemb.kernels.skipgram_epoch import GOLDEN, HALF, PARTS, Pairs, UInt64, bounds_of
+from gpuemb.kernels.skipgram_epoch import GOLDEN, HALF, PARTS, RUN, Pairs, UInt64, bounds_of
 from gpuemb.kernels.skipgram_epoch.cpu.numbers import mixed
 
 
@@ -27,23 +27,39 @@ def skipgram_pairs(
     """See :mod:`gpuemb.kernels.skipgram_epoch`."""
     ids, starts = _read_only(ids), _read_only(starts)
     parts = threads.ranges(span[1] - span[0], PARTS * threads.count())
-    places = np.zeros((len(parts), block_count**2), np.int64)
-    rows, columns = blocks[0] * np.int32(block_count), blocks[1]
+    sizes = np.zeros((len(parts), block_count**2), np.int64)
+    kept: list[Any] = [None] * len(parts)
+    rows = blocks[0] * np.int32(block_count)
 
-    def visit(part: int, inputs: Int32, outputs: Int32) -> None:
+    def count(part: int) -> None:
         first, last = (span[0] + cut for cut in parts[part])
-        place = places[part]
-        _visit(ids, starts, first, last, keep, window, np.uint64(key), rows, columns, place, inputs, outputs)
+        kept[part] = _keep(ids, starts, first, last, keep, window, np.uint64(key), rows, blocks[1])
+        _, *windows = kept[part]
+        _count(*windows, sizes=sizes[part])
 
-    nothing = np.empty(0, np.int32)
-    threads.run(lambda part: visit(part, nothing, nothing), range(len(parts)))
-    sizes = places.sum(axis=0)
-    before = np.cumsum(places, axis=0) - places
-    places[:] = before + (np.cumsum(sizes) - sizes)  # where each part writes its pairs of each bucket
-    inputs, outputs = (np.empty(int(sizes.sum()), np.int32) for _ in range(2))
-    if len(inputs):
-        threads.run(lambda part: visit(part, inputs, outputs), range(len(parts)))
-    return Pairs(inputs, outputs, bounds_of(sizes, block_count))
+    threads.run(count, range(len(parts)))
+    of_buckets = sizes.sum(axis=0)
+    ends = np.cumsum(of_buckets)
+    bounds = np.stack([ends - of_buckets, ends], axis=1).reshape(block_count, block_count, 2)
+    places = np.cumsum(sizes, axis=0) - sizes + bounds[:, :, 0].ravel()  # where each part's pairs begin
+    dealt = np.empty(int(ends[-1]), np.uint64)
+    threads.run(lambda part: _deal(*kept[part], places=places[part], dealt=dealt), range(len(parts)))
+    kept.clear()
+    return Pairs(*_arranged(dealt, bounds, blocks[0]), bounds_of(of_buckets, block_count))
+
+
+def _arranged(dealt: UInt64, bounds: Int64, blocks: Int32) -> tuple[Int32, Int32]:
+    """Bring the pairs of every bucket into their order, all buckets of an input block in one go."""
+    members = np.argsort(blocks.astype(np.min_scalar_type(len(bounds))), kind="stable").astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=len(bounds)))])
+    inputs, outputs = (np.empty(len(dealt), np.int32) for _ in range(2))
+
+    def arrange(block: int) -> None:
+        own = members[starts[block] : starts[block + 1]]
+        _arrange(dealt, bounds[block], own, np.zeros(len(blocks), np.int32), inputs, outputs)
+
+    threads.run(arrange, range(len(bounds)))
+    return inputs, outputs
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -54,7 +70,7 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 @njit
-def _visit(
+def _keep(
     ids: Int32,
     starts: Int64,
     first: int,
@@ -64,67 +80,103 @@ def _visit(
     key: np.uint64,
     rows: Int32,
     columns: Int32,
-    places: Int64,
-    inputs: Int32,
-    outputs: Int32,
-) -> None:
-    """Count the pairs of a part, or write them if there are arrays for them; ``places`` moves on."""
-    words = np.empty(last - first + 2 * window, np.int32)
-    reach = np.empty(last - first + 2 * window, np.int64)
+) -> tuple[Int32, Int32, Int32, Int32, Int32]:
+    """List the kept tokens of a part: words, blocks, and windows as places in the list.
+
+    Tokens around the part, of the documents that it cuts, have empty windows.
+    """
+    size = last - first + 2 * window + 1  # one more is written before it is known to be kept
+    words, reach = np.empty(size, np.int32), np.empty(size, np.int32)
+    begins, ends = np.empty(size, np.int32), np.empty(size, np.int32)
     document = np.searchsorted(starts, first, side="right") - 1
+    kept = 0
     while document < len(starts) - 1 and starts[document] < last:
         begin, end = starts[document], starts[document + 1]
         document += 1
-        before = np.int64(0)  # kept tokens of the document in front of the part
-        place = min(max(begin, first), end) - 1
-        while place >= begin and before < window:
-            if _number(key, place) >> np.uint64(32) < keep[ids[place]]:
-                before += 1
-                words[window - before] = ids[place]
+        near, place = kept, min(max(begin, first), end)
+        before = 0
+        while place > begin and before < window:
             place -= 1
-        after = np.int64(window)  # where outputs end
+            before += _number(key, place) >> np.uint64(32) < keep[ids[place]]
+        for outer in range(place, min(first, end)):
+            words[kept] = ids[outer]
+            kept += _number(key, outer) >> np.uint64(32) < keep[ids[outer]]
+        inner = kept
         for place in range(max(begin, first), min(end, last)):
             number, word = _number(key, place), ids[place]
-            if number >> np.uint64(32) < keep[word]:
-                words[after] = word
-                low = number & np.uint64(HALF - 1)
-                reach[after] = 1 + np.int64(low * np.uint64(window) >> np.uint64(32))
-                after += 1
-        kept = after
-        place = min(end, last)
+            words[kept] = word
+            reach[kept] = 1 + np.int32((number & np.uint64(HALF - 1)) * np.uint64(window) >> np.uint64(32))
+            kept += number >> np.uint64(32) < keep[word]
+        after, place = kept, min(end, last)
         while place < end and kept < after + window:
-            if _number(key, place) >> np.uint64(32) < keep[ids[place]]:
-                words[kept] = ids[place]
-                kept += 1
+            words[kept] = ids[place]
+            kept += _number(key, place) >> np.uint64(32) < keep[ids[place]]
             place += 1
-        _emit(words, reach, window - before, after, kept, window, rows, columns, places, inputs, outputs)
+        for i in range(near, kept):
+            begins[i] = ends[i] = i
+        for i in range(inner, after):
+            begins[i], ends[i] = max(near, i - reach[i]), min(kept, i + reach[i] + 1)
+    words = words[:kept]
+    return words, rows[words], columns[words], begins[:kept], ends[:kept]
 
 
 @njit
-def _emit(
-    words: Int32,
-    reach: Int64,
-    begin: np.int64,
-    after: np.int64,
-    end: np.int64,
-    window: int,
-    rows: Int32,
-    columns: Int32,
-    places: Int64,
-    inputs: Int32,
-    outputs: Int32,
+def _count(rows: Int32, columns: Int32, begins: Int32, ends: Int32, sizes: Int64) -> None:
+    """Count the pairs of each bucket."""
+    for i in range(len(rows)):
+        for other in range(begins[i], ends[i] - 1):
+            sizes[rows[other + (other >= i)] + columns[i]] += 1
+
+
+@njit
+def _deal(
+    words: Int32, rows: Int32, columns: Int32, begins: Int32, ends: Int32, places: Int64, dealt: UInt64
 ) -> None:
-    writing = len(inputs) > 0
-    for i in range(window, after):
-        output = words[i]
-        column = columns[output]
-        for j in range(max(begin, i - reach[i]), min(end, i + reach[i] + 1)):
-            if j != i:
-                bucket = rows[words[j]] + column
-                if writing:
-                    inputs[places[bucket]] = words[j]
-                    outputs[places[bucket]] = output
-                places[bucket] += 1
+    """Write each pair, input and output in one number, where its bucket goes on; ``places`` move on."""
+    for i in range(len(words)):
+        output, column = np.uint64(words[i]) << np.uint64(32), columns[i]
+        for other in range(begins[i], ends[i] - 1):
+            j = other + (other >= i)
+            place = places[rows[j] + column]
+            dealt[place] = output | np.uint64(words[j])
+            places[rows[j] + column] = place + 1
+
+
+@njit
+def _arrange(
+    dealt: UInt64, bounds: Int64, members: Int32, left: Int32, inputs: Int32, outputs: Int32
+) -> None:
+    """Order the pairs of buckets by layer and input; ``left``, zero for all words, is so again at the end."""
+    listed, ends = np.empty(len(members) + 1, np.int32), np.empty(len(left), np.int32)
+    of_words = np.empty((bounds[:, 1] - bounds[:, 0]).max(), np.int32)  # outputs, by input
+    for bucket in range(len(bounds)):
+        begin, end = bounds[bucket]
+        for place in range(begin, end):
+            left[dealt[place] & np.uint64(HALF - 1)] += 1
+        words, before = 0, 0
+        for word in members:
+            listed[words] = word
+            words += left[word] > 0
+            ends[word] = before
+            before += left[word]
+        for place in range(begin, end):
+            word = np.int64(dealt[place] & np.uint64(HALF - 1))
+            of_words[ends[word]] = np.int32(dealt[place] >> np.uint64(32))
+            ends[word] += 1
+        place = begin
+        while words > 0:
+            more = 0
+            for i in range(words):
+                word = listed[i]
+                first, size = ends[word] - left[word], min(left[word], RUN)
+                for j in range(size):
+                    inputs[place + j] = word
+                    outputs[place + j] = of_words[first + j]
+                place += size
+                left[word] -= size
+                listed[more] = word
+                more += left[word] > 0
+            words = more
 
 
 @njit

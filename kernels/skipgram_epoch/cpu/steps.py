@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,18 +12,19 @@ from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.jit import njit
 from gpuemb.kernels.intrinsics import prefetch
 from gpuemb.kernels.panels import LINE
-from gpuemb.kernels.skipgram_epoch import BATCH, GOLDEN, HALF, Noise, Pairs, UInt64
+from gpuemb.kernels.skipgram_epoch import BATCH, GOLDEN, HALF, INPUTS, LANES, RUN, Noise, Pairs, UInt64
 from gpuemb.kernels.skipgram_epoch.cpu.batch import (
-    GROUP,
-    TOGETHER,
-    lanes,
-    move,
+    against,
+    attract,
+    gather,
+    repel,
     slopes,
+    towards,
 )
 from gpuemb.kernels.skipgram_epoch.cpu.numbers import mixed
+from gpuemb.kernels.skipgram_epoch.cpu.registers import TOGETHER, lanes
 
 SHARES = 2  # of a round a worker, so that none waits long for the others
-FACTORS = 48  # between 1 and 2, multiplied in each of twenty lanes: their product stays below 2^1023
 
 
 def skipgram_steps(
@@ -37,6 +39,8 @@ def skipgram_steps(
     """See :mod:`gpuemb.kernels.skipgram_epoch`."""
     count = len(pairs.bounds)
     losses, pieces = np.zeros((count, count)), vectors.shape[2] // lanes()
+    both = noise.words.astype(np.uint64) | noise.aliases.astype(np.uint64) << np.uint64(32)
+    table = np.stack([noise.limits, both], axis=1)  # of a place: one cache line
     for round_, rate in zip(rounds.tolist(), rates, strict=True):
 
         def visit(chosen: Int64, round_: int = round_, rate: np.float32 = rate) -> None:
@@ -46,10 +50,8 @@ def skipgram_steps(
                 pairs.bounds[round_],
                 chosen,
                 round_,
-                noise.words,
+                table,
                 noise.starts,
-                noise.limits,
-                noise.aliases,
                 noise.weights,
                 vectors,
                 rate,
@@ -77,10 +79,8 @@ def _visit(
     bounds: Int64,
     chosen: Int64,
     round_: int,
-    words: Int32,
+    table: UInt64,
     starts: Int64,
-    limits: UInt64,
-    aliases: Int32,
     weights: Float32,
     vectors: Float32,
     rate: np.float32,
@@ -90,122 +90,205 @@ def _visit(
     pieces: int,
     nothing: Float32,
 ) -> None:
-    """Visit some buckets of a round; ``nothing``, zeros, stands for what a batch lacks, and stays so."""
+    """Visit some buckets of a round; ``nothing``, zeros, stands for what a batch lacks.
+
+    Two batches are at hand: words of one are drawn, and fetched, while slopes of the other are computed.
+    Their arrays are parts of flat ones: views would be counted, an atomic addition each.
+    """
     count, width = len(bounds), vectors.shape[2]
-    row, absent = 4 * width, nothing.ctypes.data
+    row, absent, register = 4 * width, nothing.ctypes.data, width // pieces
     of_inputs = vectors.ctypes.data
     of_outputs = of_inputs + row * vectors.shape[1]
-    groups = negatives // TOGETHER + 1
-    drawn = np.full((2, TOGETHER * groups - 1), absent, np.int64)
-    pair = np.full((2, 2, BATCH), absent, np.int64)
-    named = np.full((2, BATCH + TOGETHER * groups + 1), -1, np.int32)
-    steps = np.zeros((TOGETHER * groups + 1, BATCH), np.float32)
-    totals = np.zeros((2, 2, GROUP), np.float32)
-    totals[:, 1] = 1
-    at_steps, at_totals = steps.ctypes.data, totals.ctypes.data
-    most = max(1, FACTORS // groups)
+    tiles = -(-max(1, negatives) // TOGETHER)
+    slots = TOGETHER * tiles
+    own, total = INPUTS * slots, INPUTS * slots + BATCH + LANES  # products with negatives, then with outputs
+    inputs_at, outputs_at = np.full(2 * INPUTS, absent, np.int64), np.full(2 * BATCH, absent, np.int64)
+    drawn_at = np.full(2 * slots, absent, np.int64)
+    sizes, shares = np.zeros(2 * INPUTS, np.int64), np.zeros(2 * total, np.float32)
+    marks, often = np.zeros(vectors.shape[1], np.uint16), np.zeros(slots, np.float32)
+    drawn, products = np.zeros(slots, np.int32), np.zeros(total, np.float32)
+    moves, losses_at = np.zeros(INPUTS * width + LANES, np.float32), np.zeros(LANES)
+    found, at_losses = products.ctypes.data, losses_at.ctypes.data
+    moved = -(-moves.ctypes.data // LINE) * LINE
     for block in chosen:
         output_block = (block + round_) % count
-        weight = weights[output_block]
-        first, size = starts[output_block], np.uint64(starts[output_block + 1] - starts[output_block])
+        first, weight = starts[output_block], weights[output_block]
+        choice = np.uint64(starts[output_block + 1] - first)
         number = mixed(key + np.uint64(round_ * count + block) * np.uint64(GOLDEN))
-        loss, left, side, equal = 0.0, most, 0, False
-        begin, end = bounds[block]
-        for start in range(begin - BATCH, end, BATCH):
-            at_inputs = pair.ctypes.data + 16 * BATCH * side
-            at_outputs = at_inputs + 8 * BATCH
-            at_drawn = drawn.ctypes.data + 8 * drawn.shape[1] * side
-            at_named = named.ctypes.data + 4 * named.shape[1] * side
-            if start >= begin:
-                away = -rate * weight
-                slopes(
-                    at_inputs, at_outputs, at_drawn, groups, pieces, at_steps, at_named, at_totals, away, rate
+        following, end = bounds[block, 0], bounds[block, 1]
+        nothing[:] = 0
+        losses_at[:] = 0
+        if following < end:
+            _fetch(table.ctypes.data + 16 * first, 16 * (starts[output_block + 1] - first))
+        ready, runs, side = 0, 0, 0
+        while ready > 0 or following < end:
+            ins, outs = INPUTS * side, BATCH * side
+            at_inputs, at_outputs = inputs_at.ctypes.data + 8 * ins, outputs_at.ctypes.data + 8 * outs
+            at_drawn = drawn_at.ctypes.data + 8 * slots * side
+            if ready > 0:
+                against(at_inputs, at_drawn, tiles, pieces, found)
+                for i in range(ready):
+                    towards(
+                        inputs_at[ins + i],
+                        at_outputs + 8 * RUN * i,
+                        sizes[ins + i],
+                        pieces,
+                        found + 4 * (own + RUN * i),
+                    )
+                used = -(-(own + RUN * ready) // register)
+                slopes(found, shares.ctypes.data + 4 * total * side, used, at_losses, rate)
+            runs, side = 0, 1 - side
+            if following < end:
+                number = _draw(
+                    table,
+                    first,
+                    choice,
+                    number,
+                    negatives,
+                    drawn,
+                    often,
+                    marks,
+                    of_outputs,
+                    row,
+                    absent,
+                    drawn_at,
+                    slots * side,
                 )
-            merging, following = equal, start + BATCH
-            if following < end:  # while the slopes are computed
-                other = 1 - side
-                word = named[other, BATCH:]
-                number, equal = _draw(
-                    words[first:], limits[first:], aliases[first:], size, number, negatives, word
+                following, runs = _next_runs(
+                    inputs,
+                    outputs,
+                    following,
+                    end,
+                    marks,
+                    often,
+                    weight,
+                    negatives,
+                    of_inputs,
+                    of_outputs,
+                    row,
+                    absent,
+                    inputs_at,
+                    INPUTS * side,
+                    outputs_at,
+                    BATCH * side,
+                    sizes,
+                    shares,
+                    total * side,
+                    own,
                 )
                 for j in range(negatives):
-                    drawn[other, j] = of_outputs + row * np.int64(word[j])
-                    _fetch(drawn[other, j], row)
-                for i in range(BATCH):
-                    present = following + i < end
-                    named[other, i] = outputs[following + i] if present else -1
-                    pair[other, 0, i] = of_inputs + row * inputs[following + i] if present else absent
-                    pair[other, 1, i] = of_outputs + row * outputs[following + i] if present else absent
-                    _fetch(pair[other, 0, i], row)
-                    _fetch(pair[other, 1, i], row)
-            if start >= begin:
-                if merging:
-                    _merge(drawn[side], named[side], steps, negatives, absent)
-                move(at_inputs, at_outputs, at_drawn, groups, pieces, at_steps)
-                left -= 1
-                if left == 0:
-                    loss += _loss_of(totals, weight)
-                    left = most
-            side = 1 - side
-        losses[block] = loss + _loss_of(totals, weight)
+                    marks[drawn[j]] = 0
+            for i in range(ready):
+                names, steps = at_outputs + 8 * RUN * i, found + 4 * (own + RUN * i)
+                gather(names, sizes[ins + i], pieces, steps, moved + row * i)
+            if ready > 0:
+                repel(at_inputs, at_drawn, tiles, pieces, found, moved, row)
+            for i in range(ready):
+                names, steps = at_outputs + 8 * RUN * i, found + 4 * (own + RUN * i)
+                attract(inputs_at[ins + i], names, sizes[ins + i], pieces, steps, moved + row * i)
+            ready = runs
+        losses[block] = losses_at.sum()
 
 
 @njit
 def _draw(
-    words: Int32,
-    limits: UInt64,
-    aliases: Int32,
-    size: np.uint64,
+    table: UInt64,
+    first: int,
+    choice: np.uint64,
     number: np.uint64,
     negatives: int,
     drawn: Int32,
-) -> tuple[np.uint64, bool]:
-    """Draw the negatives of a batch; return the number that follows, and whether a word was drawn again."""
-    equal = False
+    often: Float32,
+    marks: Any,
+    of_outputs: int,
+    row: int,
+    absent: int,
+    drawn_at: Int64,
+    at: int,
+) -> np.uint64:
+    """Draw the negatives of a batch, note where they are, and ``often`` each was drawn; mark their words.
+
+    A word that was drawn again is absent at its later places. Return the number that follows.
+    """
     for j in range(negatives):
-        mix = mixed(number)
+        spread = (number >> np.uint64(32)) * choice
         number += np.uint64(GOLDEN)
-        place = np.int64((mix >> np.uint64(32)) * size >> np.uint64(32))
-        else_ = np.int32(mix & np.uint64(HALF - 1) >= limits[place])  # 0 or 1: no branch to predict
-        word = words[place] + (aliases[place] - words[place]) * else_
-        for k in range(j):
-            equal |= drawn[k] == word
+        place = first + np.int64(spread >> np.uint64(32))
+        other = np.uint64(spread & np.uint64(HALF - 1) >= table[place, 0]) << np.uint64(5)  # no branch
+        word = np.int32(table[place, 1] >> other)
         drawn[j] = word
-    return number, equal
+        before = marks[word]
+        if before == 0:
+            marks[word] = j + 1
+            often[j] = 1
+            drawn_at[at + j] = of_outputs + row * np.int64(word)
+            _fetch(drawn_at[at + j], row)
+        else:
+            often[before - 1] += 1
+            often[j] = 0
+            drawn_at[at + j] = absent
+    return number
 
 
 @njit
-def _fetch(vector: int, size: int) -> None:
+def _next_runs(
+    inputs: Int32,
+    outputs: Int32,
+    place: int,
+    end: int,
+    marks: Any,
+    often: Float32,
+    weight: np.float32,
+    negatives: int,
+    of_inputs: int,
+    of_outputs: int,
+    row: int,
+    absent: int,
+    inputs_at: Int64,
+    ins: int,
+    outputs_at: Int64,
+    outs: int,
+    sizes: Int64,
+    shares: Float32,
+    at: int,
+    own: int,
+) -> tuple[int, int]:
+    """List the runs of a batch: where their vectors are, and the weights of its products.
+
+    Those of negatives are minus the block's weight, as often as they were drawn, and for as many pairs of the
+    input as they are not the output of. Return the place behind the runs, and their number.
+    """
+    runs, last = 0, np.int32(-1)
+    for i in range(INPUTS * negatives):
+        shares[at + i] = 0
+    for i in range(BATCH):
+        shares[at + own + i] = 0
+    for i in range(INPUTS):
+        inputs_at[ins + i], sizes[ins + i] = absent, 0
+    while runs < INPUTS and place < end and inputs[place] > last:
+        last, size = inputs[place], 0
+        inputs_at[ins + runs] = of_inputs + row * np.int64(last)
+        _fetch(inputs_at[ins + runs], row)
+        while size < RUN and place < end and inputs[place] == last:
+            output = outputs[place]
+            outputs_at[outs + RUN * runs + size] = of_outputs + row * np.int64(output)
+            _fetch(of_outputs + row * np.int64(output), row)
+            if marks[output] > 0:
+                shares[at + INPUTS * (marks[output] - 1) + runs] += 1
+            shares[at + own + RUN * runs + size] = 1
+            place += 1
+            size += 1
+        sizes[ins + runs] = size
+        runs += 1
+    for j in range(negatives):
+        scale = -weight * often[j]
+        for i in range(INPUTS):
+            skipped = shares[at + INPUTS * j + i]
+            shares[at + INPUTS * j + i] = scale * (np.float32(sizes[ins + i]) - skipped)
+    return place, runs
+
+
+@njit
+def _fetch(vector: Any, size: Any) -> None:
     for place in range(vector, vector + size, LINE):
         prefetch(place)
-
-
-@njit
-def _merge(drawn: Int64, named: Int32, steps: Float32, negatives: int, absent: int) -> None:
-    """Give the steps of a word that was drawn again to its first place."""
-    for j in range(1, negatives):
-        for k in range(j):
-            if named[BATCH + j] == named[BATCH + k]:
-                for i in range(BATCH):
-                    steps[k, i] += steps[j, i]
-                    steps[j, i] = 0
-                drawn[j] = absent
-                break
-
-
-@njit
-def _loss_of(totals: Float32, weight: np.float32) -> np.float64:
-    """Return the loss that is summed, and begin anew."""
-    of_negatives, of_outputs = 0.0, 0.0
-    negative, own = 1.0, 1.0
-    for group in range(2):
-        for lane in range(TOGETHER * BATCH):
-            if group == 1 and lane >= (TOGETHER - 1) * BATCH:
-                of_outputs += np.float64(totals[group, 0, lane])
-                own *= np.float64(totals[group, 1, lane])
-            else:
-                of_negatives += np.float64(totals[group, 0, lane])
-                negative *= np.float64(totals[group, 1, lane])
-    totals[:, 0] = 0
-    totals[:, 1] = 1
-    return np.float64(weight) * (of_negatives + math.log(negative)) + of_outputs + math.log(own)
