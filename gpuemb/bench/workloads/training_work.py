@@ -34,8 +34,8 @@ def skipgram_epoch(shape: Mapping[str, int]) -> Work:
         (shape["tokens"] * runs, "tokens"),
         "sgemm",
         "flops",
-        f"6 flops a number for an output of each of {pairs:,} expected pairs, and {drawn} negatives of an input "
-        f"of {PAIRS_OF_A_RUN}, d = {dim} padded to {width}; an output of each pair, and {INPUTS} inputs and "
+        f"6 flops a number for an output of each of {pairs:,} expected pairs, and {drawn} negatives of "
+        f"every {PAIRS_OF_A_RUN}, d = {dim} padded to {width}; an output of each pair, {INPUTS} inputs and "
         f"{drawn} negatives of each batch, read and written",
     )
 

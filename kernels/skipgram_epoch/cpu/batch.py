@@ -262,11 +262,11 @@ def _attract(
 
 # ``against(inputs, negatives, tiles, pieces, products)`` writes ``v·n`` of every negative with every input,
 # ``towards(vector, outputs, count, pieces, products)`` those of one input with its outputs.
-# ``slopes(products, weights, vectors, losses, rate)`` replaces products by ``rate · weight · σ(y)``, where y is
-# the product for weights below zero, else its negative, and adds ``|weight| · log(1 + e^y)`` to the losses.
-# ``gather(outputs, count, pieces, steps, moves)`` writes ``Σ step · c``; ``repel(…, steps, moves, width)`` adds
-# ``step · n`` and the input itself to these, and moves the negatives; ``attract(vector, outputs, count, pieces,
-# steps, moved)`` moves an input and its outputs.
+# ``slopes(products, weights, vectors, losses, rate)`` replaces products by ``rate · weight · σ(y)``, y the
+# product for weights below zero, else its negative, and adds ``|weight| · log(1 + e^y)`` to the losses.
+# ``gather(outputs, count, pieces, steps, moves)`` writes ``Σ step · c``, ``repel(…, steps, moves, width)``
+# adds ``step · n`` and the input itself to these, and moves the negatives; ``attract(vector, outputs, count,
+# pieces, steps, moved)`` moves an input and its outputs.
 against = cast(Callable[..., None], intrinsic(_against))
 towards = cast(Callable[..., None], intrinsic(_towards))
 slopes = cast(Callable[..., None], intrinsic(_slopes))

@@ -13,6 +13,8 @@ from gpuemb.core.jit import njit
 from gpuemb.kernels.skipgram_epoch import GOLDEN, HALF, PARTS, RUN, Pairs, UInt64, bounds_of
 from gpuemb.kernels.skipgram_epoch.cpu.numbers import mixed
 
+Kept = tuple[Int32, Int32, Int32, Int32, Int32]  # words, blocks as input and as output, windows
+
 
 def skipgram_pairs(
     ids: Int32,
@@ -28,14 +30,13 @@ def skipgram_pairs(
     ids, starts = _read_only(ids), _read_only(starts)
     parts = threads.ranges(span[1] - span[0], PARTS * threads.count())
     sizes = np.zeros((len(parts), block_count**2), np.int64)
-    kept: list[Any] = [None] * len(parts)
+    kept: dict[int, Kept] = {}
     rows = blocks[0] * np.int32(block_count)
 
     def count(part: int) -> None:
         first, last = (span[0] + cut for cut in parts[part])
         kept[part] = _keep(ids, starts, first, last, keep, window, np.uint64(key), rows, blocks[1])
-        _, *windows = kept[part]
-        _count(*windows, sizes=sizes[part])
+        _count(kept[part], sizes[part])
 
     threads.run(count, range(len(parts)))
     of_buckets = sizes.sum(axis=0)
@@ -43,7 +44,7 @@ def skipgram_pairs(
     bounds = np.stack([ends - of_buckets, ends], axis=1).reshape(block_count, block_count, 2)
     places = np.cumsum(sizes, axis=0) - sizes + bounds[:, :, 0].ravel()  # where each part's pairs begin
     dealt = np.empty(int(ends[-1]), np.uint64)
-    threads.run(lambda part: _deal(*kept[part], places=places[part], dealt=dealt), range(len(parts)))
+    threads.run(lambda part: _deal(kept[part], places[part], dealt), range(len(parts)))
     kept.clear()
     return Pairs(*_arranged(dealt, bounds, blocks[0]), bounds_of(of_buckets, block_count))
 
@@ -80,7 +81,7 @@ def _keep(
     key: np.uint64,
     rows: Int32,
     columns: Int32,
-) -> tuple[Int32, Int32, Int32, Int32, Int32]:
+) -> Kept:
     """List the kept tokens of a part: words, blocks, and windows as places in the list.
 
     Tokens around the part, of the documents that it cuts, have empty windows.
@@ -121,18 +122,18 @@ def _keep(
 
 
 @njit
-def _count(rows: Int32, columns: Int32, begins: Int32, ends: Int32, sizes: Int64) -> None:
+def _count(kept: Kept, sizes: Int64) -> None:
     """Count the pairs of each bucket."""
+    _, rows, columns, begins, ends = kept
     for i in range(len(rows)):
         for other in range(begins[i], ends[i] - 1):
             sizes[rows[other + (other >= i)] + columns[i]] += 1
 
 
 @njit
-def _deal(
-    words: Int32, rows: Int32, columns: Int32, begins: Int32, ends: Int32, places: Int64, dealt: UInt64
-) -> None:
+def _deal(kept: Kept, places: Int64, dealt: UInt64) -> None:
     """Write each pair, input and output in one number, where its bucket goes on; ``places`` move on."""
+    words, rows, columns, begins, ends = kept
     for i in range(len(words)):
         output, column = np.uint64(words[i]) << np.uint64(32), columns[i]
         for other in range(begins[i], ends[i] - 1):
