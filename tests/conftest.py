@@ -20,7 +20,7 @@ from gpuemb.core.dispatch import Kernel
 # "few" and "house" find the same examples on every machine; "search" looks for new ones:
 # pytest --hypothesis-profile=search
 settings.register_profile("house", max_examples=80, deadline=None, derandomize=True, database=None)
-settings.register_profile("few", settings.get_profile("house"), max_examples=20)
+settings.register_profile("few", settings.get_profile("house"), max_examples=12)
 settings.register_profile("search", max_examples=1000, deadline=None)
 
 DEVICES = ("cpu", "cuda")
@@ -45,16 +45,19 @@ def memory_goes_back() -> Iterator[None]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what takes a ``device`` on each; on the emulator where the module's ``KERNEL`` has CUDA text.
 
-    A module whose tests are slow there names some of the emulator's schedules in ``EMULATED``.
+    A module whose tests are slow there names some of the emulator's schedules in ``EMULATED``, and in
+    ``EMULATED_FAST`` the tests that are run there by the fast run too, which else runs all.
     """
     own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "device" in metafunc.fixturenames and not any("device" in names for names in own):
         kernel: Kernel[..., object] | None = getattr(metafunc.module, "KERNEL", None)
         schedules = getattr(metafunc.module, "EMULATED", SCHEDULES)
         emulated = schedules if kernel is not None and has_cuda_text(kernel) else ()
-        marks = {schedule: () if schedule == "random" else (pytest.mark.slow,) for schedule in emulated}
-        names = (*DEVICES, *(pytest.param(ON_HOST + one, marks=marks[one]) for one in emulated))
-        metafunc.parametrize("device", names, indirect=True, scope="module")
+        name = metafunc.function.__name__
+        fast = name in getattr(metafunc.module, "EMULATED_FAST", (name,))
+        marks = {one: () if fast and one == "random" else (pytest.mark.slow,) for one in emulated}
+        devices = (*DEVICES, *(pytest.param(ON_HOST + one, marks=marks[one]) for one in emulated))
+        metafunc.parametrize("device", devices, indirect=True, scope="module")
 
 
 def has_cuda_text(kernel: Kernel[..., object]) -> bool:

@@ -65,7 +65,7 @@ def cosine_topk(
     """
     if queries is None:
         queries, itself = rows, np.arange(len(rows))
-    squared = np.array([_dots(row[None, :], row)[0] for row in rows])
+    squared = _dots(rows, rows)
     ids, scores = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), np.nan)
     for q, query in enumerate(queries):
         length = math.sqrt(_dots(query[None, :], query)[0])
@@ -81,15 +81,15 @@ def cosine_topk(
     return TopK(ids, scores, recomputed=nonzero)
 
 
-def _dots(rows: FloatMatrix, query: FloatMatrix) -> Float64:
-    """The defined dot product of every row with ``query``."""
+def _dots(rows: FloatMatrix, others: FloatMatrix) -> Float64:
+    """The defined dot product of every row with one other, or with a row of its own in ``others``."""
     exact = rows.dtype.itemsize < 8  # products of narrower numbers are exact in float64
     pad = -rows.shape[1] % LANES
     left = np.pad(rows.astype(np.float64), ((0, 0), (0, pad)))
-    right = np.pad(query.astype(np.float64), (0, pad))
+    right = np.pad(others.astype(np.float64), ((0, 0),) * (others.ndim - 1) + ((0, pad),))
     sums = np.zeros((len(rows), LANES))
-    for start in range(0, len(right), LANES):
-        a, b = left[:, start : start + LANES], right[start : start + LANES]
+    for start in range(0, left.shape[1], LANES):
+        a, b = left[:, start : start + LANES], right[..., start : start + LANES]
         sums = sums + a * b if exact else _fused(a, np.broadcast_to(b, a.shape), sums)
     while sums.shape[1] > 1:
         half = sums.shape[1] // 2

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def modules() -> list[Path]:
     return [path for path in files() if path.suffix == ".py"]
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax of a file, read once."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def room_of(path: Path) -> str:
     parts = path.relative_to(ROOT).parts
     return "kernels" if parts[0] == "kernels" else parts[1].removesuffix(".py")
@@ -38,7 +45,7 @@ def room_of(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Line and room of every import of another part of gpuemb, wherever in the file it stands."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -87,7 +94,7 @@ def importers(*packages: str) -> set[str]:
     """Files that import one of these packages, wherever in the file."""
     found = set()
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree_of(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
@@ -110,7 +117,7 @@ def test_cupy_is_imported_only_when_it_is_asked_for() -> None:
     at_the_top = [
         str(path.relative_to(ROOT))
         for path in modules()
-        for node in ast.parse(path.read_text("utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, (ast.Import, ast.ImportFrom))
         and "import cupy" in ast.unparse(node).split("gpuemb")[0]
     ]
@@ -122,23 +129,21 @@ def test_nothing_below_the_command_line_prints() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in modules()
         if room_of(path) != "cli"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(tree_of(path))
         if (isinstance(node, ast.Name) and node.id in {"print", "pprint"})
         or (isinstance(node, ast.Attribute) and node.attr in {"stdout", "stderr"})
     ]
     assert printing == []
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_file_grows_past_its_room(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= LARGEST
+def test_no_file_grows_past_its_room() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files()}
+    assert {name: count for name, count in lines.items() if count > LARGEST} == {}
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_module_says_what_it_is(path: Path) -> None:
-    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    first = said.splitlines()[0] if said else ""
-    assert first.endswith((".", "?")), first
+def test_every_module_says_what_it_is() -> None:
+    said = {str(path.relative_to(ROOT)): ast.get_docstring(tree_of(path)) or "" for path in modules()}
+    assert [name for name, text in said.items() if not text.split("\n")[0].endswith((".", "?"))] == []
 
 
 def test_there_is_no_room_for_leftovers() -> None:

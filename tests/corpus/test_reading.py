@@ -14,8 +14,9 @@ from typing import get_args
 import numpy as np
 import pytest
 from corpus.reference import Split, documents_of, spelled, words_of_documents, write
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from slow import many_examples
 
 from gpuemb.core import threads
 from gpuemb.core.errors import (
@@ -63,7 +64,7 @@ def read(
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
-@settings(deadline=None, max_examples=100)
+@many_examples(100)
 @given(
     texts=TEXTS.filter(bool),
     block=st.integers(1, 40),
@@ -109,7 +110,7 @@ def test_a_corpus_is_what_plain_python_reads(
 
 @pytest.mark.parametrize("tokenizer", ["default", "whitespace", "function"])
 @pytest.mark.parametrize("errors", ["replace", "ignore"])
-@settings(deadline=None, max_examples=60)
+@many_examples(60)
 @given(
     pieces=st.lists(
         st.sampled_from(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from slow import many_examples
 
 from gpuemb.core.device import CPU
 from gpuemb.corpus.spelling import words_of_spellings
@@ -57,7 +58,7 @@ def by_definition(text: str) -> list[str]:
     return [unicodedata.normalize("NFC", one.lower().rstrip("\u200c")) for one in spelled]
 
 
-@settings(deadline=None, max_examples=300)
+@many_examples(300)
 @given(text=st.one_of(st.text(), AWKWARD))
 @example(text="Don't stop! 'Tis the dogs' rock'n'roll, a''b, l\u2019eau don'\u2019t")
 def test_tokens_are_the_maximal_runs_of_the_definition(text: str) -> None:

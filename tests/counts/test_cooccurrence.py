@@ -12,6 +12,7 @@ from corpus.texts import random_tokens, tokens_of
 from counts.dense import counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import many_examples
 
 from gpuemb.core import threads
 from gpuemb.core.errors import ConfigError, ShapeError
@@ -33,7 +34,7 @@ def exact(counts: Cooccurrence) -> Any:
     return np.array([[int(value) * counts.unit for value in row] for row in dense], object)
 
 
-@settings(deadline=None, max_examples=150)
+@many_examples(150)
 @given(
     documents=DOCUMENTS,
     window=st.integers(1, 8),

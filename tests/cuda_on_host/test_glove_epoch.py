@@ -92,7 +92,8 @@ def test_addresses_beyond_31_bits_are_reached(check: str) -> None:
         pytest.skip("needs 40 GB of address space")
 
 
-@pytest.mark.parametrize("width", range(16, 2000, 16))
-def test_every_width_has_a_kernel(width: int) -> None:
-    assert f"visit_round<{cuda.held_groups(width)}>" in cuda.INSTANCES
-    assert cuda.held_groups(width) == 4 or 128 * cuda.held_groups(width) >= width
+def test_every_width_has_a_kernel() -> None:
+    for width in range(16, 2000, 16):
+        held = cuda.held_groups(width)
+        assert f"visit_round<{held}>" in cuda.INSTANCES, width
+        assert held == 4 or 128 * held >= width, width

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from embeddings.tables import ENDINGS, FRUIT, numbers, table
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from slow import many_examples
 from tolerances import assert_same_bits
 
 from gpuemb.core.errors import (
@@ -43,7 +44,7 @@ def is_held(words: list[str], ending: str) -> bool:
     return not spoiled and not (ending in (".npy", ".safetensors") and columns)
 
 
-@settings(max_examples=60)
+@many_examples(60)
 @given(
     words=st.lists(ANY_WORD, min_size=1, max_size=6, unique=True),
     data=st.data(),

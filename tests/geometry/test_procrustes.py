@@ -11,6 +11,7 @@ from geometry import definitions, rounding
 from geometry.definitions import random_rotation, random_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import many_examples
 from tolerances import EPS64, assert_same_bits, assert_within, orthogonality_error
 
 from gpuemb.core.errors import DTypeError, NonFiniteError, ShapeError
@@ -69,7 +70,7 @@ def test_identical_tables_are_at_distance_zero(words: int, dim: int, seed: int) 
     assert cross_grams([x, x]).direct()[0, 1] == 0
 
 
-@settings(deadline=None, max_examples=150)
+@many_examples(150)
 @given(
     **SHAPES,
     exponent=st.floats(-9, -1),

@@ -136,7 +136,11 @@ def test_both_strategies_count_what_the_reference_counts(
 
 @pytest.mark.parametrize("words", cases(0, 1, 65, slow=(63, 64)))
 @pytest.mark.parametrize(
-    ("runs", "k"), [(1, 1), (1, 256), (2, 1), (2, 256), (3, 130), (10, 30), (100, 1), (100, 7)]
+    ("runs", "k"),
+    [
+        *((1, 1), (1, 256), (2, 1), (2, 256), (3, 130), (10, 30), (100, 1)),
+        pytest.param(100, 7, marks=pytest.mark.slow),
+    ],
 )
 def test_every_size_up_to_the_limits(device: Device, runs: int, k: int, words: int) -> None:
     ids = drawn(runs, words, k)

@@ -76,8 +76,12 @@ def numpys(token: str) -> np.float32:
         return np.loadtxt([token], dtype=np.float32, comments=None)[()]
 
 
-@pytest.mark.parametrize("token", ADVERSARIAL)
-def test_a_number_is_what_numpy_reads(device: Device, token: str) -> None:
+def test_a_number_is_what_numpy_reads(device: Device) -> None:
+    for token in ADVERSARIAL:
+        assert_read_as_numpy_reads_it(device, token)
+
+
+def assert_read_as_numpy_reads_it(device: Device, token: str) -> None:
     with np.errstate(over="ignore"):
         expected = np.float32(token)
     assert_same_bits(np.array(numpys(token)), np.array(expected))  # NumPy's own readers agree
@@ -87,7 +91,7 @@ def test_a_number_is_what_numpy_reads(device: Device, token: str) -> None:
             wanted = [expected if part == token else np.float32(part) for part in line.split()[-2:]]
             assert_same_bits(found.vectors[0], np.array(wanted, np.float32))
         else:
-            assert found.status.tolist() == [NONFINITE]
+            assert found.status.tolist() == [NONFINITE], token
 
 
 @pytest.mark.parametrize("token", [token for token in NO_NUMBERS if " " not in token])

@@ -159,7 +159,9 @@ def test_any_ranges_and_threads_give_the_same_bits(
         assert_same(ranked_overlap.on(CPU)(ids, 0.9), expected)
 
 
-@pytest.mark.parametrize(("runs", "k"), [(2, 256), (40, 9), (3, 130), (100, 3)])
+@pytest.mark.parametrize(
+    ("runs", "k"), [(2, 256), (40, 9), (3, 130), pytest.param(100, 3, marks=pytest.mark.slow)]
+)
 def test_many_runs_and_long_lists_are_compared_alike(device: Device, runs: int, k: int) -> None:
     ids = drawn(runs, 20, k)
     assert_near(compare(device, ids), ranked_overlap.reference(ids, 0.9), k)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from slow import many_examples
 from tolerances import EPS64, assert_same_bits, assert_within, cosine_error
 
 from gpuemb.core import threads
@@ -34,7 +35,7 @@ def plain_cosines(rows: Any, queries: Any) -> Float64:
     return asked @ unit.T
 
 
-@settings(deadline=None, max_examples=60)
+@many_examples(60)
 @given(
     seed=st.integers(0, 999),
     words=st.integers(2, 30),
@@ -58,7 +59,7 @@ def test_lists_hold_the_words_of_highest_cosine_best_first(
     assert all(len(set(row)) == k for row in found.ids.tolist())
 
 
-@settings(deadline=None, max_examples=40)
+@many_examples(40)
 @given(seed=st.integers(0, 999), zero=st.booleans())
 def test_the_public_door_answers_what_the_definition_says_bit_for_bit(seed: int, zero: bool) -> None:
     rows = table(12, 5, seed)

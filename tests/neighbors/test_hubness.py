@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from slow import many_examples
 from tolerances import assert_same_bits
 
 import gpuemb as ge
@@ -93,7 +94,7 @@ def test_every_number_is_its_definition(case: str, hub_size: float) -> None:
     assert again.k == found.k == k
 
 
-@settings(deadline=None, max_examples=60)
+@many_examples(60)
 @given(seed=st.integers(0, 10**6), rows=st.integers(2, 12), k=st.integers(1, 11), zeros=st.floats(0, 0.6))
 def test_any_small_table_is_as_by_hand(seed: int, rows: int, k: int, zeros: float) -> None:
     random = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import many_examples
 from tolerances import EPS64, assert_same_bits, sum_error
 
 from gpuemb.core import threads
@@ -34,7 +35,7 @@ def neighbor_lists(draw: st.DrawFn) -> Int32:
     return np.array(lists, np.int32).reshape(runs, words, k)
 
 
-@settings(deadline=None, max_examples=150)
+@many_examples(150)
 @given(ids=neighbor_lists())
 def test_overlap_is_the_arithmetic_of_sets(ids: Int32) -> None:
     found = neighbor_overlap(ids)
@@ -67,7 +68,7 @@ def definitions(a: list[int], b: list[int], p: float) -> tuple[float, float, flo
     )
 
 
-@settings(deadline=None, max_examples=150)
+@many_examples(150)
 @given(ids=neighbor_lists(), persistence=st.floats(0.05, 0.95))
 def test_every_measure_is_its_definition(ids: Int32, persistence: float) -> None:
     found = neighbor_overlap(ids, persistence=persistence)
@@ -205,7 +206,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES)
 def test_chance_is_what_unrelated_tables_share_in_a_simulation(case: str) -> None:
-    draws = 200
+    draws = 80
     found = [neighbor_overlap(*unrelated(case, seed)) for seed in range(draws)]
     overlaps = np.stack([one.per_word[0] for one in found])
     expected = found[0].chance_per_word[0]
@@ -282,7 +283,7 @@ def test_a_permutation_is_the_search_in_the_permuted_table(case: str) -> None:
 
 def test_p_values_of_unrelated_runs_are_rarely_small_and_of_related_runs_always() -> None:
     small = 0
-    for seed in range(60):
+    for seed in range(30):
         tables = np.random.default_rng(seed).standard_normal((3, 20, 4))
         near = tables[0] + 0.2 * tables[1]
         found = neighbor_overlap(
@@ -290,7 +291,7 @@ def test_p_values_of_unrelated_runs_are_rarely_small_and_of_related_runs_always(
         )
         assert found.p_values[0] == 1 / 20
         small += int(found.p_values[1] <= 1 / 20)
-    assert small <= 60 / 20 + 5 * math.sqrt(60 / 20)
+    assert small <= 30 / 20 + 5 * math.sqrt(30 / 20)
 
 
 def test_p_values_depend_on_the_seed_alone() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -52,8 +54,13 @@ def unaligned(x: Any, y: Any) -> float:
     return float(np.mean(definitions.aligned_cosines(x[kept], y[kept], np.eye(x.shape[1]))))
 
 
+def without_interval(measure: Any) -> Any:
+    """The measure without its jackknife, which takes twenty times as long and changes no value."""
+    return partial(measure, blocks=0) if measure and "blocks" in signature(measure).parameters else measure
+
+
 TWO: dict[str, Any] = {
-    **{measure.name: getattr(ge, measure.name, None) for measure in GEOMETRY},
+    **{measure.name: without_interval(getattr(ge, measure.name, None)) for measure in GEOMETRY},
     "direct_distance": direct,
     "procrustes_distance": lambda x, y: ge.procrustes(x, y).distance,
     "cka_debiased": lambda x, y: ge.cka(x, y, debiased=True),
@@ -82,7 +89,7 @@ def test_a_comparison_holds_what_the_functions_of_two_tables_give(kind: str) -> 
     found = compare(given, k=K)
     assert set(TWO) == set(PAIR_MEASURES)
     for name, function in TWO.items():
-        for a, b in ((0, 1), (0, 2), (1, 2), (2, 0)):
+        for a, b in ((0, 1), (1, 2), (2, 0)) if kind == "full" else ((0, 2), (2, 1)):
             expected = float(function(given[a], given[b]))
             np.testing.assert_allclose(
                 found[name].values[a, b], expected, rtol=1e-6, err_msg=f"{name} {a} {b}"

@@ -179,10 +179,11 @@ def test_no_angle_is_better(seed: int, rotation_only: bool) -> None:
 def test_no_random_map_has_a_larger_trace(dim: int, other: int) -> None:
     x, y = random_table(30, dim), random_table(30, other, 1)
     cross, numbers = x.T @ y, np.random.default_rng(0)
-    best = float(np.sum(procrustes(x, y).rotation * cross))
+    rotation = procrustes(x, y).rotation
+    best = float(np.sum(rotation * cross))
     for size in (10.0, 1e-2, 1e-4):  # anywhere, and close to the one found
+        moved = rotation if size < 1 else np.zeros((dim, other))
         for _ in range(300):
-            moved = procrustes(x, y).rotation if size < 1 else np.zeros((dim, other))
             left, _, right = np.linalg.svd(
                 moved + size * numbers.standard_normal((dim, other)), full_matrices=False
             )
