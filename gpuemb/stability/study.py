@@ -120,7 +120,7 @@ class _Study:
         before = finished_before(folder, WORK_FOLDER, stamp)
         if before is None:
             with self.record.phase("compile kernels"):
-                compile_kernels(self.device, self.progress)
+                compile_kernels(self.config, self.device, self.progress)
         with self.record.phase("read corpus"):
             tokens, key = self._tokens()
         self._warn_of_identical_runs()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpuemb.core.compilation import run_steps
+from gpuemb.core.compilation import Step, run_steps
 from gpuemb.core.device import CPU, Device
 from gpuemb.core.progress import Progress
 from gpuemb.core.random import stream
@@ -13,7 +13,7 @@ from gpuemb.kernels.cosine_search import FEW_QUERIES
 from gpuemb.kernels.cosine_topk import cosine_topk
 from gpuemb.kernels.glove_epoch import LANES, GloVeParameters, Strata, glove_epoch
 from gpuemb.kernels.gram import gram
-from gpuemb.kernels.neighbor_overlap import neighbor_overlap
+from gpuemb.kernels.neighbor_overlap import LARGEST_COMPARED, neighbor_overlap
 from gpuemb.kernels.polar import polar
 from gpuemb.kernels.ranked_overlap import ranked_overlap
 from gpuemb.kernels.skipgram_epoch import Pairs, skipgram_pairs, skipgram_steps
@@ -21,6 +21,7 @@ from gpuemb.kernels.skipgram_epoch.noise import noise_of
 from gpuemb.kernels.tokenize import tokenize
 from gpuemb.kernels.tokenize.string_table import StringTable, places_of, renumbered, selected
 from gpuemb.kernels.window_counts import FREQUENT, weights_of, window_counts
+from gpuemb.stability.config import StudyConfig
 
 ROWS = FEW_QUERIES + 1  # a study's words; where fewer ask, cosine_topk takes another road
 STUDY_KERNELS = (
@@ -36,10 +37,24 @@ STUDY_KERNELS = (
 )
 
 
-def compile_kernels(device: Device, progress: Progress) -> None:
-    """Run each kernel once on a few numbers; what was compiled before is loaded from the disk."""
-    with progress.phase("compiling kernels (once, then cached)", len(STEPS)) as task:
-        run_steps(STEPS, device, task)
+def compile_kernels(config: StudyConfig, device: Device, progress: Progress) -> None:
+    """Run each kernel of a study once on a few numbers; what was compiled before is loaded from the disk."""
+    steps = steps_of(config)
+    with progress.phase("compiling kernels (once, then cached)", len(steps)) as task:
+        run_steps(steps, device, task)
+
+
+def steps_of(config: StudyConfig) -> list[Step]:
+    """Those of ``STEPS`` whose kernels the study runs."""
+    kinds = {model.recipe.kind for model in config.trained}
+    needed = {
+        _window_counts: bool(kinds - {"skip-gram"}),
+        _glove_epoch: "glove" in kinds,
+        _skipgram_epoch: "skip-gram" in kinds,
+    }
+    most = max(len(model.runs) for model in config.models)
+    lists = _long_lists if (most - 1) * config.neighbors > LARGEST_COMPARED else _lists
+    return [lists if step is _lists else step for step in STEPS if needed.get(step, True)]
 
 
 def _tokenize(_: Device) -> None:
@@ -83,9 +98,13 @@ def _cosine_topk(device: Device) -> None:
 
 
 def _lists(device: Device) -> None:
-    for runs, k in ((2, 1), (3, 256)):  # few entries are compared, many are named
-        neighbor_overlap.on(device)(np.zeros((runs, 2, k), np.int32))
-    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)  # both use kernels/id_hash.py
+    neighbor_overlap.on(device)(np.zeros((2, 2, 1), np.int32))
+    ranked_overlap.on(device)(np.zeros((2, 2, 1), np.int32), 0.5)
+
+
+def _long_lists(device: Device) -> None:
+    _lists(device)  # in one step: all use kernels/id_hash.py
+    neighbor_overlap.on(device)(np.zeros((3, 2, 256), np.int32))  # many entries are named, not compared
 
 
 def _gram(device: Device) -> None:

@@ -21,6 +21,10 @@ from gpuemb.core.arrays import Int32
 from gpuemb.core.dispatch import kernel_within
 from gpuemb.core.errors import ShapeError
 
+# Entries of other runs, (S − 1)·k, up to which the CPU compares an entry with all of them. Time of comparing
+# over numbering, by S × k, on Zen 5: 2 × 256 0.4-0.7, 10 × 10 0.4-0.5, 10 × 25 0.5-0.8, 30 × 10 1.0-1.1,
+# 30 × 25 2.2-2.4, 10 × 100 1.4-2.7, 100 × 10 1.5-1.9, 30 × 256 17-35.
+LARGEST_COMPARED = 256
 LARGEST_RUNS, LARGEST_K = 100, 256
 
 

@@ -24,14 +24,10 @@ from gpuemb.core.arrays import Int32, Int64
 from gpuemb.core.jit import njit, njit_inline
 from gpuemb.kernels.id_hash import EMPTY, insert_lists, slot_bits
 from gpuemb.kernels.intrinsics import popcount
-from gpuemb.kernels.neighbor_overlap import SharedNeighbors
+from gpuemb.kernels.neighbor_overlap import LARGEST_COMPARED, SharedNeighbors
 
 WORDS_A_TASK = 4096
 WORDS_A_BLOCK = 64  # two cache lines of counts
-# Entries of other runs, (S − 1)·k, up to which an entry is compared with all of them. Time of comparing over
-# numbering, by S × k, on Zen 5: 2 × 256 0.4-0.7, 10 × 10 0.4-0.5, 10 × 25 0.5-0.8, 30 × 10 1.0-1.1,
-# 30 × 25 2.2-2.4, 10 × 100 1.4-2.7, 100 × 10 1.5-1.9, 30 × 256 17-35.
-LARGEST_COMPARED = 256
 UNSHARED = 1
 
 

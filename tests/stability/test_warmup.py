@@ -12,7 +12,9 @@ from numba.core.dispatcher import Dispatcher
 from gpuemb.core.compilation import Step
 from gpuemb.core.dispatch import Kernel
 from gpuemb.stability import warmup
+from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.warmup import STEPS, STUDY_KERNELS
+from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
 
 KERNELS = "gpuemb.kernels."
 
@@ -51,6 +53,25 @@ def test_two_steps_enter_no_function_in_common(one: Step, other: Step) -> None:
     assert mine
     assert theirs
     assert not mine & theirs
+
+
+def names_of(*models: ModelConfig, neighbors: int = 10) -> set[str]:
+    config = StudyConfig(("a.txt",), models=models, neighbors=neighbors)
+    steps = warmup.steps_of(config)
+    assert [step for step in steps if step in STEPS] == [step for step in STEPS if step in steps]
+    return {step.__name__ for step in steps}
+
+
+def test_a_study_compiles_what_it_runs() -> None:
+    always = {"_tokenize", "_cosine_topk", "_gram"}
+    glove, svd = ModelConfig(GloVe()), ModelConfig(PPMISVD(), vary="bootstrap")
+    assert names_of(glove, svd) == {*always, "_lists", "_window_counts", "_glove_epoch"}
+    assert names_of(svd) == {*always, "_lists", "_window_counts"}
+    assert names_of(ModelConfig(SkipGram())) == {*always, "_lists", "_skipgram_epoch"}
+    assert names_of(svd, ModelConfig(SkipGram())) == {*always, "_lists", "_window_counts", "_skipgram_epoch"}
+    assert names_of(ModelConfig(GloVe(), seeds=tuple(range(40)))) >= {*always, "_long_lists"}
+    assert names_of(svd, neighbors=65) >= {*always, "_long_lists"}
+    assert names_of(svd, neighbors=64) >= {*always, "_lists"}
 
 
 def test_every_kernel_of_a_study_that_compiles_has_a_step() -> None:
