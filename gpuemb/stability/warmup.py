@@ -47,7 +47,7 @@ def compile_kernels(config: StudyConfig, device: Device, progress: Progress) -> 
 def steps_of(config: StudyConfig) -> list[Step]:
     """Those of ``STEPS`` whose kernels the study runs."""
     kinds = {model.recipe.kind for model in config.trained}
-    needed = {
+    needed: dict[Step, bool] = {
         _window_counts: bool(kinds - {"skip-gram"}),
         _glove_epoch: "glove" in kinds,
         _skipgram_epoch: "skip-gram" in kinds,
