@@ -139,6 +139,7 @@ def study(
     question: options.QuestionOption = None,
     sentence: options.Sentence = None,
     group: options.Groups = None,
+    until_width: options.UntilWidth = None,
     title: options.Title = None,
     out: options.Out = None,
     extend: options.Extend = False,
@@ -199,6 +200,7 @@ def study(
             tuple(question or ()),
             tuple(tables or ()),
             sentence,
+            until_width,
         )
         drift = asks_for_drift(group, question)
         asked = None if drift else study_config(flags, config)

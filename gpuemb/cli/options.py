@@ -65,6 +65,13 @@ Sentence = Annotated[
     str | None,
     typer.Option(help="A text whose words are compared: the question `sentence`.", show_default=False),
 ]
+UntilWidth = Annotated[
+    float | None,
+    typer.Option(
+        help="Add seeds until the 95% interval of the mean overlap is at most so wide, such as 0.05.",
+        show_default="add none",
+    ),
+]
 QuestionOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -46,6 +46,7 @@ class StudyFlags:
     question: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     sentence: str | None = None
+    until_width: float | None = None
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -80,6 +81,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
             "snapshots": snapshots,
             "question": list(flags.question) or None,
             "sentence": flags.sentence,
+            "until_width": flags.until_width,
         },
     )
     crossed = _crossed(flags)

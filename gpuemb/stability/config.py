@@ -190,6 +190,8 @@ class StudyConfig:
             epochs has none.
         question: names of the questions that are answered; or one.
         sentence: the text of the question ``sentence``, which is asked where there is one.
+        until_width: seeds are added to every model until the 95 % interval of its mean overlap is at most so
+            wide, at most 100 runs; 0 adds none.
 
     Example:
         >>> config = ge.StudyConfig(("pets.txt",), neighbors=5)
@@ -207,6 +209,7 @@ class StudyConfig:
     snapshots: tuple[int, ...] = ()
     question: tuple[str, ...] = ()
     sentence: str = ""
+    until_width: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", paths_of("StudyConfig", "corpus", self.corpus))
@@ -236,6 +239,26 @@ class StudyConfig:
                 remedy="Give one of them another name = '…'.",
             )
         check_questions(self)
+        self._check_width()
+
+    def _check_width(self) -> None:
+        """Check the width of intervals that seeds are added for.
+
+        Raises:
+            ConfigError: it is no width of an overlap, or the overlap is not taken.
+        """
+        if not 0 <= self.until_width < 1:
+            raise ConfigError(
+                f"study: until_width = {self.until_width}",
+                needed="It is the width of an interval of the mean overlap, from 0 to below 1; 0 adds no seeds.",
+                remedy="until_width = 0.05",
+            )
+        if self.until_width and "overlap" not in self.measures:
+            raise ConfigError(
+                "study: until_width without the measure overlap",
+                needed="Seeds are added until the interval of the mean overlap is narrow enough.",
+                remedy="Add overlap to the measures, or leave them out.",
+            )
 
     def _snapshots(self) -> tuple[int, ...]:
         """Return the epochs of snapshots, ascending.

@@ -22,6 +22,7 @@ from gpuemb.stability.kept.runs import VECTORS
 from gpuemb.stability.kept.sources import KEPT
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import mean_of_known
+from gpuemb.stability.sweeps.enough import projected_runs
 from gpuemb.stability.toml import config_to, load_config
 
 if TYPE_CHECKING:
@@ -223,6 +224,13 @@ def _model_summary(model: ModelResult) -> dict[str, Any]:
                 "least_alike": [model.runs[run] for run in pair.least_alike or ()],
             }
             for pair in model.pairs
+        },
+        "runs_for_interval_width": {
+            pair.measure: projected_runs(
+                pair.estimate, len(model.config.compared) if pair.halves else len(model.runs)
+            )
+            for pair in model.pairs
+            if pair.measure == "overlap"
         },
         "caution": model.caution,
         "occurrences_of_a_counted_pair": model.occurrences,

@@ -44,6 +44,7 @@ from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import compared_pairs
 from gpuemb.stability.store import Arrays, Store
+from gpuemb.stability.sweeps.enough import next_seeds, width_said
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import PPMISVD, SkipGram
@@ -130,13 +131,14 @@ class _Study:
         models = tuple(
             self._given(model, tokens.vocabulary, key)
             if isinstance(model, TablesConfig)
-            else self._model(model, samples[model.fraction])
+            else self._until_sure(model, samples[model.fraction])
             for model in self.config.models
         )
+        config = replace(self.config, models=tuple(model.config for model in models))
         self.record.facts.update(
             configuration=self.config.digest(),
             device=str(self.device),
-            seeds={model.name: list(model.seeds) for model in self.config.trained},
+            seeds={model.name: list(model.seeds) for model in config.trained},
             unicode=UNICODE_VERSION,
             tokenizer=self.config.text.tokenizer,
             arithmetic=arithmetic(),
@@ -144,7 +146,7 @@ class _Study:
         )
         result = StudyResult(
             folder,
-            self.config,
+            config,
             tokens.vocabulary,
             len(tokens),
             tokens.documents,
@@ -218,6 +220,22 @@ class _Study:
         words = tuple(kept["words"].tobytes().decode().split("\n"))
         vocabulary = Vocabulary(words, np.asarray(kept["counts"]), int(kept["dropped"][0]))
         return Tokens(kept["ids"], kept["starts"], vocabulary, tokenizer=text.tokenizer), key
+
+    def _until_sure(self, model: ModelConfig, sample: Sample) -> ModelResult:
+        """Train a model, and more seeds of it until the interval of its stability is as narrow as asked."""
+        found = self._model(model, sample)
+        goal = self.config.until_width
+        while goal:
+            estimate = found.pair("overlap").estimate
+            seeds = next_seeds(model, estimate, goal)
+            if seeds == model.seeds:
+                break
+            self.progress.note(
+                f"{model.name}: {width_said(estimate, len(model.seeds))}; {len(seeds)} seeds are trained"
+            )
+            model = replace(model, seeds=seeds)
+            found = self._model(model, sample)
+        return found
 
     def _model(self, model: ModelConfig, sample: Sample) -> ModelResult:
         with self.record.phase(f"train {model.name}"):
