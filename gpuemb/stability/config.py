@@ -250,7 +250,7 @@ class StudyConfig:
         if not 0 <= self.until_width < 1:
             raise ConfigError(
                 f"study: until_width = {self.until_width}",
-                needed="It is the width of an interval of the mean overlap, from 0 to below 1; 0 adds no seeds.",
+                needed="It is the width of an interval of the mean overlap, below 1; 0 adds no seeds.",
                 remedy="until_width = 0.05",
             )
         if self.until_width and "overlap" not in self.measures:

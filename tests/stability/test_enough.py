@@ -39,7 +39,7 @@ def test_a_projection_is_the_width_of_a_mean() -> None:
 
 def test_seeds_are_added_as_projected_and_at_most_doubled() -> None:
     assert next_seeds(model((7, 0)), estimate(math.nan), 0.1) == (7, 0, 1, 2, 3)
-    assert next_seeds(model((0, 1, 2, 3, 4)), estimate(0.1), 0.1) == (0, 1, 2, 3, 4)
+    assert next_seeds(model((0, 1, 2, 3, 4)), estimate(0.09), 0.1) == (0, 1, 2, 3, 4)
     assert len(next_seeds(model((0, 1, 2, 3, 4)), estimate(0.11), 0.1)) == 6
     assert len(next_seeds(model((0, 1, 2, 3, 4)), estimate(1.0), 0.01)) == 10
     hundred = tuple(range(100))
