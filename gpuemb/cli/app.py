@@ -145,6 +145,7 @@ def study(
     extend: options.Extend = False,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
+    plan: options.PlanOption = False,
     json: options.Json = False,
 ) -> None:
     """Train several runs on a text and report what they agree on.
@@ -165,6 +166,8 @@ def study(
     used differently in two corpora, beyond training and the choice of documents)
 
     `zcat dump.gz | gpuemb study - --min-count 20`
+
+    `gpuemb study --config study.toml --plan` (bytes of memory and disk before anything is trained)
 
     `gpuemb study --config study.toml`
 
@@ -216,6 +219,9 @@ def study(
             json=json,
         )
         return
+    if plan:
+        _say_plan(asked, threads, json=json)
+        return
     _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
 
 
@@ -260,6 +266,20 @@ def info(
         found = gpuemb.info()
         if json:
             say_json(found.as_mapping())
+        else:
+            say(str(found))
+
+
+def _say_plan(config: StudyConfig, threads: int | None, *, json: bool) -> None:
+    with failing_clearly():
+        import gpuemb
+        from gpuemb.core import threads as workers
+
+        progress = TerminalProgress()
+        with workers.limit(threads), noting(gpuemb.CorpusWarning, progress):
+            found = gpuemb.plan(config, progress=progress)
+        if json:
+            say_json(found.as_mapping(), indent=2)
         else:
             say(str(found))
 

@@ -189,3 +189,6 @@ Version = Annotated[
     bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
 ]
 JsonResult = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Read the text, print units, bytes and disk, and do nothing else.")
+]

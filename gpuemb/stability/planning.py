@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,89 +10,203 @@ import numpy as np
 from gpuemb.core import threads
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.doors import door
+from gpuemb.core.errors import ConfigError
 from gpuemb.core.memory import MemoryPlan, buffer, readable
+from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
 from gpuemb.geometry.grams.build import plan_cross_grams
+from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.sweeps.sizes import StudySizes, TextSizes, read_sizes, stated_sizes, window_of
 from gpuemb.stability.toml import config_of
 from gpuemb.training.glove import plan_glove
+from gpuemb.training.glove_strata import DRAWN_AT_ONCE
 from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, SkipGram
 from gpuemb.training.skip_gram import plan_skip_gram
 from gpuemb.training.spectral import plan_ppmi_svd
 from gpuemb.training.trained import with_snapshots
 
+# Resident bytes of a process that holds no data, CPython 3.11 with NumPy 2, SciPy, Numba and Arrow on x86-64
+# with two threads, as /proc/self/status says: 16 MB where gpuemb is imported, 110 with everything a study
+# imports, 194 when its kernels are compiled or loaded, 222 when Arrow has written a table.
+PROCESS = 222_000_000
+READING = 63_000_000  # chunks, spellings and numbers of two workers that read text: 285 MB in all
+COMPARING, A_WORD = 110_000_000, 9_000  # tiles of lists and permutations, BLAS: at most, and a word
+BUILT, MATRICES = "PPMI while it is built", "matrix and its transpose, float32"  # of a plan of PPMI-SVD
+ID, PAIR = 4, 12  # bytes of a token, and of a stored pair of words: its column and its count
+
 
 @result(eq=True)
 class StudyPlan:
-    """What each phase of a study holds at once.
+    """What each phase of a study holds at once, and what it does and leaves.
 
     Attributes:
-        phases: one memory plan a phase.
-        disk_bytes: what stays in the folder: vectors (as work and as embeddings), snapshots, neighbors and
-            counts.
+        phases: one memory plan a phase; what a phase reads from the disk counts, since it is mapped.
+        disk_bytes: what stays in the folder: text, vectors (as work and as embeddings), snapshots, neighbors
+            and counts.
+        units: pieces of work by kind.
+        words: in the vocabulary.
+        tokens: of the text; 0 where they are not known.
     """
 
     phases: tuple[MemoryPlan, ...]
     disk_bytes: int
+    units: dict[str, int]
+    words: int
+    tokens: int
 
     @property
     def bytes(self) -> int:
-        """The largest phase."""
+        """The largest phase: the peak of the process."""
         return max(phase.bytes for phase in self.phases)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "words": self.words,
+            "tokens": self.tokens,
+            "peak_bytes": self.bytes,
+            "disk_bytes": self.disk_bytes,
+            "units": self.units,
+            "phases": [
+                {"phase": phase.purpose, "bytes": phase.bytes, "buffers": dict(phase.buffers)}
+                for phase in self.phases
+            ],
+        }
 
     def __str__(self) -> str:
         lines = [f"{readable(phase.bytes):>10}  {phase.purpose}" for phase in self.phases]
-        return "\n".join([*lines, f"{readable(self.disk_bytes):>10}  on the disk"])
+        units = ", ".join(f"{count:,} {kind}" for kind, count in self.units.items())
+        return "\n".join([*lines, f"{readable(self.disk_bytes):>10}  on the disk", f"Units of work: {units}"])
 
 
 @door
-def plan(config: Any, *, words: int, nonzeros: int) -> StudyPlan:
-    """State the bytes of a study over ``words`` words and ``nonzeros`` counted pairs.
+def plan(
+    config: Any,
+    *,
+    words: int | None = None,
+    nonzeros: int | None = None,
+    tokens: int = 0,
+    progress: Progress = SILENT,
+) -> StudyPlan:
+    """State the bytes of a study: the peak of its process in each phase, and the disk.
+
+    The peak is that of a process that runs this study alone, with its libraries and compiled code: within 3 %
+    of five studies of up to 5.1 M tokens (GloVe d = 8 to 100, skip-gram, PPMI-SVD; two threads, x86-64).
 
     Args:
         config: what would be done, as for :func:`gpuemb.study`.
-        words: size of the vocabulary.
-        nonzeros: stored pairs of the counts.
+        words: size of the vocabulary; by default the text is read.
+        nonzeros: stored pairs of the counts; by default they are counted, in a part of a long text.
+        tokens: of the text, where words and pairs are stated.
+        progress: reports the reading.
 
     Raises:
-        ConfigError: an impossible configuration, fewer than two words, or a negative number of pairs.
+        ConfigError: an impossible configuration, fewer than two words, a negative number of pairs, or only
+            one of words and nonzeros.
+        StorageError, FileFormatError, VocabularyError: the text cannot be read.
 
-    Cost: nothing is read or allocated; finished tables are not counted, since their files say their sizes.
+    Cost: nothing where words and nonzeros are stated; else one reading of the text. Finished tables are not
+    counted, since their files say their sizes.
 
     Example:
-        >>> print(ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000))
-           845.8 MB  glove with 50000 words, 20000000 nonzeros, 100 dimensions
-            38.8 MB  cross-Grams of 500 columns
-           470.0 MB  on the disk
+        >>> found = ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000)
+        >>> found.units["runs trained"], found.disk_bytes
+        (5, 470000000)
     """
     config = config_of("plan", config)
-    check_at_least("plan", "words", words, 2)
-    check_at_least("plan", "nonzeros", nonzeros, 0)
-    phases, disk = [], 0
-    for model in config.trained:
-        runs, dim = len(model.samples), model.recipe.dim
-        snapshots = 0 if isinstance(model.recipe, PPMISVD) else len(config.snapshots)
-        if isinstance(model.recipe, GloVe):
-            one = plan_glove(words, nonzeros, model.recipe)
-            phases.append(with_snapshots(one, model.recipe, words, snapshots))
-        elif isinstance(model.recipe, SkipGram):
-            one = plan_skip_gram(words, model.recipe)
-            phases.append(with_snapshots(one, model.recipe, words, snapshots))
-        else:
-            one = plan_ppmi_svd(words, nonzeros, model.recipe)
-            at_once = min(threads.count(), runs)
-            phases.append(
-                MemoryPlan(
-                    f"{at_once} runs of {one.purpose}",
-                    {name: size * at_once for name, size in one.buffers.items()},
-                )
-            )
-        phases.append(plan_cross_grams(len(model.compared[0]) * dim, words))
-        neighbors = buffer((words, config.neighbors), np.int32) + buffer(
-            (words, config.neighbors), np.float64
+    if (words is None) != (nonzeros is None):
+        raise ConfigError(
+            f"plan: words = {words}, nonzeros = {nonzeros}",
+            needed="Both are stated, or none: then the text is read.",
+            remedy="Leave out both.",
         )
-        counted = runs if model.vary in OF_DOCUMENTS else 1
-        if isinstance(model.recipe, SkipGram):
-            counted = int(model.vary == "bootstrap")  # one sample, to say how often its pairs occur
-        tables = (2 + snapshots) * buffer((words, dim), np.float32)
-        disk += runs * (tables + neighbors) + counted * nonzeros * 12
-    return StudyPlan(tuple(phases), disk)
+    check_at_least("plan", "tokens", tokens, 0)
+    if words is None or nonzeros is None:
+        sizes = read_sizes(config, progress)
+    else:
+        check_at_least("plan", "words", words, 2)
+        check_at_least("plan", "nonzeros", nonzeros, 0)
+        sizes = stated_sizes(config, words, nonzeros, tokens)
+    phases, disk = [_reading(sizes)], ID * sizes.tokens
+    for model in config.trained:
+        size = sizes.at(model.fraction, window_of(config, model.window))
+        phases += _phases(config, model, size, sizes.words)
+        disk += _disk(config, model, size, sizes.words)
+    units = dict(_units(config))
+    return StudyPlan(tuple(phases), disk, units, sizes.words, sizes.tokens)
+
+
+def _reading(sizes: StudySizes) -> MemoryPlan:
+    buffers = {"process": PROCESS, "chunks and spellings": READING, "tokens": 2 * ID * sizes.tokens}
+    return MemoryPlan("reading the text", buffers)
+
+
+def _phases(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int) -> Iterator[MemoryPlan]:
+    """Yield what training and comparing a model holds."""
+    recipe, runs = model.recipe, len(model.samples)
+    counted = 0 if isinstance(recipe, SkipGram) else PAIR * size.nonzeros
+    held = {"process": PROCESS, "text": ID * size.tokens}
+    if isinstance(recipe, GloVe):
+        one = plan_glove(size.words, size.nonzeros, recipe)
+        at_once = min(DRAWN_AT_ONCE, threads.count())  # the plan of a run is that of any number of threads
+        drawn = {"order while it is drawn": one.buffers["order while it is drawn"] * at_once // DRAWN_AT_ONCE}
+        one = MemoryPlan(one.purpose, {**one.buffers, **drawn})
+    elif isinstance(recipe, SkipGram):
+        one = plan_skip_gram(size.words, recipe, size.tokens or None)
+    else:
+        single, at_once = plan_ppmi_svd(size.words, size.nonzeros, recipe), min(threads.count(), runs)
+        buffers = {name: each * at_once for name, each in _largest_stage(single).items()}
+        one, counted = MemoryPlan(f"{at_once} runs of {single.purpose}", buffers), counted * at_once
+    if not isinstance(recipe, PPMISVD):
+        one = with_snapshots(one, recipe, size.words, len(config.snapshots))
+    yield MemoryPlan(one.purpose, {**held, "counts": counted, **one.buffers})
+    tables = {
+        "vectors": runs * buffer((words, recipe.dim), np.float32),
+        "lists": runs * _lists(config, words),
+    }
+    grams = plan_cross_grams(len(model.compared[0]) * recipe.dim, words)
+    work = {"buffers of comparing": min(COMPARING, A_WORD * words)}
+    yield MemoryPlan(f"comparing {runs} runs, {grams.purpose}", {**held, **tables, **work, **grams.buffers})
+
+
+def _largest_stage(one: MemoryPlan) -> dict[str, int]:
+    """Return what PPMI-SVD holds at once: the PPMI and half of the matrices, or these and factors."""
+    factors = dict(one.buffers)
+    ppmi, matrices = factors.pop(BUILT), factors.pop(MATRICES)
+    if ppmi + matrices // 2 > matrices + sum(factors.values()):
+        return {BUILT: ppmi, "matrix, float32": matrices // 2}
+    return {MATRICES: matrices, **factors}
+
+
+def _lists(config: StudyConfig, words: int) -> int:
+    return buffer((words, config.neighbors), np.int32) + buffer((words, config.neighbors), np.float64)
+
+
+def _disk(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int) -> int:
+    snapshots = 0 if isinstance(model.recipe, PPMISVD) else len(config.snapshots)
+    tables = (2 + snapshots) * buffer((words, model.recipe.dim), np.float32)
+    return len(model.samples) * (tables + _lists(config, words)) + _counted(model) * size.nonzeros * PAIR
+
+
+def _counted(model: ModelConfig) -> int:
+    """How many counts a model keeps; bootstrap samples of a skip-gram: one, to say how often pairs occur."""
+    if isinstance(model.recipe, SkipGram):
+        return int(model.vary == "bootstrap")
+    return len(model.samples) if model.vary in OF_DOCUMENTS else 1
+
+
+def _units(config: StudyConfig) -> Iterator[tuple[str, int]]:
+    runs = sum(len(model.samples) for model in config.trained)
+    shared = {
+        (model.fraction, window_of(config, model.window))
+        for model in config.trained
+        if _counted(model) and model.vary not in OF_DOCUMENTS
+    }
+    yield "readings of the text", 1
+    yield "counts", len(shared) + sum(_counted(one) for one in config.trained if one.vary in OF_DOCUMENTS)
+    yield "runs trained", runs
+    yield "neighbor searches", runs
+    yield (
+        "pairs of runs compared",
+        sum(len(group) * (len(group) - 1) // 2 for model in config.trained for group in model.compared),
+    )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus.texts import random_documents, random_text
 
 from gpuemb.core import threads
-from gpuemb.core.errors import MemoryBudgetError
-from gpuemb.stability.config import ModelConfig, StudyConfig
-from gpuemb.stability.planning import plan
+from gpuemb.core.errors import ConfigError, MemoryBudgetError
+from gpuemb.corpus.tokens import read_corpus
+from gpuemb.counts.counting import count_cooccurrences
+from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig
+from gpuemb.stability.planning import PROCESS, plan
+from gpuemb.stability.sweeps.sizes import nonzeros_of
 from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
 from gpuemb.training.skip_gram import plan_skip_gram
 
@@ -62,9 +67,9 @@ def test_halves_are_two_runs_a_seed_and_compared_two_at_a_time() -> None:
 def test_runs_trained_at_once_are_planned_at_once() -> None:
     one = StudyConfig(("a",), models=(ModelConfig(PPMISVD()),))
     with threads.limit(1):
-        single = plan(one, words=100, nonzeros=1000).phases[0].bytes
+        single = plan(one, words=100, nonzeros=1000).phases[1].bytes - PROCESS
     with threads.limit(3):
-        assert plan(one, words=100, nonzeros=1000).phases[0].bytes == 3 * single
+        assert plan(one, words=100, nonzeros=1000).phases[1].bytes - PROCESS == 3 * single
 
 
 def test_skip_gram_counts_nothing() -> None:
@@ -72,13 +77,15 @@ def test_skip_gram_counts_nothing() -> None:
     model = ModelConfig(recipe, (0, 1))
     found = plan(StudyConfig(("a",), models=(model,), neighbors=1), words=100, nonzeros=10**12)
     assert found.disk_bytes == 2 * 100 * (2 * 20 * 4 + 4 + 8)
-    assert found.phases[0] == plan_skip_gram(100, recipe)
+    assert plan_skip_gram(100, recipe).buffers.items() <= found.phases[1].buffers.items()
+    assert found.phases[1].buffers["counts"] == 0
 
 
 def test_a_plan_is_readable() -> None:
     lines = str(plan(CONFIG, words=1000, nonzeros=50_000)).splitlines()
     assert any("glove with 1000 words" in line for line in lines)
-    assert lines[-1].endswith("on the disk")
+    assert lines[-2].endswith("on the disk")
+    assert lines[-1].startswith("Units of work: 1 readings of the text, 6 counts, 10 runs trained,")
 
 
 def test_snapshots_are_counted_for_the_models_that_have_epochs() -> None:
@@ -87,4 +94,37 @@ def test_snapshots_are_counted_for_the_models_that_have_epochs() -> None:
     table = 1000 * 100 * np.dtype(np.float32).itemsize
     assert three.disk_bytes - plain.disk_bytes == 5 * 3 * table
     more = [b.bytes - a.bytes for a, b in zip(plain.phases, three.phases, strict=True)]
-    assert more == [3 * table, 0, 0, 0]
+    assert more == [0, 3 * table, 0, 0, 0]
+
+
+def test_a_text_is_read_where_its_sizes_are_not_stated(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text(random_text(400, 60))
+    models = (ModelConfig(GloVe(dim=4)), ModelConfig(GloVe(dim=4), name="half", fraction=0.5, window=3))
+    found = plan(StudyConfig((str(text),), models=models))
+    tokens = read_corpus(text, min_count=10)
+    assert (found.words, found.tokens) == (len(tokens.vocabulary), len(tokens))
+    stated = plan(
+        StudyConfig((str(text),), models=models[:1]),
+        words=len(tokens.vocabulary),
+        nonzeros=count_cooccurrences(tokens, 10).nonzeros,
+        tokens=len(tokens),
+    )
+    assert found.phases[:3] == stated.phases
+    assert found.phases[3].bytes < stated.phases[1].bytes
+    assert found.units["counts"] == 2
+
+
+def test_pairs_of_a_long_text_are_estimated_from_a_part() -> None:
+    tokens = read_corpus(random_documents(4000, 400, seed=1, longest=30))
+    exact = count_cooccurrences(tokens, 5).nonzeros
+    assert nonzeros_of(tokens, CountsConfig(5)) == exact
+    assert abs(nonzeros_of(tokens, CountsConfig(5), most=len(tokens) // 4) / exact - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("corpus", "sizes", "message"), [("-", {}, "read only once"), ("a", {"words": 5}, "nonzeros = None")]
+)
+def test_sizes_that_nobody_knows_are_refused(corpus: str, sizes: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan(StudyConfig((corpus,)), **sizes)
