@@ -91,7 +91,7 @@ def plan(
     """State the bytes of a study: the peak of its process in each phase, and the disk.
 
     The peak is that of a process that runs this study alone, with its libraries and compiled code: within 3 %
-    of five studies of up to 5.1 M tokens (GloVe d = 8 to 100, skip-gram, PPMI-SVD; two threads, x86-64).
+    of six studies of up to 5.1 M tokens (GloVe d = 8 to 300, skip-gram, PPMI-SVD; two threads, x86-64).
 
     Args:
         config: what would be done, as for :func:`gpuemb.study`.
@@ -145,7 +145,7 @@ def _phases(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int
     """Yield what training and comparing a model holds."""
     recipe, runs = model.recipe, len(model.samples)
     counted = 0 if isinstance(recipe, SkipGram) else PAIR * size.nonzeros
-    held = {"process": PROCESS, "text": ID * size.tokens}
+    held, vectors = {"process": PROCESS, "text": ID * size.tokens}, buffer((words, recipe.dim), np.float32)
     if isinstance(recipe, GloVe):
         one = plan_glove(size.words, size.nonzeros, recipe)
         at_once = min(DRAWN_AT_ONCE, threads.count())  # the plan of a run is that of any number of threads
@@ -159,7 +159,8 @@ def _phases(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int
         one, counted = MemoryPlan(f"{at_once} runs of {single.purpose}", buffers), counted * at_once
     if not isinstance(recipe, PPMISVD):
         one = with_snapshots(one, recipe, size.words, len(config.snapshots))
-    yield MemoryPlan(one.purpose, {**held, "counts": counted, **one.buffers})
+    earlier = {"vectors of earlier runs": (runs - 1) * vectors}
+    yield MemoryPlan(one.purpose, {**held, "counts": counted, **earlier, **one.buffers})
     tables = {
         "vectors": runs * buffer((words, recipe.dim), np.float32),
         "lists": runs * _lists(config, words),
