@@ -33,7 +33,7 @@ from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.given.tables import given_tables, spread
 from gpuemb.stability.kept.finished import finished_before, note_finished
 from gpuemb.stability.kept.runs import ModelTraining
-from gpuemb.stability.kept.samples import Sample, sample_of
+from gpuemb.stability.kept.samples import Sample, samples_of
 from gpuemb.stability.kept.sources import settle_sources, state_of
 from gpuemb.stability.measure_table import take
 from gpuemb.stability.model_measures import arrays_of, chance_arrays, hubness_arrays, merged, model_result
@@ -127,7 +127,7 @@ class _Study:
         self._warn_of_identical_runs()
         if self.config.sentence:
             words_of_text(self.config.sentence, tokens.vocabulary.words, self.config.text.tokenizer)
-        samples = self._samples(tokens, key)
+        samples = samples_of(tokens, key, self.config)
         models = tuple(
             self._given(model, tokens.vocabulary, key)
             if isinstance(model, TablesConfig)
@@ -159,16 +159,6 @@ class _Study:
         write_results(result)
         note_finished(folder, WORK_FOLDER, stamp, self.store.asked)
         return result
-
-    def _samples(self, tokens: Tokens, key: str) -> dict[float, Sample]:
-        """Return the text of every fraction, checked before any work is done on one."""
-        found = {
-            fraction: sample_of(tokens, key, fraction, self.config.text.min_count)
-            for fraction in sorted({model.fraction for model in self.config.trained})
-        }
-        for sample in found.values():
-            check_neighbors("study", self.config.neighbors, len(sample.tokens.vocabulary) - 1)
-        return found
 
     def _answers(self, result: StudyResult) -> tuple[Answer, ...]:
         found = []
