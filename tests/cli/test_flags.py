@@ -61,7 +61,10 @@ def asked(folder: Path, typed: str, monkeypatch: pytest.MonkeyPatch) -> tuple[in
         (f"{STUDY} --encoding-errors x", "--encoding-errors is one of strict, replace, ignore."),
         (f"{STUDY} --tokenizer regex:(", "--tokenizer 'regex:(' A tokenizer is"),
         (f"{STUDY} --measure x", "--measure x is not known --measure is one of"),
-        (f"{STUDY} --model x", "--model x is not known --model is one of glove, ppmi-svd, skip-gram."),
+        (
+            f"{STUDY} --model x",
+            "--model x is not known --model is one of glove, ppmi-svd, skip-gram, tables.",
+        ),
         (f"{STUDY} --device x", "--device: 'x' is not a device"),
         (f"{STUDY} --threads 0", "--threads 0 At least one thread is needed"),
         ("study text.txt --dim 0", "GloVe: --dim 0 --dim must be at least 1. Give --dim 1 or more."),
