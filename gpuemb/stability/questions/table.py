@@ -161,7 +161,7 @@ def named_questions(given: Any, sentence: Any = "") -> tuple[str, ...]:
             needed=f"A question is one of {', '.join(QUESTIONS)}, or several in a list.",
             remedy='question = "dimension"',
         )
-    return tuple(dict.fromkeys([*asked, *(["sentence"] if sentence else [])]))
+    return tuple(dict.fromkeys([*asked, *(["sentence"] if isinstance(sentence, str) and sentence else [])]))
 
 
 def asked_models(given: Mapping[str, Any], sweep: Any) -> tuple[Sequence[Any], Any]:
