@@ -1,4 +1,4 @@
-"""The command, run as people do: in a new process, with its exit code and both of its outputs."""
+"""The command, run as people do: in a process of its own, with its exit code and both of its outputs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 COMMAND = Path(sys.executable).with_name("gpuemb")
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "MPLBACKEND": "agg"}
 PATIENCE = 120  # seconds after which a hanging command fails its test
+IMPORTED = ["__main__", "gpuemb.cli.app", "gpuemb.stability.study", "gpuemb.report.page", "pyarrow.parquet"]
+READ, WRITE = os.O_RDONLY, os.O_WRONLY | os.O_CREAT
 
 
 @dataclass(frozen=True)
@@ -64,17 +72,49 @@ def _read(screen: int) -> bytes:
 
 
 def gpuemb(folder: Path, *arguments: str | Path, typed: bytes = b"") -> Outcome:
-    """Run the command in a folder; a traceback is never an answer, nor is a warning."""
-    done = subprocess.run(
-        [COMMAND, *arguments],
-        cwd=folder,
-        input=typed,
-        capture_output=True,
-        check=False,
-        env=ENVIRONMENT,
-        timeout=PATIENCE,
-    )
-    outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+    """Run the command in a folder; a traceback is never an answer, nor is a warning.
+
+    Its process is forked from one that has imported what most commands need, which takes a second each:
+    ``test_process.py`` starts the installed command itself.
+    """
+    with TemporaryDirectory() as streams:
+        given, out, err = (Path(streams) / name for name in ("typed", "out", "err"))
+        given.write_bytes(typed)
+        words = [os.fspath(argument) for argument in arguments]
+        running = _prepared().Process(target=_run, args=(folder, words, (given, out, err)))
+        running.start()
+        running.join(PATIENCE)
+        if running.exitcode is None:
+            running.kill()
+            running.join()
+            raise TimeoutError(
+                f"gpuemb {' '.join(words)}: after {PATIENCE} s it had said {err.read_text()!r}"
+            )
+        outcome = Outcome(running.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
     assert "Traceback" not in outcome.err, outcome.err
     assert "Warning" not in outcome.err, outcome.err
     return outcome
+
+
+@cache
+def _prepared() -> ForkServerContext:
+    """The process from which the others are forked, with the environment they shall have."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    with patch.dict(os.environ, ENVIRONMENT):
+        ensure_running()
+    return context
+
+
+def _run(folder: Path, words: list[str], streams: tuple[Path, Path, Path]) -> None:
+    """Be the command: in its folder, with its own streams and arguments."""
+    for number, (path, how) in enumerate(zip(streams, (READ, WRITE, WRITE), strict=True)):
+        os.dup2(os.open(path, how), number)
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
+    )
+    os.chdir(folder)
+    sys.argv = [str(COMMAND), *words]
+    from gpuemb.cli.main import run
+
+    run()

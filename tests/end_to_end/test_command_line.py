@@ -314,7 +314,7 @@ def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
         (("--seeds", "1000000000000"), "From one to 10,000 runs"),
         (("--seeds", "9" * 5000), "at most 40 digits"),
         (("--dim", "0"), "--dim must be at least 1"),
-        (("--dim", "ten"), "Invalid value for '--dim'"),
+        (("--dim", "ten"), "A whole number, or a list of them"),
         (("--window", "26"), "up to window 25"),
         (("--threads", "0"), "At least one thread"),
         (("--encoding-errors", "loose"), "strict, replace, ignore"),
