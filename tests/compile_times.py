@@ -30,6 +30,8 @@ class Seconds(event.Listener):
         took = time.thread_time() - start
         if self.begun:
             self.begun[-1][1] += took
+        if not happened.data:  # a test's own event
+            return
         function = happened.data["dispatcher"].py_func
         self.spent[f"{function.__module__}.{function.__qualname__}"].append(took - of_others)
 

@@ -110,6 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Anchors]:
     return {page: Anchors(page) for page in folder.rglob("*.html") if page.name != "404.html"}
 
 
+@pytest.mark.slow
 def test_every_public_name_has_its_entry(site: dict[Path, Anchors]) -> None:
     anchors = {
         anchor for page, found in site.items() if page.parent.name == "reference" for anchor in found.ids
@@ -118,6 +119,7 @@ def test_every_public_name_has_its_entry(site: dict[Path, Anchors]) -> None:
     assert names - anchors == set()
 
 
+@pytest.mark.slow
 def test_every_section_of_the_definitions_that_a_docstring_cites_is_there(site: dict[Path, Anchors]) -> None:
     cited = {
         section
@@ -131,6 +133,7 @@ def test_every_section_of_the_definitions_that_a_docstring_cites_is_there(site: 
     assert {f"section-{section}" for section in {*cited, *"123456"}} <= definitions.ids
 
 
+@pytest.mark.slow
 def test_every_link_between_pages_resolves(site: dict[Path, Anchors]) -> None:
     broken = []
     for page, found in site.items():
@@ -146,15 +149,18 @@ def test_every_link_between_pages_resolves(site: dict[Path, Anchors]) -> None:
     assert broken == []
 
 
+@pytest.mark.slow
 def test_no_markup_of_docstrings_is_left(site: dict[Path, Anchors]) -> None:
     left = re.compile(r"={5}|:(?:func|class|meth|mod|attr):|&gt;&gt;&gt;\s*</p>")
     assert [page.name for page in site if left.search(page.read_text("utf-8"))] == []
 
 
+@pytest.mark.slow
 def test_no_page_asks_a_network(site: dict[Path, Anchors]) -> None:
     assert [link for found in site.values() for link in found.loaded if urlsplit(link).scheme] == []
 
 
+@pytest.mark.slow
 def test_every_formula_is_drawn_without_a_script(site: dict[Path, Anchors]) -> None:
     (page,) = (page for page in site if page.name == "definitions.html")
     text = page.read_text("utf-8")

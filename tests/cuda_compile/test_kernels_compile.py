@@ -13,8 +13,12 @@ from cuda_compile import nvrtc
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "cuda_on_host" / "samples"
+LONG = {"skipgram_epoch"}  # ten seconds to compile, however few of its kernels are asked for
 CASES = [
-    pytest.param(source, name, one, marks=() if one == nvrtc.ARCHITECTURES[0] else pytest.mark.slow)
+    pytest.param(
+        *(source, name, one),
+        marks=() if one == nvrtc.ARCHITECTURES[0] and source.stem not in LONG else pytest.mark.slow,
+    )
     for source in nvrtc.sources()
     for name in nvrtc.instances(source)
     for one in nvrtc.ARCHITECTURES
@@ -35,7 +39,10 @@ def test_a_kernel_takes_no_more_than_its_limits(source: Path, name: str, archite
     assert not over, f"{name} on {architecture}: {over}"
 
 
-@pytest.mark.parametrize("source", nvrtc.sources(), ids=lambda source: source.stem)
+SOURCES = [pytest.param(s, marks=pytest.mark.slow if s.stem in LONG else ()) for s in nvrtc.sources()]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 @needs_nvrtc
 def test_no_kernel_takes_small_float32_numbers_for_zero_on_the_way_to_float64_or_back(source: Path) -> None:
     """The compiler's conversions do, under CuPy's ``-ftz=true``; those of hardware.cuh do not."""

@@ -242,6 +242,7 @@ def test_a_study_without_any_vector_has_a_page(build: Build) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_models_of_five_runs_over_ten_thousand_words_stay_below_four_megabytes(build: Build) -> None:
     result = build(GLOVE, SVD, words=600)
     large = replace(
