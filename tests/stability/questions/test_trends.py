@@ -33,7 +33,7 @@ def test_the_interval_of_a_factor_holds_the_planted_one(exponent: float, runs: i
         values = [planted_pairs(numbers, runs, 0.1 * level**exponent, words) for level in LEVELS]
         factor, _ = fit_trend(LEVELS, values)
         hits.append(factor.low <= 2**exponent <= factor.high)
-    assert 0.92 <= coverage(hits) <= 0.98
+    assert 0.92 <= coverage(hits) <= (0.98 if runs > 3 else 0.99)  # three runs are wide
 
 
 def test_unequal_numbers_of_runs_and_steps_are_one_contrast() -> None:
