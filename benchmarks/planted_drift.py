@@ -74,7 +74,10 @@ def simulated(
 ) -> dict[str, object]:
     """Count what is found over many repetitions."""
     planted = planted_words(drifted)
-    counts = {measure: {"power": [], "false": [], "any": [], "share": []} for measure in MEASURES}  # type: ignore[var-annotated]
+    names = ("power", "false", "any", "share")
+    counts: dict[str, dict[str, list[float]]] = {
+        measure: {name: [] for name in names} for measure in MEASURES
+    }
     for seed in range(repetitions):
         found = repetition(drifted, parts, documents, seed, bootstrap=bootstrap)
         true = np.array([word in planted for word in found.vocabulary])

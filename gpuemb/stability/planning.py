@@ -90,8 +90,9 @@ def plan(
 ) -> StudyPlan:
     """State the bytes of a study: the peak of its process in each phase, and the disk.
 
-    The peak is that of a process that runs this study alone, with its libraries and compiled code: within 4 %
-    of six studies of up to 5.1 M tokens (GloVe d = 8 to 300, skip-gram, PPMI-SVD; two threads, x86-64).
+    The peak is that of a process that runs this study alone, with its libraries and compiled code. Its
+    constants were fitted on studies of up to 5.1 M tokens (GloVe d = 8 to 300, skip-gram, PPMI-SVD; two
+    threads, x86-64), which it then meets within 4 %; others were not measured.
 
     Args:
         config: what would be done, as for :func:`gpuemb.study`.

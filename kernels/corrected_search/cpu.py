@@ -40,9 +40,8 @@ TASKS_A_WORKER = 2
 SLACK = 2.0**-21
 CSLS, PROXIMITY = range(len(METHODS))
 FARTHEST, HALVINGS = 40.0, 24  # of the bisection: erfc(40·√½) is 0, and 80·2⁻²⁴ is 5·10⁻⁶
-ROUNDED = (
-    1 + 2.0**-49
-)  # (a + b) − a·b in float64 is at least each tail within 2⁻⁵¹, erfc monotone within as much
+# (a + b) − a·b in float64 is at least each tail within 2⁻⁵¹, erfc monotone within as much.
+ROUNDED = 1 + 2.0**-49
 ALWAYS = -4.0  # a bound that every cosine reaches
 
 

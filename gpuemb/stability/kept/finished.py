@@ -27,11 +27,10 @@ def finished_before(folder: Path, work: str, stamp: str) -> dict[str, Any] | Non
         note = json.loads((folder / work / NOTE).read_text("utf-8"))
         record = json.loads((folder / "record.json").read_text("utf-8"))
         same = note["stamp"] == stamp and all((folder / work / unit).is_dir() for unit in note["units"])
-        if same and isinstance(record, dict) and note["files"] == _files(folder, work):
-            return record
+        same = same and note["files"] == _files(folder, work)
     except (OSError, ValueError, KeyError, TypeError):  # none, or of another version: everything is checked
-        pass
-    return None
+        return None
+    return record if same and isinstance(record, dict) else None
 
 
 def note_finished(folder: Path, work: str, stamp: str, units: Iterable[str]) -> None:
