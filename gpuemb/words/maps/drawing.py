@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gpuemb.words.maps.result import WordMap
 
 PaperName: TypeAlias = Literal["light", "dark"]
+THEMES: dict[str, Theme] = {"light": LIGHT, "dark": DARK}
 LABELS = 60  # names in a picture of 9 by 8.4 inches
 WIDTH, HEIGHT = 9.0, 8.4  # inches
 TEXT, CAPTION = 8.0, 8.4  # points: names, and what stands below the picture
@@ -31,39 +33,36 @@ RASTERIZED = 3_000  # dots, from which they are an image in a drawing
 PICTURED = 2  # coordinates
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """How a map is drawn; the fields are the options of :meth:`WordMap.plot`."""
+
+    words: Sequence[str] | None = None
+    labels: int = LABELS
+    color: Any = None
+    color_label: str = ""
+    axes: tuple[int, int] = (0, 1)
+    theme: PaperName = "light"
+
+    def __post_init__(self) -> None:
+        check_choice("plot", "theme", self.theme, tuple(THEMES))
+        check_at_least("plot", "labels", self.labels, 0)
+
+
 @contextmanager
-def picture(
-    found: WordMap,
-    words: Sequence[str] | None,
-    labels: int,
-    color: Any,
-    color_label: str,
-    axes: tuple[int, int],
-    theme: PaperName,
-) -> Iterator[Figure]:
+def picture(found: WordMap, drawing: Drawing) -> Iterator[Figure]:
     """Yield a figure of a map; it is saved inside the block."""
-    check_choice("plot", "theme", theme, ("light", "dark"))
-    colors = {"light": LIGHT, "dark": DARK}[theme]
+    colors = THEMES[drawing.theme]
     with figure_in(colors, f"map {found.method}", WIDTH, HEIGHT) as figure:
         figure.set_facecolor(colors.paper)
-        draw(found, figure.add_subplot(), words, labels, color, color_label, axes, colors)
+        draw(found, figure.add_subplot(), drawing)
         yield figure
 
 
-def drawn(
-    found: WordMap,
-    ax: Any,
-    words: Sequence[str] | None,
-    labels: int,
-    color: Any,
-    color_label: str,
-    axes: tuple[int, int],
-    theme: PaperName,
-) -> Axes:
+def drawn(found: WordMap, ax: Any, drawing: Drawing) -> Axes:
     """Draw a map on given axes, or on those of a new figure; return them."""
-    check_choice("plot", "theme", theme, ("light", "dark"))
     if ax is None:
-        with picture(found, words, labels, color, color_label, axes, theme) as figure:
+        with picture(found, drawing) as figure:
             return figure.axes[0]
     if not hasattr(ax, "scatter"):
         raise ConfigError(
@@ -71,33 +70,24 @@ def drawn(
             needed="A map is drawn on axes of matplotlib.",
             remedy="Leave ax out for a new figure, or give one of matplotlib.pyplot.subplots().",
         )
-    draw(found, ax, words, labels, color, color_label, axes, {"light": LIGHT, "dark": DARK}[theme])
+    draw(found, ax, drawing)
     return ax  # type: ignore[no-any-return]
 
 
-def draw(
-    found: WordMap,
-    ax: Axes,
-    words: Sequence[str] | None,
-    labels: int,
-    color: Any,
-    color_label: str,
-    axes: tuple[int, int],
-    theme: Theme,
-) -> None:
+def draw(found: WordMap, ax: Axes, drawing: Drawing) -> None:
     """Draw a map."""
-    check_at_least("plot", "labels", labels, 0)
+    theme, axes, words = THEMES[drawing.theme], drawing.axes, drawing.words
     points = _points(found, axes)
     here = np.flatnonzero(np.isfinite(points).all(axis=1))
-    values = _values(found, color)
+    values = _values(found, drawing.color)
     marked = None if words is None else _rows(found, words)
-    _scatter(ax, points, here, values, color_label, theme)
+    _scatter(ax, points, here, values, drawing.color_label, theme)
     _frame(found, ax, axes, theme)
     _root(ax).draw_without_rendering()  # the layout is known from here on
     if marked is None:
         order = here if found.counts is None else here[np.argsort(-found.counts[here], kind="stable")]
-        chosen = spread_out(points, order, labels)
-        _names(found, ax, points, chosen, labels, theme, required=False)
+        chosen = spread_out(points, order, drawing.labels)
+        _names(found, ax, points, chosen, drawing.labels, theme, required=False)
     else:
         chosen = marked[np.isfinite(points[marked]).all(axis=1)]
         ax.scatter(points[chosen, 0], points[chosen, 1], s=14, color=theme.marked, linewidths=0, zorder=3)

@@ -13,7 +13,7 @@ from gpuemb.core.doors import door
 from gpuemb.core.progress import Progress
 from gpuemb.core.results import result
 from gpuemb.words.maps.agreement import MapAgreement, agreement_of
-from gpuemb.words.maps.drawing import LABELS, PaperName, drawn, honest_lines
+from gpuemb.words.maps.drawing import LABELS, Drawing, PaperName, drawn, honest_lines
 from gpuemb.words.maps.faithfulness import Trustworthiness, judged_map
 from gpuemb.words.maps.inputs import Mapped
 from gpuemb.words.maps.writing import frame_of, saved, table_of
@@ -120,7 +120,7 @@ class WordMap:
             ConfigError: no such coordinate, or unknown words of rows without words.
             ShapeError: ``color`` has another length.
         """
-        return drawn(self, ax, words, labels, color, color_label, axes, theme)
+        return drawn(self, ax, Drawing(words, labels, color, color_label, axes, theme))
 
     @door
     def save(
@@ -149,7 +149,7 @@ class WordMap:
             ConfigError: another ending; or as :meth:`plot`.
             StorageError: the file cannot be written.
         """
-        return saved(self, Path(path), words, labels, color, color_label, axes, theme)
+        return saved(self, Path(path), Drawing(words, labels, color, color_label, axes, theme))
 
 
 def judged_together(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.core.checks import check_choice
 from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import replacing
-from gpuemb.words.maps.drawing import PaperName, picture
+from gpuemb.words.maps.drawing import Drawing, picture
 
 if TYPE_CHECKING:
     import pandas
@@ -114,16 +113,7 @@ def _words(found: WordMap) -> list[str]:
     return [str(row) for row in range(len(found))] if found.words is None else list(found.words)
 
 
-def saved(
-    found: WordMap,
-    path: Path,
-    words: Sequence[str] | None,
-    labels: int,
-    color: Any,
-    color_label: str,
-    axes: tuple[int, int],
-    theme: PaperName,
-) -> Path:
+def saved(found: WordMap, path: Path, drawing: Drawing) -> Path:
     """Write a map as the ending of ``path`` says."""
     kind = kind_of("save", path)
     if kind == "csv":
@@ -137,10 +127,7 @@ def saved(
         with replacing(path) as file:
             write_table(table_of(found), file, compression="zstd")
     else:
-        with (
-            picture(found, words, labels, color, color_label, axes, theme) as figure,
-            replacing(path) as file,
-        ):
+        with picture(found, drawing) as figure, replacing(path) as file:
             stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
             figure.savefig(file, format=kind, metadata=stamp)
     return path
