@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from gpuemb.core.files.checked import damage_of, open_array, replacing_checked_f
 from gpuemb.core.progress import SILENT, Progress
 
 Arrays = Mapping[str, NDArray[Any]]
+NOTE = "record.json"  # beside the arrays: seconds, bytes, machine and versions
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,30 @@ class Store:
         Raises:
             StorageError: they cannot be written; nothing half-written stays.
         """
-        path = self.path(kind, digest)
+        name = self.path(kind, digest).name
         if not self.has(kind, digest):
-            arrays = compute()
-            with replacing_checked_folder(path) as files:
-                for name, array in arrays.items():
-                    files.array(name, array)
-            self.whole.add(path)
-        return {file.stem: open_array(file) for file in sorted(path.glob("*.npy"))}
+            self.keep(name, compute())
+        return self.arrays(name)
+
+    def keep(self, name: str, arrays: Arrays, note: str = "") -> None:
+        """Write the arrays of a unit, and a note of what they cost.
+
+        Raises:
+            StorageError: they cannot be written; nothing half-written stays.
+        """
+        path = self.folder / name
+        with replacing_checked_folder(path) as files:
+            for array, values in arrays.items():
+                files.array(array, values)
+            if note:
+                files.text(NOTE, note)
+        self.whole.add(path)
+
+    def arrays(self, name: str) -> Arrays:
+        """Map the arrays of a unit that is there."""
+        return {file.stem: open_array(file) for file in sorted((self.folder / name).glob("*.npy"))}
+
+    def note(self, name: str) -> dict[str, Any]:
+        """What a unit cost; empty where no note was kept."""
+        path = self.folder / name / NOTE
+        return json.loads(path.read_text("utf-8")) if path.exists() else {}
