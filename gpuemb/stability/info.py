@@ -10,7 +10,7 @@ from gpuemb.core import device, record, threads
 from gpuemb.core.cuda.diagnosis import lack_of_cuda
 from gpuemb.core.dispatch import Kernel
 from gpuemb.core.results import result
-from gpuemb.stability.warmup import STUDY_KERNELS
+from gpuemb.stability.running.warmup import STUDY_KERNELS
 
 KINDS = ("cpu", "cuda")
 NONE = "none"

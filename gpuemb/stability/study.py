@@ -42,11 +42,11 @@ from gpuemb.stability.questions.sentence.lookup import words_of_text
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.running.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.stability.statistics import compared_pairs
 from gpuemb.stability.store import Arrays, Store
 from gpuemb.stability.sweeps.enough import next_seeds, width_said
 from gpuemb.stability.toml import config_of
-from gpuemb.stability.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.training.recipes import PPMISVD, SkipGram
 from gpuemb.uncertainty.draws import Draws
 

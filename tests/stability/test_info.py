@@ -13,7 +13,7 @@ from gpuemb.core.cuda.diagnosis import Lack
 from gpuemb.core.device import CPU
 from gpuemb.stability import info as information
 from gpuemb.stability.info import info
-from gpuemb.stability.warmup import STUDY_KERNELS
+from gpuemb.stability.running.warmup import STUDY_KERNELS
 
 NAMES = [kernel.name for kernel in STUDY_KERNELS]
 

@@ -11,9 +11,9 @@ from numba.core.dispatcher import Dispatcher
 
 from gpuemb.core.compilation import Step
 from gpuemb.core.dispatch import Kernel
-from gpuemb.stability import warmup
 from gpuemb.stability.config import ModelConfig, StudyConfig
-from gpuemb.stability.warmup import STEPS, STUDY_KERNELS
+from gpuemb.stability.running import warmup
+from gpuemb.stability.running.warmup import STEPS, STUDY_KERNELS
 from gpuemb.training.recipes import PPMISVD, GloVe, SkipGram
 
 KERNELS = "gpuemb.kernels."

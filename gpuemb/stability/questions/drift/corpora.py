@@ -29,8 +29,8 @@ from gpuemb.stability.config import CountsConfig, TextConfig, digest_of
 from gpuemb.stability.questions.drift.parts import Parts, parts_of
 from gpuemb.stability.questions.drift.question import PERMUTATIONS, drift, kinds_of_measures
 from gpuemb.stability.questions.drift.result import Drift
+from gpuemb.stability.running.warmup import STUDY_KERNELS
 from gpuemb.stability.store import Store
-from gpuemb.stability.warmup import STUDY_KERNELS
 from gpuemb.training.checkpoints import REVISIONS
 from gpuemb.training.recipes import Recipe, SkipGram
 from gpuemb.training.seeds import train
