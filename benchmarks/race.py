@@ -15,9 +15,11 @@ from gpuemb.bench.measure import (
     COMPILING_SECONDS,
     LONG_REPEATS,
     LONG_SECONDS,
-    SHORT_SECONDS,
+    Clock,
     Timing,
+    loops_of,
     peak_of,
+    timing_of,
 )
 from gpuemb.bench.records import BenchRecord, Peer, here, raced, write_record
 from gpuemb.bench.table import peer_rows
@@ -157,29 +159,27 @@ class Track:
         """
         every = {"ours": ours, **calls}
         warm = {
-            name: seconds if seconds > COMPILING_SECONDS else _seconds(every[name], 1)
+            name: seconds if seconds > COMPILING_SECONDS else Clock.of(every[name]).wall
             for name, seconds in first.items()
         }
-        loops = {name: _loops(seconds) for name, seconds in warm.items()}
+        loops = {name: loops_of(seconds) for name, seconds in warm.items()}
         rounds, budget = (QUICK_ROUNDS, QUICK_BUDGET) if self.quick else (ROUNDS, BUDGET)
         share = budget / len(every)
         allowed = {name: _rounds(seconds * loops[name], share, rounds) for name, seconds in warm.items()}
-        taken: dict[str, list[float]] = {name: [] for name in every}
+        taken: dict[str, list[Clock]] = {name: [] for name in every}
 
         def rivals_first() -> None:
             for name, call in calls.items():
                 if len(taken[name]) < allowed[name]:
                     time.sleep(REST_SECONDS)
-                    taken[name].append(_seconds(call, loops[name]))
+                    taken[name].append(Clock.of(call, loops[name]))
             time.sleep(REST_SECONDS)
 
         def timed() -> None:
-            for _ in range(loops["ours"]):
-                ours()
+            taken["ours"].append(Clock.of(ours, loops["ours"]))
 
         benchmark.pedantic(timed, setup=rivals_first, rounds=allowed["ours"], warmup_rounds=0)
-        taken["ours"] = [seconds / loops["ours"] for seconds in benchmark.stats.stats.data]
-        return {name: Timing(tuple(taken[name])) for name in every}
+        return {name: timing_of(taken[name]) for name in every}
 
     def _record(
         self,
@@ -199,6 +199,7 @@ class Track:
             shape=case.shape,
             work=case.work,
             seconds=timings["ours"].runs,
+            cpu_seconds=timings["ours"].cpu,
             peak_bytes=peak,
             peers=peers,
             skipped=skipped,
@@ -209,19 +210,7 @@ class Track:
         )
 
 
-def _loops(seconds: float) -> int:
-    """How often a short call is repeated inside one measurement, to stand above the clock."""
-    return 1 if seconds >= SHORT_SECONDS else min(100, int(SHORT_SECONDS / max(seconds, 1e-6)) + 1)
-
-
 def _rounds(seconds: float, share: float, most: int) -> int:
     """How many rounds of a contestant fit into its share of the time: at least one."""
     most = min(most, LONG_REPEATS) if seconds > LONG_SECONDS else most
     return max(1, min(most, int(share / max(seconds, 1e-9))))
-
-
-def _seconds(call: Callable[[], Any], loops: int) -> float:
-    began = time.perf_counter()
-    for _ in range(loops):
-        call()
-    return (time.perf_counter() - began) / loops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +24,11 @@ class Timing:
 
     Attributes:
         runs: seconds of each repetition, in order.
+        cpu: seconds of all cores, those of programs that it started too; none where they were not taken.
     """
 
     runs: tuple[float, ...]
+    cpu: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -78,19 +81,19 @@ def alternate(
         For each contestant the seconds of every round.
     """
     warm = dict(known or {})
-    loops = {n: _loops(warm[n] if n in warm else _seconds(call)) for n, call in contestants.items()}
-    rounds: dict[str, list[float]] = {name: [] for name in contestants}
+    loops = {n: loops_of(warm[n] if n in warm else Clock.of(call).wall) for n, call in contestants.items()}
+    rounds: dict[str, list[Clock]] = {name: [] for name in contestants}
     began, longest = time.perf_counter(), 0.0
     for number in range(repeats):
         start = time.perf_counter()
         if number and budget_seconds is not None and start - began + longest > budget_seconds:
             break
-        if number >= LONG_REPEATS and max(max(taken) for taken in rounds.values()) > LONG_SECONDS:
+        if number >= LONG_REPEATS and _longest(rounds) > LONG_SECONDS:
             break
         for name, call in contestants.items():
-            rounds[name].append(_seconds(call, loops[name]))
+            rounds[name].append(Clock.of(call, loops[name]))
         longest = max(longest, time.perf_counter() - start)
-    return {name: Timing(tuple(taken)) for name, taken in rounds.items()}
+    return {name: timing_of(taken) for name, taken in rounds.items()}
 
 
 def ratio(peer: Timing, ours: Timing) -> Ratio:
@@ -123,13 +126,38 @@ def peak_of(call: Callable[[], Any]) -> int:
     return peak_bytes()
 
 
-def _loops(warm_seconds: float) -> int:
-    """Return the repetitions inside one measurement: few, since the warm-up may include compilation."""
-    return 1 if warm_seconds >= SHORT_SECONDS else min(100, int(SHORT_SECONDS / max(warm_seconds, 1e-6)) + 1)
+def loops_of(seconds: float) -> int:
+    """How often a short call is repeated inside one measurement, to stand above the clock."""
+    return 1 if seconds >= SHORT_SECONDS else min(100, int(SHORT_SECONDS / max(seconds, 1e-6)) + 1)
 
 
-def _seconds(call: Callable[[], Any], loops: int = 1) -> float:
-    began = time.perf_counter()
-    for _ in range(loops):
-        call()
-    return (time.perf_counter() - began) / loops
+@dataclass(frozen=True)
+class Clock:
+    """A moment, or the time between two: on the wall, and on all cores."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Clock:
+        """The moment. Programs that this process started count once they have ended."""
+        others = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return cls(time.perf_counter(), time.process_time() + others.ru_utime + others.ru_stime)
+
+    @classmethod
+    def of(cls, call: Callable[[], Any], loops: int = 1) -> Clock:
+        """Return the time of one of ``loops`` calls."""
+        began = cls.now()
+        for _ in range(loops):
+            call()
+        ended = cls.now()
+        return cls((ended.wall - began.wall) / loops, (ended.cpu - began.cpu) / loops)
+
+
+def timing_of(taken: Sequence[Clock]) -> Timing:
+    """Return what the clocks of several rounds say."""
+    return Timing(tuple(one.wall for one in taken), tuple(one.cpu for one in taken))
+
+
+def _longest(rounds: Mapping[str, Sequence[Clock]]) -> float:
+    return max(one.wall for taken in rounds.values() for one in taken)

@@ -32,6 +32,7 @@ class Peer:
         ratio: its seconds over ours, median of the rounds; above 1, ours is faster.
         ratio_spread: half the distance between the quartiles of that ratio over the rounds.
         note: differences of its operation, if any.
+        cpu_seconds: of all cores, of each round; none where they were not taken.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Peer:
     ratio: float
     ratio_spread: float
     note: str = ""
+    cpu_seconds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class BenchRecord:
         machine: see :func:`gpuemb.bench.machine.describe_machine`.
         versions: of libraries.
         commit: of the checkout.
+        cpu_seconds: of all cores, of each round; none where they were not taken.
     """
 
     name: str
@@ -80,12 +83,13 @@ class BenchRecord:
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
+    cpu_seconds: tuple[float, ...] = ()
     schema: int = SCHEMA
 
     @property
     def timing(self) -> Timing:
         """The seconds with their median and spread."""
-        return Timing(tuple(self.seconds))
+        return Timing(self.seconds, self.cpu_seconds)
 
     @property
     def rate(self) -> float:
@@ -144,8 +148,9 @@ def raced(timings: Mapping[str, Timing], notes: Mapping[str, str]) -> tuple[Peer
     ours, *others = timings
     peers = []
     for name in others:
-        judged = ratio(timings[name], timings[ours])
-        peers.append(Peer(name, timings[name].runs, judged.median, judged.spread, notes.get(name, "")))
+        judged, taken = ratio(timings[name], timings[ours]), timings[name]
+        note = notes.get(name, "")
+        peers.append(Peer(name, taken.runs, judged.median, judged.spread, note, taken.cpu))
     return tuple(peers)
 
 
@@ -257,7 +262,11 @@ def _record(entry: Mapping[str, Any]) -> BenchRecord:
     work, ceiling = dict(fields["work"]), fields["ceiling"]
     work["items"] = tuple(work["items"])
     fields["work"] = Work(**work)
-    fields["seconds"] = tuple(fields["seconds"])
-    fields["peers"] = tuple(Peer(**{**peer, "seconds": tuple(peer["seconds"])}) for peer in fields["peers"])
+    fields |= _rounds(fields)
+    fields["peers"] = tuple(Peer(**{**peer, **_rounds(peer)}) for peer in fields["peers"])
     fields["ceiling"] = None if ceiling is None else Ceiling(**ceiling)
     return BenchRecord(**fields)
+
+
+def _rounds(entry: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(entry[name]) for name in ("seconds", "cpu_seconds") if name in entry}

@@ -108,6 +108,7 @@ def measure(workload: Workload, size: Size, device: Device, ceilings: Ceilings) 
         shape=shape,
         work=done,
         seconds=timings[workload.name].runs,
+        cpu_seconds=timings[workload.name].cpu,
         peak_bytes=peak,
         ceiling=ceilings.found.get(done.ceiling),
         verified="the kernels' own tests",

@@ -34,12 +34,13 @@ def record(name: str = "invented-case", **changed: Any) -> BenchRecord:
         work=Work(50, 40, (5, "words"), "sgemm", "flops", "invented"),
         seconds=(1.0, 1.0, 1.0, 1.0, 1.0),
         peak_bytes=10**9,
-        peers=(Peer("rival 1.0", (2.0, 2.0, 2.0, 2.0, 2.0), 2.0, 0.0),),
+        peers=(Peer("rival 1.0", (2.0, 2.0, 2.0, 2.0, 2.0), 2.0, 0.0, "", (4.0,) * 5),),
         skipped={"absent": "not installed"},
         ceiling=Ceiling("sgemm", "FLOP/s", 100.0, {"workers": 100.0}, 0.01),
         verified="nothing",
         machine=MACHINE,
         versions={"gpuemb": "0"},
         commit="0123456789ab",
+        cpu_seconds=(1.5, 1.5, 1.5, 1.5, 1.5),
     )
     return replace(whole, **changed)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from bench.fabricated import MACHINE, record
 
 from gpuemb.bench.compare import compare
 from gpuemb.bench.machine import describe_machine, machine_name, model_of
-from gpuemb.bench.measure import Timing, alternate, half_spread, peak_of, ratio
+from gpuemb.bench.measure import Clock, Timing, alternate, half_spread, peak_of, ratio
 from gpuemb.bench.records import Peer, Run, raced, read_ceilings, read_records, write_json, write_record
 from gpuemb.core.errors import FileFormatError, StorageError
 
@@ -158,9 +161,23 @@ def test_the_contestants_take_turns() -> None:
 
 
 def test_a_budget_ends_the_rounds_but_not_before_the_first() -> None:
-    import time
-
     assert len(alternate({"ours": lambda: time.sleep(0.03)}, budget_seconds=0.0)["ours"].runs) == 1
+
+
+def test_a_call_has_its_seconds_of_cpu_those_of_its_programs_too() -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    one = Clock.of(lambda: subprocess.run([sys.executable, "-c", burn], check=True))
+    assert one.cpu >= 0.3
+    assert one.wall >= 0.3
+    assert Clock.of(lambda: time.sleep(0.2)).cpu < 0.1
+    assert len(alternate({"a": lambda: None}, repeats=2)["a"].cpu) == 2
+
+
+def test_a_record_of_before_has_no_seconds_of_cpu(tmp_path: Path) -> None:
+    mapping = json.loads(write_record(record(), tmp_path).read_text("utf-8"))
+    del mapping["cpu_seconds"], mapping["peers"][0]["cpu_seconds"]
+    (found,) = read_records(write_json(tmp_path / "before.json", mapping))
+    assert (found.cpu_seconds, found.peers[0].cpu_seconds) == ((), ())
 
 
 def test_a_ratio_is_judged_round_by_round() -> None:
