@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
-from json import loads
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -22,25 +19,12 @@ from gpuemb.cli.flags import Command
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.report import report
 from gpuemb.cli.tables import CaseOption, InfoTables, WholeWords, convert, say_tables, similarity
-from gpuemb.cli.terminal import (
-    TerminalProgress,
-    failing_clearly,
-    flush,
-    flush_quietly,
-    noting,
-    say,
-    say_claims,
-    say_json,
-    shown,
-)
+from gpuemb.cli.terminal import failing_clearly, flush, flush_quietly, say, say_json
 from gpuemb.cli.training.command import train
 from gpuemb.cli.words.analogies import analogies
 from gpuemb.cli.words.hubness import hubness
 from gpuemb.cli.words.map import map_words
 from gpuemb.cli.words.translate import translate
-
-if TYPE_CHECKING:
-    from gpuemb.stability.config import StudyConfig
 
 
 class Commands(TyperGroup):
@@ -85,12 +69,12 @@ app.command("map", cls=Command)(map_words)
 
 def run() -> int:
     """Do what was typed; return the exit code."""
-    code = _ended(app) or _ended(flush)
+    code = ended(app) or ended(flush)
     flush_quietly()
     return code
 
 
-def _ended(work: Callable[[], object]) -> int:
+def ended(work: Callable[[], object]) -> int:
     """Exit code of what ends by raising one, or fails."""
     try:
         with failing_clearly():
@@ -175,7 +159,8 @@ def study(
     all tables have; without a text, `gpuemb compare`)
 
     Every finished piece of work is kept in the folder. The same command goes on after a kill, and a
-    second run finds everything done.
+    second run finds everything done: if no file has another size or time of its last write than it had,
+    the answer of the first is printed.
     """
     with failing_clearly():
         from gpuemb.cli.study_flags import StudyFlags, study_config
@@ -219,10 +204,12 @@ def study(
             json=json,
         )
         return
+    from gpuemb.cli.studies.running import run_study, say_plan
+
     if plan:
-        _say_plan(asked, threads, json=json)
+        say_plan(asked, threads, json=json)
         return
-    _run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
+    run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
 
 
 @app.command(cls=Command)
@@ -237,9 +224,10 @@ def demo(
     Five seeds of GloVe show the noise of training; five bootstrap samples of PPMI-SVD show the noise
     of the corpus. Needs `pip install 'gpuemb[demo]'`; takes about a minute.
     """
+    from gpuemb.cli.studies.running import run_study
     from gpuemb.cli.study_flags import demo_config
 
-    _run_study(demo_config(), out, extend=False, device=device, threads=threads, json=json)
+    run_study(demo_config(), out, extend=False, device=device, threads=threads, json=json)
 
 
 @app.command(cls=Command)
@@ -268,57 +256,3 @@ def info(
             say_json(found.as_mapping())
         else:
             say(str(found))
-
-
-def _say_plan(config: StudyConfig, threads: int | None, *, json: bool) -> None:
-    with failing_clearly():
-        import gpuemb
-        from gpuemb.core import threads as workers
-
-        progress = TerminalProgress()
-        with workers.limit(threads), noting(gpuemb.CorpusWarning, progress):
-            found = gpuemb.plan(config, progress=progress)
-        if json:
-            say_json(found.as_mapping(), indent=2)
-        else:
-            say(str(found))
-
-
-def _run_study(
-    config: StudyConfig,
-    out: Path | None,
-    *,
-    extend: bool,
-    device: str,
-    threads: int | None,
-    json: bool,
-) -> None:
-    from gpuemb.stability.folder import CONFIG_FILE, default_folder
-
-    folder = out or default_folder(config)
-    resume = ["gpuemb", "study", "--config", shown(folder / CONFIG_FILE), "--out", shown(folder)]
-    with failing_clearly(resume):
-        import gpuemb
-        from gpuemb.report.claims import telling_numbers
-        from gpuemb.report.page import up_to_date
-
-        progress = TerminalProgress()
-        with noting((gpuemb.CorpusWarning, gpuemb.SpellingWarning), progress):
-            result = gpuemb.study(
-                config, out=folder, device=device, threads=threads, extend=extend, progress=progress
-            )
-        report = result.report if up_to_date(result) else gpuemb.write_report(result)
-        if json:
-            say_json(loads((folder / "summary.json").read_text("utf-8")), indent=2)
-            return
-        say()
-        say_claims((claim.headline, claim.sentence) for claim in telling_numbers(result))
-        say()
-        for answer in result.answers:
-            say(str(answer))
-            say()
-        for model in result.models:
-            say(" ".join(filter(None, [f"{model.config.name}:", model.caution, model.optimistic])))
-        say()
-        say(f"Report: {shown(report)}")
-        say(f"Resume: {shlex.join(resume)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from gpuemb.cli.process import INTERRUPTED, prepare
@@ -12,9 +13,25 @@ def run() -> NoReturn:
     """Run the installed command."""
     prepare()
     try:
-        from gpuemb.cli import app
-
-        code = app.run()
+        code = _run()
     except KeyboardInterrupt as interruption:  # before or after any work
         code = getattr(interruption, "code", INTERRUPTED)
     sys.exit(code)
+
+
+def _run() -> int:
+    """Print an answer that a folder holds, or do what was typed; return the exit code."""
+    from gpuemb.cli.studies.again import answer_of
+
+    answer = answer_of(sys.argv[1:])
+    if answer is None:
+        from gpuemb.cli import app
+
+        return app.run()
+    return answer.say(_failed)
+
+
+def _failed(work: Callable[[], object]) -> int:
+    from gpuemb.cli import app
+
+    return app.ended(work)

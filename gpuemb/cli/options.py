@@ -169,7 +169,10 @@ Snapshots = Annotated[
 ]
 Title = Annotated[str | None, typer.Option(help="Headline of the report.", show_default=False)]
 Out = Annotated[
-    Path | None, typer.Option(help="Folder of the results.", show_default="a new one below runs/")
+    Path | None,
+    typer.Option(
+        help="Folder of the results.", show_default="below runs/, that of the same study or a new one"
+    ),
 ]
 Extend = Annotated[
     bool,

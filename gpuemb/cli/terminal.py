@@ -1,19 +1,15 @@
-"""The only progress bar and the only print."""
+"""The only progress bar, and how commands fail."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, TextIO, cast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,99 +24,30 @@ from rich.progress import (
 from rich.progress import (
     Task as BarTask,
 )
-from rich.table import Table
 from rich.text import Text
 
 from gpuemb.cli.flags import in_flags
+from gpuemb.cli.printing import errors, flush, flush_quietly, say, say_claims, say_json, shown
 from gpuemb.cli.process import INTERRUPTED, silence
 from gpuemb.core.errors import ConfigError, GpuembError, StorageError
 from gpuemb.core.progress import Task
 from gpuemb.core.system.refusals import refusal
 
+__all__ = [
+    "TerminalProgress",
+    "complain",
+    "failing_clearly",
+    "flush",
+    "flush_quietly",
+    "noting",
+    "rate_of",
+    "say",
+    "say_claims",
+    "say_json",
+    "shown",
+]
+
 FAILED, USAGE = 1, 2
-
-
-class _StandardError:
-    """Standard error wherever it goes: a terminal that has gone, or a full disk, ends no work."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(sys.stderr, "rich_proxied_file", sys.stderr), name)
-
-    def write(self, text: str) -> None:
-        """Write what can be written."""
-        with suppress(OSError):
-            self.__getattr__("write")(text)
-
-    def flush(self) -> None:
-        """Flush what can be flushed."""
-        with suppress(OSError):
-            self.__getattr__("flush")()
-
-
-_errors = Console(file=cast(TextIO, _StandardError()), highlight=False, soft_wrap=True, emoji=False)
-_output = Console(highlight=False, soft_wrap=True, emoji=False)
-
-
-def say(line: str = "") -> None:
-    """Print one line of the result."""
-    with _printing():
-        _output.print(line, markup=False)
-
-
-def say_json(found: Any, indent: int = 1) -> None:
-    """Print a result for programs; escaped where the terminal's encoding lacks a character."""
-    text = json.dumps(found, indent=indent, ensure_ascii=False)
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        text = json.dumps(found, indent=indent)
-    with _printing():
-        sys.stdout.write(f"{text}\n")
-
-
-def say_claims(claims: Iterable[tuple[str, str]]) -> None:
-    """Print short numbers in bold beside what they mean, wrapped to the terminal."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column()
-    for number, meaning in claims:
-        grid.add_row(escape(number), escape(meaning))
-    with _printing():
-        _output.print(grid)
-
-
-def flush() -> None:
-    """Write what is printed and not yet written.
-
-    Raises:
-        StorageError: standard output cannot be written.
-    """
-    with _printing():
-        sys.stdout.flush()
-
-
-def flush_quietly() -> None:
-    """Write or forget what is left: the interpreter would complain of it."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            silence(stream)
-
-
-@contextmanager
-def _printing() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        silence(sys.stdout)
-        raise StorageError(
-            f"standard output cannot be written: {error.strerror}",
-            needed="What the command prints needs a terminal, a pipe, or a disk that has room.",
-            remedy="Send it elsewhere: gpuemb … > FILE. Files that were written stay.",
-        ) from error
 
 
 class _Rate(ProgressColumn):
@@ -149,10 +76,15 @@ class _Bar:
 
 
 class TerminalProgress:
-    """Shows each phase as a bar on standard error; nothing when that is not a terminal."""
+    """Shows each phase as a bar on standard error; nothing when that is not a terminal.
+
+    Attributes:
+        notes: lines that were printed between the bars.
+    """
 
     def __init__(self) -> None:
-        self._console = _errors
+        self._console = errors
+        self.notes: list[str] = []
 
     @contextmanager
     def phase(self, name: str, total: int | None = None) -> Iterator[Task]:
@@ -175,6 +107,7 @@ class TerminalProgress:
 
     def note(self, message: str) -> None:
         """Print one line between the bars."""
+        self.notes.append(message)
         self._console.print(message, markup=False)
 
 
@@ -225,8 +158,8 @@ def failing_clearly(resume: Sequence[str] = (), *, kept: str = "What is finished
 def complain(text: str, kind: str = "") -> None:
     """Print on standard error, after the class of an error where it is one."""
     if kind:
-        _errors.print(kind, style="bold red", end=": ")
-    _errors.print(text, markup=False)
+        errors.print(kind, style="bold red", end=": ")
+    errors.print(text, markup=False)
 
 
 def _unforeseen(error: Exception) -> GpuembError:
@@ -239,12 +172,3 @@ def _unforeseen(error: Exception) -> GpuembError:
         needed="The operating system refused it.",
         remedy="Look at the path, its permissions and the free space (ls -ld, df -h).",
     )
-
-
-def shown(path: Path) -> str:
-    """A path as a person would type it from here."""
-    try:
-        absolute = path.resolve()
-    except RuntimeError:  # a link that leads to itself
-        absolute = path.absolute()
-    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING
 
 from gpuemb.core.errors import ConfigError, MemoryBudgetError
 from gpuemb.core.system import containers, macos
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 RESERVE = 0.8  # largest share of the free memory that is used: the rest is left to the system
 UNTOLD = 0.5  # share of the memory that counts as free where the system does not tell it
@@ -87,6 +88,8 @@ def largest_tile(
 
 def buffer(shape: tuple[int, ...], dtype: DTypeLike) -> int:
     """Bytes of one array."""
+    import numpy as np  # what only finds and reads files does without
+
     return math.prod(shape) * np.dtype(dtype).itemsize
 
 

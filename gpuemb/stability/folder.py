@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.checks import differences
-from gpuemb.core.errors import ConfigError
+from gpuemb.core.errors import ConfigError, GpuembError
 from gpuemb.core.files import replacing, writing
 from gpuemb.core.files.partial import PARTIAL, sweep
+from gpuemb.core.files.whole import is_pipe
+from gpuemb.corpus.sources import STANDARD_INPUT
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.given.tables import TABLE
 from gpuemb.stability.kept.embeddings import EMBEDDINGS, export
 from gpuemb.stability.kept.runs import VECTORS
-from gpuemb.stability.kept.sources import KEPT
+from gpuemb.stability.kept.sources import KEPT, settle_sources
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import mean_of_known
 from gpuemb.stability.sweeps.enough import projected_runs
@@ -35,18 +38,29 @@ WENDLANDT_NEIGHBORS = 10  # of Wendlandt (2018)
 
 
 def default_folder(config: StudyConfig) -> Path:
-    """A new folder below ``runs/``, named after the first source."""
-    return new_folder(config.corpus[0])
+    """The folder below ``runs/`` that holds the same study; else a new one, named after the first source."""
+    *used, new = _folders(config.corpus[0])
+    if not any(source == STANDARD_INPUT or is_pipe(source) for source in config.corpus):
+        for folder in used:
+            with suppress(GpuembError):  # a foreign folder
+                if load_config(folder / CONFIG_FILE) == settle_sources(config, folder):
+                    return folder
+    return new
 
 
 def new_folder(source: str) -> Path:
     """A new folder below ``runs/``, named after a source."""
+    return _folders(source)[-1]
+
+
+def _folders(source: str) -> list[Path]:
+    """The folders named after a source, as they were made; behind them the next."""
     name = "standard-input" if source == "-" else source.removeprefix("dataset:")
     name = re.sub(r"[][*?]", "", Path(name).name.split(".")[0]) or "study"
-    number = 1
-    while os.path.lexists(folder := Path("runs") / (name if number == 1 else f"{name}-{number}")):
-        number += 1
-    return folder
+    folders = [Path("runs") / name]
+    while os.path.lexists(folders[-1]):
+        folders.append(Path("runs") / f"{name}-{len(folders) + 1}")
+    return folders
 
 
 def claim(folder: Path, config: StudyConfig, *, extend: bool = False) -> None:

@@ -73,7 +73,7 @@ def study(
     Args:
         config: a :class:`StudyConfig`; or a TOML file, a mapping with the keys of one, or the text to read,
             all else as by default: ``study("my.txt")``, ``study(["a.txt", "b.txt"])``.
-        out: folder of the results; default a new one below ``runs/``.
+        out: folder of the results; default that of the same study below ``runs/``, or a new one.
         device: see :class:`gpuemb.Device`.
         threads: cores to use; the results do not depend on it.
         extend: let a changed configuration take over the folder; unchanged work is reused.

@@ -21,6 +21,7 @@ LOADED_LATE = {
     "markupsafe": "comes with Jinja2",
     "matplotlib": "only figures need it",
     "numba": "loading it takes a second, and configuration and help need no compiler",
+    "numpy": "it takes longer to load than what only finds and reads files does",
     "pyarrow": "only Parquet, zstd and tables of results need it",
     "scipy": "its submodules take up to a second to load",
     "threadpoolctl": "it looks for the BLAS libraries that are loaded at that moment",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -75,6 +78,34 @@ def test_a_study_ends_with_its_report_and_the_command_that_resumes_it(desk: Path
     assert words.num_rows == len(
         (desk / "runs" / "mine" / "embeddings" / "words.txt").read_text().splitlines()
     )
+
+
+def test_a_finished_study_answers_before_anything_large_is_loaded_and_finds_what_was_damaged(
+    desk: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(desk / "runs" / "mine", tmp_path / "runs" / "mine")
+    command = ["study", "--config", "runs/mine/study.toml", "--out", "runs/mine"]
+    first = gpuemb(tmp_path, *command)  # its files are new ones
+    assert first.code == 0, first.err
+    again = subprocess.run(
+        [sys.executable, "-X", "importtime", COMMAND, *command],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert again.stdout == first.out
+    for large in ("numpy", "numba", "scipy", "pyarrow", "typer"):
+        assert re.search(rf"\| +{large}$", again.stderr, re.MULTILINE) is None, large
+    assert gpuemb(tmp_path, *command).out == first.out
+    vectors = next((tmp_path / "runs" / "mine" / "work").glob("vectors-*/vectors.npy"))
+    content = bytearray(vectors.read_bytes())
+    content[-1] ^= 1
+    vectors.write_bytes(content)
+    mended = gpuemb(tmp_path, *command)
+    assert (mended.code, mended.out) == (0, first.out)
+    assert "is damaged, and is done again" in mended.err
 
 
 def test_a_study_names_its_worst_runs_and_says_that_few_show_little(desk: Path) -> None:

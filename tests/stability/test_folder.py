@@ -266,3 +266,16 @@ def test_a_study_without_a_folder_gets_a_new_one_named_after_its_text(
     assert default_folder(config) == Path("runs") / name
     (tmp_path / "runs" / name).mkdir(parents=True)
     assert default_folder(config) == Path("runs") / f"{name}-2"
+
+
+def test_without_a_name_the_same_study_finds_its_folder_and_another_gets_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = replace(CONFIG, corpus=("a.txt",))
+    (tmp_path / "runs" / "a").mkdir(parents=True)  # of something else
+    claim(Path("runs/a-2"), settle_sources(config, Path("runs/a-2")))
+    assert default_folder(config) == Path("runs/a-2")
+    assert default_folder(replace(OTHER, corpus=("a.txt",))) == Path("runs/a-3")
+    claim(Path("runs/standard-input"), settle_sources(config, Path()))
+    assert default_folder(replace(config, corpus=("-",))) == Path("runs/standard-input-2")

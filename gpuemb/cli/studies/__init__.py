@@ -1,0 +1,1 @@
+"""``gpuemb study`` and ``demo``: run, or answered from a folder that holds the answer."""
