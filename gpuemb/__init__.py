@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from gpuemb.neighbors.index import CosineIndex
     from gpuemb.neighbors.judgements import SimilarityCorrelation, similarity_correlation
     from gpuemb.neighbors.overlap import NeighborOverlap, neighbor_overlap
+    from gpuemb.report import plot
     from gpuemb.report.factorization.picture import write_cosine_picture
     from gpuemb.report.page import write_report
     from gpuemb.stability.compare import Comparison, compare
@@ -220,7 +221,7 @@ _ROOMS = {
     "words.translation.result": ("Translation",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_MODULES = {"datasets": "embeddings.datasets"}
+_MODULES = {"datasets": "embeddings.datasets", "plot": "report.plot"}
 
 __version__ = version("gpuemb")
 
@@ -233,21 +234,21 @@ __all__ = [
     "Drift", "DriftMeasure", "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors",
     "Factors", "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info",
     "Information", "InteractionSpectrum", "Interactions", "MapAgreement", "MemoryBudgetError", "ModelConfig",
-    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "Norm", "PairInformation",
-    "PairMeasure", "PairRatios", "PairRotations", "PowerLaw", "PrincipalComponents", "Provenance",
-    "RatioAgreement", "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling",
-    "RowOverlaps", "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError",
-    "ShortDocumentsWarning", "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram",
-    "SoftmaxObjective", "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan",
-    "StudyResult", "TablesConfig", "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning",
-    "Transformer", "Translation", "TranslationPrecision", "Translations", "Trustworthiness", "Vocabulary",
-    "VocabularyError", "WordListSimilarity", "WordMap", "WordMeasures", "WordPairs", "ambiguity",
-    "analogies", "angular", "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka",
-    "compare", "consensus", "corpus_drift", "corpus_statistics", "cosine_experiment", "cosine_matrix",
-    "cosine_tiles", "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
-    "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "load_transformer",
-    "map_agreement", "nearest_neighbors", "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan",
-    "ppmi", "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
+    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "Norm", "PairInformation", "PairMeasure",
+    "PairRatios", "PairRotations", "PowerLaw", "PrincipalComponents", "Provenance", "RatioAgreement",
+    "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps",
+    "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning",
+    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
+    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
+    "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Transformer", "Translation",
+    "TranslationPrecision", "Translations", "Trustworthiness", "Vocabulary", "VocabularyError",
+    "WordListSimilarity", "WordMap", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
+    "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
+    "corpus_drift", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
+    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability", "eigenspace_overlap",
+    "factorize", "hubness", "info", "load", "load_config", "load_transformer", "map_agreement",
+    "nearest_neighbors", "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan", "plot", "ppmi",
+    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
     "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order", "second_order_cosine",
     "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
     "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train", "translate",

@@ -336,6 +336,20 @@ def calls() -> dict[str, Call]:
         "datasets.google_news": (ge.datasets.google_news, {"wheel": "no.whl", "limit": 3, "words": None}),
         "datasets.glove_6b_50d": (ge.datasets.glove_6b_50d, {"limit": 3, "words": ["the"]}),
     }  # fmt: skip
+    twice = ge.study({**CONFIG, "models": [{**MODEL, "epochs": 2}]}, out="two epochs")
+    for name in ("stability", "frequency", "alignment", "spectra", "overlap_by_depth", "losses"):
+        valid = {"result": twice, "model": "glove", "axes": None}
+        found[f"plot.{name}"] = (getattr(ge.plot, name), valid)
+    drifted = ge.drift({"old": [e, f], "new": [f, e]}, ["overlap"], k=2)
+    found |= {
+        "plot.heat_map": (ge.plot.heat_map, {**valid, "measure": "overlap"}),
+        "plot.volcano": (ge.plot.volcano, {"found": drifted, "measure": "overlap", "axes": None}),
+        "plot.answer": (
+            ge.plot.answer,
+            {"answer": ge.answer(swept, "dimension"), "figure": "", "axes": None},
+        ),
+        "plot.save": (ge.plot.save, {"result": drifted, "folder": "figures", "kinds": ["svg"]}),
+    }
     return found
 
 

@@ -20,9 +20,18 @@ PageOption = Annotated[
 ]
 
 
+FiguresOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder for every figure as .svg and .pdf, for a paper, with captions.md.", show_default=False
+    ),
+]
+
+
 def report(
     folder: FolderArgument,
     out: PageOption = None,
+    figures: FiguresOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
 ) -> None:
@@ -32,6 +41,8 @@ def report(
     `gpuemb report runs/mine`
 
     `gpuemb report runs/mine -o for-a-colleague.html`
+
+    `gpuemb report runs/mine --figures paper/figures`
 
     What the study has kept is read and nothing is trained; a study that is not finished says how to go on.
     """
@@ -57,3 +68,6 @@ def report(
             folder / CONFIG_FILE, out=folder, device=device, threads=threads, progress=TerminalProgress()
         )
         say(f"Report: {shown(gpuemb.write_report(result, out))}")
+        if figures is not None:
+            written = gpuemb.plot.save(result, figures)
+            say(f"Figures: {len(written) - 1} files in {shown(figures)}")

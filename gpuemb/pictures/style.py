@@ -98,6 +98,7 @@ class Plot:
         caption: how to read it, in one sentence.
         label: what it shows, for those who do not see it.
         svg: the drawing, an ``<svg>`` element as wide as its place.
+        table: name of the table behind it; empty where none is on the page.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Plot:
     caption: str
     label: str
     svg: str
+    table: str = ""
 
 
 @contextmanager

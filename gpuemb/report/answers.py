@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpuemb.pictures.style import Plot
-from gpuemb.report.answer_figures import answer_figures
+from gpuemb.report.figures.answers import answer_figures
 from gpuemb.report.numbers import number, whole
 from gpuemb.stability.questions.answer import Answer, Finding
 
@@ -46,7 +46,7 @@ def answer_section(answer: Answer) -> AnswerSection:
         answer.question,
         answer.asks,
         tuple((number(one.value) if math.isfinite(one.value) else "–", one) for one in answer.findings),
-        answer_figures(answer),
+        tuple(one.on_page() for one in answer_figures(answer)),
         tuple(_listed(name, table) for name, table in answer.tables.items()),
         answer.notes,
     )

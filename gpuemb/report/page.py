@@ -19,8 +19,8 @@ from gpuemb.pictures.style import Plot
 from gpuemb.report import numbers
 from gpuemb.report.answers import answer_section
 from gpuemb.report.claims import claims, telling_numbers
-from gpuemb.report.figures import figures
-from gpuemb.report.heatmaps import heat_maps, short_names
+from gpuemb.report.figures.heatmaps import heat_maps, short_names
+from gpuemb.report.figures.study import figures
 from gpuemb.report.overlaps import VARIED, Claim
 from gpuemb.report.tables import columns, word_table
 from gpuemb.stability.config import ModelConfig
@@ -178,8 +178,8 @@ def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) ->
         anchor=f"model-{name}",
         varied=VARIED[model.config.vary],
         claims=tuple(c for c in found if c.model == name),
-        plots=figures(model, result.vocabulary),
-        heat_maps=heat_maps(model),
+        plots=tuple(one.on_page() for one in figures(model, result.vocabulary)),
+        heat_maps=tuple(one.on_page() for one in heat_maps(model.pairs, model.runs, name)),
         measures=tuple(_measure_row(measure, model.runs) for measure in model.pairs),
         runs=len(model.runs),
         wordless=int(np.count_nonzero(~np.isfinite(model.words.overlap))) - absent,

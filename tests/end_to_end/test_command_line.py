@@ -213,6 +213,9 @@ def test_a_page_is_made_anew_of_what_the_folder_keeps(desk: Path) -> None:
     assert (folder / "report.html").read_bytes() == page
     assert gpuemb(desk, "report", "runs/mine", "-o", "other.html").out == "Report: other.html\n"
     assert (desk / "other.html").read_bytes() == page
+    drawn = gpuemb(desk, "report", "runs/mine", "--figures", "drawn")
+    assert drawn.out.endswith(f"Figures: {len(list((desk / 'drawn').iterdir())) - 1} files in drawn\n")
+    assert (desk / "drawn" / "captions.md").read_text().count("**glove-depth**") == 1
     assert work_of(folder) == before
     nothing = gpuemb(desk, "report", "runs")
     assert nothing.code == USAGE

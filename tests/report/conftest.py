@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ import pytest
 from gpuemb.core.arrays import Float64, Int32
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
-from gpuemb.pictures.style import Plot
-from gpuemb.report import figures, heatmaps
+from gpuemb.pictures.drawings import Drawing
+from gpuemb.report import page
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs
@@ -34,27 +35,28 @@ def build(tmp_path: Path) -> Build:
     return made
 
 
-def once(draw: Callable[..., tuple[Plot, ...]]) -> Callable[..., tuple[Plot, ...]]:
+def once(draw: Callable[..., tuple[Drawing, ...]]) -> Callable[..., tuple[Any, ...]]:
     """Draw what is the very same objects once."""
-    kept: dict[tuple[int, ...], tuple[object, tuple[Plot, ...]]] = {}  # with the objects: an id is theirs
+    kept: dict[tuple[int, ...], tuple[object, tuple[Any, ...]]] = {}  # with the objects: an id is theirs
 
-    def drawn(*given: object) -> tuple[Plot, ...]:
+    def drawn(*given: object) -> tuple[Any, ...]:
         key = tuple(map(id, given))
         if key not in kept:
-            kept[key] = given, draw(*given)
+            plots = [one.on_page() for one in draw(*given)]
+            kept[key] = given, tuple(SimpleNamespace(on_page=lambda plot=plot: plot) for plot in plots)
         return kept[key][1]
 
     return drawn
 
 
-DRAWN_ONCE = once(figures.figures), once(heatmaps.heat_maps)
+DRAWN_ONCE = once(page.figures), once(page.heat_maps)
 
 
 @pytest.fixture
 def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw a model's figures for the first page that shows it, and take them again for others."""
-    monkeypatch.setattr(figures, "figures", DRAWN_ONCE[0])
-    monkeypatch.setattr(heatmaps, "heat_maps", DRAWN_ONCE[1])
+    monkeypatch.setattr(page, "figures", DRAWN_ONCE[0])
+    monkeypatch.setattr(page, "heat_maps", DRAWN_ONCE[1])
 
 
 @cache

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pyarrow
 import pytest
 
-from gpuemb.report.answer_figures import answer_figures
 from gpuemb.report.answers import answer_section
+from gpuemb.report.figures.answers import answer_figures
 from gpuemb.stability.questions.answer import Answer, Finding
 from gpuemb.stability.questions.evidence import LOST, VARIANCE
 
@@ -42,7 +42,7 @@ def trend(directions: dict[tuple[str, str], int], levels: tuple[float, ...] = (1
 def test_a_trend_is_called_what_its_test_supports(ways: tuple[int, ...], title: str) -> None:
     plots = answer_figures(trend({(f"model {n}", VARIANCE): way for n, way in enumerate(ways)}))
     assert [plot.title for plot in plots] == [title]
-    assert ElementTree.fromstring(plots[0].svg).tag.endswith("svg")
+    assert ElementTree.fromstring(plots[0].on_page().svg).tag.endswith("svg")
     assert ("2 further groups" in plots[0].caption) == (len(ways) == 6)
     assert "0.100 at 10, 0.200 at 25, 0.300 at 100" in plots[0].label
 

@@ -12,8 +12,8 @@ import pytest
 from slow import cases
 
 from gpuemb.pictures.style import SETTINGS, Plot
-from gpuemb.report.figures import figures
-from gpuemb.report.heatmaps import heat_maps
+from gpuemb.report.figures.heatmaps import heat_map, heat_maps
+from gpuemb.report.figures.study import figures
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import PairMeasure, StudyResult, WordMeasures
 from gpuemb.stability.statistics import mean_over_pairs
@@ -36,7 +36,8 @@ SLOW = ("two runs", "few words", "one neighbor", "three dimensions")  # test_pag
 
 def drawn(result: StudyResult) -> tuple[Plot, ...]:
     model = result.models[0]
-    return (*figures(model, result.vocabulary), *heat_maps(model))
+    maps = heat_maps(model.pairs, model.runs, model.config.name)
+    return tuple(one.on_page() for one in (*figures(model, result.vocabulary), *maps))
 
 
 @pytest.mark.parametrize("case", cases(*(case for case in CASES if case not in SLOW), slow=SLOW))
@@ -62,7 +63,7 @@ def test_no_identifier_is_used_twice_on_a_page(build: Build) -> None:
     result = build(GLOVE, replace(GLOVE, name="other"))
     seen: set[str] = set()
     for model in result.models:
-        for plot in (*figures(model, result.vocabulary), *heat_maps(model)):
+        for plot in drawn(replace(result, models=(model,))):
             own = [e.attrib["id"] for e in ElementTree.fromstring(plot.svg).iter() if "id" in e.attrib]
             assert not seen & set(own)
             seen |= set(own)
@@ -91,13 +92,14 @@ def test_titles_say_what_is_seen(build: Build) -> None:
     for no_trend in (np.full(100, 0.5), np.random.default_rng(0).random(100)):
         assert titles(overlap=no_trend)[1] == "Stability and frequency"
     cosines = {"aligned_cosine": np.full(100, 0.93), "unaligned_cosine": np.full(100, -0.61)}
-    assert titles(**cosines)[2] == "Mean cosine −0.61 before, 0.93 after the best rotation"
+    assert titles(**cosines)[3] == "Mean cosine −0.61 before, 0.93 after the best rotation"
 
 
 def test_heat_maps_write_the_values_where_they_fit(build: Build) -> None:
     result = build(replace(GLOVE, seeds=(0, 1, 2)))
-    few = heat_maps(result.models[0])[0].svg
-    many = heat_maps(build(*CASES["many runs"][0], words=60).models[0])[0].svg
+    few = heat_map(result.models[0].pairs[0], result.models[0].runs, "glove").on_page().svg
+    crowd = build(*CASES["many runs"][0], words=60).models[0]
+    many = heat_map(crowd.pairs[0], crowd.runs, "glove").on_page().svg
     values = result.models[0].pairs[0].values
     assert f"{values[0, 1]:.3f}" in few
     assert few.count("<text") == 9 + 3 + 3 + 1
@@ -110,7 +112,7 @@ def test_a_map_with_unknown_cells_is_drawn(build: Build) -> None:
     np.fill_diagonal(values, np.nan)
     mean = mean_over_pairs(values)
     unknown = PairMeasure("overlap", "Overlap", "", "unit", values, mean, None, higher_is_closer=True)
-    assert "–</text>" in heat_maps(replace(model, pairs=(unknown,)))[0].svg
+    assert "–</text>" in heat_map(unknown, model.runs, "glove").on_page().svg
 
 
 def test_nothing_to_draw_is_said(build: Build) -> None:
@@ -118,7 +120,7 @@ def test_nothing_to_draw_is_said(build: Build) -> None:
     nothing = np.full(30, np.nan)
     words = WordMeasures(nothing, nothing, nothing, nothing, np.zeros(30, np.int32), nothing, nothing)
     plots = figures(replace(result.models[0], words=words), result.vocabulary)
-    assert [plot.svg == "" for plot in plots] == [True, True, True, False]
+    assert [plot.draw is None for plot in plots] == [True, True, False, True, False]
     assert "no word has a vector" in plots[0].caption
 
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from gpuemb.core.arrays import Float64, Int64
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.pictures.style import BLUE, HAIRLINE, INK, ORANGE, Plot, drawing, shades
-from gpuemb.report.labels import name_outliers
+from gpuemb.counts.power_law import PowerLaw, default_ranks, fit_power_law
+from gpuemb.pictures.drawings import Drawing, legend_above
+from gpuemb.pictures.style import BLUE, HAIRLINE, INK, ORANGE, shades
+from gpuemb.report.figures.labels import name_outliers
 from gpuemb.report.numbers import hundredths, number, part, percent, plural, whole
 from gpuemb.report.overlaps import overlap_of
 from gpuemb.report.trend import frequency_trend
@@ -20,7 +22,6 @@ from gpuemb.stability.result import ModelResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 4.8, 3.3  # inches: half a page; its 10 pt text is still readable on a telephone
 COSINE_BINS = 80
 COUNT_BINS = 36
 LEAST_SHARE = 1e-15  # of the variance; below it an eigenvalue is rounding
@@ -30,25 +31,16 @@ LEAST_IN_BIN = 15  # words from which quartiles are worth drawing
 FINE_PAIRS = 6  # pairs of runs from which overlap has enough levels for two bins a neighbor
 
 
-def figures(model: ModelResult, vocabulary: Vocabulary) -> tuple[Plot, ...]:
-    """Draw one model: stability, frequency, alignment, spectra.
-
-    Args:
-        model: what the study found.
-        vocabulary: its words and how often they occur.
-    """
-    return stability(model), frequency(model, vocabulary), alignment(model), spectra(model)
-
-
-def stability(model: ModelResult) -> Plot:
+def stability(model: ModelResult) -> Drawing:
     """Draw how many words keep how many of their neighbors."""
     name, k = model.config.name, model.neighbor_ids.shape[2]
     kept = k * model.words.overlap[np.isfinite(model.words.overlap)]
     if not len(kept):
-        return _nothing("stability", f"Neighbors kept: {name}")
+        return nothing("stability", f"Neighbors kept: {name}")
     step = _step(k, len(model.runs))
     half = float(np.mean(kept >= k / 2 - 1e-9))
-    with drawing(f"stability {name}", WIDTH, HEIGHT) as (axes, svg):
+
+    def draw(axes: Axes) -> None:
         edges = np.arange(-step / 2, k + step, step)
         cells, _ = np.histogram(kept, edges)
         axes.bar(edges[:-1] + step / 2, cells, width=0.86 * step, color=BLUE, alpha=0.55)
@@ -60,31 +52,35 @@ def stability(model: ModelResult) -> Plot:
             label=f"mean {part(float(kept.mean()), k)}",
         )
         _chance(axes.axvline, model)
-        _above(axes)
+        legend_above(axes)
+        axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
         axes.set(xlabel=f"of {k} neighbors kept, mean over pairs of runs", ylabel="words")
         axes.set_xlim(-0.6, k + 0.6)
         axes.yaxis.set_major_formatter(lambda y, _: whole(y))
-        drawn = svg()
-    return Plot(
+
+    return Drawing(
         "stability",
         f"{percent(half)} of the words keep half of their neighbors or more",
         "Words at the right kept their neighbors from run to run; words at the left came out with other"
         " neighbors.",
         f"Histogram of how many of {k} neighbors the words of {name} keep: mean"
         f" {part(float(kept.mean()), k)}.",
-        drawn,
+        draw,
+        name,
+        table="words",
     )
 
 
-def alignment(model: ModelResult) -> Plot:
+def alignment(model: ModelResult) -> Drawing:
     """Draw how alike a word's vectors are in two runs, before and after the best rotation."""
     name, words = model.config.name, model.words
     before = words.unaligned_cosine[np.isfinite(words.unaligned_cosine)]
     after = words.aligned_cosine[np.isfinite(words.aligned_cosine)]
     if not (len(before) and len(after)):
-        return _nothing("alignment", f"Before and after rotation: {name}")
+        return nothing("alignment", f"Before and after rotation: {name}")
     means = float(before.mean()), float(after.mean())
-    with drawing(f"alignment {name}", WIDTH, HEIGHT) as (axes, svg):
+
+    def draw(axes: Axes) -> None:
         lowest = min(-0.2, float(before.min()), float(after.min()))
         bins = np.linspace(lowest, 1.0 + 1e-9, COSINE_BINS).tolist()
         for values, color, label in ((before, ORANGE, "before rotation"), (after, BLUE, "after rotation")):
@@ -97,43 +93,50 @@ def alignment(model: ModelResult) -> Plot:
                 linestyle=DASHED,
                 label=f"{label}, mean {hundredths(float(values.mean()))}",
             )
-        _above(axes)
+        legend_above(axes)
+        axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
         axes.set(xlabel="cosine of the word’s vectors in two runs, mean over pairs", ylabel="words")
         axes.set_xlim(lowest, 1.02)
         axes.yaxis.set_major_formatter(lambda y, _: whole(y))
-        drawn = svg()
-    return Plot(
+
+    return Drawing(
         "alignment",
         f"Mean cosine {hundredths(means[0])} before, {hundredths(means[1])} after the best rotation",
         "The coordinates of a run are arbitrary: two runs are comparable only after the rotation that"
         " fits one to the other best; a word whose blue value stays low differs between the runs.",
         f"Histogram of the cosine between a word’s vectors in two runs of {name}: mean"
         f" {hundredths(means[0])} before rotation, {hundredths(means[1])} after.",
-        drawn,
+        draw,
+        name,
+        table="words",
     )
 
 
-def frequency(model: ModelResult, vocabulary: Vocabulary) -> Plot:
+def frequency(model: ModelResult, vocabulary: Vocabulary) -> Drawing:
     """Draw stability against how often a word occurs, and name words far from those of their frequency."""
     counts = vocabulary.counts
     known = np.isfinite(model.words.overlap) & (counts > 0)
     k, name = model.neighbor_ids.shape[2], model.config.name
     if not known.any():
-        return _nothing("frequency", f"Stability and frequency: {name}")
+        return nothing("frequency", f"Stability and frequency: {name}")
     x, y = np.log10(counts[known].astype(np.float64)), model.words.overlap[known]
-    with drawing(f"frequency {name}", WIDTH, HEIGHT) as (axes, svg):
+    place, quartiles = _quartiles(x, k * y)
+    middle = quartiles[:, 1]
+
+    def draw(axes: Axes) -> None:
         _density(axes, x, k * y, k, len(model.runs))
-        middle = _band(axes, x, k * y)
+        _band(axes, place, quartiles)
         words = [vocabulary.words[word] for word in np.flatnonzero(known)]
         name_outliers(axes, x, k * y, words, _bins(x))
         _chance(axes.axhline, model)
-        _above(axes, columns=3)
+        legend_above(axes, columns=3)
+        axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
         axes.set(xlabel="occurrences of the word", ylabel=f"of {k} neighbors kept")
         axes.set_ylim(-0.04 * k, 1.04 * k)
         axes.xaxis.set_major_formatter(lambda power, _: whole(10**power))
         axes.xaxis.set_major_locator(_powers(x))
-        drawn = svg()
-    return Plot(
+
+    return Drawing(
         "frequency",
         _trend(model.words.overlap[known], counts[known]),
         "The color of a cell is the stronger the more words fall into it; the line is the median of words of"
@@ -142,21 +145,25 @@ def frequency(model: ModelResult, vocabulary: Vocabulary) -> Plot:
         f"Neighbors kept by each word of {name} against how often it occurs: from"
         f" {part(middle[0], k)} of {k} for the rarest to {part(middle[-1], k)} for the most frequent"
         " (medians).",
-        drawn,
+        draw,
+        name,
+        table="words",
     )
 
 
-def spectra(model: ModelResult) -> Plot:
+def spectra(model: ModelResult) -> Drawing:
     """Draw how each run's variance is spread over its directions."""
     name, found = model.config.name, model.spectra
     totals = found.eigenvalues.sum(axis=1, keepdims=True)
     shares = found.eigenvalues / np.where(totals > 0, totals, np.nan)
     ratio = found.participation_ratio[np.isfinite(found.participation_ratio)]
     if not len(ratio):
-        return _nothing("spectra", f"Spectra: {name}")
+        return nothing("spectra", f"Spectra: {name}")
     said = number(float(ratio.mean()))
     low, high = number(float(ratio.min())), number(float(ratio.max()))
-    with drawing(f"spectra {name}", WIDTH, HEIGHT) as (axes, svg):
+    law, fitted = _power_law(shares)
+
+    def draw(axes: Axes) -> None:
         ranks = np.arange(1, shares.shape[1] + 1)
         for s, share in enumerate(shares):
             axes.plot(
@@ -175,20 +182,51 @@ def spectra(model: ModelResult) -> Plot:
             linestyle=DASHED,
             label=f"participation ratio {said}{spread}",
         )
+        if fitted is not None:
+            axes.plot(
+                *fitted,
+                color=INK,
+                linewidth=1.2,
+                linestyle=":",
+                label=f"Zipf exponent {hundredths(law.exponent)}",
+            )
         axes.set_yscale("log")
         _percent_axis(axes, shares)
         axes.set(xlabel="direction, by rank", ylabel="share of the variance")
         axes.set_xlim(0, shares.shape[1] + 1)
-        _above(axes)
-        drawn = svg()
-    return Plot(
+        legend_above(axes)
+        axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
+
+    return Drawing(
         "spectra",
         f"The variance fills about {said} of {plural(shares.shape[1], 'dimension')}",
         "Lines that lie on each other mean that every run found the same spectrum; the participation"
-        " ratio counts the directions that carry the variance.",
+        f" ratio counts the directions that carry the variance.{_said(law)}",
         f"Share of the variance by direction for {len(shares)} runs of {name}; participation ratio"
         f" {low} to {high}.",
-        drawn,
+        draw,
+        name,
+    )
+
+
+def _power_law(shares: Float64) -> tuple[PowerLaw, tuple[Float64, Float64] | None]:
+    """Zipf's law of the runs' mean shares, and its line over the ranks it was fitted to."""
+    mean = np.nanmean(shares, axis=0)
+    law = fit_power_law(mean, default_ranks(len(mean)), missing="nan", zero=LEAST_SHARE)
+    if math.isnan(law.exponent):
+        return law, None
+    ranks = np.arange(law.ranks[0], law.ranks[1] + 1).astype(np.float64)
+    used = np.log(mean[law.ranks[0] - 1 : law.ranks[1]])
+    start = float(np.mean(used + law.exponent * np.log(ranks)))
+    return law, (ranks, np.exp(start - law.exponent * np.log(ranks)))
+
+
+def _said(law: PowerLaw) -> str:
+    if math.isnan(law.exponent):
+        return ""
+    return (
+        f" The dotted line is Zipf’s law fitted to ranks {law.ranks[0]} to {law.ranks[1]}: exponent"
+        f" {hundredths(law.exponent)}, R² {hundredths(law.r_squared)}."
     )
 
 
@@ -210,16 +248,17 @@ def _density(axes: Axes, x: Float64, kept: Float64, k: int, runs: int) -> None:
     )
 
 
-def _band(axes: Axes, x: Float64, kept: Float64) -> list[float]:
-    """Draw median and quartiles by frequency; returns the medians, rarest words first."""
-    place, quartiles = [], []
-    for members in _bins(x):
-        place.append(float(np.median(x[members])))
-        quartiles.append(np.percentile(kept[members], (25, 50, 75)))
-    low, middle, high = np.array(quartiles).T
+def _quartiles(x: Float64, kept: Float64) -> tuple[Float64, Float64]:
+    """``(B,)`` where words of like frequency stand, rarest first, and their ``(B, 3)`` quartiles."""
+    bins = _bins(x)
+    place = np.array([np.median(x[members]) for members in bins])
+    return place, np.array([np.percentile(kept[members], (25, 50, 75)) for members in bins])
+
+
+def _band(axes: Axes, place: Float64, quartiles: Float64) -> None:
+    low, middle, high = quartiles.T
     axes.fill_between(place, low, high, color=INK, alpha=0.16, linewidth=0, label="middle half")
     axes.plot(place, middle, color=INK, linewidth=1.6, marker="o", markersize=2.6, label="median")
-    return [float(median) for median in middle]
 
 
 def _bins(x: Float64) -> list[Any]:
@@ -283,19 +322,7 @@ def _step(k: int, runs: int) -> float:
     return 0.5 if k > 1 and runs * (runs - 1) // 2 >= FINE_PAIRS else 1.0
 
 
-def _above(axes: Axes, *, columns: int = 2) -> None:
-    axes.figure.legend(
-        loc="outside upper left",
-        ncols=columns,
-        fontsize=9.5,
-        handlelength=1.6,
-        columnspacing=1.4,
-        labelcolor=INK,
-        borderaxespad=0.2,
-    )
-    axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
-
-
-def _nothing(name: str, title: str) -> Plot:
+def nothing(name: str, title: str) -> Drawing:
+    """A figure of words that no two runs have in common."""
     why = "There is nothing to draw: no word has a vector in two runs."
-    return Plot(name, title, why, why, "")
+    return Drawing(name, title, why, why, None)

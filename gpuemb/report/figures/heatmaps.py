@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuemb.core.arrays import Float64
-from gpuemb.pictures.style import INK, Plot, drawing, shades
+from gpuemb.pictures.drawings import Drawing
+from gpuemb.pictures.style import INK, shades
 from gpuemb.report.numbers import MISSING, number
-from gpuemb.stability.result import ModelResult, PairMeasure
+from gpuemb.stability.result import PairMeasure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,44 +25,55 @@ SHORT = re.compile(r"[\w.-]{1,8}")  # a name that fits beside a cell, and is no 
 CELL_CHARACTERS = 5  # as many fit a cell in full size
 
 
-def heat_maps(model: ModelResult) -> tuple[Plot, ...]:
-    """Draw the pair measures as ``S×S`` maps, but those that look as overlap does; stronger is more alike."""
-    return tuple(heat_map(model, measure) for measure in model.pairs if measure.measure not in LIKE_OVERLAP)
+def heat_maps(measures: Sequence[PairMeasure], runs: Sequence[str], of: str) -> tuple[Drawing, ...]:
+    """Draw pair measures as ``S×S`` maps, but those that look as overlap does; stronger is more alike.
+
+    Args:
+        measures: each with its ``(S, S)`` values.
+        runs: their ``S`` names.
+        of: what the runs are of, for people.
+    """
+    return tuple(heat_map(one, runs, of) for one in measures if one.measure not in LIKE_OVERLAP)
 
 
-def heat_map(model: ModelResult, measure: PairMeasure) -> Plot:
+def heat_map(measure: PairMeasure, runs: Sequence[str], of: str) -> Drawing:
     """Draw one measure for every pair of runs."""
-    values, runs = measure.values, len(measure.values)
+    values, count = measure.values, len(measure.values)
     low, high = _limits(measure)
-    map_ = shades() if measure.higher_is_closer else shades().reversed()
-    with drawing(f"{measure.measure} {model.config.name}", WIDTH, HEIGHT) as (axes, svg):
+
+    def draw(axes: Axes) -> None:
+        map_ = shades() if measure.higher_is_closer else shades().reversed()
         image = axes.imshow(values, cmap=map_, vmin=low, vmax=high, interpolation="nearest")
         axes.spines[:].set_visible(False)
-        word, names = short_names(model.runs)
+        word, names = short_names(runs)
         if not all(map(SHORT.fullmatch, names)):  # of files, say: they are numbered
-            names = [str(place) for place in range(1, runs + 1)]
-        step = 1 if runs <= LARGEST_ANNOTATED else math.ceil(runs / 8)
-        axes.set_xticks(range(0, runs, step), names[::step])
-        axes.set_yticks(range(0, runs, step), names[::step])
+            names = [str(place) for place in range(1, count + 1)]
+        step = 1 if count <= LARGEST_ANNOTATED else math.ceil(count / 8)
+        axes.set_xticks(range(0, count, step), names[::step])
+        axes.set_yticks(range(0, count, step), names[::step])
         axes.tick_params(length=0, labelsize=8)
         axes.set_xlabel(word or "run", fontsize=8)
-        if runs <= LARGEST_ANNOTATED:
+        if count <= LARGEST_ANNOTATED:
             _annotate(axes, image, values, high)
         else:
             bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, aspect=24)
             bar.outline.set_visible(False)
             bar.ax.tick_params(labelsize=8, width=0.5)
-        drawn = svg()
+
     ends = (measure.known.min(), measure.known.max()) if len(measure.known) else (math.nan, math.nan)
     lowest, highest, said = (number(float(x)) for x in (*ends, measure.estimate.value))
     lost = f" {measure.undefined}." if measure.undefined else ""
-    return Plot(
+    return Drawing(
         measure.measure,
         measure.title,
         f"{measure.preparation.capitalize()} rows; mean {said}.{lost}",
-        f"{measure.title} for every compared pair of {runs} runs of {model.config.name}: from {lowest} to"
-        f" {highest}, mean {said}.",
-        drawn,
+        f"{measure.title} for every compared pair of {count} runs of {of}: from {lowest} to {highest}, mean"
+        f" {said}.",
+        draw,
+        of,
+        WIDTH,
+        HEIGHT,
+        "measures",
     )
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpuemb.pictures.style import BLUE, HAIRLINE, INK, MUTED, ORANGE, Plot, drawing
+from gpuemb.pictures.drawings import Drawing, legend_above
+from gpuemb.pictures.style import BLUE, HAIRLINE, INK, MUTED, ORANGE
+from gpuemb.report.figures.training import settling
 from gpuemb.report.numbers import number, percent
 from gpuemb.stability.questions.evidence import LOST, VARIANCE
 
@@ -17,20 +19,19 @@ if TYPE_CHECKING:
 
     from gpuemb.stability.questions.answer import Answer
 
-WIDTH, HEIGHT = 4.8, 3.3  # inches: half a page
 LINES = ((BLUE, "o", "-"), (ORANGE, "s", "--"), (INK, "^", ":"), (MUTED, "D", "-."))
 GOES = {1: "grows", -1: "falls", 0: "shows no sure trend"}
 SUBJECTS = {VARIANCE: "The variance between runs", LOST: "The share of neighbors lost"}
 AXES = {"dim": "dimensions", "fraction": "share of the text"}
 
 
-def answer_figures(answer: Answer) -> tuple[Plot, ...]:
+def answer_figures(answer: Answer) -> tuple[Drawing, ...]:
     """Draw an answer; nothing for a question that has no figure."""
     draw = FIGURES.get(answer.question)
     return draw(answer) if draw else ()
 
 
-def trends(answer: Answer) -> tuple[Plot, ...]:
+def trends(answer: Answer) -> tuple[Drawing, ...]:
     """Draw each measure over the setting that was swept, a line a group of models."""
     levels = answer.tables["levels"].to_pylist()
     axis = answer.tables["levels"].column_names[1]
@@ -46,10 +47,11 @@ def trends(answer: Answer) -> tuple[Plot, ...]:
 
 def _trend(
     question: str, axis: str, measure: str, rows: list[dict[str, Any]], directions: dict[tuple[str, str], int]
-) -> Plot:
+) -> Drawing:
     groups = [(group, list(found)) for group, found in groupby(rows, key=lambda row: row["models"])]
     said_axis = AXES.get(axis, axis)
-    with drawing(f"{question} {measure}", WIDTH, HEIGHT) as (axes, svg):
+
+    def draw(axes: Axes) -> None:
         for (group, found), (color, marker, line) in zip(groups, LINES, strict=False):
             place, value = ([row[key] for row in found] for key in (axis, "value"))
             ends = np.array(
@@ -72,8 +74,8 @@ def _trend(
         axes.set(xlabel=said_axis, ylabel=measure)
         axes.set_ylim(bottom=0)
         axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
-        axes.figure.legend(loc="outside upper left", ncols=2, fontsize=9, labelcolor=INK, borderaxespad=0.2)
-        drawn = svg()
+        legend_above(axes)
+
     said = {directions.get((group, measure), 0) for group, _ in groups}
     goes = GOES[said.pop()] if len(said) == 1 else "goes its own way in each model"
     spans = "; ".join(
@@ -82,13 +84,15 @@ def _trend(
     )
     hidden = len(groups) - len(LINES)
     more = f" {hidden} further groups of models are in the table alone." if hidden > 0 else ""
-    return Plot(
+    return Drawing(
         measure.replace(" ", "-"),
         f"{SUBJECTS.get(measure, measure)} {goes} with {said_axis}",
         "Each point is a model’s mean over pairs of runs; bars are 95% intervals, jackknife over runs."
         + more,
         f"{measure} against {said_axis}. {spans}.",
-        drawn,
+        draw,
+        question,
+        table="levels",
     )
 
 
@@ -102,18 +106,19 @@ def _levels_axis(axes: Axes, levels: list[float]) -> None:
     axes.xaxis.set_major_formatter(lambda level, _: f"{level:g}")
 
 
-def causes(answer: Answer) -> tuple[Plot, ...]:
+def causes(answer: Answer) -> tuple[Drawing, ...]:
     """Draw each cause's share in the variance between runs, a figure a group of models."""
     rows = [row for row in answer.tables["components"].to_pylist() if np.isfinite(row["share"])]
     groups = [(group, list(found)) for group, found in groupby(rows, key=lambda row: row["models"])]
     return tuple(_shares(answer, number, group, found) for number, (group, found) in enumerate(groups))
 
 
-def _shares(answer: Answer, place: int, group: str, rows: list[dict[str, Any]]) -> Plot:
+def _shares(answer: Answer, place: int, group: str, rows: list[dict[str, Any]]) -> Drawing:
     names = [NAMES.get(row["cause"], row["cause"]) for row in rows]
     shares = np.array([row["share"] for row in rows])
     ends = np.array([[row["share"] - row["share_low"], row["share_high"] - row["share"]] for row in rows])
-    with drawing(f"causes {group}", WIDTH, 0.9 + 0.5 * len(rows)) as (axes, svg):
+
+    def draw(axes: Axes) -> None:
         axes.barh(
             names,
             shares,
@@ -128,7 +133,7 @@ def _shares(answer: Answer, place: int, group: str, rows: list[dict[str, Any]]) 
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
         axes.set_xlabel("share of the variance between runs")
         axes.grid(axis="x", color=HAIRLINE, linewidth=0.6)
-        drawn = svg()
+
     largest = next(
         (one for one in answer.findings if one.about == group and one.measure == "largest cause"), None
     )
@@ -136,18 +141,22 @@ def _shares(answer: Answer, place: int, group: str, rows: list[dict[str, Any]]) 
     if largest is None or not largest.holds:
         title = f"Which cause is the largest in {group} these runs do not tell"
     said = ", ".join(f"{name} {percent(share)}" for name, share in zip(names, shares, strict=True))
-    return Plot(
+    return Drawing(
         f"shares-{place}",
         title,
         "Each cause varied alone; bars are shares of their sum, whiskers 95% intervals, jackknife over runs.",
         f"Shares of the variance between runs of {group}: {said}.",
-        drawn,
+        draw,
+        group,
+        height=0.9 + 0.5 * len(rows),
+        table="components",
     )
 
 
 NAMES = {"init": "initialization", "order": "order", "sampling": "sampling", "bootstrap": "documents"}
-FIGURES: dict[str, Callable[[Answer], tuple[Plot, ...]]] = {
+FIGURES: dict[str, Callable[[Answer], tuple[Drawing, ...]]] = {
     "dimension": trends,
     "data": trends,
     "causes": causes,
+    "training": settling,
 }
