@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.files import check_folder, replacing
 from gpuemb.pictures.drawings import FORMATS, Drawing
 from gpuemb.report.figures import models
 from gpuemb.report.figures.answers import answer_figures
@@ -224,12 +225,14 @@ def saved(result: StudyResult | Drift | Comparison, folder: Path, kinds: Sequenc
     """As :func:`save`."""
     for kind in kinds:
         check_choice("plot.save", "kinds", kind, FORMATS)
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written, captions = [], ["# Captions", ""]
     for name, one in drawings_of(result).items():
         written += [one.save(folder / f"{name}.{kind}") for kind in kinds]
         captions += [f"**{name}**: {one.title}. {one.caption}", ""]
-    (folder / "captions.md").write_text("\n".join(captions), "utf-8")
+    with replacing(folder / "captions.md") as file:
+        file.write("\n".join(captions).encode("utf-8", "replace"))
     return [*written, folder / "captions.md"]
 
 
