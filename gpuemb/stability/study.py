@@ -16,6 +16,7 @@ from gpuemb.core.arrays import Float64, FloatMatrix, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
+from gpuemb.core.files.alone import alone_in
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
 from gpuemb.corpus.sources import changed, expand, fingerprint
@@ -85,7 +86,8 @@ def study(
 
     Raises:
         ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
-        StorageError, FileFormatError, VocabularyError: the corpus cannot be used.
+        StorageError, FileFormatError, VocabularyError: the corpus cannot be used; or, of the first, another
+            process works in the folder.
         MemoryBudgetError: the work does not fit.
 
     Example:
@@ -97,7 +99,7 @@ def study(
     """
     config = config_of("study", config)
     folder = default_folder(config) if out is None else Path(out)
-    with workers.limit(threads):
+    with workers.limit(threads), alone_in("study", folder):
         config = settle_sources(config, folder)
         claim(folder, config, extend=extend)
         sweep_study(folder)

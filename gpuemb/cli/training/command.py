@@ -155,6 +155,7 @@ def train(
         from gpuemb.cli.training.recipe_flags import epochs_asked, recipe_of, seeds_asked
         from gpuemb.core import threads as workers
         from gpuemb.core.checks import check_choice
+        from gpuemb.core.files.alone import alone_in
         from gpuemb.embeddings.files import FORMATS
         from gpuemb.training.recipes import Vary, check_vary
 
@@ -200,7 +201,7 @@ def train(
             "documents": documents,
             "field": field,
         }
-        with workers.limit(threads):
-            folder = RunFolder(out, format)
+        folder = RunFolder(out, format)
+        with workers.limit(threads), alone_in("train", out):
             found = train_into(folder, training, opened_source(source, reading, training.counting))
         say_runs(folder, found, json=json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.files import replacing
+from gpuemb.core.files.alone import alone_in
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import versions
 from gpuemb.core.results import result, shown
@@ -133,7 +135,7 @@ def corpus_drift(
     kinds_of_measures(measures)  # before hours of training
     text, counts = text or TextConfig(), counts or CountsConfig()
     sources = _two_corpora(groups)
-    with workers.limit(threads):
+    with workers.limit(threads), nullcontext() if out is None else alone_in(WHERE, Path(out)):
         chosen = choose(device, STUDY_KERNELS)
         corpora, keys = {}, []
         for name, source in sources.items():
