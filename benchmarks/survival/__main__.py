@@ -1,10 +1,10 @@
 """Try to ruin a study: ``python -m benchmarks.survival``.
 
-A small study of three models runs as a process of its own, without the page, which takes five times as long.
-It is killed at random times and before random changes of files, runs out of disk, finds its files damaged, shares
-its folder with another study, and its text is exchanged. What must come of it is the same bits as of a study that
-nobody disturbed, or a clear refusal; it ends with 1 where anything else came of it. ``--seed`` repeats a run but
-for the moments of kills, which depend on the machine.
+A small study of three models runs as a process of its own, without the page, which takes five times as
+long. It is killed at random times and before random changes of files, runs out of disk, finds its files
+damaged, shares its folder with another study, and its text is exchanged. What must come of it is the same
+bits as of a study that nobody disturbed, or a clear refusal; it ends with 1 where anything else came of it.
+``--seed`` repeats a run but for the moments of kills, which depend on the machine.
 """
 
 from __future__ import annotations
