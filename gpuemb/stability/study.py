@@ -67,9 +67,8 @@ def study(
 ) -> StudyResult:
     """Train several runs of each model and measure what they agree on.
 
-    Every piece of work is kept under the digest of what it depends on, trained vectors under the kind of
-    processor too, so a second call with the same folder finds everything done and a call after a kill goes
-    on where it stopped. What was damaged on the disk is reported and done again.
+    Every piece of work is kept under the digest of what it depends on, vectors under the kind of processor
+    too: a second call in one folder finds all done, one after a kill goes on. What was damaged is done again.
 
     Args:
         config: a :class:`StudyConfig`; or a TOML file, a mapping with the keys of one, or the text to read,
@@ -86,8 +85,8 @@ def study(
 
     Raises:
         ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
-        StorageError, FileFormatError, VocabularyError: the corpus cannot be used; or, of the first, another
-            process works in the folder.
+        StorageError: the corpus cannot be read, or another process works in the folder.
+        FileFormatError, VocabularyError: the corpus cannot be used.
         MemoryBudgetError: the work does not fit.
 
     Example:
