@@ -85,8 +85,7 @@ def study(
 
     Raises:
         ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
-        StorageError: the corpus cannot be read, or another process works in the folder.
-        FileFormatError, VocabularyError: the corpus cannot be used.
+        StorageError, FileFormatError, VocabularyError: the corpus cannot be used, or the folder is in use.
         MemoryBudgetError: the work does not fit.
 
     Example:
