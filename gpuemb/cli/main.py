@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from gpuemb.cli.process import INTERRUPTED, prepare
 
+KEPT = ("study", "demo")  # commands whose answers are kept
+
 
 def run() -> NoReturn:
     """Run the installed command."""
@@ -21,14 +23,15 @@ def run() -> NoReturn:
 
 def _run() -> int:
     """Print an answer that a folder holds, or do what was typed; return the exit code."""
-    from gpuemb.cli.studies.again import answer_of
+    if sys.argv[1:] and sys.argv[1] in KEPT:
+        from gpuemb.cli.studies.again import answer_of
 
-    answer = answer_of(sys.argv[1:])
-    if answer is None:
-        from gpuemb.cli import app
+        answer = answer_of(sys.argv[1:])
+        if answer is not None:
+            return answer.say(_failed)
+    from gpuemb.cli import app
 
-        return app.run()
-    return answer.say(_failed)
+    return app.run()
 
 
 def _failed(work: Callable[[], object]) -> int:

@@ -11,14 +11,15 @@ import typer
 from gpuemb.cli import options
 from gpuemb.cli.tables import LimitOption, TableArgument, described, opened_table
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
-from gpuemb.core.errors import ConfigError
+from gpuemb.core.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from gpuemb.embeddings.model import Embedding
     from gpuemb.neighbors.correction import Metric
     from gpuemb.neighbors.exact import Neighbors
+    from gpuemb.neighbors.kept import KeptIndex
 
-ENDING = ".parquet"
+ENDING, COSINE = ".parquet", "cosine"
 
 WordsArgument = Annotated[
     list[str] | None,
@@ -45,19 +46,26 @@ OutOption = Annotated[
         show_default=False,
     ),
 ]
+NoCacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache", envvar="GPUEMB_NO_CACHE", help="Neither read nor write .gpuemb-index beside the table."
+    ),
+]
 
 
 def neighbors(
     table: TableArgument,
     words: WordsArgument = None,
     k: CountOption = 10,
-    metric: MetricOption = "cosine",
+    metric: MetricOption = COSINE,
     queries: QueriesOption = None,
     every: AllOption = False,
     out: OutOption = None,
     limit: LimitOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
+    no_cache: NoCacheOption = False,
     json: options.JsonResult = False,
 ) -> None:
     """Find the nearest words, exactly: of highest cosine, or corrected for hubs.
@@ -78,26 +86,41 @@ def neighbors(
     approximate: the same table gives the same lists on any device, with any number of threads. A word
     whose vector is zero has no neighbors and is nobody's. Another metric looks at every word of the table
     first, so it takes as long for one word as for all.
+
+    What a few words need is kept in `.gpuemb-index` beside the table, where that may be written: lengths and
+    words, and the vectors of a file that cannot be mapped, such as text. The next call reads it. It is made
+    anew when the table has changed, or it is damaged.
     """
     with failing_clearly(kept="Nothing is written before all are found."):
         from gpuemb.core import threads as workers
         from gpuemb.core.checks import check_choice
         from gpuemb.core.device import choose
-        from gpuemb.neighbors.correction import METRICS
+        from gpuemb.neighbors.kept import KeptIndex
 
-        check_choice("neighbors", "--metric", metric, METRICS)
+        if metric != COSINE:
+            from gpuemb.neighbors.correction import METRICS
+
+            check_choice("neighbors", "--metric", metric, METRICS)
         _check(words, queries, out, every=every, json=json)
         chosen = str(choose(device))
+        few = not (every or queries or out) and metric == COSINE and limit is None
+        kept = KeptIndex.of(table) if few and not no_cache and not device.startswith("cuda") else None
         with workers.limit(threads):
+            fault = "" if kept is None else kept.fault()
+            known = None if kept is None or fault else kept.nearest(words or (), k)
+            if known is not None:
+                _tell(known[0], words or (), known[1], metric, json=json)
+                return
             embedding = opened_table(table, limit=limit)
             asked = embedding.index_to_key if every else _asked(words, queries)
             found = _found(embedding, None if every else asked, k, metric, chosen)
             if out is not None:
                 _write(embedding, found, asked, out)
-            elif json:
-                say_json([_entry(found, query, word) for query, word in enumerate(asked)])
-            else:
-                _say(embedding, found, asked)
+                return
+            near = [found.named(query) for query in range(len(asked))]
+            _tell(described(embedding), asked, near, metric, json=json)
+            if kept is not None:
+                _keep(kept, embedding, fault)
 
 
 def _check(
@@ -157,19 +180,33 @@ def _write(embedding: Embedding, found: Neighbors, asked: Sequence[str], out: Pa
     say(f"Written: {shown(out)}, {rows:,} neighbors of {len(asked):,} words")
 
 
-def _entry(found: Neighbors, query: int, word: str) -> dict[str, object]:
-    near = [{"word": name, found.metric: score} for name, score in found.named(query)]
-    return {"word": word, "neighbors": near}
-
-
-def _say(embedding: Embedding, found: Neighbors, asked: Sequence[str]) -> None:
-    lists = [found.named(query) for query in range(len(asked))]
-    width = max([len(name) for near in lists for name, _ in near], default=0)
-    say(described(embedding))
-    for word, near in zip(asked, lists, strict=True):
+def _tell(
+    table: str, asked: Sequence[str], near: Sequence[list[tuple[str, float]]], metric: str, *, json: bool
+) -> None:
+    if json:
+        entries = [[{"word": name, metric: score} for name, score in one] for one in near]
+        say_json([{"word": word, "neighbors": one} for word, one in zip(asked, entries, strict=True)])
+        return
+    width = max([len(name) for one in near for name, _ in one], default=0)
+    say(table)
+    for word, one in zip(asked, near, strict=True):
         say()
         say(word)
-        for rank, (name, score) in enumerate(near, 1):
+        for rank, (name, score) in enumerate(one, 1):
             say(f"{rank:>4}  {name:<{width}}  {score:6.3f}")
-        if not near:
+        if not one:
             say("      no neighbors: its vector is zero, or all others are")
+
+
+def _keep(kept: KeptIndex, embedding: Embedding, fault: str) -> None:
+    """Keep what the next call needs, where that is possible; say why it was of no use before."""
+    from gpuemb.embeddings.parts import parts_of
+
+    place = shown(kept.folder)
+    try:
+        made = kept.keep(embedding, described(embedding), parts_of(kept.table))
+    except StorageError as error:
+        TerminalProgress().note(f"{place} is not kept, so the next call takes as long: {error.given}")
+    else:
+        if made and fault:
+            TerminalProgress().note(f"{place} {fault}. It was made anew.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from gpuemb.embeddings.files import save
 from gpuemb.embeddings.model import Embedding
 from gpuemb.neighbors.correction import Metric
 from gpuemb.neighbors.exact import nearest_neighbors
+from gpuemb.neighbors.kept import FOLDER
 
 DEVICES = ("auto", "cpu") if missing_for_cuda() else ("auto", "cpu", "cuda")
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter")
@@ -50,6 +52,26 @@ def test_programs_get_every_digit_and_the_words_of_a_file(fruit: Path) -> None:
     for one in said:
         found = [(near["word"], near["cosine"]) for near in one["neighbors"]]
         assert found == table().most_similar(one["word"], 3)
+
+
+def test_the_next_call_says_the_same_from_what_was_kept_beside_the_table(fruit: Path) -> None:
+    command = ("neighbors", "fruit.npy", FRUIT[1], "-k", "2")
+    kept = fruit / FOLDER / "fruit.npy"
+    assert gpuemb(fruit, *command, "--no-cache").code == 0
+    assert not kept.exists()
+    first = gpuemb(fruit, *command)
+    made = kept.stat().st_mtime_ns
+    assert gpuemb(fruit, *command) == first
+    assert gpuemb(fruit, *command, "--json").out == gpuemb(fruit, *command, "--json", "--no-cache").out
+    assert kept.stat().st_mtime_ns == made
+    (kept / "lengths.npy").write_bytes(b"")
+    mended = gpuemb(fruit, *command)
+    assert (mended.code, mended.out) == (0, first.out)
+    assert mended.err.startswith(".gpuemb-index/fruit.npy is damaged: ")
+    save(Embedding(-table().vectors[:, ::-1], FRUIT), fruit / "fruit.npy")
+    changed = gpuemb(fruit, *command)
+    assert changed.err == ".gpuemb-index/fruit.npy is of an earlier state of the table. It was made anew.\n"
+    assert gpuemb(fruit, *command) == replace(changed, err="")
 
 
 @pytest.mark.parametrize("metric", ["csls", "mutual_proximity"])

@@ -15,7 +15,6 @@ from gpuemb.core.errors import GpuembError
 from gpuemb.stability.kept.told import Told, request_of, told_before
 
 CONFIG_FILE, WORK_FOLDER, DEFAULT = "study.toml", "work", "runs"  # of stability/folder.py, which loads more
-COMMANDS = ("study", "demo")
 OUT = ("--out", "-o")
 
 
@@ -53,8 +52,6 @@ def answer_of(arguments: Sequence[str]) -> Answer | None:
     Args:
         arguments: of the process.
     """
-    if not arguments or arguments[0] not in COMMANDS:
-        return None
     try:
         request = request_of(arguments)
         for folder in _folders(arguments):
