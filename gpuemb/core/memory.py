@@ -7,7 +7,9 @@ import os
 import re
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,21 @@ if TYPE_CHECKING:
 RESERVE = 0.8  # largest share of the free memory that is used: the rest is left to the system
 UNTOLD = 0.5  # share of the memory that counts as free where the system does not tell it
 TILE_BYTES = 64 << 20  # of a worker's tile: large enough for BLAS at full rate, small enough for many
+
+_limit: ContextVar[int | None] = ContextVar("gpuemb_memory", default=None)
+
+
+@contextmanager
+def limit(size: int | None) -> Iterator[None]:
+    """Let plans inside the block count on no more than ``size`` bytes of this process; ``None``: on all free.
+
+    Beside other processes the free memory of the machine is not this process's own.
+    """
+    token = _limit.set(size)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 @dataclass(frozen=True)
@@ -104,13 +121,30 @@ def tiles(length: int, step: int) -> list[tuple[int, int]]:
 
 
 def available_host_bytes(root: Path = containers.ROOT) -> int:
-    """Free bytes of this machine or of its container, the smaller of both.
+    """Free bytes of this machine, of its container, or of what ``limit`` leaves, the smallest of them.
 
     macOS tells its free and inactive pages. Where a system tells nothing, half of its memory counts as free.
 
     Args:
         root: the folder that holds ``proc`` and ``sys``.
     """
+    free, allowed = _free_bytes(root), _limit.get()
+    return free if allowed is None else max(0, min(free, allowed - own_bytes(root)))
+
+
+def own_bytes(root: Path = containers.ROOT) -> int:
+    """Resident bytes of this process that are in no file: mapped tables go when memory is short.
+
+    0 where the system does not tell, as on macOS.
+    """
+    told = root / "proc/self/statm"
+    if not told.exists():
+        return 0
+    resident, shared = (int(pages) for pages in told.read_text().split()[1:3])
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _free_bytes(root: Path) -> int:
     meminfo = root / "proc/meminfo"
     if meminfo.exists():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())

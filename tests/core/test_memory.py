@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuemb.core import memory
+from gpuemb.core import memory, threads
 from gpuemb.core.errors import MemoryBudgetError
 from gpuemb.core.memory import (
     RESERVE,
@@ -16,6 +17,8 @@ from gpuemb.core.memory import (
     available_host_bytes,
     buffer,
     largest_tile,
+    limit,
+    own_bytes,
     peak_bytes,
     readable,
     rows_per_tile,
@@ -156,3 +159,32 @@ def test_no_size_is_written_with_a_thousand_of_its_unit(size: int) -> None:
 def test_the_last_size_before_a_unit_is_written_in_the_next() -> None:
     assert readable(999_999) == "1.0 MB"
     assert readable(999_999_999) == "1.0 GB"
+
+
+def test_plans_inside_a_limit_count_on_what_it_leaves_and_threads_inherit_it() -> None:
+    free = available_host_bytes()
+    allowed = own_bytes() + (50 << 20)
+    with limit(allowed), threads.limit(2):
+        left = available_host_bytes()
+        assert 0 < left <= 50 << 20
+        assert all(0 < one <= 50 << 20 for one in threads.run(lambda _: available_host_bytes(), range(4)))
+        with pytest.raises(MemoryBudgetError, match="may use"):
+            MemoryPlan("more than the limit leaves", {"x": 60 << 20}).require()
+        with limit(None):
+            assert available_host_bytes() > left
+        with limit(1):
+            assert available_host_bytes() == 0
+    assert available_host_bytes() > free // 2
+
+
+def test_what_a_process_holds_itself_grows_with_an_array_and_not_with_a_mapped_file(tmp_path: Path) -> None:
+    size, before = 64 << 20, own_bytes()
+    np.save(tmp_path / "table.npy", np.ones(size, np.uint8))
+    mapped = np.load(tmp_path / "table.npy", mmap_mode="r")
+    assert int(mapped.sum()) == size
+    if not before:
+        pytest.skip("this system does not tell what a process holds")
+    assert own_bytes() - before < size // 2
+    held = np.ones(size, np.uint8)
+    assert own_bytes() - before > size // 2
+    del held
