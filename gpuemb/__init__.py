@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     # isort: off
     # it would give every error a line
-    from gpuemb.core.errors import CompileError, ConfigError, CorpusWarning, DeviceError, DroppedWarning
-    from gpuemb.core.errors import DTypeError, FileFormatError, GpuembError, MemoryBudgetError, NonFiniteError
-    from gpuemb.core.errors import ShapeError, ShortDocumentsWarning, SpellingWarning, StorageError
-    from gpuemb.core.errors import TrainingWarning, VocabularyError
+    from gpuemb.core.errors import ClusterError, CompileError, ConfigError, CorpusWarning, DeviceError
+    from gpuemb.core.errors import DroppedWarning, DTypeError, FileFormatError, GpuembError, MemoryBudgetError
+    from gpuemb.core.errors import NonFiniteError, ShapeError, ShortDocumentsWarning, SpellingWarning
+    from gpuemb.core.errors import StorageError, TrainingWarning, VocabularyError
 
     # isort: on
     from gpuemb.core.threads import set_threads
@@ -123,9 +123,9 @@ if sys.platform == "win32":
     )
 
 _ERRORS = (
-    "GpuembError", "CompileError", "ConfigError", "CorpusWarning", "DeviceError", "DroppedWarning",
-    "DTypeError", "FileFormatError", "MemoryBudgetError", "NonFiniteError", "ShapeError",
-    "ShortDocumentsWarning", "SpellingWarning", "StorageError", "TrainingWarning",
+    "GpuembError", "ClusterError", "CompileError", "ConfigError", "CorpusWarning", "DeviceError",
+    "DroppedWarning", "DTypeError", "FileFormatError", "MemoryBudgetError", "NonFiniteError",
+    "ShapeError", "ShortDocumentsWarning", "SpellingWarning", "StorageError", "TrainingWarning",
     "VocabularyError",
 )  # fmt: skip
 _ROOMS = {
@@ -227,32 +227,34 @@ __version__ = version("gpuemb")
 
 __all__ = [
     "PPMISVD", "Alignment", "Alignments", "Ambiguity", "Analogies", "AnalogyAccuracy", "AnalogySection",
-    "Answer", "AnswerAgreement", "ChangedWord", "ClusterScores", "Comparison", "CompileError", "ConfigError",
-    "Consensus", "ContextEntropies", "Cooccurrence", "CorpusDrift", "CorpusStatistics", "CorpusWarning",
-    "CosineExperiment", "CosineIndex", "CosinePanel", "Cosines", "CountSpectrum", "CountsConfig",
-    "CrossGrams", "DTypeError", "Device", "DeviceError", "DirectedSimilarity", "Discoveries", "Displacement",
-    "Drift", "DriftMeasure", "DroppedWarning", "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors",
-    "Factors", "FileFormatError", "Finding", "GloVe", "GpuembError", "Hubness", "Implementation", "Info",
-    "Information", "InteractionSpectrum", "Interactions", "MapAgreement", "MemoryBudgetError", "ModelConfig",
-    "ModelResult", "NeighborOverlap", "Neighbors", "NonFiniteError", "Norm", "PairInformation", "PairMeasure",
-    "PairRatios", "PairRotations", "PowerLaw", "PrincipalComponents", "Provenance", "RatioAgreement",
-    "Ratios", "Reconstruction", "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps",
-    "RunHistories", "RunSpectra", "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning",
-    "Similarity", "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective",
-    "Spectrum", "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
+    "Answer", "AnswerAgreement", "ChangedWord", "ClusterError", "ClusterScores", "Comparison",
+    "CompileError", "ConfigError", "Consensus", "ContextEntropies", "Cooccurrence", "CorpusDrift",
+    "CorpusStatistics", "CorpusWarning", "CosineExperiment", "CosineIndex", "CosinePanel", "Cosines",
+    "CountSpectrum", "CountsConfig", "CrossGrams", "DTypeError", "Device", "DeviceError",
+    "DirectedSimilarity", "Discoveries", "Displacement", "Drift", "DriftMeasure", "DroppedWarning",
+    "Embedding", "EmbeddingStack", "Estimate", "FactorNeighbors", "Factors", "FileFormatError", "Finding",
+    "GloVe", "GpuembError", "Hubness", "Implementation", "Info", "Information", "InteractionSpectrum",
+    "Interactions", "MapAgreement", "MemoryBudgetError", "ModelConfig", "ModelResult", "NeighborOverlap",
+    "Neighbors", "NonFiniteError", "Norm", "PairInformation", "PairMeasure", "PairRatios", "PairRotations",
+    "PowerLaw", "PrincipalComponents", "Provenance", "RatioAgreement", "Ratios", "Reconstruction",
+    "ReconstructionFit", "Remedies", "Remedy", "Resampling", "RowOverlaps", "RunHistories", "RunSpectra",
+    "SecondOrder", "SecondOrderPairs", "ShapeError", "ShortDocumentsWarning", "Similarity",
+    "SimilarityCorrelation", "SimulatedInteractions", "SkipGram", "SoftmaxObjective", "Spectrum",
+    "SpellingWarning", "StorageError", "StudyConfig", "StudyPlan", "StudyResult", "TablesConfig",
     "TextConfig", "Tokens", "TrainedModel", "TrainedStack", "TrainingWarning", "Transformer", "Translation",
     "TranslationPrecision", "Translations", "Trustworthiness", "Vocabulary", "VocabularyError",
     "WordListSimilarity", "WordMap", "WordMeasures", "WordPairs", "ambiguity", "analogies", "angular",
     "answer", "benjamini_hochberg", "bootstrap_repeats", "bures", "cca", "cka", "compare", "consensus",
     "corpus_drift", "corpus_statistics", "cosine_experiment", "cosine_matrix", "cosine_tiles",
-    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability", "eigenspace_overlap",
-    "factorize", "hubness", "info", "load", "load_config", "load_transformer", "map_agreement",
-    "nearest_neighbors", "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan", "plot", "ppmi",
-    "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions", "reconstruction",
-    "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order", "second_order_cosine",
-    "semantic_displacement", "set_threads", "similarity_correlation", "simulate_interactions",
-    "softmax_objective", "spectrum", "spectrum_distance", "stack", "study", "svcca", "train", "translate",
-    "trustworthiness", "tsne", "umap", "write_cosine_picture", "write_report",
+    "count_cooccurrences", "cross_grams", "datasets", "drift", "eigenspace_instability",
+    "eigenspace_overlap", "factorize", "hubness", "info", "load", "load_config", "load_transformer",
+    "map_agreement", "nearest_neighbors", "neighbor_overlap", "pca", "pip_loss", "pip_per_word", "plan",
+    "plot", "ppmi", "procrustes", "pwcca", "ratio_agreement", "read_corpus", "read_interactions",
+    "reconstruction", "remedies", "remedy", "rsa", "save", "scores_of_clusters", "second_order",
+    "second_order_cosine", "semantic_displacement", "set_threads", "similarity_correlation",
+    "simulate_interactions", "softmax_objective", "spectrum", "spectrum_distance", "stack", "study",
+    "svcca", "train", "translate", "trustworthiness", "tsne", "umap", "write_cosine_picture",
+    "write_report",
 ]  # fmt: skip
 
 

@@ -83,6 +83,15 @@ class DeviceError(GpuembError, RuntimeError):
     """
 
 
+class ClusterError(GpuembError, RuntimeError):
+    """Workers of a study, or the scheduler between them, are lost, or cannot take part.
+
+    Example:
+        >>> issubclass(ge.ClusterError, ge.GpuembError) and issubclass(ge.ClusterError, RuntimeError)
+        True
+    """
+
+
 class CompileError(GpuembError, RuntimeError):
     """A kernel's CUDA source does not compile.
 

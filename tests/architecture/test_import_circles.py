@@ -16,6 +16,8 @@ LOADED_LATE = {
     "array_api_compat": "the namespace of an array is needed only for arrays of other libraries",
     "cupy": "an optional extra that takes seconds to load",
     "cupy_backends": "part of CuPy",
+    "dask": "comes with distributed",
+    "distributed": "an optional extra that takes seconds to load",
     "jinja2": "only reports need templates",
     "llvmlite": "comes with Numba, and is as slow to load",
     "markupsafe": "comes with Jinja2",
@@ -31,6 +33,7 @@ LOADED_LATE = {
 LATE_WITHIN = {
     "gpuemb.cli": ("gpuemb", "gpuemb --help answers before any science is loaded"),
     "gpuemb.core.jit": ("gpuemb.core.system.compiled_files", "it extends classes of Numba"),
+    "gpuemb.stability.running.runner": ("gpuemb.stability.running.cluster", "it loads distributed"),
     "gpuemb.kernels": ("gpuemb.kernels", "contracts load without Numba; compiled code only where it runs"),
 }
 

@@ -14,6 +14,7 @@ BUILT_IN: dict[str, type[Exception]] = {
     "DTypeError": TypeError,
     "NonFiniteError": ValueError,
     "DeviceError": RuntimeError,
+    "ClusterError": RuntimeError,
     "CompileError": RuntimeError,
     "MemoryBudgetError": MemoryError,
     "VocabularyError": ValueError,
