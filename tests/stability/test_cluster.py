@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,16 @@ def test_units_of_a_lost_worker_are_redone(address: str, tmp_path: Path, first: 
         os.kill(lost, 0)
 
 
+def marked(folder: Path, alive: Callable[[], bool]) -> int:
+    """Wait for a worker that works on a unit; return its number."""
+    end = time.monotonic() + 200
+    while time.monotonic() < end and alive():
+        with suppress(OSError, ValueError):
+            return int((folder / "marker").read_text())
+        time.sleep(0.1)
+    raise AssertionError("no worker came")
+
+
 @pytest.mark.slow
 def test_a_lost_scheduler_is_said_and_a_second_call_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -217,14 +228,15 @@ def test_a_lost_scheduler_is_said_and_a_second_call_goes_on(
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     units, store = diamond(tmp_path, "wait"), Store(tmp_path / "work")
 
-    class Killer(Told):
-        def advance(self, amount: int = 1) -> None:
-            if (tmp_path / "marker").exists():
-                worker = int((tmp_path / "marker").read_text())
-                os.kill(os.getpgid(worker), signal.SIGKILL)  # the leader of the group holds the scheduler
+    def kill_the_scheduler() -> None:
+        worker = marked(tmp_path, lambda: True)
+        os.kill(os.getpgid(worker), signal.SIGKILL)  # the leader of the group holds the scheduler
 
+    killer = Thread(target=kill_the_scheduler)
+    killer.start()
     with Cluster(1) as cluster, pytest.raises(ClusterError, match="lost"):
-        cluster.run(units, store, Context(steps=Killer()))
+        cluster.run(units, store, Context())
+    killer.join()
     assert store.has("sum", "a")
     before = store.note("sum-a")
     (tmp_path / "marker").touch()
@@ -262,10 +274,7 @@ def test_an_interruption_leaves_no_process_no_trace_and_what_is_finished(tmp_pat
         text=True,
         env={**os.environ, "PYTHONPATH": str(TESTS)},
     )
-    while not (tmp_path / "marker").exists() or not (tmp_path / "marker").read_text():
-        assert process.poll() is None
-        time.sleep(0.1)
-    worker = int((tmp_path / "marker").read_text())
+    worker = marked(tmp_path, lambda: process.poll() is None)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "")
@@ -281,10 +290,7 @@ def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(INTERRUPTED.format(tests=str(TESTS), folder=str(tmp_path)))
     process = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(TESTS)})
-    while not (tmp_path / "marker").exists() or not (tmp_path / "marker").read_text():
-        assert process.poll() is None
-        time.sleep(0.1)
-    worker = int((tmp_path / "marker").read_text())
+    worker = marked(tmp_path, lambda: process.poll() is None)
     process.kill()
     process.wait()
     end = time.monotonic() + 30
