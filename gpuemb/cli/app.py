@@ -189,8 +189,9 @@ def study(
             tuple(tables or ()),
             sentence,
             until_width,
+            tuple(group or ()),
         )
-        drift = asks_for_drift(group, question)
+        drift = asks_for_drift(group, question, config)
         asked = None if drift else study_config(flags, config)
     if asked is None:
         study_drift(

@@ -17,6 +17,7 @@ QUESTION_NAMES = (  # of stability/questions/table.py, which help need not load
     "words",
     "sentence",
     "training",
+    "drift",
 )
 
 
@@ -76,7 +77,7 @@ QuestionOption = Annotated[
     list[str] | None,
     typer.Option(
         "--question",
-        help=f"A question to answer: {', '.join(QUESTION_NAMES)}, or drift, of two groups. May be repeated.",
+        help=f"A question to answer: {', '.join(QUESTION_NAMES)} (of two groups). May be repeated.",
         show_default=False,
     ),
 ]
@@ -84,8 +85,8 @@ Groups = Annotated[
     list[str] | None,
     typer.Option(
         "--group",
-        help="Of --question drift, given twice: a name and its corpus, as NAME=TEXT or NAME TEXT..., to the "
-        "next option.",
+        help="Of the question drift, given twice: a name and its corpus, as NAME=TEXT or NAME TEXT..., to "
+        "the next option. Alone, only parts of both are trained; beside others, it is on the page too.",
         metavar="NAME TEXT...",
         show_default=False,
     ),

@@ -47,6 +47,7 @@ class StudyFlags:
     tables: tuple[str, ...] = ()
     sentence: str | None = None
     until_width: float | None = None
+    group: tuple[str, ...] = ()
 
 
 def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
@@ -55,7 +56,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
     Raises:
         ConfigError: neither a file nor a corpus, or values that do not fit.
     """
-    if file is None and not flags.corpus:
+    if file is None and not (flags.corpus or flags.group):
         raise ConfigError(
             "study: no corpus",
             needed="Name text files or folders, or --config FILE.",
@@ -82,6 +83,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
             "question": list(flags.question) or None,
             "sentence": flags.sentence,
             "until_width": flags.until_width,
+            "groups": _groups(flags.group),
         },
     )
     crossed = _crossed(flags)
@@ -228,6 +230,15 @@ def parse_epochs(where: str, text: str) -> list[int]:
             remedy="--snapshots 1,5,10",
         )
     return sorted({int(part) for part in parts})
+
+
+def _groups(typed: Sequence[str]) -> dict[str, list[str]] | None:
+    """Return the two corpora of the question ``drift``, where they were typed."""
+    from gpuemb.cli.comparing.groups import groups_of
+
+    if not typed:
+        return None
+    return {name: [absolute(file) for file in files] for name, files in groups_of("study", typed, ()).items()}
 
 
 def _override(mapping: dict[str, Any], values: dict[str, Any]) -> None:

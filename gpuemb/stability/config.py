@@ -14,7 +14,7 @@ from gpuemb.corpus.chunks import Documents, EncodingErrors
 from gpuemb.corpus.token_patterns import DEFAULT, check_tokenizer
 from gpuemb.kernels.neighbor_overlap import LARGEST_K, LARGEST_RUNS
 from gpuemb.kernels.window_counts import Weighting, check_window
-from gpuemb.stability.given.config import TablesConfig, check_name, paths_of
+from gpuemb.stability.given.config import TablesConfig, check_name, groups_of, paths_of
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.stability.questions.table import check_questions, named_questions
 from gpuemb.training.recipes import (
@@ -31,7 +31,7 @@ from gpuemb.training.recipes import (
     seeds_of,
 )
 
-UNMEASURED = ("title", "question", "sentence")  # what changes no measure of a study
+UNMEASURED = ("title", "question", "sentence", "groups")  # what changes no measure of a study
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,8 @@ class StudyConfig:
             epochs has none.
         question: names of the questions that are answered; or one.
         sentence: the text of the question ``sentence``, which is asked where there is one.
+        groups: two corpora, by name, that the question ``drift`` compares, each in as many parts as a model
+            has seeds: files, folders or patterns. Where no corpus is named, both together are.
         until_width: seeds are added to every model until the 95 % interval of its mean overlap is at most so
             wide, at most 100 runs; 0 adds none.
 
@@ -210,10 +212,14 @@ class StudyConfig:
     question: tuple[str, ...] = ()
     sentence: str = ""
     until_width: float = 0.0
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", groups_of(self.groups))
         object.__setattr__(self, "corpus", paths_of("StudyConfig", "corpus", self.corpus))
-        object.__setattr__(self, "question", named_questions(self.question, self.sentence))
+        if not self.corpus:
+            object.__setattr__(self, "corpus", tuple(path for _, files in self.groups for path in files))
+        object.__setattr__(self, "question", named_questions(self.question, self.sentence, self.groups))
         models = enter("StudyConfig", "models", self.models, Sequence[ModelConfig])
         models = tuple(enter("StudyConfig", "a model", one, ModelConfig | TablesConfig) for one in models)
         object.__setattr__(self, "models", models)

@@ -17,7 +17,7 @@ from gpuemb.core.files.whole import read_text
 from gpuemb.core.results import shown
 from gpuemb.corpus.token_patterns import is_file
 from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, TextConfig
-from gpuemb.stability.given.config import OF_TRAINING, TablesConfig, tables_from
+from gpuemb.stability.given.config import OF_TRAINING, TablesConfig, groups_of, tables_from
 from gpuemb.stability.kept.sources import absolute
 from gpuemb.stability.measure_table import STUDY, check_measures
 from gpuemb.stability.questions.table import asked_models, asked_snapshots
@@ -104,6 +104,8 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     given = dict(mapping)
     sweep = given.pop("sweep", {})
     _check_keys("study", given, StudyConfig, "sweep")
+    groups = groups_of(given.get("groups", ()))
+    given["groups"] = {name: [absolute(file, base) for file in files] for name, files in groups}
     corpus = given.get("corpus", [])
     sources = [corpus] if isinstance(corpus, (str, PathLike)) else corpus
     paths = isinstance(sources, (list, tuple)) and all(isinstance(one, (str, PathLike)) for one in sources)
@@ -141,6 +143,7 @@ def config_to(config: StudyConfig) -> str:
 
     mapping = asdict(config)
     mapping["models"] = [mapping_of(model) for model in config.models]
+    mapping["groups"] = {name: list(files) for name, files in config.groups}
     return tomli_w.dumps(mapping)
 
 

@@ -79,7 +79,6 @@ def asked(folder: Path, typed: str, monkeypatch: pytest.MonkeyPatch) -> tuple[in
         ("neighbors t.npy king --limit 0", "--limit 0 --limit must be at least 1. Give --limit 1"),
         ("study --question drift text.txt", "study: the question 'drift' without groups"),
         ("study --group a text.txt --group b text.txt", "study: groups without --question drift"),
-        (f"{DRIFT} --question data", "study: drift beside other questions"),
         (f"{DRIFT} --vary seed", "study: --vary with --question drift"),
         (f"{DRIFT} --dim 5,10", "study: --dim 5,10 with --question drift One whole number"),
         (f"{DRIFT} --seeds 1,2", "study: --seeds 1,2 with --question drift"),

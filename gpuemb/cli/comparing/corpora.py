@@ -22,21 +22,23 @@ OF_OTHERS = ("vary", "fraction", "snapshots", "title", "sentence", "tables")  # 
 SHOWN, KEPT = 20, 1000  # words that changed most: printed, written
 
 
-def asks_for_drift(group: list[str] | None, question: list[str] | None) -> bool:
-    """Whether two corpora are to be compared.
+def asks_for_drift(group: list[str] | None, question: list[str] | None, file: Path | None) -> bool:
+    """Whether two corpora are to be compared and nothing else: then only their parts are trained.
+
+    Beside other questions, or in the file of a study, drift is one of the study's own.
 
     Raises:
-        ConfigError: groups without the question, the question without groups, or with others.
+        ConfigError: groups without any question, or the question without groups.
     """
-    asked = QUESTION in (question or ())
-    if not group and not asked:
+    asked = {*(question or ())}
+    if file is not None or (group and asked - {QUESTION}) or not (group or QUESTION in asked):
         return False
-    if group and asked and len({*(question or ())}) == 1:
+    if group and asked:
         return True
-    given = "groups without --question drift" if not asked else "the question 'drift' without groups"
+    given = "the question 'drift' without groups" if asked else "groups without --question drift"
     raise ConfigError(
-        f"study: {given if not (group and asked) else 'drift beside other questions'}",
-        needed="Drift is asked of two corpora, each a group, and alone.",
+        f"study: {given}",
+        needed="Drift is asked of two corpora, each a group.",
         remedy=f"gpuemb study --question drift {FLAG} old=old.txt {FLAG} new=new.txt",
     )
 
@@ -144,7 +146,7 @@ def _again(flags: StudyFlags, groups: Mapping[str, list[str]]) -> list[str]:
         typed += [FLAG, name, *files]
     for field in fields(flags):
         value = getattr(flags, field.name)
-        if field.name in ("corpus", "question") or value in (None, ()):
+        if field.name in ("corpus", "question", "group") or value in (None, ()):
             continue
         for one in value if isinstance(value, tuple) else (value,):
             typed += [f"--{field.name.replace('_', '-')}", str(one)]

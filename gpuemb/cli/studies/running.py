@@ -72,7 +72,8 @@ def _inputs(config: StudyConfig) -> Inputs | None:
     if once or len(config.trained) < len(config.models):  # beside finished tables are further files
         return None
     try:
-        return Inputs.found(config.corpus, [tokenizer] if is_file(tokenizer) else [])
+        texts = [*config.corpus, *(file for _, files in config.groups for file in files)]
+        return Inputs.found(texts, [tokenizer] if is_file(tokenizer) else [])
     except (OSError, GpuembError):  # said by the study
         return None
 

@@ -154,6 +154,28 @@ def paths_of(owner: str, name: str, given: object) -> tuple[str, ...]:
     return tuple(os.fspath(enter(owner, name, path, str | Path)) for path in several)
 
 
+def groups_of(given: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return two groups of texts by their names; none where nothing is given.
+
+    Raises:
+        ConfigError: not two, or one without a name or without files.
+    """
+    pairs = given.items() if isinstance(given, Mapping) else given
+    try:
+        found = tuple((str(name), paths_of("groups", str(name), files)) for name, files in pairs)
+    except (TypeError, ValueError):
+        found = ()
+    if not given:
+        return ()
+    if len({name for name, _ in found}) != 2 or len(found) != 2 or not all(n and files for n, files in found):
+        raise ConfigError(
+            f"study: groups = {shown(given)}",
+            needed="Two groups of texts are compared: two names, each with its files.",
+            remedy='[groups]\n  old = ["old/*.txt"]\n  new = ["new/*.txt"]',
+        )
+    return found
+
+
 def check_name(name: str) -> None:
     """Check what tables and figures call a model.
 

@@ -41,7 +41,8 @@ def settle_sources(config: StudyConfig, folder: Path) -> StudyConfig:
             _check_unchanged(Path(source), folder)
         settled.append(source)
     models = tuple(one.settled() if isinstance(one, TablesConfig) else one for one in config.models)
-    return replace(config, corpus=tuple(settled), models=models)
+    groups = tuple((name, tuple(map(absolute, files))) for name, files in config.groups)
+    return replace(config, corpus=tuple(settled), models=models, groups=groups)
 
 
 def absolute(source: str, base: Path | None = None) -> str:

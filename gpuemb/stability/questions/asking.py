@@ -16,8 +16,8 @@ def answer(result: StudyResult, question: str, *, sentence: str = "") -> Answer:
 
     Args:
         result: of :func:`gpuemb.study`.
-        question: ``dimension``, ``data``, ``causes``, ``words``, ``sentence`` or ``training``; its answer is
-            also in ``result.answers`` where the study was asked it.
+        question: ``dimension``, ``data``, ``causes``, ``words``, ``sentence``, ``training``, or ``drift``
+            of a study with groups; its answer is also in ``result.answers`` where the study was asked it.
         sentence: the text of the question ``sentence``; that of the study by default.
 
     Raises:

@@ -73,6 +73,10 @@ def _has_sentence(config: StudyConfig) -> bool:
     return bool(config.sentence.strip())
 
 
+def _has_groups(config: StudyConfig) -> bool:
+    return bool(config.groups and config.trained)
+
+
 def _always(_: StudyConfig) -> bool:
     return True
 
@@ -127,6 +131,14 @@ QUESTIONS = {
             _has_epochs,
             "--snapshots 1,2,5,10",
         ),
+        Question(
+            "drift",
+            "Which words are used differently in two corpora, beyond training and the choice of documents?",
+            "two groups of texts, and a model that is trained",
+            _has_groups,
+            "--group old old/*.txt --group new new/*.txt, or [groups] in the file of the study",
+            home="drift.answered",
+        ),
     )
 }
 
@@ -148,8 +160,10 @@ def check_questions(config: StudyConfig) -> None:
             )
 
 
-def named_questions(given: Any, sentence: Any = "") -> tuple[str, ...]:
-    """Return the questions that are asked: one name, or a list of them, and ``sentence`` where there is one.
+def named_questions(given: Any, sentence: Any = "", groups: Any = ()) -> tuple[str, ...]:
+    """Return the questions that are asked: one name, or a list of them.
+
+    ``sentence`` is asked where there is one, and ``drift`` where there are groups of texts.
 
     Raises:
         ConfigError: neither.
@@ -161,7 +175,8 @@ def named_questions(given: Any, sentence: Any = "") -> tuple[str, ...]:
             needed=f"A question is one of {', '.join(QUESTIONS)}, or several in a list.",
             remedy='question = "dimension"',
         )
-    return tuple(dict.fromkeys([*asked, *(["sentence"] if isinstance(sentence, str) and sentence else [])]))
+    more = ["sentence"] if isinstance(sentence, str) and sentence else []
+    return tuple(dict.fromkeys([*asked, *more, *(["drift"] if groups else [])]))
 
 
 def asked_models(given: Mapping[str, Any], sweep: Any) -> tuple[Sequence[Any], Any]:

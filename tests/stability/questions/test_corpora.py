@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,50 @@ def test_what_is_no_pair_of_corpora_is_refused() -> None:
         ge.corpus_drift({"a": tokens(), "b": tokens()}, RECIPE, measures="rsa")
     with pytest.raises(ConfigError, match="parts"):
         ge.corpus_drift({"a": tokens(), "b": tokens()}, RECIPE, parts=1)
+
+
+def test_a_study_with_two_groups_answers_what_drifted_and_trains_no_part_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seed in (("first", 1), ("second", 2)):
+        documents = corpus(1500, seed, moved=name == "second")
+        (tmp_path / f"{name}.txt").write_text("\n\n".join(map(" ".join, documents)))
+    (tmp_path / "study.toml").write_text(
+        """
+        neighbors = 5
+        text = {min_count = 3, documents = "blank line"}
+        groups = {first = "first.txt", second = ["second.txt"]}
+        models = [{kind = "ppmi-svd", dim = 8, seeds = 4, vary = "bootstrap"}]
+        """
+    )
+    found = ge.study(tmp_path / "study.toml", out=tmp_path / "out")
+    config = found.config
+    assert config.groups == tuple((name, (str(tmp_path / f"{name}.txt"),)) for name in ("first", "second"))
+    assert (config.corpus, config.question) == (config.groups[0][1] + config.groups[1][1], ("drift",))
+    assert ge.load_config(tmp_path / "out" / "study.toml") == config
+    (answer,) = found.answers
+    words = answer.tables["words"].to_pylist()
+    surest = [row["word"] for row in words if row["measure"] == "aligned_cosine"][:2]
+    assert {*surest} == {"t0w0", "t1w0"}
+    direct = ge.corpus_drift(
+        dict(config.groups),
+        config.trained[0].recipe,
+        parts=4,
+        text=config.text,
+        k=5,
+        measures="aligned_cosine",
+    )["aligned_cosine"]
+    rows = [row for row in words if row["measure"] == "aligned_cosine"]
+    assert sorted(row["p"] for row in rows) == sorted(direct.p_value.tolist())
+    assert sum(row["drifted"] for row in rows) == direct.drifted.sum()
+    assert {row["word"] for row in answer.tables["changed"].to_pylist()} <= {*found.vocabulary.words}
+    monkeypatch.setattr("gpuemb.stability.questions.drift.corpora.train", None)
+    asked = ge.study(replace(config, question=("words",)), out=tmp_path / "out")  # drift is asked too
+    assert [one.question for one in asked.answers] == ["words", "drift"]
+    assert asked.answers[1].findings == answer.findings
+
+
+@pytest.mark.parametrize("groups", [{"a": "a.txt"}, {"a": "a.txt", "b": []}, ["a.txt", "b.txt"], 3])
+def test_groups_that_are_no_two_corpora_are_refused(groups: Any) -> None:
+    with pytest.raises(ConfigError, match=r"study: groups = .*\n.*Two groups of texts"):
+        ge.StudyConfig(("text.txt",), groups=groups)

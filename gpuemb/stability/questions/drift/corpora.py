@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -133,38 +133,92 @@ def corpus_drift(
     check_at_most(WHERE, "parts", parts, MOST_PARTS)
     check_at_least(WHERE, "seed", seed, 0)
     kinds_of_measures(measures)  # before hours of training
-    text, counts = text or TextConfig(), counts or CountsConfig()
+    design = Design(recipe, text or TextConfig(), counts or CountsConfig(), parts, seed)
     sources = _two_corpora(groups)
+    testing = {"measures": measures, "k": k, "rate": rate, "permutations": permutations}
     with workers.limit(threads), nullcontext() if out is None else alone_in(WHERE, Path(out)):
         chosen = choose(device, STUDY_KERNELS)
+        corpora, asked = design.read(sources, progress)
+        store = None if out is None else _claimed(Path(out), asked, extend=extend, progress=progress)
+        return design.tested(corpora, asked, testing, store, chosen, progress)
+
+
+@dataclass(frozen=True)
+class Design:
+    """How two corpora are cut and trained.
+
+    Attributes:
+        recipe: what is trained.
+        text: how text becomes tokens.
+        counts: how tokens become counts.
+        parts: of each corpus.
+        seed: of the parts and of training.
+    """
+
+    recipe: Recipe
+    text: TextConfig
+    counts: CountsConfig
+    parts: int
+    seed: int = 0
+
+    def read(
+        self, sources: Mapping[str, Any], progress: Progress = SILENT
+    ) -> tuple[dict[str, Tokens], dict[str, Any]]:
+        """Return the text of both corpora, and all that trained parts depend on, as JSON spells it."""
         corpora, keys = {}, []
         for name, source in sources.items():
-            corpora[name], key = _read(source, text, progress)
+            corpora[name], key = _read(source, self.text, progress)
             keys.append(key)
         asked = {
             "groups": dict(zip(sources, keys, strict=True)),
-            "recipe": {"kind": recipe.kind, **asdict(recipe)},
-            "counts": {} if isinstance(recipe, SkipGram) else asdict(counts),
-            "text": asdict(text),
-            "parts": parts,
-            "seed": seed,
+            "recipe": {"kind": self.recipe.kind, **asdict(self.recipe)},
+            "counts": {} if isinstance(self.recipe, SkipGram) else asdict(self.counts),
+            "text": asdict(self.text),
+            "parts": self.parts,
+            "seed": self.seed,
         }
-        store = None if out is None else _claimed(Path(out), asked, extend=extend, progress=progress)
-        cut = parts_of(corpora, parts, min_count=text.min_count, max_words=text.max_words, seed=seed)
-        tables = _trained(cut, recipe, counts, asked, seed, store, chosen, progress)
-        runs = [f"{name} part {part}" for name in sources for part in range(parts)]
+        return corpora, asked
+
+    def tested(
+        self,
+        corpora: Mapping[str, Tokens],
+        asked: dict[str, Any],
+        testing: Mapping[str, Any],
+        store: Store | None,
+        device: Device,
+        progress: Progress = SILENT,
+    ) -> CorpusDrift:
+        """Train the parts of both corpora, or take them from a store, and test every word.
+
+        Args:
+            corpora: two, by name.
+            asked: as :meth:`read` returns it.
+            testing: arguments of :func:`drift`.
+            store: keeps trained parts.
+            device: where they are trained.
+            progress: told of every phase.
+        """
+        cut = parts_of(
+            corpora,
+            self.parts,
+            min_count=self.text.min_count,
+            max_words=self.text.max_words,
+            seed=self.seed,
+        )
+        tables = _trained(cut, self.recipe, self.counts, asked, self.seed, store, device, progress)
+        runs = [f"{name} part {part}" for name in corpora for part in range(self.parts)]
         stack = EmbeddingStack(tuple(tables), cut.words, cut.counts, tuple(runs))
         both = {
-            name: _some(stack, range(group * parts, group * parts + parts))
-            for group, name in enumerate(sources)
+            name: _some(stack, range(group * self.parts, group * self.parts + self.parts))
+            for group, name in enumerate(corpora)
         }
-        found = drift(both, measures, k=k, rate=rate, permutations=permutations, seed=seed, progress=progress)
-    first, second = (len(tokens) for tokens in corpora.values())
-    whole = {one.name: getattr(found, one.name) for one in fields(Drift)}
-    whole["runs"] = tuple(runs[:parts]), tuple(runs[parts:])
-    return CorpusDrift(
-        **whole, corpus_tokens=(first, second), part_tokens=cut.part_tokens, left_out=cut.left_out
-    )
+        found = drift(both, seed=self.seed, progress=progress, **testing)
+        first, second = (len(tokens) for tokens in corpora.values())
+        whole = {one.name: getattr(found, one.name) for one in fields(Drift)}
+        whole["runs"] = tuple(runs[: self.parts]), tuple(runs[self.parts :])
+        return CorpusDrift(
+            **whole, corpus_tokens=(first, second), part_tokens=cut.part_tokens, left_out=cut.left_out
+        )
 
 
 def _some(stack: EmbeddingStack, runs: range) -> EmbeddingStack:
