@@ -89,15 +89,15 @@ class RawModule:
 
     def compile(self) -> None:
         """Compile now."""
-        self._library()
+        self._library(self._names)
 
     def get_function(self, name: str) -> RawKernel:
         """Return the kernel of a name expression."""
-        library = self._library()
-        return RawKernel(library, name, self._names.index(name))
+        names = self._names if _run.edit is str else (name,)  # a mutant runs few kernels until caught
+        return RawKernel(self._library(names), name, names.index(name))
 
-    def _library(self) -> Path:
-        return compiler.build(_run.edit(self._code), self._names, self._options)
+    def _library(self, names: tuple[str, ...]) -> Path:
+        return compiler.build(_run.edit(self._code), names, self._options)
 
 
 class RawKernel:

@@ -81,9 +81,11 @@ CHECKS = {case: check_of(case) for case in PAIRS}
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", mutants("cosine_scores"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
-    assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
+    assert next(betrayals("cosine_scores", mutant, CHECKS), ""), (
+        f"{mutant.name}: every bit is right, and nothing was reported"
+    )
 
 
 @pytest.mark.slow
 def test_without_a_mistake_nothing_is_caught() -> None:
-    assert list(betrayals(UNCHANGED, CHECKS, ["random"])) == []
+    assert list(betrayals("cosine_scores", UNCHANGED, CHECKS, ["random"])) == []

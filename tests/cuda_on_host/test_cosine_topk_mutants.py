@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_on_host import compiler, stand_in
+from cuda_on_host import compiler
 from cuda_on_host.arguments import KernelError
 from cuda_on_host.launch import SCHEDULES, Run
-from cuda_on_host.planting import Mutant, mutants
+from cuda_on_host.planting import Mutant, caught, mutants, on_emulator, text_of
 from cuda_on_host.searches import (
     assert_far,
     assert_measured,
@@ -134,31 +134,19 @@ TRIALS: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def under(run: Run) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Name every trial on an emulator that runs so; the far one takes a second, so one schedule has it."""
-    for name, trial in TRIALS.items():
-
-        def call(trial: Callable[[], Any] = trial) -> None:
-            with stand_in.installed(run):
-                trial()
-
-        yield f"{run.schedule}, {name}", call
-    if run.schedule == SCHEDULES[0]:
-        yield "far", lambda: assert_far(run)
-
-
 def attempts(mutant: Mutant) -> Iterator[str]:
     """Run a mutant through all trials under all schedules; yield whatever betrays it."""
 
     def edit(text: str) -> str:
         return mutant.plant(text) if mutant.right in text else text
 
-    for schedule in SCHEDULES:
-        for name, trial in under(Run(schedule, seed=5, edit=edit)):
-            try:
-                trial()
-            except (KernelError, AssertionError, IndexError) as error:
-                yield f"{name}: {error}"
+    trials = [
+        (f"{schedule}, {name}", on_emulator(Run(schedule, seed=5, edit=edit), trial))
+        for schedule in SCHEDULES
+        for name, trial in TRIALS.items()
+    ]
+    trials.append(("far", lambda: assert_far(Run(seed=5, edit=edit))))
+    return caught(text_of("cosine_topk", mutant), trials, (KernelError, AssertionError, IndexError))
 
 
 @pytest.mark.parametrize("mutant", mutants("cosine_topk"), ids=lambda mutant: mutant.name)

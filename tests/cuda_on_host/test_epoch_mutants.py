@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 
 import pytest
-from cuda_on_host import compiler, epochs, stand_in
+from cuda_on_host import compiler, epochs
 from cuda_on_host.arguments import KernelError
 from cuda_on_host.epochs import FAR, GLOVE, SKIP_GRAM, TEXTS
 from cuda_on_host.launch import SCHEDULES, Run
-from cuda_on_host.planting import HEADERS, Mutant, mutants, with_definitions
-
-from gpuemb import kernels
+from cuda_on_host.planting import (
+    HEADERS,
+    KERNELS,
+    Mutant,
+    caught,
+    mutants,
+    on_emulator,
+    text_of,
+    with_definitions,
+)
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}"),
 ]
 
-KERNELS = Path(str(kernels.__file__)).parent
 CHECKS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "glove_epoch": {case: partial(epochs.check_glove, case) for case in GLOVE},
     "skipgram_epoch": {
@@ -43,14 +48,13 @@ def attempts(kernel: str, mutant: Mutant) -> Iterator[str]:
         whole = with_definitions(text)
         return mutant.plant(whole) if mutant.right in whole else whole
 
-    trials = [(schedule, *check) for schedule in SCHEDULES for check in CHECKS[kernel].items()]
-    trials += [("forward", name, FAR[name]) for name in FAR_CHECKS[kernel]]
-    for schedule, name, check in trials:
-        try:
-            with stand_in.installed(Run(schedule, seed=5, edit=edit)):
-                check()
-        except (KernelError, AssertionError, IndexError, ValueError) as error:
-            yield f"{schedule}, {name}: {error}"
+    checks = [(schedule, *check) for schedule in SCHEDULES for check in CHECKS[kernel].items()]
+    checks += [("forward", name, FAR[name]) for name in FAR_CHECKS[kernel]]
+    trials = [
+        (f"{schedule}, {name}", on_emulator(Run(schedule, seed=5, edit=edit), check))
+        for schedule, name, check in checks
+    ]
+    return caught(text_of(kernel, mutant), trials, (KernelError, AssertionError, IndexError, ValueError))
 
 
 @pytest.mark.parametrize(("kernel", "mutant"), ALL)

@@ -72,9 +72,11 @@ CHECKS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", mutants("ranked_overlap"), ids=lambda mutant: mutant.name)
 def test_a_planted_mistake_is_caught(mutant: Mutant) -> None:
-    assert next(betrayals(mutant, CHECKS), ""), f"{mutant.name}: every bit is right, and nothing was reported"
+    assert next(betrayals("ranked_overlap", mutant, CHECKS), ""), (
+        f"{mutant.name}: every bit is right, and nothing was reported"
+    )
 
 
 @pytest.mark.slow
 def test_without_a_mistake_nothing_is_caught() -> None:
-    assert list(betrayals(UNCHANGED, CHECKS, ["random"])) == []
+    assert list(betrayals("ranked_overlap", UNCHANGED, CHECKS, ["random"])) == []

@@ -7,11 +7,11 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from cuda_on_host import compiler, counts, stand_in
+from cuda_on_host import compiler, counts
 from cuda_on_host.arguments import KernelError
 from cuda_on_host.counts import CASES, assert_same, planned, small
 from cuda_on_host.launch import SCHEDULES, Run
-from cuda_on_host.planting import Mutant, mutants, with_definitions
+from cuda_on_host.planting import Mutant, caught, mutants, on_emulator, text_of, with_definitions
 
 from gpuemb.kernels.window_counts import CountedRows, cuda
 
@@ -61,13 +61,12 @@ def attempts(mutant: Mutant) -> Iterator[str]:
         whole = with_definitions(text)
         return mutant.plant(whole) if mutant.right in whole else whole
 
-    for schedule in SCHEDULES:
-        for name, trial in TRIALS.items():
-            try:
-                with stand_in.installed(Run(schedule, seed=5, edit=edit)):
-                    trial()
-            except (KernelError, AssertionError, IndexError) as error:
-                yield f"{schedule}, {name}: {error}"
+    trials = [
+        (f"{schedule}, {name}", on_emulator(Run(schedule, seed=5, edit=edit), trial))
+        for schedule in SCHEDULES
+        for name, trial in TRIALS.items()
+    ]
+    return caught(text_of("window_counts", mutant), trials, (KernelError, AssertionError, IndexError))
 
 
 @pytest.mark.parametrize("mutant", mutants("window_counts"), ids=lambda mutant: mutant.name)
