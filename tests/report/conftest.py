@@ -17,6 +17,7 @@ from gpuemb.core.arrays import Float64, Int32
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
 from gpuemb.pictures.drawings import Drawing
+from gpuemb.pictures.style import Plot
 from gpuemb.report import page
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.result import ModelResult, PairMeasure, RunSpectra, StudyResult, WordMeasures
@@ -57,6 +58,18 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw a model's figures for the first page that shows it, and take them again for others."""
     monkeypatch.setattr(page, "figures", DRAWN_ONCE[0])
     monkeypatch.setattr(page, "heat_maps", DRAWN_ONCE[1])
+
+
+@pytest.fixture
+def not_drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawings of figures out, whose claims stand on the page, where a test asks for none."""
+
+    def blank(one: Drawing) -> Plot:
+        svg = '<svg viewBox="0 0 1 1"></svg>' if one.draw else ""
+        return Plot(one.name, one.title, one.caption, one.label, svg, one.table)
+
+    if "drawn_once" not in request.fixturenames:
+        monkeypatch.setattr(Drawing, "on_page", blank)
 
 
 @cache
