@@ -88,12 +88,13 @@ class RawModule:
         self._code, self._options, self._names = code, tuple(options), tuple(name_expressions)
 
     def compile(self) -> None:
-        """Compile now."""
-        self._library(self._names)
+        """Compile now; the few kernels of a mutant that run until it is caught, when asked for."""
+        if _run.edit is str:
+            self._library(self._names)
 
     def get_function(self, name: str) -> RawKernel:
         """Return the kernel of a name expression."""
-        names = self._names if _run.edit is str else (name,)  # a mutant runs few kernels until caught
+        names = self._names if _run.edit is str else (name,)
         return RawKernel(self._library(names), name, names.index(name))
 
     def _library(self, names: tuple[str, ...]) -> Path:
