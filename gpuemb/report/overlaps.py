@@ -70,10 +70,10 @@ def overlap_claim(model: ModelResult) -> Claim | None:
     kept = part(k * estimate.value, k)
     sentence = (
         f"With another {varied}, a word of {name} keeps {kept} of its {k} nearest neighbors on average"
-        f" ({_interval(estimate, k)})"
+        f" ({interval_said(estimate, k)})"
     )
     thin = " Counts are thin: fresh text may agree less than bootstrap samples." if model.optimistic else ""
-    return Claim(f"{kept} of {k}", sentence + _against_chance(measure, k) + thin, name, "stability")
+    return Claim(f"{kept} of {k}", sentence + against_chance(measure, k) + thin, name, "stability")
 
 
 def _identical(model: ModelResult, measure: PairMeasure) -> str:
@@ -84,7 +84,8 @@ def _identical(model: ModelResult, measure: PairMeasure) -> str:
     return f"{compared} of {name} give every word the same {k} nearest neighbors"
 
 
-def _interval(estimate: Estimate, k: int) -> str:
+def interval_said(estimate: Estimate, k: int) -> str:
+    """Say an interval of shares of ``k`` neighbors in neighbors, or why there is none."""
     if math.isnan(estimate.low):
         return f"no interval; {estimate.reason}"
     low, high = max(0.0, estimate.low), min(1.0, estimate.high)
@@ -100,7 +101,7 @@ def neighbors_said(x: float) -> str:
     return f"{x:,.2f}".replace("-", "−")
 
 
-def _against_chance(measure: PairMeasure, k: int) -> str:
+def against_chance(measure: PairMeasure, k: int) -> str:
     """Set an overlap against chance: more where its p-value says so, or its interval where it has none."""
     chance, estimate, p = measure.chance, measure.estimate, measure.p_value
     if chance is None or not chance > 0:

@@ -4,53 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
 
 import numpy as np
 
 from gpuemb.core.doors import door
+from gpuemb.core.errors import ConfigError
 from gpuemb.core.files import replacing
 from gpuemb.core.memory import readable
 from gpuemb.pictures.style import Plot
 from gpuemb.report import numbers
 from gpuemb.report.answers import answer_section
 from gpuemb.report.claims import claims, telling_numbers
-from gpuemb.report.figures.heatmaps import heat_maps, short_names
+from gpuemb.report.compared import page as compared
+from gpuemb.report.figures.heatmaps import heat_maps
 from gpuemb.report.figures.study import figures
+from gpuemb.report.house import GENERATOR, house, today
+from gpuemb.report.measure_rows import MeasureRow, measure_row
 from gpuemb.report.overlaps import VARIED, Claim
-from gpuemb.report.tables import columns, word_table
+from gpuemb.report.tables import Listing, columns, word_table
+from gpuemb.stability.compare import Comparison
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.given.config import TablesConfig
-from gpuemb.stability.result import ModelResult, PairMeasure, StudyResult
+from gpuemb.stability.questions.drift.result import Drift
+from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import ENOUGH_RUNS, LEAST_OCCURRENCES
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-TEMPLATES = Path(__file__).parent / "templates"
 MATCHED = {"exact": "letter by letter", "lower": "in lower case"}
-GENERATOR = f"gpuemb {version('gpuemb')}"
 LISTED_SOURCES = 3  # in the line under the title; the configuration has all of them
-
-
-@dataclass(frozen=True)
-class MeasureRow:
-    """One line of a model's summary, ready to print."""
-
-    title: str
-    preparation: str
-    mean: str
-    interval: str
-    why_no_interval: str
-    chance: str
-    lowest: str
-    highest: str
-    least_alike: str
-    undefined: str
 
 
 @dataclass(frozen=True)
@@ -73,17 +55,18 @@ class ModelSection:
 
 
 @door
-def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
-    """Write the page of a finished study and return where it is.
+def write_report(result: StudyResult | Comparison | Drift, path: str | Path | None = None) -> Path:
+    """Write the page of a finished study, a comparison or a drift, and return where it is.
 
     The page holds everything it shows and asks nothing of a network. A page that stood there is
     replaced in one step, when the new one is complete.
 
     Args:
-        result: the study.
-        path: the file; by default ``result.report``.
+        result: the study; or what :func:`compare`, :func:`drift` or :func:`corpus_drift` returned.
+        path: the file; by default ``result.report`` of a study.
 
     Raises:
+        ConfigError: no path for the page of a comparison.
         StorageError: the file cannot be written.
 
     Cost: about 2 s and 2.5 MB for two models of five runs over 10,000 words.
@@ -95,6 +78,14 @@ def write_report(result: StudyResult, path: str | Path | None = None) -> Path:
         >>> page.name, page.stat().st_size > 100_000
         ('report.html', True)
     """
+    if not isinstance(result, StudyResult):
+        if path is None:
+            raise ConfigError(
+                f"write_report: a {type(result).__name__} without a path",
+                needed="A comparison has no folder of its own: its page needs a file.",
+                remedy='write_report(found, "report.html")',
+            )
+        return compared.write(result, Path(path))
     target = result.report if path is None else Path(path)
     page = render(result).encode("utf-8", "replace")
     with replacing(target) as file:
@@ -125,13 +116,14 @@ def render(result: StudyResult) -> str:
         .get_template("report.html.j2")
         .render(
             result=result,
+            title=result.config.title,
             told=[*told, *(c for c in found if not c.model and c not in told)],
             sections=[
                 _section(result, model, [c for c in found if c not in told]) for model in result.models
             ],
             answers=[answer_section(answer) for answer in result.answers],
             table=table,
-            columns=columns(result.config.neighbors),
+            listing=_listing(result),
             sources=_sources(result),
             definitions=_definitions(result),
             enough_runs=ENOUGH_RUNS,
@@ -143,32 +135,8 @@ def render(result: StudyResult) -> str:
             machine=_machine(result.record),
             versions=list(_mapping(result.record, "versions").items()),
             written=today(),
-            generator=GENERATOR,
         )
     )
-
-
-def house() -> Environment:
-    """Return the environment of every template."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters.update(
-        linked=_linked, whole=numbers.whole, plural=numbers.plural, duration=numbers.seconds, drawn=Markup
-    )
-    return found
-
-
-def _linked(text: str) -> str:
-    """Quote a text for an address; half a surrogate pair becomes a question mark."""
-    return quote(text, safe="", errors="replace")
 
 
 def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) -> ModelSection:
@@ -180,7 +148,7 @@ def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) ->
         claims=tuple(c for c in found if c.model == name),
         plots=tuple(one.on_page() for one in figures(model, result.vocabulary)),
         heat_maps=tuple(one.on_page() for one in heat_maps(model.pairs, model.runs, name)),
-        measures=tuple(_measure_row(measure, model.runs) for measure in model.pairs),
+        measures=tuple(measure_row(measure, model.runs) for measure in model.pairs),
         runs=len(model.runs),
         wordless=int(np.count_nonzero(~np.isfinite(model.words.overlap))) - absent,
         absent=absent,
@@ -190,27 +158,15 @@ def _section(result: StudyResult, model: ModelResult, found: Sequence[Claim]) ->
     )
 
 
-def _measure_row(measure: PairMeasure, runs: Sequence[str]) -> MeasureRow:
-    known, estimate = measure.known, measure.estimate
-    p_value = "" if np.isnan(measure.p_value) else f" (p = {measure.p_value:.2g})"
-    return MeasureRow(
-        title=measure.title,
-        preparation=measure.preparation,
-        mean=numbers.number(estimate.value),
-        interval="" if np.isnan(estimate.low) else numbers.interval(estimate.low, estimate.high),
-        why_no_interval=estimate.reason or "not known",
-        chance=numbers.number(measure.chance) + p_value,
-        lowest=numbers.number(float(known.min()) if len(known) else None),
-        highest=numbers.number(float(known.max()) if len(known) else None),
-        least_alike=", ".join(short_names(runs)[1][run] for run in measure.least_alike or ()),
-        undefined=measure.undefined,
-    )
-
-
 def _definitions(result: StudyResult) -> list[tuple[str, str, str]]:
     first_of = {pair.measure: pair for model in reversed(result.models) for pair in model.pairs}
     order = dict.fromkeys(pair.measure for model in result.models for pair in model.pairs)
     return [(first_of[name].title, first_of[name].preparation, first_of[name].meaning) for name in order]
+
+
+def _listing(result: StudyResult) -> Listing:
+    names = tuple(model.config.name for model in result.models)
+    return Listing(len(result.vocabulary), "of the study", names, columns(result.config.neighbors))
 
 
 def _recipe(config: ModelConfig | TablesConfig) -> tuple[str, str]:
@@ -228,12 +184,6 @@ def _sources(result: StudyResult) -> str:
     ]
     more = len(shown) - LISTED_SOURCES
     return numbers.enumerated(shown[:LISTED_SOURCES] + ([f"{more} more"] if more > 0 else []))
-
-
-def today() -> str:
-    """Today's date, as an American reads it."""
-    now = datetime.now().astimezone()
-    return f"{now:%B} {now.day}, {now.year}"
 
 
 def _machine(record: dict[str, Any]) -> list[tuple[str, Any]]:

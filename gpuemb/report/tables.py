@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -46,7 +47,7 @@ class WordTable:
     """All words, packed.
 
     Attributes:
-        words: what names and measures them; see :func:`word_table`.
+        words: what names and measures them; see :func:`packed_words`.
         neighbors: one text a model, of the lists of the words in ``listed``.
         listed: ids of the words whose neighbor lists are in the page, ascending.
     """
@@ -56,59 +57,123 @@ class WordTable:
     listed: Int64
 
 
-def word_table(result: StudyResult, *, neighbor_bytes: int = NEIGHBOR_BYTES) -> WordTable:
-    """Pack the table of words.
+@dataclass(frozen=True)
+class Listing:
+    """What the page says around its table of words.
 
-    ``words`` has the header ``words``, ``bands`` (first and last rank) and ``models`` (``name``, ``runs``,
-    ``k``, ``columns``); its arrays are the counts, then every column of the first model, of the second, ….
-    A text of ``neighbors`` has the arrays ``(L,)`` ids of the listed words, then ``(L, S, k)`` ids of
-    neighbors, the largest value of their type meaning none.
+    Attributes:
+        size: number of words.
+        of: what they are the words of: ``"of the study"``.
+        names: of the models.
+        columns: what is said of every word.
+        run: what is compared, ``"run"`` or ``"table"``.
+        counted: whether it is known how often words occur.
+    """
+
+    size: int
+    of: str
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    run: str = "run"
+    counted: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """One model or comparison as the table shows it.
+
+    Attributes:
+        name: of it.
+        runs: names of its ``S`` runs.
+        ids: ``(S, V, k)`` of neighbors, −1 where there is none.
+        columns: what is said of every word, the first one a share, by which words are filtered.
+        overlap: ``(V,)`` by which the ends are chosen whose neighbors the page has in any case.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    ids: Int32
+    columns: list[tuple[Column, NDArray[Any]]]
+    overlap: Float64
+
+
+def word_table(result: StudyResult, *, neighbor_bytes: int = NEIGHBOR_BYTES) -> WordTable:
+    """Pack the table of words of a study: see :func:`packed_words`."""
+    vocabulary = result.vocabulary
+    return packed_words(vocabulary.words, vocabulary.counts, listed_models(result), neighbor_bytes)
+
+
+def packed_words(
+    words: Sequence[str],
+    counts: Int64 | None,
+    models: Sequence[Listed],
+    neighbor_bytes: int = NEIGHBOR_BYTES,
+    *,
+    run: str = "run",
+) -> WordTable:
+    """Pack a table of words.
+
+    ``words`` has the header ``words``, ``counted``, ``run``, ``bands`` (first and last rank) and ``models``
+    (``name``, ``runs``, ``k``, ``columns``); its arrays are the counts, then every column of the first model,
+    of the second, …. A text of ``neighbors`` has the arrays ``(L,)`` ids of the listed words, then
+    ``(L, S, k)`` ids
+    of neighbors, the largest value of their type meaning none.
 
     Args:
-        result: the study.
+        words: all, in the order of their ranks.
+        counts: ``(V,)`` of each; None where they are not known.
+        models: what is said of them.
         neighbor_bytes: bytes of neighbor lists, before compression; words whose lists do not fit have
             none in the page: see :func:`listed_words`.
+        run: what is compared, for people.
 
     Cost: about 0.2 s for 10,000 words and two models of five runs, 6 s for 400,000.
     """
-    vocabulary = result.vocabulary
-    described = [_described(model) for model in result.models]
     header = {
-        "words": list(vocabulary.words),
-        "bands": frequency_bands(len(vocabulary)),
+        "words": list(words),
+        "counted": counts is not None,
+        "run": run,
+        "bands": frequency_bands(len(words)),
         "models": [
             {
-                "name": model.config.name,
+                "name": model.name,
                 "runs": list(model.runs),
-                "k": int(model.neighbor_ids.shape[2]),
-                "columns": [vars(column) for column, _ in columns],
+                "k": int(model.ids.shape[2]),
+                "columns": [vars(column) for column, _ in model.columns],
             }
-            for model, columns in zip(result.models, described, strict=True)
+            for model in models
         ],
     }
-    arrays = [vocabulary.counts.astype(np.float64), *(v for columns in described for _, v in columns)]
-    listed = listed_words(result, neighbor_bytes)
-    width = np.uint16 if len(vocabulary) < np.iinfo(np.uint16).max else np.uint32
-    lists = tuple(packed({}, (listed.astype(np.uint32), _lists(m, listed, width))) for m in result.models)
+    known = np.zeros(len(words)) if counts is None else np.asarray(counts).astype(np.float64)
+    arrays = [known, *(v for model in models for _, v in model.columns)]
+    listed = listed_words(models, len(words), neighbor_bytes)
+    width = np.uint16 if len(words) < np.iinfo(np.uint16).max else np.uint32
+    lists = tuple(packed({}, (listed.astype(np.uint32), _lists(m.ids, listed, width))) for m in models)
     return WordTable(packed(header, arrays), lists, listed)
 
 
-def listed_words(result: StudyResult, neighbor_bytes: int) -> Int64:
+def listed_words(models: Sequence[Listed], size: int, neighbor_bytes: int) -> Int64:
     """Ids of the words whose neighbors the page holds, ascending.
 
-    All of them where they fit; else the least and the most stable of each model, and of the others as
-    many as fit, the most frequent first.
+    All ``size`` of them where they fit; else the least and the most stable of each model, and of the others
+    as many as fit, the most frequent first.
     """
-    size = len(result.vocabulary)
     width = 2 if size < np.iinfo(np.uint16).max else 4
-    row = sum(width * model.neighbor_ids[:, 0].size for model in result.models)
+    row = sum(width * model.ids[:, 0].size for model in models)
     room = neighbor_bytes // max(1, row)
     if size <= room:
         return np.arange(size)
-    first = np.concatenate([ends for model in result.models for ends in _ends(model.words.overlap)])
+    first = np.concatenate([ends for model in models for ends in _ends(model.overlap)])
     order = np.concatenate([first, np.arange(size)])
     _, places = np.unique(order, return_index=True)
     return np.sort(order[np.sort(places)[:room]]).astype(np.int64)
+
+
+def listed_models(result: StudyResult) -> list[Listed]:
+    """Every model of a study as the table shows it."""
+    return [
+        Listed(m.config.name, m.runs, m.neighbor_ids, _described(m), m.words.overlap) for m in result.models
+    ]
 
 
 def frequency_bands(size: int) -> list[tuple[int, int]]:
@@ -133,10 +198,13 @@ def _described(model: ModelResult) -> list[tuple[Column, NDArray[Any]]]:
     made: list[tuple[Column, NDArray[Any]]] = [
         (column, whole_numbers(of, column.scale)) for column, of in zip(about, values, strict=True)
     ]
-    for name, of in words.more.items():
-        meaning = WORD_MEASURES[name].meaning if name in WORD_MEASURES else ""
-        made.append((Column(name, name.replace("_", " ").capitalize(), meaning, 0), of.astype(np.float32)))
-    return made
+    return [*made, *(further_column(name, of) for name, of in words.more.items())]
+
+
+def further_column(name: str, values: NDArray[Any]) -> tuple[Column, NDArray[Any]]:
+    """A column of a measure of words, as float32."""
+    meaning = WORD_MEASURES[name].meaning if name in WORD_MEASURES else ""
+    return Column(name, name.replace("_", " ").capitalize(), meaning, 0), np.asarray(values, np.float32)
 
 
 def columns(k: int) -> tuple[Column, ...]:
@@ -165,6 +233,6 @@ def whole_numbers(values: Float64, scale: int) -> NDArray[np.int16]:
     return np.where(known, np.rint(np.where(known, values, 0.0) * scale), NO_VALUE).astype(np.int16)
 
 
-def _lists(model: ModelResult, listed: Int64, width: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
-    ids: Int32 = model.neighbor_ids[:, listed].transpose(1, 0, 2)
-    return np.where(ids == NO_NEIGHBOR, np.iinfo(width).max, ids).astype(width)
+def _lists(ids: Int32, listed: Int64, width: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+    found = ids[:, listed].transpose(1, 0, 2)
+    return np.where(found == NO_NEIGHBOR, np.iinfo(width).max, found).astype(width)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
+import gpuemb as ge
 from gpuemb.report import tables
 from gpuemb.report.page import write_report
 from gpuemb.stability.config import ModelConfig
@@ -32,9 +33,13 @@ WORDS = ("talking", "kings", "king", "<script>alert(1)</script>", "a+b&c=d", "é
 HARNESS = (Path(__file__).parent / "harness.html").read_text("utf-8")
 
 
-def ran(result: StudyResult, tmp_path: Path, body: str, link: str = "") -> Any:
+def ran(result: StudyResult | ge.Comparison, tmp_path: Path, body: str, link: str = "") -> Any:
     """Open the page in a browser, run statements in it, and return what they told."""
-    page = write_report(result).read_text("utf-8").replace("</body>", HARNESS.replace("BODY", body))
+    page = (
+        write_report(result, tmp_path / "page.html")
+        .read_text("utf-8")
+        .replace("</body>", HARNESS.replace("BODY", body))
+    )
     path = tmp_path / "with harness.html"
     path.write_text(page, "utf-8")
     assert BROWSER is not None
@@ -163,3 +168,24 @@ def test_links_lead_somewhere_and_words_without_lists_say_so(
     assert told["maps"] == 2
     assert told["map"] == "Mean aligned cosine"
     assert "gpuemb neighbors" in told["said"]
+
+
+def test_the_page_of_a_comparison_works_as_that_of_a_study(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    names = (*WORDS, *(f"word{i}" for i in range(100)))
+    shared = random.standard_normal((len(names), 5))
+    tables = [ge.Embedding(shared + 0.3 * random.standard_normal(shared.shape), names) for _ in range(3)]
+    found = ge.compare(tables, ["overlap", "cka"], k=4)
+    body = """
+  told.heads = texts("#table thead button"); click('[data-row="2"]'); await settled(); told.lists = lists();
+  told.legend = texts(".legend .chip"); click("[data-key=stability]"); told.least = cells(2);
+  set(".chooser select", 1); told.map = visible()[0].querySelector("h3").textContent;
+"""
+    told = ran(found, tmp_path, body)
+    assert told["heads"] == ["Word", "Rank", "Overlap", "K occurrence"]
+    assert found.neighbor_ids is not None
+    assert told["lists"] == [[names[n] for n in run[2]] for run in found.neighbor_ids]
+    assert told["legend"] == ["1 table", "2", "all 3"]
+    least = np.sort(found.words["overlap"].to_numpy())[:50]
+    assert [float(x) for x in told["least"]] == pytest.approx(least.tolist(), abs=0.0051)
+    assert told["map"] == "Linear CKA"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gpuemb.report import tables
 from gpuemb.report.packing import packed, unpacked
-from gpuemb.report.tables import frequency_bands, listed_words, word_table
+from gpuemb.report.tables import frequency_bands, listed_models, listed_words, word_table
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.training.recipes import PPMISVD, GloVe
@@ -91,8 +91,8 @@ def test_where_lists_do_not_fit_the_ends_and_the_most_frequent_words_have_theirs
     overlap[[900, 1_400, 1_700]] = 0.0, 1.0, np.nan
     result = replace(result, models=tuple(with_overlap(model, overlap) for model in result.models))
     a_word = 2 * 2 * (5 + 3)
-    assert len(listed_words(result, 2_000 * a_word)) == 2_000
-    few = listed_words(result, 1_100 * a_word)
+    assert len(listed_words(listed_models(result), len(result.vocabulary), 2_000 * a_word)) == 2_000
+    few = listed_words(listed_models(result), len(result.vocabulary), 1_100 * a_word)
     assert len(few) == 1_100
     known = np.flatnonzero(np.isfinite(overlap))
     ends = {*known[np.argsort(overlap[known])[:500]], *known[np.argsort(-overlap[known])[:500]]}
@@ -100,7 +100,7 @@ def test_where_lists_do_not_fit_the_ends_and_the_most_frequent_words_have_theirs
     assert set(few) == ends | set(others[:100])
     assert {900, 1_400} <= set(few.tolist())
     assert 1_700 not in few
-    assert len(listed_words(result, 0)) == 0
+    assert len(listed_words(listed_models(result), len(result.vocabulary), 0)) == 0
     table = word_table(result, neighbor_bytes=1_100 * a_word)
     listed, ids = lists(table, 1, result)
     assert_array_equal(listed, few)

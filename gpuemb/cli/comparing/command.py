@@ -31,7 +31,7 @@ from gpuemb.cli.tables import (
     described,
     opened_table,
 )
-from gpuemb.cli.terminal import TerminalProgress, complain, failing_clearly, noting, say, say_json
+from gpuemb.cli.terminal import TerminalProgress, complain, failing_clearly, noting, say, say_json, shown
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,6 +97,12 @@ OutOption = Annotated[
         show_default=False,
     ),
 ]
+ReportOption = Annotated[
+    bool,
+    typer.Option(
+        "--report", help="Write report.html, a page to look at, to --out, or here.", show_default=False
+    ),
+]
 
 
 def compare(
@@ -113,13 +119,14 @@ def compare(
     limit: LimitOption = None,
     whole_words: WholeWords = False,
     out: OutOption = None,
+    report: ReportOption = False,
     threads: options.Threads = None,
     json: options.JsonResult = False,
 ) -> None:
     """Measure how alike tables of word vectors are, over the words they share.
 
     Examples:
-    `gpuemb compare glove.npy news.bin --case lower --limit 50000 --out compared/`
+    `gpuemb compare glove.npy news.bin --case lower --limit 50000 --out compared/ --report`
 
     `gpuemb compare run0.npy run1.npy run2.npy --measure rsa --measure cka`
 
@@ -163,6 +170,8 @@ def compare(
                 found, numbers = _drifted(opened, measure, k, permutations, rate, case)
         outcomes = [one.met_by(numbers, columns_of(found.words)) for one in required]
         written = "" if out is None else write_tables(_tables_of(found, show), out)
+        if report:
+            written = ", ".join([*filter(None, [written]), _page_of(found, out)])
         every = [one for files in opened.values() for one in files]
         _tell(found, every, outcomes, show, written, json=json)
     unmet = [one for one in outcomes if not one.met]
@@ -242,6 +251,12 @@ def _tables_of(found: Any, show: int) -> dict[str, Any]:
         return {"words": found.words, "changed": table_of(found.changed(show))}
     changed = {"changed": table_of(found.changed(show))} if found.rows is not None else {}
     return {"pairs": found.pairs, "words": found.words, **changed}
+
+
+def _page_of(found: Any, out: Path | None) -> str:
+    import gpuemb
+
+    return shown(gpuemb.write_report(found, (out or Path()) / "report.html"))
 
 
 def _tell(

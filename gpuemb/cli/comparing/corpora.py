@@ -79,6 +79,7 @@ def study_drift(
                 progress=progress,
             )
         written = write_tables({"words": found.words, "changed": table_of(found.changed(KEPT))}, folder)
+        written += f", {shown(gpuemb.write_report(found, folder / 'report.html'))}"
         _tell(found, written, json=json)
 
 

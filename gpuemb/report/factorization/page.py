@@ -16,9 +16,9 @@ from gpuemb.pictures.style import Plot
 from gpuemb.report.factorization.described import Described, Solution
 from gpuemb.report.factorization.figures import open_choice, picture, spectrum
 from gpuemb.report.factorization.picture import borders, cosine_plots, experiment_panels
+from gpuemb.report.house import house, today
 from gpuemb.report.numbers import MISSING, number, part, plural, times, whole
 from gpuemb.report.overlaps import Claim
-from gpuemb.report.page import house, today
 
 LISTED = 12  # items whose neighbors the page lists
 NAMED = 5  # neighbors of each of them

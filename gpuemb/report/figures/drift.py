@@ -10,7 +10,7 @@ from gpuemb.core.arrays import Float64
 from gpuemb.pictures.drawings import Drawing, legend_above
 from gpuemb.pictures.style import BLUE, HAIRLINE, MUTED, ORANGE
 from gpuemb.report.figures.labels import name_points
-from gpuemb.report.numbers import number, percent, plural, whole
+from gpuemb.report.numbers import percent, plural, whole
 from gpuemb.stability.questions.drift.result import Drift, DriftMeasure
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAMED = 12  # words
 DASHED = (0, (4, 3))
+LONG = 2.0  # powers of ten, from which the axis names whole ones
 RASTERIZED = 1_500  # dots, from which they are an image
 
 
@@ -35,6 +36,8 @@ def volcano(found: Drift, one: DriftMeasure) -> Drawing:
     line = _line(one, up, drifted)
 
     def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         look: dict[str, Any] = {"linewidths": 0, "rasterized": len(known) > RASTERIZED, "zorder": 2}
         axes.scatter(
             across[~drifted], up[~drifted], s=7, color=MUTED, alpha=0.45, label="not beyond noise", **look
@@ -46,7 +49,8 @@ def volcano(found: Drift, one: DriftMeasure) -> Drawing:
             )
         axes.axvline(0, color=HAIRLINE, linewidth=0.9, zorder=1)
         axes.set(xlabel="distance between groups less within", ylabel="p-value")
-        axes.yaxis.set_major_formatter(lambda y, _: number(10.0**-y))
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=float(np.ptp(up)) > LONG))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{10.0**-y:.2g}")
         axes.margins(0.06)
         axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
         legend_above(axes, columns=3)

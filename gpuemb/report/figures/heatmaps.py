@@ -40,14 +40,17 @@ def heat_map(measure: PairMeasure, runs: Sequence[str], of: str) -> Drawing:
     """Draw one measure for every pair of runs."""
     values, count = measure.values, len(measure.values)
     low, high = _limits(measure)
+    word, names = short_names(runs)
+    numbered = ""
+    if not all(map(SHORT.fullmatch, names)):  # of files, say
+        listed = [f"{place} {name}" for place, name in enumerate(names, 1)]
+        numbered = f" {', '.join(listed[:LARGEST_ANNOTATED])}{', …' * (count > LARGEST_ANNOTATED)}."
+        word, names = "number", [str(place) for place in range(1, count + 1)]
 
     def draw(axes: Axes) -> None:
         map_ = shades() if measure.higher_is_closer else shades().reversed()
         image = axes.imshow(values, cmap=map_, vmin=low, vmax=high, interpolation="nearest")
         axes.spines[:].set_visible(False)
-        word, names = short_names(runs)
-        if not all(map(SHORT.fullmatch, names)):  # of files, say: they are numbered
-            names = [str(place) for place in range(1, count + 1)]
         step = 1 if count <= LARGEST_ANNOTATED else math.ceil(count / 8)
         axes.set_xticks(range(0, count, step), names[::step])
         axes.set_yticks(range(0, count, step), names[::step])
@@ -66,7 +69,7 @@ def heat_map(measure: PairMeasure, runs: Sequence[str], of: str) -> Drawing:
     return Drawing(
         measure.measure,
         measure.title,
-        f"{measure.preparation.capitalize()} rows; mean {said}.{lost}",
+        f"{measure.preparation.capitalize()} rows; mean {said}.{lost}{numbered}",
         f"{measure.title} for every compared pair of {count} runs of {of}: from {lowest} to {highest}, mean"
         f" {said}.",
         draw,

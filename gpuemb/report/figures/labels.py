@@ -77,6 +77,7 @@ def name_points(
             fontsize=8.5,
             color=INK,
             parse_math=False,
+            bbox={"boxstyle": "square,pad=0.08", "facecolor": "#ffffff", "alpha": 0.75, "linewidth": 0},
         )
         axes.plot(x[word], y[word], marker="o", markersize=3, color=ORANGE, linestyle="none")
         found.append(place)

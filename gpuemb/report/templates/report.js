@@ -36,6 +36,7 @@
     show();
   }
 
+  if (!byId("words-data")) return;
   if (!("DecompressionStream" in window)) {
     byId("found-words").textContent = "The table of words needs a browser of 2023 or newer.";
     return;
@@ -52,7 +53,7 @@
   const same = [
     { key: "word", title: "Word", first: "up", meaning: "In alphabetical order" },
     { key: "rank", title: "Rank", first: "up", meaning: "Place by how often the word occurs", of: (id) => id + 1, show: whole },
-    { key: "count", title: "Count", first: "down", meaning: "How often the word occurs", of: (id) => counts[id], show: whole },
+    ...(data.counted ? [{ key: "count", title: "Count", first: "down", meaning: "How often the word occurs", of: (id) => counts[id], show: whole }] : []),
   ];
   for (const model of models) {
     for (const column of model.columns) {
@@ -98,14 +99,14 @@
   function chosen() {
     const text = state.text.trim().toLowerCase();
     const [first, last] = state.band === "" ? [1, words.length] : data.bands[state.band];
-    const stability = valueOf("stability");
+    const filtered = valueOf("stability");
     const least = state.least === "" ? -Infinity : Number(state.least);
     const most = state.most === "" ? Infinity : Number(state.most);
     const any = least === -Infinity && most === Infinity;
     const ids = [];
     for (let id = first - 1; id < last; id += 1) {
       if (text && !lowered[id].includes(text)) continue;
-      if (any || (stability(id) >= least && stability(id) <= most)) ids.push(id);
+      if (any || (filtered(id) >= least && filtered(id) <= most)) ids.push(id);
     }
     return nearestFirst(state.key === "rank" && !state.down ? ids : sorted(ids), text);
   }
@@ -126,7 +127,7 @@
   }
 
   function chip(id, times, runs) {
-    const made = element("button", { type: "button", className: "chip", dir: "auto", title: `in ${times} of ${runs} runs`, textContent: words[id] });
+    const made = element("button", { type: "button", className: "chip", dir: "auto", title: `in ${times} of ${runs} ${data.run}s`, textContent: words[id] });
     made.dataset.id = id;
     made.style.setProperty("--share", runs > 1 ? (times - 1) / (runs - 1) : 1);
     made.classList.toggle("once", times === 1);
@@ -137,7 +138,7 @@
   function legendOf(runs) {
     const legend = element("p", { className: "legend" }, "A neighbor found in");
     for (let n = 1; n <= runs; n += Math.max(1, Math.floor((runs - 1) / 4))) {
-      const sample = element("span", { className: "chip", textContent: n === 1 ? "1 run" : n === runs ? `all ${n}` : n });
+      const sample = element("span", { className: "chip", textContent: n === 1 ? `1 ${data.run}` : n === runs ? `all ${n}` : n });
       sample.style.setProperty("--share", (n - 1) / Math.max(1, runs - 1));
       sample.classList.toggle("once", n === 1);
       sample.classList.toggle("every", n === runs);
@@ -154,7 +155,7 @@
     const made = element("div", { className: "runs" });
     found.forEach((list, run) => {
       const items = list.map((id) => element("li", {}, chip(id, times.get(id), runs.length)));
-      const title = element("h4", { textContent: runs[run] });
+      const title = element("h3", { textContent: runs[run] });
       made.append(element("section", {}, title, items.length ? element("ol", {}, ...items) : "no neighbors: the word has no vector"));
     });
     return [legendOf(runs.length), made];
@@ -165,7 +166,7 @@
     const index = state.model;
     neighborsOf(index).then((lists) => {
       const row = lists.row.get(id);
-      if (row === undefined) inside.textContent = "The neighbors of this word are not in this page, to keep it small; gpuemb neighbors lists them from the vectors in the study’s folder.";
+      if (row === undefined) inside.textContent = "The neighbors of this word are not in this page, to keep it small; gpuemb neighbors lists them from the vectors.";
       else inside.replaceChildren(...sideBySide(models[index], lists, row));
     });
     return element("tr", { className: "details", id: `details-${id}` }, element("td", { colSpan: columns().length }, inside));
@@ -260,7 +261,7 @@
     const id = idOf.get(word) ?? idOf.get(word.toLowerCase());
     redraw();
     if (id !== undefined) visit(id);
-    else byId("found-words").textContent = `${word} is not a word of this study`;
+    else byId("found-words").textContent = `${word} is not a word of this page`;
   }
 
   function download() {

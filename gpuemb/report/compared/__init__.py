@@ -1,0 +1,1 @@
+"""The pages of comparisons: of tables, and of two groups of runs."""
