@@ -152,7 +152,13 @@ Field = Annotated[
     str | None, typer.Option(help="Field of JSON lines and Parquet that holds the text.", show_default="text")
 ]
 NeighborsOption = Annotated[
-    int | None, typer.Option("--neighbors", help="Nearest neighbors that are compared.", show_default="10")
+    str | None,
+    typer.Option(
+        "--neighbors",
+        "-k",
+        help="Nearest neighbors that are compared; several, `5,10,25`, give overlaps of each.",
+        show_default="10",
+    ),
 ]
 MeasureOption = Annotated[
     list[str] | None,

@@ -38,7 +38,7 @@ class StudyFlags:
     tokenizer: str | None
     documents: str | None
     field: str | None
-    neighbors: int | None
+    neighbors: str | None
     title: str | None
     measure: tuple[str, ...] = ()
     snapshots: str | None = None
@@ -76,7 +76,7 @@ def study_config(flags: StudyFlags, file: Path | None) -> StudyConfig:
     _override(
         mapping,
         {
-            "neighbors": flags.neighbors,
+            "neighbors": None if flags.neighbors is None else parse_neighbors(flags.neighbors),
             "title": flags.title,
             "measures": measures,
             "snapshots": snapshots,
@@ -212,6 +212,22 @@ def parse_seeds(where: str, text: str) -> int | list[int]:
             f"{where}: --seeds {text if len(text) < DIGITS else f'of {len(text)} characters'}",
             needed=f"A number of runs or a list of whole numbers of at most {DIGITS} digits is needed.",
             remedy="--seeds 5, or --seeds 0,7,42",
+        )
+    return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
+
+
+def parse_neighbors(text: str) -> int | list[int]:
+    """Return the number of neighbors that was typed, or the numbers.
+
+    Raises:
+        ConfigError: neither a whole number nor a list of them.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.removeprefix("-").isdecimal() and len(part) <= DIGITS for part in parts):
+        raise ConfigError(
+            f"study: --neighbors {text[:DIGITS]}",
+            needed="A whole number, or a list of them, is needed.",
+            remedy="--neighbors 10, or --neighbors 5,10,25",
         )
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
 

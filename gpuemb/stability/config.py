@@ -31,7 +31,7 @@ from gpuemb.training.recipes import (
     seeds_of,
 )
 
-UNMEASURED = ("title", "question", "sentence", "groups")  # what changes no measure of a study
+UNMEASURED = ("title", "question", "sentence", "groups", "depths")  # what changes no measure of a study
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,8 @@ class StudyConfig:
         counts: how tokens become counts.
         models: what is trained, and finished tables that are measured beside it.
         neighbors: how many nearest neighbors are compared, at most 256.
+        depths: smaller numbers of them whose overlaps are given too, from the same lists; in TOML and as a
+            flag, ``neighbors`` lists all.
         title: headline of the report.
         measures: names of the measures of pairs and words that are taken.
         snapshots: epochs, counted from 1, after which the vectors of every run are kept too; a model without
@@ -213,6 +215,7 @@ class StudyConfig:
     sentence: str = ""
     until_width: float = 0.0
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    depths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", groups_of(self.groups))
@@ -227,6 +230,10 @@ class StudyConfig:
         object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
         check_at_least("study", "neighbors", self.neighbors, 1)
         check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
+        object.__setattr__(self, "depths", tuple(sorted({*self.depths} - {self.neighbors})))
+        for depth in self.depths:
+            check_at_least("study", "neighbors", depth, 1)
+            check_at_most("study", "depths", depth, self.neighbors)
         for name, given in (("corpus", self.corpus), ("models", self.models)):
             if not given:
                 raise ConfigError(

@@ -20,6 +20,7 @@ from gpuemb.core.files.whole import is_pipe
 from gpuemb.corpus.sources import STANDARD_INPUT
 from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.given.tables import TABLE
+from gpuemb.stability.kept.depths import depth_table, overlap_columns
 from gpuemb.stability.kept.embeddings import EMBEDDINGS, export
 from gpuemb.stability.kept.runs import VECTORS
 from gpuemb.stability.kept.sources import KEPT, settle_sources
@@ -126,6 +127,7 @@ def write_results(result: StudyResult) -> None:
     folder = result.folder
     _write_table(word_table(result), folder / "words.parquet")
     _write_table(pair_table(result), folder / "pairs.parquet")
+    _write_table(depth_table(result), folder / "neighbors.parquet")
     _write_table(training_table(result), folder / "training.parquet")
     _write_answers(result)
     _write_json(summary(result), folder / "summary.json")
@@ -147,6 +149,7 @@ def word_table(result: StudyResult) -> pyarrow.Table:
                 "count": result.vocabulary.counts,
                 f"overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap),
                 f"lowest_overlap_at_{result.config.neighbors}": np.asarray(model.words.overlap_low),
+                **overlap_columns(model, result.config.depths),
                 "neighbors_in_all_runs": np.asarray(model.words.neighbors_in_all_runs),
                 "joint_reliability": np.asarray(model.words.joint_reliability),
                 "k_occurrence": np.asarray(model.words.k_occurrence),
@@ -213,6 +216,7 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "tokens": result.tokens,
         "documents": result.documents,
         "neighbors": result.config.neighbors,
+        "depths": list(result.config.depths),
         "models": [_model_summary(model) for model in result.models],
         "answers": [answer.as_mapping() for answer in result.answers],
     }

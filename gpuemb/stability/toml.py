@@ -104,6 +104,9 @@ def config_from(mapping: Mapping[str, Any], base: Path) -> StudyConfig:
     given = dict(mapping)
     sweep = given.pop("sweep", {})
     _check_keys("study", given, StudyConfig, "sweep")
+    listed = given.get("neighbors")
+    if isinstance(listed, (list, tuple)) and listed and all(type(one) is int for one in listed):
+        given |= {"neighbors": max(listed), "depths": tuple(listed)}
     groups = groups_of(given.get("groups", ()))
     given["groups"] = {name: [absolute(file, base) for file in files] for name, files in groups}
     corpus = given.get("corpus", [])

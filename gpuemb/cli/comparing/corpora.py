@@ -101,7 +101,7 @@ def _check(flags: StudyFlags, file: Path | None) -> None:
 
 def _asked(flags: StudyFlags) -> tuple[Any, dict[str, Any]]:
     """Return the recipe, and the arguments of ``corpus_drift`` that were typed."""
-    from gpuemb.cli.study_flags import DIGITS, parse_seeds
+    from gpuemb.cli.study_flags import DIGITS, parse_neighbors, parse_seeds
     from gpuemb.core.checks import check_choice
     from gpuemb.stability.config import CountsConfig, TextConfig
     from gpuemb.training.recipes import RECIPES, SkipGram
@@ -132,7 +132,14 @@ def _asked(flags: StudyFlags) -> tuple[Any, dict[str, Any]]:
             needed="How many parts each corpus is cut into is one number.",
             remedy="--seeds 5",
         )
-    options = {"k": flags.neighbors, "measures": list(flags.measure) or None, "parts": parts}
+    neighbors = None if flags.neighbors is None else parse_neighbors(flags.neighbors)
+    if isinstance(neighbors, list):
+        raise ConfigError(
+            f"study: --neighbors {flags.neighbors} with --question drift",
+            needed="One whole number is needed: a drift is of one number of neighbors.",
+            remedy="--neighbors 10",
+        )
+    options = {"k": neighbors, "measures": list(flags.measure) or None, "parts": parts}
     return recipe, {"text": text, "counts": counts, **_given(options)}
 
 
