@@ -16,6 +16,9 @@ from gpuemb.cli.comparing.groups import GroupCommand
 from gpuemb.cli.count import count
 from gpuemb.cli.factorize import factorize
 from gpuemb.cli.flags import Command
+from gpuemb.cli.front.completion import texts
+from gpuemb.cli.front.everywhere import with_flags_of_all
+from gpuemb.cli.front.greeting import greet
 from gpuemb.cli.neighbors import neighbors
 from gpuemb.cli.report import report
 from gpuemb.cli.tables import CaseOption, InfoTables, WholeWords, convert, say_tables, similarity
@@ -30,10 +33,6 @@ from gpuemb.cli.words.translate import translate
 class Commands(TyperGroup):
     """All commands: whatever one fails of, and wherever it is stopped, is told in the same way."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # always its own
-        """Parse what was typed; every command's version is that of all."""
-        return super().parse_args(ctx, args[1:] if args[1:] == ["--version"] else args)
-
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as above
         """Run the command that was typed."""
         with failing_clearly():
@@ -43,8 +42,6 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     help="Which parts of an embedding are real, and which would come out differently?",
-    no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -62,9 +59,9 @@ for command in (
     train,
     translate,
 ):
-    app.command(cls=Command)(command)
-app.command(cls=GroupCommand)(compare)
-app.command("map", cls=Command)(map_words)
+    app.command(cls=Command)(with_flags_of_all(command))
+app.command(cls=GroupCommand)(with_flags_of_all(compare))
+app.command("map", cls=Command)(with_flags_of_all(map_words))
 
 
 def run() -> int:
@@ -86,12 +83,15 @@ def ended(work: Callable[[], object]) -> int:
     return 0
 
 
-@app.callback()
-def say_version(version: options.Version = False) -> None:
-    """Show the version where nothing else is asked."""
+@app.callback(invoke_without_command=True)
+def begin(context: typer.Context, version: options.Version = False) -> None:
+    """Greet where nothing is asked."""
+    if context.invoked_subcommand is None:
+        greet()
 
 
 @app.command(cls=GroupCommand)
+@with_flags_of_all
 def study(
     corpus: Annotated[
         list[str] | None,
@@ -99,6 +99,7 @@ def study(
             help="Text: files (packed by gzip, bzip2, zstd or not; .jsonl and .parquet too), folders, "
             "patterns, `-` for standard input, or `dataset:conversations`.",
             show_default=False,
+            autocompletion=texts,
         ),
     ] = None,
     config: options.Config = None,
@@ -214,6 +215,7 @@ def study(
 
 
 @app.command(cls=Command)
+@with_flags_of_all
 def demo(
     out: options.Out = None,
     device: options.DeviceOption = "auto",
@@ -223,7 +225,12 @@ def demo(
     """Run a study on 2.4 million words of real conversation, and write its report.
 
     Five seeds of GloVe show the noise of training; five bootstrap samples of PPMI-SVD show the noise
-    of the corpus. Needs `pip install 'gpuemb[demo]'`; takes about a minute.
+    of the corpus. Takes about a minute; needs the extra `demo`, and says how to install it where it lacks.
+
+    Examples:
+    `gpuemb demo`
+
+    `gpuemb demo --out runs/first --threads 2`
     """
     from gpuemb.cli.studies.running import run_study
     from gpuemb.cli.study_flags import demo_config
@@ -232,6 +239,7 @@ def demo(
 
 
 @app.command(cls=Command)
+@with_flags_of_all
 def info(
     tables: InfoTables = None,
     case: CaseOption = "exact",

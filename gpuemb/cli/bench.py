@@ -22,7 +22,7 @@ Only = Annotated[
 ]
 OutFile = Annotated[
     Path | None,
-    typer.Option("--out", help="Write the records as JSON to this file.", show_default=False),
+    typer.Option("--out", "-o", help="Write the records as JSON to this file.", show_default=False),
 ]
 Pair = Annotated[
     tuple[Path, Path] | None,

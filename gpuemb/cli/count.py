@@ -29,7 +29,7 @@ TextArgument = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of the counts; it must not exist.", show_default=False),
+    typer.Option("--out", "-o", help="Folder of the counts; it must not exist.", show_default=False),
 ]
 GloveOption = Annotated[
     Path | None,

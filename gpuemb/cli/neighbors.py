@@ -42,6 +42,8 @@ AllOption = Annotated[bool, typer.Option("--all", help="Ask for every word of th
 OutOption = Annotated[
     Path | None,
     typer.Option(
+        "--out",
+        "-o",
         help="Write a .parquet instead: word, rank, neighbor and its score, one row for every neighbor.",
         show_default=False,
     ),

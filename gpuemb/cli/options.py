@@ -8,17 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gpuemb.cli.terminal import say
-
-QUESTION_NAMES = (  # of stability/questions/table.py, which help need not load
-    "dimension",
-    "data",
-    "causes",
-    "words",
-    "sentence",
-    "training",
-    "drift",
-)
+from gpuemb.cli.front.completion import QUESTIONS, devices, measures, models, questions, vary
+from gpuemb.cli.printing import say
 
 
 def _say_version(asked: bool) -> None:
@@ -33,7 +24,10 @@ Config = Annotated[
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--model", help="What to train: glove, ppmi-svd, skip-gram. May be repeated.", show_default="glove"
+        "--model",
+        help="What to train: glove, ppmi-svd, skip-gram. May be repeated.",
+        show_default="glove",
+        autocompletion=models,
     ),
 ]
 Tables = Annotated[
@@ -77,8 +71,9 @@ QuestionOption = Annotated[
     list[str] | None,
     typer.Option(
         "--question",
-        help=f"A question to answer: {', '.join(QUESTION_NAMES)} (of two groups). May be repeated.",
+        help=f"A question to answer: {', '.join(QUESTIONS)} (of two groups). May be repeated.",
         show_default=False,
+        autocompletion=questions,
     ),
 ]
 Groups = Annotated[
@@ -111,6 +106,7 @@ VaryOption = Annotated[
         "(documents resampled), halves (documents split; the two halves are compared). May be repeated: "
         "every model for each.",
         show_default="seed",
+        autocompletion=vary,
     ),
 ]
 Window = Annotated[
@@ -166,6 +162,7 @@ MeasureOption = Annotated[
         "--measure",
         help="A measure of runs to take, such as `rsa` or `cca`, or `all`; may be repeated.",
         show_default="the thirteen of the report",
+        autocompletion=measures,
     ),
 ]
 Snapshots = Annotated[
@@ -178,7 +175,10 @@ Title = Annotated[str | None, typer.Option(help="Headline of the report.", show_
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the results.", show_default="below runs/, that of the same study or a new one"
+        "--out",
+        "-o",
+        help="Folder of the results.",
+        show_default="below runs/, that of the same study or a new one",
     ),
 ]
 Extend = Annotated[
@@ -187,7 +187,9 @@ Extend = Annotated[
         "--extend", help="Let a changed configuration take over the folder; unchanged work is reused."
     ),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:n.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda or cuda:n.", autocompletion=devices)
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
 from gpuemb.core.errors import ConfigError
 
 FolderArgument = Annotated[
@@ -34,6 +34,7 @@ def report(
     figures: FiguresOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
+    json: options.JsonResult = False,
 ) -> None:
     """Make the page of a finished study anew, such as after an update or with another name.
 
@@ -67,7 +68,11 @@ def report(
         result = gpuemb.study(
             folder / CONFIG_FILE, out=folder, device=device, threads=threads, progress=TerminalProgress()
         )
-        say(f"Report: {shown(gpuemb.write_report(result, out))}")
+        page = gpuemb.write_report(result, out)
+        written = [] if figures is None else gpuemb.plot.save(result, figures)
+        if json:
+            say_json({"report": str(page), "figures": [str(file) for file in written]})
+            return
+        say(f"Report: {shown(page)}")
         if figures is not None:
-            written = gpuemb.plot.save(result, figures)
             say(f"Figures: {len(written) - 1} files in {shown(figures)}")

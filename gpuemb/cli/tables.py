@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.front.completion import tables
 from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
 from gpuemb.core.errors import ConfigError
 
@@ -27,7 +28,10 @@ TABLE_HELP = (
 FORMATS_HELP = "glove, word2vec, fasttext, word2vec-binary, npy, npz, safetensors or parquet"
 
 SourceArgument = Annotated[
-    str, typer.Argument(help=f"What to read: {TABLE_HELP}.", metavar="SOURCE", show_default=False)
+    str,
+    typer.Argument(
+        help=f"What to read: {TABLE_HELP}.", metavar="SOURCE", show_default=False, autocompletion=tables
+    ),
 ]
 TargetArgument = Annotated[
     Path,
@@ -39,7 +43,10 @@ TargetArgument = Annotated[
     ),
 ]
 TableArgument = Annotated[
-    str, typer.Argument(help=f"The vectors: {TABLE_HELP}.", metavar="TABLE", show_default=False)
+    str,
+    typer.Argument(
+        help=f"The vectors: {TABLE_HELP}.", metavar="TABLE", show_default=False, autocompletion=tables
+    ),
 ]
 PairsArgument = Annotated[
     list[str],
@@ -120,6 +127,7 @@ def convert(
     words: WordsOption = None,
     on_error: OnErrorOption = "raise",
     repeated: RepeatedOption = "first",
+    json: options.JsonResult = False,
 ) -> None:
     """Rewrite a table of word vectors in another format.
 
@@ -157,6 +165,9 @@ def convert(
             memory_map=False,
         )
         gpuemb.save(table, target, format=target_format)
+        if json:
+            say_json({**facts_of(table), "written": str(target)})
+            return
         say(described(table, averaged=repeated == "mean"))
         if wanted is not None:
             found = len(wanted.intersection(table.index_to_key))
@@ -201,18 +212,7 @@ def say_tables(tables: Sequence[str], case: str, *, whole_words: bool, json: boo
     shared = len(shared_words(opened, case=case))  # type: ignore[arg-type]  # others are refused by name
     respelled = len(respelled_words(opened, case=case))  # type: ignore[arg-type]  # as above
     if json:
-        rows = [
-            {
-                "name": e.name,
-                "words": len(e),
-                "dim": e.dim,
-                "duplicates": e.duplicates,
-                "skipped": e.skipped,
-                "unused": e.unused,
-                "set_aside": e.set_aside,
-            }
-            for e in opened
-        ]
+        rows = [facts_of(table) for table in opened]
         say_json({"tables": rows, "case": case, "shared": shared, "respelled": respelled})
         return
     for embedding in opened:
@@ -222,6 +222,19 @@ def say_tables(tables: Sequence[str], case: str, *, whole_words: bool, json: boo
         say(f"{shared:,} words are in all {len(opened)}, compared {alike}.")
     if respelled:
         say(f"{respelled:,} more are in all but in different Unicode forms (NFC, NFD): they are not shared.")
+
+
+def facts_of(table: Embedding) -> dict[str, str | int]:
+    """What a table is, and what was left out of it, for programs."""
+    return {
+        "name": table.name,
+        "words": len(table),
+        "dim": table.dim,
+        "duplicates": table.duplicates,
+        "skipped": table.skipped,
+        "unused": table.unused,
+        "set_aside": table.set_aside,
+    }
 
 
 def as_words(table: str, *, whole_words: bool) -> dict[str, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO
 
 import typer
@@ -35,6 +37,7 @@ from gpuemb.core.system.refusals import refusal
 
 __all__ = [
     "TerminalProgress",
+    "be_quiet",
     "complain",
     "failing_clearly",
     "flush",
@@ -48,6 +51,8 @@ __all__ = [
 ]
 
 FAILED, USAGE = 1, 2
+
+_quiet: ContextVar[bool] = ContextVar("gpuemb_quiet", default=False)
 
 
 class _Rate(ProgressColumn):
@@ -75,8 +80,13 @@ class _Bar:
         self._bars.advance(self._number, amount)
 
 
+def be_quiet(quiet: bool) -> None:
+    """Show progress, or none."""
+    _quiet.set(quiet)
+
+
 class TerminalProgress:
-    """Shows each phase as a bar on standard error; nothing when that is not a terminal.
+    """Shows each phase as a bar on standard error, or as one line at its end where that is no terminal.
 
     Attributes:
         notes: lines that were printed between the bars.
@@ -89,6 +99,7 @@ class TerminalProgress:
     @contextmanager
     def phase(self, name: str, total: int | None = None) -> Iterator[Task]:
         """Open a bar for one phase; it stays, with its time, when the phase ends."""
+        shown, began = self._console.is_terminal and not _quiet.get(), time.monotonic()
         columns = [
             SpinnerColumn(finished_text="[green]✓[/green]"),
             TextColumn("{task.description:<44}"),
@@ -98,17 +109,25 @@ class TerminalProgress:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         ]
-        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as bars:
+        with Progress(*columns, console=self._console, disable=not shown) as bars:
             number = bars.add_task(name, total=total)
             yield _Bar(bars, number)
             if total is None:
                 done = bars.tasks[0].completed
                 bars.update(number, total=max(done, 1), completed=max(done, 1))
+        if not (shown or _quiet.get()):
+            self._console.print(_line(name, bars.tasks[0].completed, time.monotonic() - began), markup=False)
 
     def note(self, message: str) -> None:
         """Print one line between the bars."""
         self.notes.append(message)
         self._console.print(message, markup=False)
+
+
+def _line(name: str, done: float, seconds: float) -> str:
+    """A finished phase: what was done, in which time, how fast."""
+    rate = f", {rate_of(done / seconds)}" if done > 1 and seconds > 0 else ""
+    return f"{name}: {done:,.0f} in {seconds:.1f} s{rate}"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from gpuemb.core.errors import FileFormatError, StorageError
 from gpuemb.core.files.whole import is_pipe, open_file
 from gpuemb.core.memory import MemoryPlan, readable
 from gpuemb.core.results import shown
+from gpuemb.core.system.installing import install
 from gpuemb.core.system.refusals import standard_input
 from gpuemb.corpus.formats import HEAD, check_encoding, check_ending
 
@@ -221,7 +222,7 @@ def conversations_path(source: str) -> Path:
         raise StorageError(
             "corpus: the conversation data set is not installed",
             needed="It comes as the package chitchat-dataset.",
-            remedy="pip install 'gpuemb[demo]'",
+            remedy=install("demo"),
         )
     return Path(spec.origin).with_name("dataset.json")
 

@@ -18,6 +18,7 @@ from gpuemb.core.arrays import Int32
 from gpuemb.core.checks import nearest_hint
 from gpuemb.core.doors import enter
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.core.system.installing import install
 from gpuemb.corpus.sources import read_whole
 from gpuemb.corpus.tokenizer import BREAKING, INNER, JOINERS
 from gpuemb.kernels.tokenize import CODE_POINTS, Bytes, bits_of
@@ -144,7 +145,7 @@ def _from_file(path: Path) -> DocumentRule:
         raise StorageError(
             f"corpus: {path} needs the library tokenizers",
             needed="It reads the tokenizer files of Hugging Face.",
-            remedy="pip install 'gpuemb[tokenizers]'",
+            remedy=install("tokenizers"),
         )
     import tokenizers
 

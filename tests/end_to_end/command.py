@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 COMMAND = Path(sys.executable).with_name("gpuemb")
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "MPLBACKEND": "agg"}
+ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "MPLBACKEND": "agg", "GPUEMB_QUIET": "1"}
 PATIENCE = 120  # seconds after which a hanging command fails its test
 IMPORTED = ["__main__", "gpuemb.cli.app", "gpuemb.stability.study", "gpuemb.report.page", "pyarrow.parquet"]
 READ, WRITE = os.O_RDONLY, os.O_WRONLY | os.O_CREAT
@@ -36,7 +36,7 @@ def interrupted_at(folder: Path, shown: bytes, *arguments: str | Path) -> Outcom
     running = subprocess.Popen(
         [COMMAND, *arguments],
         cwd=folder,
-        env={**ENVIRONMENT, "TERM": "xterm"},
+        env={**ENVIRONMENT, "TERM": "xterm", "GPUEMB_QUIET": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=terminal,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuemb.cli.options import QUESTION_NAMES
+from gpuemb.cli.front.completion import QUESTIONS as QUESTION_NAMES
 from gpuemb.core.errors import ConfigError
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.questions.groups import alike_but

@@ -22,6 +22,7 @@ from gpuemb.cli.comparing.numbers import (
 )
 from gpuemb.cli.comparing.requirements import UNMET, Outcome, Requirement, parsed
 from gpuemb.cli.comparing.tables import comparison_for_programs, say_comparison
+from gpuemb.cli.front.completion import measures
 from gpuemb.cli.tables import (
     TABLE_HELP,
     CaseOption,
@@ -59,6 +60,7 @@ MeasureOption = Annotated[
         help="A measure to take; may be given several times. Of groups: overlap, second_order, "
         "aligned_cosine.",
         show_default="all",
+        autocompletion=measures,
     ),
 ]
 CountOption = Annotated[int, typer.Option("-k", "--k", help="Neighbors of each word that are compared.")]
@@ -93,6 +95,8 @@ RequireOption = Annotated[
 OutOption = Annotated[
     Path | None,
     typer.Option(
+        "--out",
+        "-o",
         help="Folder for words.parquet, changed.parquet and, without groups, pairs.parquet.",
         show_default=False,
     ),

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.front.completion import models
 from gpuemb.cli.tables import TABLE_HELP, opened_table
 from gpuemb.cli.terminal import failing_clearly
 from gpuemb.cli.training.runs import Training, counting_of, opened_source, say_runs, train_into
@@ -23,10 +24,17 @@ SourceArgument = Annotated[
         show_default=False,
     ),
 ]
-ModelOption = Annotated[str, typer.Option(help="What to train: glove, skip-gram, ppmi-svd.")]
+ModelOption = Annotated[
+    str, typer.Option(help="What to train: glove, skip-gram, ppmi-svd.", autocompletion=models)
+]
 OutOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of the runs: a new one, or the one of the same command.", show_default=False),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder of the runs: a new one, or the one of the same command.",
+        show_default=False,
+    ),
 ]
 FormatOption = Annotated[
     str,

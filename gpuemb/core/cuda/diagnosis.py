@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from gpuemb.core.system.installing import install
+
 # The CUDA versions that have an extra, and the first NVIDIA driver of each (CUDA's release notes).
 EXTRAS, DRIVERS = {12: "cuda12", 13: "cuda13"}, {12: 525, 13: 580}
 DRIVER_LIBRARY = "libcuda.so.1"
@@ -137,10 +139,10 @@ def _gpu() -> list[Lack]:
 def _install(driver: tuple[int, int] | None, suffix: str = "") -> str:
     """Return the command that installs the extra for a driver; both if it is unknown."""
     if driver is None or driver[0] < min(EXTRAS):
-        older, newer = (f"'gpuemb[{extra}{suffix}]'" for extra in EXTRAS.values())
-        return f"pip install {older} or, for drivers from {DRIVERS[max(DRIVERS)]} on, {newer}"
+        older, newer = (install(f"{extra}{suffix}") for extra in EXTRAS.values())
+        return f"{older} or, for drivers from {DRIVERS[max(DRIVERS)]} on, {newer}"
     extra = EXTRAS[min(driver[0], max(EXTRAS))]  # a driver also runs what was built for an older CUDA
-    return f"pip install 'gpuemb[{extra}{suffix}]', which fits this driver's CUDA {_dotted(driver)}"
+    return f"{install(f'{extra}{suffix}')}, which fits this driver's CUDA {_dotted(driver)}"
 
 
 def _version(number: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.system.installing import install
 
 PACKAGES = {"openTSNE": "openTSNE", "umap": "umap-learn"}
 
@@ -26,5 +27,5 @@ def imported(where: str, name: str) -> Any:
         raise ConfigError(
             f"{where}: {package} cannot be imported: {error}",
             needed=f"The layout is made by {package}, which the extra `map` brings.",
-            remedy=f"pip install '.[map]' in a clone of gpuemb, or pip install {package}",
+            remedy=f"{install('map')}, or pip install {package}",
         ) from error

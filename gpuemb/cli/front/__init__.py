@@ -1,0 +1,1 @@
+"""What all commands share: a greeting, flags of everywhere, words that a shell completes."""
