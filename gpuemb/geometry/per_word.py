@@ -47,19 +47,32 @@ def pip_per_word(x: Any, y: Any) -> Array:
 
 def pip_of_words(grams: Grams, s: int, t: int) -> Array:
     """Return :func:`pip_per_word` of two runs from their raw products and rows."""
-    sums, tables = grams.pair(s, t), grams.source_rows().of((s, t)).tables()
+    cross, tables = grams.block(s, t), grams.source_rows().of((s, t)).tables()
     xp = namespace_of(*tables)
-
-    def squares(left: Array, right: Array) -> tuple[Array, bool]:
-        size = xp.sum((left @ sums.gram_x) * left, axis=1) + xp.sum((right @ sums.gram_y) * right, axis=1)
-        squared = size - 2 * xp.sum((left @ sums.cross) * right, axis=1)
-        return squared, bool(xp.any((squared < NEARLY_EQUAL * size) & (size > 0)))
-
-    pieces, lost = zip(*of_rows(squares, tables), strict=True)
-    if any(lost):
+    size = _forms(grams, s) + _forms(grams, t)
+    mixed = xp.concat(list(of_rows(lambda left, right: xp.sum((left @ cross) * right, axis=1), tables)))
+    squared = size - 2 * mixed
+    if bool(xp.any((squared < NEARLY_EQUAL * size) & (size > 0))):
         return _pip_from_triangle(tables)
-    squared = xp.concat(list(pieces))
     return xp.sqrt(xp.where(squared > 0, squared, xp.zeros_like(squared)))
+
+
+def _forms(grams: Grams, s: int) -> Array:
+    """``(V,)`` ``x_i G x_i`` of a run's rows, as they are or of length 1, and its products; taken once."""
+    table, gram, unit = (
+        grams.source_rows().of((s,)).tables()[0],
+        grams.block(s, s),
+        grams.preparation == "unit",
+    )
+    xp = namespace_of(table)
+
+    def forms(place: tuple[int, int]) -> Array:
+        rows = xp.astype(table[place[0] : place[1], :], xp.float64)
+        rows = unit_rows(rows)[0] if unit else rows
+        return xp.sum((rows @ gram) * rows, axis=1)
+
+    step = rows_per_tile(24 * table.shape[1])
+    return grams.remembered("forms", s, lambda: xp.concat(list(over_tiles(forms, table, step))))
 
 
 def _pip_from_triangle(tables: list[FloatMatrix]) -> Array:
@@ -103,20 +116,19 @@ def second_order_cosine(x: Any, y: Any) -> Array:
 def second_order_of_words(grams: Grams, s: int, t: int) -> Array:
     """Return :func:`second_order_cosine` of two runs from the products of unit rows, and the rows."""
     own = grams.of_pair(s, t)
-    sums = grams.pair(s, t) if own is grams else own.pair(0, 1)
-    tables = grams.source_rows().of((s, t)).tables()
+    x, y = (s, t) if own is grams else (0, 1)
+    cross, tables = own.block(x, y), own.source_rows().of((x, y)).tables()
     xp = namespace_of(*tables)
 
-    def cosines(left: Array, right: Array) -> Array:
+    def products(left: Array, right: Array) -> Array:
         left, known = unit_rows(left)
         right, other = unit_rows(right)
-        known = known & other
-        size = xp.sum((left @ sums.gram_x) * left, axis=1) * xp.sum((right @ sums.gram_y) * right, axis=1)
-        scale = xp.sqrt(xp.where(known, size, xp.ones_like(size)))
-        cosine = xp.sum((left @ sums.cross) * right, axis=1) / scale
-        return xp.where(known, xp.clip(cosine, -1.0, 1.0), xp.full_like(cosine, math.nan))
+        return xp.where(known & other, xp.sum((left @ cross) * right, axis=1), xp.nan)
 
-    return xp.concat(list(of_rows(cosines, tables)))
+    mixed, size = xp.concat(list(of_rows(products, tables))), _forms(own, x) * _forms(own, y)
+    known = xp.isfinite(mixed)
+    cosine = mixed / xp.sqrt(xp.where(known, size, xp.ones_like(size)))
+    return xp.where(known, xp.clip(cosine, -1.0, 1.0), xp.full_like(cosine, math.nan))
 
 
 @threads.single_threaded_blas()

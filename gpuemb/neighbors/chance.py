@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import combinations
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from gpuemb.core.results import result
 from gpuemb.kernels.neighbor_overlap import neighbor_overlap as overlap_kernel
 from gpuemb.uncertainty.draws import Draws, order_of
 from gpuemb.uncertainty.results import summarize
+
+BLOCK_ROWS = 8192  # words whose overlaps are summed at once: part of the definition of a mean
+Pairs: TypeAlias = Sequence[tuple[int, int]]
 
 
 @result
@@ -186,7 +190,7 @@ class Shuffle:
         return stream(seed, "permutation", name, draw, self.run).permutation(count)
 
 
-def null_overlaps(ids: Int32, candidates: Sequence[Candidates], pairs: Int64, draws: Draws) -> Float64:
+def null_overlaps(ids: Int32, candidates: Sequence[Candidates], pairs: Pairs | None, draws: Draws) -> Float64:
     """Return ``(permutations, P)``: mean overlap of each pair, words of all runs but the first permuted.
 
     Every pair has the words of one table in random order against the other's. A mean over pairs of one draw
@@ -195,32 +199,47 @@ def null_overlaps(ids: Int32, candidates: Sequence[Candidates], pairs: Int64, dr
     Args:
         ids: ``(S, Q, k)`` lists.
         candidates: of each run.
-        pairs: ``(P, 2)`` in the order of ``itertools.combinations``.
+        pairs: of runs; None for all, in the order of ``itertools.combinations``.
         draws: how many permutations, and their seed.
 
     Cost: a permutation is a pass over the lists and one count of shared neighbors.
     """
-    shuffles = [Shuffle(ids[run], candidates[run], run) for run in range(1, len(ids))]
-    null = np.empty((draws.permutations, len(pairs)))
+    chosen = None if pairs is None or len(pairs) == len(ids) * (len(ids) - 1) // 2 else pairs
+    named = range(len(ids)) if chosen is None else sorted({run for pair in chosen for run in pair})
+    shuffles = {run: Shuffle(ids[run], candidates[run], run) for run in named if run > 0}
+    count = len(ids) * (len(ids) - 1) // 2 if chosen is None else len(chosen)
+    null = np.empty((draws.permutations, count))
+    stacked = library_of(ids).stack
     with draws.progress.phase("permutations of neighbor overlap", draws.permutations) as task:
         for draw in range(draws.permutations):
-            moved = [ids[0], *(shuffle.lists(draw, draws.seed) for shuffle in shuffles)]
-            null[draw] = mean_overlaps(library_of(ids).stack(moved), pairs)
+            moved = {run: shuffle.lists(draw, draws.seed) for run, shuffle in shuffles.items()}
+            lists = {run: moved.get(run, ids[run]) for run in named}
+            if chosen is None:
+                null[draw] = mean_overlaps(stacked([lists[run] for run in named]))
+            else:
+                null[draw] = [mean_overlaps(stacked([lists[a], lists[b]]))[0] for a, b in chosen]
             task.advance()
     return null
 
 
-def mean_overlaps(ids: Int32, pairs: Int64) -> Float64:
-    """Return ``(P,)`` mean overlap over the words of each pair of runs; NaN where no word has one."""
+def mean_overlaps(ids: Int32) -> Float64:
+    """Return ``(P,)`` mean overlap over the words of each pair of runs; NaN where no word has one.
+
+    Pairs are in the order of ``itertools.combinations``; the words of each are summed in blocks of 8,192,
+    whatever other runs there are.
+    """
     xp, kernel = library_of(ids), overlap_kernel.on(device_of(ids))
+    pairs = np.array(list(combinations(range(len(ids)), 2)))
     total, known = np.zeros(len(pairs)), np.zeros(len(pairs), np.int64)
-    one, other = xp.asarray(pairs[:, 0]), xp.asarray(pairs[:, 1])
-    for start, stop in tiles(ids.shape[1], rows_per_tile(3 * 8 * len(pairs))):
+    for start, stop in tiles(ids.shape[1], BLOCK_ROWS):
         counts = kernel(xp.ascontiguousarray(ids[:, start:stop]))
         lengths = counts.filled.astype(np.float64)
-        first, second = lengths[one], lengths[other]
-        total += to_host((counts.shared / xp.maximum(xp.maximum(first, second), 1)).sum(axis=1))
-        known += to_host(((first > 0) & (second > 0)).sum(axis=1))
+        for a, b in tiles(len(pairs), rows_per_tile(3 * 8 * BLOCK_ROWS)):
+            one, other = (xp.asarray(runs) for runs in pairs[a:b].T)
+            first, second = lengths[one], lengths[other]
+            shared = counts.shared[a:b] / xp.maximum(xp.maximum(first, second), 1)
+            total[a:b] += to_host(shared.sum(axis=1))
+            known[a:b] += to_host(((first > 0) & (second > 0)).sum(axis=1))
     nothing: Float64 = np.full(len(pairs), np.nan)
     return np.divide(total, known, out=nothing, where=known > 0)
 

@@ -241,8 +241,8 @@ def _against_null(
     """P-values of the mean and of each pair, of whose words ``known`` have an overlap."""
     each, found = np.full(len(pairs), np.nan), {"p_value": math.nan, "null_mean": math.nan}
     if draws and known.any():
-        null = null_overlaps(ids, candidates, pairs, draws)  # type: ignore[arg-type]  # none is None
-        observed = mean_overlaps(ids, pairs)
+        null = null_overlaps(ids, candidates, None, draws)  # type: ignore[arg-type]  # none is None
+        observed = mean_overlaps(ids)
         each = np.array([p_value_of_overlap(*pair) for pair in zip(observed, null.T, strict=True)])
         weights = to_host(known) / int(known.sum())
         whole = np.nansum(weights * null, axis=1)

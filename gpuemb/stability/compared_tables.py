@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
 from gpuemb.core import threads
-from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, device_of, to_host
+from gpuemb.core.arrays import Array, Float64, FloatMatrix, Int32, Int64, device_of, to_host
 from gpuemb.core.device import CPU
 from gpuemb.core.memory import rows_per_tile, tiles
 from gpuemb.core.progress import SILENT, Progress
@@ -25,6 +26,7 @@ from gpuemb.neighbors.overlap import neighbor_overlap
 from gpuemb.stability.statistics import mean_of_known
 from gpuemb.uncertainty.draws import Draws
 
+T = TypeVar("T")
 LIST_MEASURES = {  # name of the measure: attribute of NeighborOverlap, (P, V)
     "overlap": "per_word",
     "jaccard": "jaccard",
@@ -44,7 +46,6 @@ class ListAgreement:
         lowest: ``(V,)`` overlap of the pair of runs that agrees least.
         in_all_runs: ``(V,)`` neighbors in the lists of all runs.
         joint_reliability: ``(V,)`` the same as a share of the neighbors in any list.
-        chance: ``(S, S)`` the mean overlap of lists of unrelated tables.
     """
 
     pairs: dict[str, Float64]
@@ -52,7 +53,6 @@ class ListAgreement:
     lowest: Float64
     in_all_runs: Int32
     joint_reliability: Float64
-    chance: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,37 @@ class WordValues:
 
     pairs: Float64
     words: Float64
+
+
+@dataclass(eq=False)
+class SumsOfWords:
+    """Sums ``(V,)`` of a measure of words over pairs of runs, of each run with those before it apart.
+
+    Attributes:
+        total: sum over the pairs in which a word has a value, of all runs but the last.
+        known: how many these are, of all runs.
+        last: the last run, and its own sum.
+    """
+
+    total: Float64 | float = 0.0
+    known: Int64 | int = 0
+    last: tuple[int, Float64 | float] = (-1, 0.0)
+
+    def add(self, pair: tuple[int, int], values: Float64) -> None:
+        """Add the values of one more pair ``(s, t)``, sorted by ``t``, then ``s``."""
+        run, own = self.last
+        exists = np.isfinite(values)
+        if run != pair[1]:
+            self.total, own = self.total + own, np.zeros(len(values))
+        self.known = self.known + exists
+        self.last = (pair[1], own + np.where(exists, values, 0.0))
+
+    def mean(self) -> Float64:
+        """Return the means; NaN for a word that has no value."""
+        total = np.asarray(self.total + self.last[1])
+        nothing: Float64 = np.full(total.shape, np.nan)
+        np.divide(total, self.known, out=nothing, where=np.asarray(self.known) > 0)
+        return nothing
 
 
 class ComparedTables:
@@ -122,21 +153,25 @@ class ComparedTables:
     @cached_property
     def lists(self) -> ListAgreement:
         """Agreement of the neighbor lists, a tile of words at a time: never ``P × V`` numbers at once."""
-        words = self.ids.shape[1]
-        pairs = len(self.pairs)
+        words, pairs = self.ids.shape[1], len(self.pairs)
         sums, known = np.zeros((len(LIST_MEASURES), pairs)), np.zeros(pairs)
         parts = []
         for start, stop in tiles(words, rows_per_tile(len(LIST_MEASURES) * 8 * pairs)):
             part = neighbor_overlap(self.ids[:, start:stop])
-            parts.append((part.stability, part.lowest, part.in_all_runs, part.joint_reliability))
+            stability = SumsOfWords()
+            for pair, values in self.by_run(zip(self.pairs, part.per_word, strict=True)):
+                stability.add(pair, values)
+            parts.append((stability.mean(), part.lowest, part.in_all_runs, part.joint_reliability))
             sums += [np.nansum(getattr(part, name), axis=1) for name in LIST_MEASURES.values()]
             known += np.isfinite(part.per_word).sum(axis=1)
         means = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
         tables = {name: self.square(mean, 1.0) for name, mean in zip(LIST_MEASURES, means, strict=True)}
-        stability, lowest, in_all, joint = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return ListAgreement(
-            tables, stability, lowest, in_all, joint, self.square(chance_of_pairs(self.ids), 1.0)
-        )
+        return ListAgreement(tables, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    @property
+    def chance(self) -> float:
+        """The mean overlap of lists of unrelated tables."""
+        return mean_of_known(chance_of_pairs(self.ids))
 
     @cached_property
     def unaligned_cosines(self) -> WordValues:
@@ -172,16 +207,19 @@ class ComparedTables:
 
     def per_word(self, measure: Callable[[int, int], Array]) -> WordValues:
         """Take a measure ``(V,)`` of every pair; a word counts in the pairs in which it has one."""
-        words = int(self.tables[0].shape[0])
-        total, known, means = np.zeros(words), np.zeros(words, np.int64), []
-        on_cpu = device_of(self.tables[0]) == CPU  # else the launches of one thread are in order
-        for found in (threads.stream if on_cpu else map)(lambda pair: to_host(measure(*pair)), self.pairs):
-            exists = np.isfinite(found)
-            total += np.where(exists, found, 0.0)
-            known += exists
-            means.append(mean_of_known(found))
-        mean = np.divide(total, known, out=np.full(words, np.nan), where=known > 0)
-        return WordValues(self.square(means, 1.0), mean)
+        # One pair has the workers to itself; a GPU takes the launches of one thread in order.
+        beside = len(self.pairs) > 1 and device_of(self.tables[0]) == CPU
+        each = threads.stream if beside else map
+        ordered = [pair for pair, _ in self.by_run((pair, None) for pair in self.pairs)]
+        sums, means = SumsOfWords(), {}
+        for pair, values in zip(ordered, each(lambda pair: to_host(measure(*pair)), ordered), strict=True):
+            sums.add(pair, values)
+            means[pair] = mean_of_known(values)
+        return WordValues(self.square([means[pair] for pair in self.pairs], 1.0), sums.mean())
+
+    def by_run(self, of_pairs: Iterable[tuple[tuple[int, int], T]]) -> list[tuple[tuple[int, int], T]]:
+        """Sort what there is of pairs ``(s, t)`` by ``t``, then ``s``: as a study adds run after run."""
+        return sorted(of_pairs, key=lambda one: one[0][::-1])
 
     def square(self, values: Sequence[float] | Float64, diagonal: float) -> Float64:
         """Spread the values of pairs over a symmetric ``(S, S)`` table."""
@@ -191,11 +229,12 @@ class ComparedTables:
         return table
 
 
-def chance_of_pairs(ids: Int32) -> Float64:
+def chance_of_pairs(ids: Int32, pairs: Sequence[tuple[int, int]] | None = None) -> Float64:
     """What the lists of every pair of runs share by chance, mean over the words that have an overlap.
 
     Args:
         ids: ``(S, V, k)`` lists of every word.
+        pairs: of runs; all when None.
 
     Returns:
         ``(P,)``; NaN where no word has an overlap.
@@ -203,28 +242,41 @@ def chance_of_pairs(ids: Int32) -> Float64:
     candidates = [candidates_of_all(run) for run in ids]
     lengths = (ids >= 0).sum(axis=2)
     found = []
-    for a, b in combinations(range(len(ids)), 2):
+    for a, b in combinations(range(len(ids)), 2) if pairs is None else pairs:
         share = expected_share(candidates[a], candidates[b])  # type: ignore[arg-type]  # lists of every word
         shorter, exist = np.minimum(lengths[a], lengths[b]), (lengths[a] > 0) & (lengths[b] > 0)
         found.append(mean_of_known(np.where(exist, shorter * share, np.nan)))
     return np.array(found)
 
 
-def null_of_pairs(ids: Int32, draws: Draws) -> Float64:
-    """Return ``(permutations, P)`` mean overlaps of every pair of runs, words of all but the first permuted.
+def null_of_pairs(ids: Int32, draws: Draws, pairs: Sequence[tuple[int, int]] | None = None) -> Float64:
+    """Return ``(permutations, P)`` mean overlaps of pairs of runs, words of all but the first permuted.
 
     Args:
         ids: ``(S, V, k)`` lists of every word.
         draws: how many permutations, their seed, and the progress.
+        pairs: of runs; all when None. That of a pair does not depend on which others are asked for.
     """
     candidates = [candidates_of_all(run) for run in ids]
-    pairs = np.array(list(combinations(range(len(ids)), 2)))
     return null_overlaps(ids, candidates, pairs, draws)  # type: ignore[arg-type]  # lists of every word
 
 
 def agreement_of_all(ids: Int32) -> tuple[Int32, Float64]:
-    """Return ``(V,)`` neighbors that all runs list, and the same as a share of those that any lists."""
-    size = rows_per_tile(6 * 8 * len(ids) * (len(ids) - 1) // 2)
-    parts = [neighbor_overlap(ids[:, start:stop]) for start, stop in tiles(ids.shape[1], size)]
-    joint = np.concatenate([part.joint_reliability for part in parts])
-    return np.concatenate([part.in_all_runs for part in parts]), joint
+    """Return ``(V,)`` neighbors that all runs list, and the same as a share of those that any lists.
+
+    NaN for a word that has no list in some run. Cost: one sort of all of a word's lists.
+    """
+    runs, words, k = ids.shape
+
+    def agreement(rows: tuple[int, int]) -> tuple[Int32, Float64]:
+        lists = ids[:, rows[0] : rows[1]]
+        named = np.sort(lists.transpose(1, 0, 2).reshape(rows[1] - rows[0], runs * k), axis=1)
+        first = np.ones(named.shape, bool)
+        first[:, 1:] = named[:, 1:] != named[:, :-1]
+        shared = (named[:, : runs * k - runs + 1] == named[:, runs - 1 :]) & (named[:, runs - 1 :] >= 0)
+        common, every = shared.sum(axis=1), (first & (named >= 0)).sum(axis=1)
+        joint = np.where((lists >= 0).any(axis=2).all(axis=0), common / np.maximum(every, 1), np.nan)
+        return common.astype(np.int32), joint
+
+    parts = threads.run(agreement, tiles(words, rows_per_tile(16 * runs * k)))
+    return np.concatenate([one for one, _ in parts]), np.concatenate([joint for _, joint in parts])

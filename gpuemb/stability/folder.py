@@ -22,12 +22,12 @@ from gpuemb.stability.config import StudyConfig
 from gpuemb.stability.given.tables import TABLE
 from gpuemb.stability.kept.depths import depth_table, overlap_columns
 from gpuemb.stability.kept.embeddings import EMBEDDINGS, export
-from gpuemb.stability.kept.runs import VECTORS
 from gpuemb.stability.kept.sources import KEPT, settle_sources
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.statistics import mean_of_known
 from gpuemb.stability.sweeps.enough import projected_runs
 from gpuemb.stability.toml import config_to, load_config
+from gpuemb.stability.units.training import VECTORS
 
 if TYPE_CHECKING:
     import pyarrow

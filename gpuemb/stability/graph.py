@@ -8,8 +8,8 @@ A unit is done when all that it leaves is in the store. An executor, in one proc
 - asks the store for what each unit leaves (:meth:`Unit.missing`), and leaves alone what is there;
 - has the inputs of a unit done first, and only of a unit that must run itself;
 - hands over the arrays of its inputs as memory maps, and those of its hints that are there already;
-- calls ``task.run`` for what is missing and keeps each result under its name, with a note of what it cost
-  (:func:`measured`), by :meth:`Store.keep`.
+- runs the task for what is missing and keeps each result under its name, with a note of what it cost
+  (:func:`measured`), by :meth:`Done.keep`.
 
 A result has the same bits whatever else is wanted of its unit, whoever runs it and with how many threads, on
 processors that agree in :func:`gpuemb.core.arithmetic.arithmetic`: its digest names that where it matters.
@@ -23,6 +23,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from gpuemb.core.arithmetic import arithmetic
 from gpuemb.core.device import CPU, Device
+from gpuemb.core.files import discard
 from gpuemb.core.memory import peak_bytes
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.progress import Task as Steps
@@ -38,6 +40,7 @@ from gpuemb.stability.store import Store
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 MAIN = ""  # name of the only result of most units
+ON_THE_WAY = "training"  # kind of what a task keeps under a digest of its results while it runs
 
 
 class Kept(NamedTuple):
@@ -60,7 +63,8 @@ class Context:
         device: where to compute.
         progress: told of phases within a task, and of what a person should know.
         steps: advances by :attr:`Unit.steps` in all while the task runs.
-        folder: where a task keeps what it has on the way, under its own digest; None: nowhere.
+        folder: where a task keeps what it has on the way, as ``ON_THE_WAY-digest`` of a result; None:
+            nowhere.
         damaged: what was found damaged there.
         shared: what the tasks of one process need not make twice; each can make it anew.
     """
@@ -163,10 +167,11 @@ def measured(unit: Unit, inputs: Mapping[str, Arrays], wanted: frozenset[str], c
         wanted: names of what is missing.
         context: of this process.
     """
-    began, cpu = time.perf_counter(), time.process_time()
+    now, began, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
     found = unit.task.run(inputs, wanted, context)
     note = {
         "unit": unit.title,
+        "began": now.isoformat(),
         "seconds": round(time.perf_counter() - began, 4),
         "cpu_seconds": round(time.process_time() - cpu, 4),
         "peak_bytes": peak_bytes(),
@@ -188,10 +193,20 @@ class Done:
     note: str
 
     def keep(self, unit: Unit, store: Store) -> None:
-        """Keep all of it.
+        """Keep all of it, in the order of the unit's results; then remove what it had on the way.
 
         Raises:
             StorageError: it cannot be written; nothing half-written stays.
         """
-        for name, arrays in self.results.items():
-            store.keep(str(unit.results[name]), arrays, self.note)
+        kept = {str(unit.results[name]): name for name in unit.results if name in self.results}
+        for place, name in kept.items():
+            store.keep(place, self.results[name], self.note)
+        tidy(unit, store)
+
+
+def tidy(unit: Unit, store: Store) -> None:
+    """Remove what a finished unit has kept on the way."""
+    for kept in unit.results.values():
+        path = store.path(ON_THE_WAY, kept.digest)
+        if path.exists():
+            discard(path)

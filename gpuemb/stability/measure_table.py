@@ -17,7 +17,6 @@ from gpuemb.geometry.measure import Description, Measure, PairTable
 from gpuemb.geometry.measures import MEASURES as GEOMETRY
 from gpuemb.geometry.per_word import pip_of_words, second_order_of_words
 from gpuemb.stability.compared_tables import ComparedTables
-from gpuemb.stability.statistics import mean_of_known
 from gpuemb.uncertainty.intervals import CORRELATION, SHARE
 
 NO_LENGTH = "no word has a length in both tables"
@@ -53,10 +52,7 @@ def _of_lists(name: str, title: str, meaning: str) -> PairMeasureKind:
     return PairMeasureKind(
         about,
         lambda tables: PairTable.of(
-            tables.lists.pairs[name],
-            chance=mean_of_known(tables.lists.chance[np.triu_indices(len(tables.tables), 1)])
-            if name == "overlap"
-            else None,
+            tables.lists.pairs[name], chance=tables.chance if name == "overlap" else None
         ),
     )
 

@@ -89,7 +89,7 @@ class Store:
             for array, values in arrays.items():
                 files.array(array, values)
             if note:
-                files.text(NOTE, note)
+                files.journal(NOTE, note)
         self.whole.add(path)
 
     def arrays(self, name: str) -> Arrays:
@@ -97,6 +97,18 @@ class Store:
         return {file.stem: open_array(file) for file in sorted((self.folder / name).glob("*.npy"))}
 
     def note(self, name: str) -> dict[str, Any]:
-        """What a unit cost; empty where no note was kept."""
-        path = self.folder / name / NOTE
-        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+        """What a unit cost; empty where no note was kept, or a whole one is no longer there."""
+        try:
+            note = json.loads((self.folder / name / NOTE).read_text("utf-8"))
+        except (OSError, ValueError):  # a journal: nothing depends on it
+            return {}
+        return note if isinstance(note, dict) else {}
+
+    def notes(self) -> list[dict[str, Any]]:
+        """Return what each unit that was asked for has cost, whenever it was done; in the order it was."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in sorted(self.asked):
+            note = self.note(name)
+            if note:  # results that were made together have one note
+                found.setdefault(json.dumps(note), note)
+        return sorted(found.values(), key=lambda note: str(note["began"]))

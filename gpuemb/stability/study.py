@@ -12,47 +12,40 @@ import numpy as np
 
 from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
-from gpuemb.core.arrays import Float64, FloatMatrix, Int32
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
 from gpuemb.core.doors import door
 from gpuemb.core.files.alone import alone_in
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
-from gpuemb.corpus.sources import changed, expand, fingerprint
-from gpuemb.corpus.token_patterns import is_file
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
-from gpuemb.corpus.tokens import Tokens, read_corpus
+from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
+from gpuemb.counts.counting import bootstrap_repeats
 from gpuemb.embeddings.model import EmbeddingStack
-from gpuemb.embeddings.named_tables import NamedTables
-from gpuemb.neighbors.exact import nearest_neighbors
-from gpuemb.stability.compared_tables import ComparedTables
-from gpuemb.stability.config import CountsConfig, ModelConfig, StudyConfig, digest_of
+from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.given.config import TablesConfig
-from gpuemb.stability.given.tables import given_tables, spread
+from gpuemb.stability.given.tables import note_shared, spread, tables_unit
+from gpuemb.stability.graph import Arrays, Context, Source, Unit
 from gpuemb.stability.kept.finished import finished_before, note_finished
-from gpuemb.stability.kept.runs import ModelTraining
-from gpuemb.stability.kept.samples import Sample, samples_of
-from gpuemb.stability.kept.sources import settle_sources, state_of
-from gpuemb.stability.measure_table import take
-from gpuemb.stability.model_measures import arrays_of, chance_arrays, hubness_arrays, merged, model_result
+from gpuemb.stability.kept.runs import RunHistories
+from gpuemb.stability.kept.sources import settle_sources
+from gpuemb.stability.model_measures import model_result
 from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.questions.sentence.lookup import words_of_text
 from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.stability.running.local import run_local
 from gpuemb.stability.running.warmup import STUDY_KERNELS, compile_kernels
-from gpuemb.stability.statistics import compared_pairs
-from gpuemb.stability.store import Arrays, Store
+from gpuemb.stability.statistics import pairs_near
+from gpuemb.stability.store import Store
 from gpuemb.stability.sweeps.enough import next_seeds, width_said
 from gpuemb.stability.toml import config_of
-from gpuemb.training.recipes import PPMISVD, SkipGram
-from gpuemb.uncertainty.draws import Draws
-
-PERMUTATIONS = 99  # of the words of runs: the smallest p-value of an overlap is 0.01
-MEASURED = "comparison"  # units of work called "measures" hold the arrays of an earlier version
+from gpuemb.stability.units.models import ComparisonUnits
+from gpuemb.stability.units.text import sample_source, text_unit, tokens_of
+from gpuemb.stability.units.training import TrainingUnits
 
 
 @door
@@ -123,15 +116,15 @@ class _Study:
             with self.record.phase("compile kernels"):
                 compile_kernels(self.config, self.device, self.progress)
         with self.record.phase("read corpus"):
-            tokens, key = self._tokens()
+            text, tokens = self._text()
         self._warn_of_identical_runs()
         if self.config.sentence:
             words_of_text(self.config.sentence, tokens.vocabulary.words, self.config.text.tokenizer)
-        samples = samples_of(tokens, key, self.config)
+        samples = self._samples(text)
         models = tuple(
-            self._given(model, tokens.vocabulary, key)
+            self._given(model, text, tokens.vocabulary)
             if isinstance(model, TablesConfig)
-            else self._until_sure(model, samples[model.fraction])
+            else self._until_sure(model, samples[model.fraction], tokens.vocabulary)
             for model in self.config.models
         )
         config = replace(self.config, models=tuple(model.config for model in models))
@@ -156,6 +149,7 @@ class _Study:
         result = replace(result, answers=self._answers(result), record=self.record.as_mapping())
         if before is not None and not self.store.missing:
             return replace(result, record=before)
+        result = replace(result, record={**result.record, "units": self.store.notes()})
         write_results(result)
         note_finished(folder, WORK_FOLDER, stamp, self.store.asked)
         return result
@@ -175,45 +169,9 @@ class _Study:
                     f"use vary = {model.recipe.varies[0]!r} to resample the documents."
                 )
 
-    def _tokens(self) -> tuple[Tokens, str]:
-        text = self.config.text
-        sources = expand(self.config.corpus)
-        files = [*sources, text.tokenizer] if is_file(text.tokenizer) else sources
-        states = {file: state_of(file) for file in files}
-        key = digest_of(versions(), UNICODE_VERSION, asdict(text), [fingerprint(file) for file in files])
-
-        def compute() -> Arrays:
-            tokens = read_corpus(
-                sources,
-                tokenizer=text.tokenizer,
-                documents=text.documents,
-                field=text.field or None,
-                min_count=text.min_count,
-                max_words=text.max_words or None,
-                encoding_errors=text.encoding_errors,
-                progress=self.progress,
-            )
-            for file, state in states.items():  # else these tokens would be kept as those of another text
-                if state_of(file) != state:
-                    raise changed(file)
-            words = np.frombuffer("\n".join(tokens.vocabulary.words).encode(), np.uint8)
-            dropped = np.array([tokens.vocabulary.dropped_tokens])
-            return {
-                "ids": tokens.ids,
-                "starts": tokens.starts,
-                "words": words,
-                "counts": tokens.vocabulary.counts,
-                "dropped": dropped,
-            }
-
-        kept = self.store.unit("tokens", key, compute)
-        words = tuple(kept["words"].tobytes().decode().split("\n"))
-        vocabulary = Vocabulary(words, np.asarray(kept["counts"]), int(kept["dropped"][0]))
-        return Tokens(kept["ids"], kept["starts"], vocabulary, tokenizer=text.tokenizer), key
-
-    def _until_sure(self, model: ModelConfig, sample: Sample) -> ModelResult:
+    def _until_sure(self, model: ModelConfig, sample: Source, vocabulary: Vocabulary) -> ModelResult:
         """Train a model, and more seeds of it until the interval of its stability is as narrow as asked."""
-        found = self._model(model, sample)
+        found = self._model(model, sample, vocabulary)
         goal = self.config.until_width
         while goal:
             estimate = found.pair("overlap").estimate
@@ -224,107 +182,105 @@ class _Study:
                 f"{model.name}: {width_said(estimate, len(model.seeds))}; {len(seeds)} seeds are trained"
             )
             model = replace(model, seeds=seeds)
-            found = self._model(model, sample)
+            found = self._model(model, sample, vocabulary)
         return found
 
-    def _model(self, model: ModelConfig, sample: Sample) -> ModelResult:
+    def _model(self, model: ModelConfig, sample: Source, vocabulary: Vocabulary) -> ModelResult:
+        training = TrainingUnits.of(model, sample, self.config, self.device)
+        runs = training.runs()
         with self.record.phase(f"train {model.name}"):
-            training = self._training(model, sample)
-            trained = training.units()
-        vocabulary = sample.vocabulary
-        stack = EmbeddingStack(tuple(trained.tables), vocabulary.words, vocabulary.counts, model.runs)
-        more = {f"word.{ENTROPY}": training.context_entropy()} if "words" in self.config.question else {}
-        found = self._compared(model, trained.keys, stack, training.occurrences(), more)
-        return replace(found, histories=trained.histories)
+            self._done(f"training {model.name}", runs)
+        tables, more = [self._opened(run.source()) for run in runs], {}
+        if "words" in self.config.question:
+            entropies = training.entropies()
+            self._done("", [entropies])
+            more = {f"word.{ENTROPY}": self._opened(entropies.source())["values"]}
+        stack = self._stack(model, vocabulary, [one["vectors"] for one in tables])
+        found = self._compared(
+            model, [run.source() for run in runs], stack, self._occurrences(training), more
+        )
+        snapshots = {
+            epoch: [self._opened(run.source(str(epoch)))["vectors"] for run in runs]
+            for epoch in training.snapshots
+        }
+        histories = RunHistories(
+            tuple(one["losses"] for one in tables),
+            tuple(one["held_out"] for one in tables),
+            {epoch: self._stack(model, vocabulary, kept) for epoch, kept in snapshots.items()},
+        )
+        return replace(found, histories=histories)
 
-    def _given(self, model: TablesConfig, vocabulary: Vocabulary, words_key: str) -> ModelResult:
+    def _given(self, model: TablesConfig, text: Unit, vocabulary: Vocabulary) -> ModelResult:
         """Measure finished tables over the words that they share with the text."""
         with self.record.phase(f"read {model.name}"):
-            given = given_tables(model, vocabulary, words_key, self.store, self.progress)
-        check_neighbors(f"study: {model.name}", self.config.neighbors, len(given.rows) - 1)
-        return spread(self._compared(model, given.keys, given.stack), given.rows, len(vocabulary))
+            unit = tables_unit(model, text.source())
+            self._done("", [unit])
+        sources = [unit.source(name) for name in unit.results]
+        tables = [self._opened(source) for source in sources]
+        rows, keys = np.asarray(tables[0]["rows"]), [source.kept.digest for source in sources]
+        note_shared(model, keys, rows, len(vocabulary), self.progress)
+        check_neighbors(f"study: {model.name}", self.config.neighbors, len(rows) - 1)
+        words = [vocabulary.words[row] for row in rows]
+        vectors = tuple(one["vectors"] for one in tables)
+        stack = EmbeddingStack(vectors, words, vocabulary.counts[rows], model.runs)
+        return spread(self._compared(model, sources, stack), rows, len(vocabulary))
 
     def _compared(
         self,
         model: ModelConfig | TablesConfig,
-        keys: Sequence[str],
+        vectors: Sequence[Source],
         stack: EmbeddingStack,
         occurrences: float = math.nan,
         more: Arrays | None = None,
     ) -> ModelResult:
-        tables = stack.tables()
+        one_width = len({table.shape[1] for table in stack.tables()}) == 1
+        units = ComparisonUnits(model, vectors, self.config.neighbors, self.config.measures, one_width)
         with self.record.phase(f"neighbors {model.name}"):
-            ids, scores = self._neighbors(model.name, keys, tables)
+            self._done(f"neighbors of {model.name}", units.neighbors)
+            lists = [self._opened(unit.source()) for unit in units.neighbors]
+            ids, scores = (np.stack([one[name] for one in lists]) for name in ("ids", "scores"))
         with self.record.phase(f"compare {model.name}"):
-            kept = {
-                **self._measure(model, keys, tables, ids, stack.index_to_key),
-                **self._chance(model, keys, ids),
-                **self._hubness(model, keys, ids),
-            }
-            kept |= more or {}
+            self._done(f"comparing runs of {model.name}", units.units())
+            kept = {**units.found(self.store), **(more or {})}
         found = model_result(model, stack, ids, scores, kept, self.config, occurrences)
-        return replace(found, keys=tuple(keys))
+        return replace(found, keys=units.keys)
 
-    def _training(self, model: ModelConfig, sample: Sample) -> ModelTraining:
-        recipe, counts, snapshots = model.recipe, self.config.counts, self.config.snapshots
-        if model.window:
-            counts = replace(counts, window=model.window)
-        if isinstance(recipe, SkipGram):
-            counts = CountsConfig(recipe.window, "flat")
-        if isinstance(recipe, PPMISVD):  # it has no epochs
-            snapshots = ()
-        return ModelTraining(model, sample, counts, snapshots, self.store, self.device, self.progress)
+    def _text(self) -> tuple[Unit, Tokens]:
+        unit = text_unit(self.config.corpus, self.config.text)
+        self._done("", [unit])
+        return unit, tokens_of(self._opened(unit.source()), self.config.text.tokenizer)
 
-    def _neighbors(
-        self, name: str, keys: Sequence[str], tables: Sequence[FloatMatrix]
-    ) -> tuple[Int32, Float64]:
-        """Lists of every run. A run starts from those of the run before: that changes no bit."""
-        k = self.config.neighbors
-        lists: list[Arrays] = []
-        with self.progress.phase(f"neighbors of {name}", len(keys)) as task:
-            for key, table in zip(keys, tables, strict=True):
+    def _samples(self, text: Unit) -> dict[float, Source]:
+        """Return the text of every fraction, checked before any work is done on one."""
+        fractions = sorted({model.fraction for model in self.config.trained})
+        found = {one: sample_source(text, one, self.config.text.min_count) for one in fractions}
+        for source in found.values():
+            self._done("", [source.unit])
+            check_neighbors("study", self.config.neighbors, len(self._opened(source)["counts"]) - 1)
+        return found
 
-                def compute(table: FloatMatrix = table) -> Arrays:
-                    found = nearest_neighbors(table, k, warm_start=lists[-1]["ids"] if lists else None)
-                    return {"ids": found.ids, "scores": found.scores}
+    def _occurrences(self, training: TrainingUnits) -> float:
+        """How often a pair of words that the first bootstrap sample counts occurs there, on average."""
+        if training.model.vary != "bootstrap":
+            return math.nan
+        run = training.model.samples[0]
+        counts = training.counted(run)
+        self._done("", [counts])
+        tokens = tokens_of(self._opened(training.text))
+        repeats, pairs = bootstrap_repeats(tokens, run.seed), len(self._opened(counts.source())["indices"])
+        return pairs_near(tokens.starts, training.counts.window, repeats) / pairs
 
-                lists.append(self.store.unit("neighbors", digest_of(key, k), compute))
-                task.advance()
-        return np.stack([entry["ids"] for entry in lists]), np.stack([entry["scores"] for entry in lists])
+    def _stack(self, model: ModelConfig, vocabulary: Vocabulary, tables: Sequence[Any]) -> EmbeddingStack:
+        return EmbeddingStack(tuple(tables), vocabulary.words, vocabulary.counts, model.runs)
 
-    def _measure(
-        self,
-        model: ModelConfig | TablesConfig,
-        keys: Sequence[str],
-        tables: list[FloatMatrix],
-        ids: Int32,
-        words: Sequence[str],
-    ) -> Arrays:
-        """Measures of every compared pair and of every word, as arrays that are kept."""
-        asked, steps = self.config.measures, len(self.config.measures) * len(model.compared)
-        with self.progress.phase(f"comparing runs of {model.name}", steps) as task:
+    def _done(self, phase: str, units: Sequence[Unit]) -> None:
+        """Have units done, as a phase of progress where it has a name."""
+        context = Context(self.device, self.progress, None, self.store.folder, self.store.damaged)
+        if not phase:
+            run_local(units, self.store, context)
+            return
+        with self.progress.phase(phase, sum(unit.steps for unit in units)) as task:
+            run_local(units, self.store, replace(context, steps=task))
 
-            def of(runs: Sequence[int]) -> Arrays:
-                names, chosen = [model.runs[run] for run in runs], [tables[run] for run in runs]
-                given = NamedTables(f"study: {model.name}", names, chosen, words)
-                compared = ComparedTables(given, self.config.neighbors, np.asarray(ids[list(runs)]))
-                return arrays_of(compared, take(compared, asked, task))
-
-            digest = digest_of(list(keys), self.config.neighbors, list(asked))
-            if self.store.has(MEASURED, digest):
-                task.advance(steps)
-            return self.store.unit(
-                MEASURED, digest, lambda: merged([of(runs) for runs in model.compared], ids)
-            )
-
-    def _chance(self, model: ModelConfig | TablesConfig, keys: Sequence[str], ids: Int32) -> Arrays:
-        """What overlaps are by chance, as arrays that are kept."""
-        draws = Draws("study", PERMUTATIONS, progress=self.progress)
-        digest = digest_of(list(keys), self.config.neighbors, PERMUTATIONS)
-        return self.store.unit("chance", digest, lambda: chance_arrays(ids, model.compared, draws))
-
-    def _hubness(self, model: ModelConfig | TablesConfig, keys: Sequence[str], ids: Int32) -> Arrays:
-        """How many lists each word is in, and how that goes with stability, as arrays that are kept."""
-        pairs = compared_pairs(len(model.runs), halves=model.vary == "halves")
-        digest = digest_of(list(keys), self.config.neighbors, pairs)
-        return self.store.unit("hubness", digest, lambda: hubness_arrays(ids, pairs))
+    def _opened(self, source: Source) -> Arrays:
+        return self.store.arrays(str(source.kept))

@@ -46,6 +46,12 @@ class CheckedFiles:
         with self._summed(name) as file:
             file.write(text.encode())
 
+    def journal(self, name: str, text: str) -> None:
+        """Write a text in UTF-8 that no checksum covers, so that equal folders may differ in it."""
+        with (self.folder / name).open("w", encoding="utf-8") as file:
+            file.write(text)
+            to_disk(file)
+
     @contextmanager
     def _summed(self, name: str) -> Iterator[Any]:
         with (self.folder / name).open("wb") as file:

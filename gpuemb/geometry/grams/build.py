@@ -60,7 +60,7 @@ def summed(
     chosen = _chosen(tables, precision)
     rows = Rows((tables,), "unit" if preparation == "unit" else "raw")
     nodes = {} if first_row is None else rows.nodes(first_row, chosen)
-    sums = _checked(rows.sums(chosen) if first_row is None else rows.in_library(total(nodes)), given)
+    sums = checked_sums(rows.sums(chosen) if first_row is None else rows.in_library(total(nodes)), given)
     grams = kind.of(
         sums,
         rows,
@@ -79,7 +79,7 @@ def _chosen(tables: list[Array], precision: Accumulation) -> Precision:
     return "float64" if wide else "float32"
 
 
-def _checked(sums: GramSums, given: NamedTables) -> GramSums:
+def checked_sums(sums: GramSums, given: NamedTables) -> GramSums:
     """The sums, if all numbers were finite and of a size that keeps them so.
 
     Sums show whether some number is not finite; only then, and where rows were left out (a row with NaN has

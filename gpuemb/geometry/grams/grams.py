@@ -297,6 +297,11 @@ class Grams:
         grams = self.of(rows.sums("float64"), rows, "raw" if centered else self.preparation, forced=True)
         return grams.centered() if centered else grams
 
+    def remembered(self, what: str, s: int, take: Callable[[], Array]) -> Array:
+        """Return what was taken of one run, once; it depends on the run's own products and rows."""
+        known: dict[tuple[str, int], Array] = self.__dict__.setdefault("_remembered", {})
+        return known[what, s] if (what, s) in known else known.setdefault((what, s), take())
+
     def probes(self, s: int) -> Array:
         """Return the probes of a run, ``(d, k)``."""
         vectors = np.array(probes(int(self.edges[s + 1] - self.edges[s])).T, order="C")

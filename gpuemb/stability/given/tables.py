@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,80 +16,80 @@ from gpuemb.core.arrays import FloatMatrix, Int64, to_host
 from gpuemb.core.errors import DroppedWarning, StorageError, VocabularyError
 from gpuemb.core.progress import Progress
 from gpuemb.corpus.sources import fingerprint
-from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.files import load
 from gpuemb.embeddings.model import Embedding, EmbeddingStack
 from gpuemb.embeddings.parts import parts_of
 from gpuemb.embeddings.stack import Case, stack
 from gpuemb.stability.config import digest_of
 from gpuemb.stability.given.config import TablesConfig
+from gpuemb.stability.graph import Arrays, Context, Kept, Source, Unit
 from gpuemb.stability.kept.runs import RunHistories
 from gpuemb.stability.result import ModelResult, WordMeasures
-from gpuemb.stability.store import Arrays, Store
+from gpuemb.stability.units.text import vocabulary_of
 
 Cell = TypeVar("Cell", bound=np.generic)
 TABLE = "tables"  # units of work that hold the rows of one file
 
 
-@dataclass(frozen=True, eq=False)
-class GivenTables:
-    """Tables over the words that they share with a text.
+@dataclass(frozen=True)
+class ReadTables:
+    """Reads files of vectors, over the words that a text and all files have.
 
     Attributes:
-        keys: of their units.
-        stack: of the files, each ``(W, d_s)``, memory-mapped.
-        rows: ``(W,)`` places of the words in the vocabulary of the text, ascending.
-    """
-
-    keys: list[str]
-    stack: EmbeddingStack
-    rows: Int64
-
-
-def given_tables(
-    model: TablesConfig, vocabulary: Vocabulary, words_key: str, store: Store, progress: Progress
-) -> GivenTables:
-    """Return the rows of the words that a text and all files have, read where they are not kept.
-
-    Args:
         model: the files.
-        vocabulary: the ``V`` words of the text, and their counts.
-        words_key: of the unit that they are in.
-        store: holds the units, under the contents of all files: which words are shared depends on each.
-        progress: told how many words are shared.
-
-    Raises:
-        StorageError, FileFormatError, NonFiniteError, MemoryBudgetError: as :func:`gpuemb.load`, or a file
-            changed while it was read.
-        VocabularyError: fewer than two words are shared.
+        states: of each of their parts as its digest was taken.
     """
-    parts = {path: _state(path) for file in model.files for path in parts_of(file)}
-    contents = [[fingerprint(str(path)) for path in parts_of(file)] for file in model.files]
-    keys = [digest_of(words_key, model.case, contents, own) for own in contents]
 
-    @cache
-    def read() -> tuple[EmbeddingStack, Int64]:
-        found = _shared(model, vocabulary.words, progress)
-        for path, state in parts.items():
+    model: TablesConfig
+    states: tuple[tuple[Path, tuple[int, int]], ...]
+
+    def run(
+        self, inputs: Mapping[str, Arrays], wanted: frozenset[str], context: Context
+    ) -> dict[str, Arrays]:
+        """Return the rows of each file under its place, with the places of their words in the text.
+
+        Raises:
+            StorageError, FileFormatError, NonFiniteError, MemoryBudgetError: as :func:`gpuemb.load`, or a
+                file changed while it was read.
+            VocabularyError: fewer than two words are shared.
+        """
+        found, rows = _shared(self.model, vocabulary_of(inputs["text"]).words, context.progress)
+        for path, state in self.states:
             if _state(path) != state:
                 raise _changed(path)
-        return found
+        tables = found.tables()
+        return {name: {"vectors": _floats(tables[int(name)]), "rows": rows} for name in wanted}
 
-    def unit(place: int) -> Arrays:
-        found, rows = read()
-        return {"vectors": _floats(found.tables()[place]), "rows": rows}
 
-    kept = [store.unit(TABLE, key, lambda place=place: unit(place)) for place, key in enumerate(keys)]  # type: ignore[misc]  # its default
-    rows = np.asarray(kept[0]["rows"])
-    shared = f"{len(rows):,} of the {len(vocabulary):,} words of the text"
-    progress.note(f"{model.name}: {shared} are in all {len(keys)} tables.")
+def tables_unit(model: TablesConfig, text: Source) -> Unit:
+    """Return the unit of finished tables.
+
+    It is kept under the contents of all files: which words are shared depends on each.
+
+    Raises:
+        StorageError: a file cannot be read.
+    """
+    states = tuple((path, _state(path)) for file in model.files for path in parts_of(file))
+    contents = [[fingerprint(str(path)) for path in parts_of(file)] for file in model.files]
+    digest = text.kept.digest
+    kept = {
+        str(place): Kept(TABLE, digest_of(digest, model.case, contents, own))
+        for place, own in enumerate(contents)
+    }
+    return Unit(f"read {model.name}", ReadTables(model, states), kept, {"text": text})
+
+
+def note_shared(
+    model: TablesConfig, keys: Sequence[str], rows: Int64, words: int, progress: Progress
+) -> None:
+    """Say how many words are shared, and which files hold the same table."""
+    progress.note(
+        f"{model.name}: {len(rows):,} of the {words:,} words of the text are in all {len(keys)} tables."
+    )
     for place, key in enumerate(keys):
         if key in keys[:place]:
             a, b = model.files[keys.index(key)], model.files[place]
             progress.note(f"{model.name}: {a} and {b} hold the same table, so they agree in all.")
-    tables = tuple(one["vectors"] for one in kept)
-    words = [vocabulary.words[row] for row in rows]
-    return GivenTables(keys, EmbeddingStack(tables, words, vocabulary.counts[rows], model.runs), rows)
 
 
 def _shared(model: TablesConfig, words: Sequence[str], progress: Progress) -> tuple[EmbeddingStack, Int64]:

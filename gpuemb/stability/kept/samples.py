@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int64
-from gpuemb.core.checks import check_neighbors
 from gpuemb.core.errors import VocabularyError
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.stability.config import StudyConfig, digest_of
+from gpuemb.stability.config import digest_of
 from gpuemb.training.sources import of_documents
 
 LEAST_WORDS = 2  # one word has no neighbor
@@ -85,26 +84,15 @@ def sample_of(tokens: Tokens, key: str, fraction: float, min_count: int) -> Samp
     )
     return Sample(
         _renumbered(part, kept, vocabulary),
-        digest_of(key, "fraction", fraction, min_count),
+        sample_key(key, fraction, min_count),
         tokens.vocabulary,
         kept,
     )
 
 
-def samples_of(tokens: Tokens, key: str, config: StudyConfig) -> dict[float, Sample]:
-    """Return the text of every fraction of a study, checked before any work is done on one.
-
-    Raises:
-        ConfigError: a fraction has not enough words for the neighbors.
-        VocabularyError, MemoryBudgetError: as :func:`sample_of`.
-    """
-    found = {
-        fraction: sample_of(tokens, key, fraction, config.text.min_count)
-        for fraction in sorted({model.fraction for model in config.trained})
-    }
-    for sample in found.values():
-        check_neighbors("study", config.neighbors, len(sample.tokens.vocabulary) - 1)
-    return found
+def sample_key(key: str, fraction: float, min_count: int) -> str:
+    """Digest of a sample of a text with a digest."""
+    return digest_of(key, "fraction", fraction, min_count)
 
 
 def _renumbered(part: Tokens, rows: Int64, vocabulary: Vocabulary) -> Tokens:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from gpuemb.core import threads
-from gpuemb.stability.graph import Context, Unit, inputs_of, load, measured
+from gpuemb.stability.graph import Context, Unit, inputs_of, load, measured, tidy
 from gpuemb.stability.store import Store
 
 
@@ -26,6 +26,9 @@ def run_local(units: Sequence[Unit], store: Store, context: Context) -> None:
     once = list({tuple(map(str, unit.results.values())): unit for unit in units}.values())
     missing = dict(zip(once, threads.run(lambda unit: unit.missing(store), once), strict=True))
     left = [unit for unit in once if missing[unit]]
+    for unit in once:
+        if not missing[unit]:
+            tidy(unit, store)  # a process killed between keeping and this has left it
     context.advance(sum(unit.steps for unit in units) - sum(unit.steps for unit in left))
     need = replace(context, steps=None)
     if left and all(unit.one_worker for unit in left):

@@ -120,7 +120,7 @@ def test_the_lists_of_words_are_sorted_by_stability(finished: StudyResult) -> No
 def test_another_question_trains_nothing(
     corpus: Path, finished: StudyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpuemb.stability.kept.runs.train_run", None)
+    monkeypatch.setattr("gpuemb.stability.units.training.train_run", None)
     monkeypatch.setattr(evidence_module, "variances", None)
     again = study(config(corpus, question="dimension", snapshots=[1]), out=finished.folder)
     assert [one.question for one in again.answers] == ["dimension"]

@@ -1,0 +1,1 @@
+"""The units of work of a study: reading, counting, training, searching, comparing."""
