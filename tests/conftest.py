@@ -32,11 +32,26 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("few" if config.option.markexpr == "not slow" else "house")
 
 
+def pytest_collection() -> None:
+    """Do not look for garbage among a million objects that stay: modules and tests."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def memory_goes_back() -> Iterator[None]:
-    """What a module has freed goes back to the system: two workers and a command fit in 2 GB."""
+    """What a module has freed goes back to the system: two workers and a command fit in 2 GB.
+
+    What is left, libraries and compiled kernels, stays to the end, and is not looked through again.
+    """
     yield
     gc.collect()
+    gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
     if trim is not None:
         trim(0)
