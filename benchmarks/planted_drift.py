@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +128,21 @@ def coverage(drifted: int, sizes: tuple[int, int], repetitions: int, common: flo
     return told
 
 
+def designs(parts: int, drifted: int, asked: argparse.Namespace) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield what is simulated, with its name."""
+    if asked.tables:
+        for common in (0.0, 0.4):
+            design = f"distances, {parts} and {parts} runs, {drifted} of 300 drifted, common {common}"
+            yield design, {**coverage(drifted, (parts, parts), asked.repetitions, common)}
+        return
+    what = "bootstrap samples" if asked.bootstrap else "parts"
+    design = f"corpora of {asked.documents} documents, {parts} {what}, {drifted} words drifted"
+    yield (
+        design,
+        simulated(drifted, parts, asked.documents, asked.repetitions, bootstrap=asked.bootstrap),
+    )
+
+
 def main(given: Sequence[str] | None = None) -> int:
     """Simulate, print, and keep the shares."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -139,19 +154,9 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--tables", action="store_true")
     asked = parser.parse_args(given)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for parts in asked.parts:
-        for drifted in asked.drifted:
-            if asked.tables:
-                for common in (0.0, 0.4):
-                    design = f"distances, {parts} and {parts} runs, {drifted} of 300 drifted, common {common}"
-                    kept[design] = coverage(drifted, (parts, parts), asked.repetitions, common)
-            else:
-                what = "bootstrap samples" if asked.bootstrap else "parts"
-                design = f"corpora of {asked.documents} documents, {parts} {what}, {drifted} words drifted"
-                kept[design] = simulated(
-                    drifted, parts, asked.documents, asked.repetitions, bootstrap=asked.bootstrap
-                )
-            kept[design]["repetitions"] = asked.repetitions
+    for parts, drifted in product(asked.parts, asked.drifted):
+        for design, found in designs(parts, drifted, asked):
+            kept[design] = {**found, "repetitions": asked.repetitions}
             sys.stdout.write(f"{design}: {json.dumps(kept[design])}\n")
             sys.stdout.flush()
             RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")

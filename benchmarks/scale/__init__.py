@@ -1,0 +1,1 @@
+"""What comparisons and studies cost as words, runs, dimensions and neighbors grow."""
