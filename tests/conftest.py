@@ -20,7 +20,7 @@ from gpuemb.core.dispatch import Kernel
 # "few" and "house" find the same examples on every machine; "search" looks for new ones:
 # pytest --hypothesis-profile=search
 settings.register_profile("house", max_examples=80, deadline=None, derandomize=True, database=None)
-settings.register_profile("few", settings.get_profile("house"), max_examples=12)
+settings.register_profile("few", settings.get_profile("house"), max_examples=8)
 settings.register_profile("search", max_examples=1000, deadline=None)
 
 DEVICES = ("cpu", "cuda")

@@ -14,6 +14,6 @@ def cases(*always: object, slow: Iterable[object] = ()) -> list[object]:
 
 
 def many_examples(count: int) -> settings:
-    """Try ``count`` examples in the slow run, and a third of them in the fast one."""
+    """Try ``count`` examples in the slow run, and a tenth of them in the fast one."""
     few = settings().max_examples < settings.get_profile("house").max_examples
-    return settings(deadline=None, max_examples=count // 3 if few else count)
+    return settings(deadline=None, max_examples=count // 10 if few else count)

@@ -1,4 +1,4 @@
-"""What is shipped holds everything that runs. The slow test of the house: it builds an sdist and a wheel."""
+"""What is shipped holds everything that runs. It builds an sdist and a wheel."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ def test_the_kernels_stand_in_the_package_as_a_tracked_link() -> None:
     assert os.readlink(ROOT / "gpuemb" / "kernels") == "../kernels"
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_kernel_template_and_type_marker(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -92,12 +93,14 @@ def test_the_wheel_holds_every_kernel_template_and_type_marker(built: Path) -> N
     } <= names
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names - expected() == set()
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_all_that_a_wheel_is_built_from(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -113,13 +116,12 @@ INSTALL = ("pip", "install", "--no-build-isolation", "--no-deps", "--target", "n
 @pytest.mark.parametrize(
     ("left", "command"),
     [
-        ("text", BUILD),
-        ("nothing", BUILD),
-        ("dangling", BUILD),
-        ("text", (*INSTALL, ".")),
-        ("text", (*INSTALL, "--editable", ".")),
+        pytest.param("text", BUILD, id="text"),
+        pytest.param("nothing", BUILD, id="nothing", marks=pytest.mark.slow),
+        pytest.param("dangling", BUILD, id="dangling", marks=pytest.mark.slow),
+        pytest.param("text", (*INSTALL, "."), id="pip", marks=pytest.mark.slow),
+        pytest.param("text", (*INSTALL, "--editable", "."), id="editable", marks=pytest.mark.slow),
     ],
-    ids=["text", "nothing", "dangling", "pip", "editable"],
 )
 def test_a_checkout_without_the_link_is_not_built(
     repository: Path, tmp_path: Path, command: tuple[str, ...], left: str

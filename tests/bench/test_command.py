@@ -25,6 +25,7 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_one_small_workload_as_json(tmp_path: Path) -> None:
     out = tmp_path / "mine.json"
     done = ask(

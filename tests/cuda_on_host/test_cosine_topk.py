@@ -95,7 +95,7 @@ def test_each_strategy_takes_any_number_of_dimensions(strategy: str, dtype: str,
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_table_of_many_blocks_is_met_once_by_every_row(strategy: str) -> None:
-    rows = separated(3 * SIDE + 9, 10)
+    rows = separated(2 * SIDE + 9, 10)
     sample = np.arange(0, len(rows), 23)
     with cut(strategy):
         found = search(rows, 6)
@@ -268,7 +268,7 @@ def test_the_filter_passes_what_numpy_passes(strategy: str, asking: int | None) 
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5, 18])
+@pytest.mark.parametrize("blocks", cases(1, 2, 3, 4, 5, slow=(18,)))
 def test_rounds_of_the_symmetric_filter_take_every_pair_once(blocks: int) -> None:
     words = (blocks - 1) * SIDE + 2
     one = begun(np.ones((words, 1), np.float32), 1, SIDE * blocks)

@@ -94,7 +94,7 @@ def whole(ending: str, folder: Path) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("share", cases(1 / 20, slow=(1,)))
+@pytest.mark.parametrize("share", cases(1 / 60, slow=(1,)))
 @pytest.mark.parametrize("ending", INPUTS)
 def test_a_spoiled_file_is_a_table_or_an_error_of_ours(ending: str, share: float, tmp_path: Path) -> None:
     random = np.random.default_rng([SEED, *ending.encode()])

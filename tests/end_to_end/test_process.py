@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from end_to_end.command import COMMAND, ENVIRONMENT, FAILED, PATIENCE
+from slow import cases
 
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs gpuemb installed beside this interpreter")
 
@@ -47,7 +48,7 @@ def ended(folder: Path, *arguments: str, **how: Any) -> tuple[int, str, str]:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("arguments", [LOOK, (*LOOK, "--json"), ("-h",)], ids=len)
+@pytest.mark.parametrize("arguments", cases(LOOK, slow=((*LOOK, "--json"), ("-h",))), ids=len)
 def test_an_output_that_is_full_is_a_failure(desk: Path, arguments: tuple[str, ...]) -> None:
     with FULL.open("wb") as full:
         code, _, err = ended(desk, *arguments, stdout=full)
@@ -107,7 +108,14 @@ def test_too_few_open_files_are_told_with_their_number(desk: Path) -> None:
     assert "ulimit -n" in err
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_a_study_with_the_command_that_resumes_it(
     how: signal.Signals, code: int, tmp_path: Path
 ) -> None:
@@ -116,6 +124,7 @@ def test_a_signal_ends_a_study_with_the_command_that_resumes_it(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_hangup_is_ignored_where_the_caller_ignores_it(tmp_path: Path) -> None:
     code, said = stopped(tmp_path, signal.SIGHUP, before=signal.SIG_IGN)
     assert (code, b"holds no words" in said) == (FAILED, True)

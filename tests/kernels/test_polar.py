@@ -153,15 +153,15 @@ def test_the_rank_counts_what_lies_above_its_threshold() -> None:
     assert numerical_rank(singular, (4, 7)).tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_any_number_of_threads_gives_the_same_bits(workers: int) -> None:
+def test_any_number_of_threads_gives_the_same_bits() -> None:
     products = np.stack([matrices((150, 150), 150, seed) for seed in range(4)])
     with threads.limit(1):
         expected = factors(CPU, products)
-    with threads.limit(workers):
-        found = factors(CPU, products)
-    assert_same_bits(found.rotation, expected.rotation)
-    assert_same_bits(found.singular, expected.singular)
+    for workers in (2, 3):
+        with threads.limit(workers):
+            found = factors(CPU, products)
+        assert_same_bits(found.rotation, expected.rotation)
+        assert_same_bits(found.singular, expected.singular)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -34,6 +34,12 @@ from gpuemb.kernels.skipgram_epoch import (
 from gpuemb.kernels.skipgram_epoch.noise import noise_of
 
 KERNEL = skipgram_steps
+EMULATED_FAST = (  # tests/cuda_on_host/test_skipgram_epoch.py has steps
+    "test_pairs_are_those_of_the_reference",
+    "test_a_single_word_is_drawn_to_itself_alone",
+    "test_repeated_pairs_of_a_batch_add_up",
+    "test_no_pairs_change_nothing_and_lose_nothing",
+)
 texts = st.builds(
     Text,
     words=st.integers(1, 30),

@@ -31,6 +31,7 @@ from gpuemb.neighbors.overlap import neighbor_overlap
 
 pytestmark = pytest.mark.skipif(bool(compiler.missing()), reason=f"cuda-on-host: {compiler.missing()}")
 WORDS = [f"word{i}" for i in range(70)]
+TELLING = {(1, 2000), (7, 1), (69, 40), (70, 12)}  # blocks and lengths of lists, each once
 
 
 def table(dtype: str = "float32", words: int = 70, seed: int = 0) -> Any:
@@ -206,8 +207,14 @@ def test_lists_of_another_run_may_be_given_with_a_table_of_the_host(moved: list[
     assert_same_bits(found.scores, expected.scores)
 
 
-@pytest.mark.parametrize("step", [1, 7, 69, 70])
-@pytest.mark.parametrize("k", [1, 12, 40, 2000])
+@pytest.mark.parametrize(
+    ("step", "k"),
+    [
+        pytest.param(step, k, marks=() if (step, k) in TELLING else pytest.mark.slow)
+        for step in (1, 7, 69, 70)
+        for k in (1, 12, 40, 2000)
+    ],
+)
 def test_any_blocks_of_the_host_give_the_same_lists(
     step: int, k: int, moved: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_intervals_over_splits_cover_their_mean(splits: int, repetitions: int) -
 
 
 @pytest.mark.parametrize("repetitions", cases(300, slow=(2000,)))
-@pytest.mark.parametrize("runs", [3, 5, 10])
+@pytest.mark.parametrize("runs", cases(3, slow=(5, 10)))
 def test_intervals_of_a_difference_cover_it(runs: int, repetitions: int) -> None:
     numbers, designs = np.random.default_rng(runs), ((1.0, 0.1), (0.5, 0.2))
     means = [np.mean([table_of_runs(numbers, 2, *design)[0, 1] for _ in range(10**4)]) for design in designs]
@@ -66,7 +66,7 @@ def test_intervals_of_a_difference_cover_it(runs: int, repetitions: int) -> None
 
 
 @pytest.mark.parametrize("repetitions", cases(300, slow=(1000,)))
-@pytest.mark.parametrize("slope", [0.0, 0.3])
+@pytest.mark.parametrize("slope", cases(0.0, slow=(0.3,)))
 def test_intervals_of_a_trend_cover_it_and_no_trend_is_rarely_called_one(
     slope: float, repetitions: int
 ) -> None:

@@ -64,7 +64,7 @@ def distances(x: Any, y: Any) -> dict[str, float]:
 
 @pytest.mark.parametrize("dim", cases(NARROW + 22, slow=(50,)))
 @pytest.mark.parametrize("kind", ["plain", "one direction", "common mean", "low rank", "huge", "tiny"])
-@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("turned", cases(True, slow=(False,)))
 def test_squared_distances_hold_six_digits_at_any_noise(kind: str, dim: int, turned: bool) -> None:
     x = made(kind, dim)
     base = x @ random_rotation(dim).astype(np.float32) if turned else x
@@ -137,7 +137,7 @@ def test_rotations_are_off_by_less_than_they_say() -> None:
 @pytest.mark.parametrize(
     ("preparation", "measure", "name"), [("unit", RSA.value, "rsa"), ("centered", linear_cka, "cka")]
 )
-@pytest.mark.parametrize("noise", [2.0, 1e-3])
+@pytest.mark.parametrize("noise", cases(1e-3, slow=(2.0,)))
 def test_similarities_hold_six_digits(preparation: Any, measure: Any, name: str, noise: float) -> None:
     tables = [*runs(noise), made("common mean", NARROW, 5), made("one direction", NARROW, 6)]
     found = getattr(cross_grams(tables, preparation), name)()

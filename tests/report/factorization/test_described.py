@@ -32,6 +32,11 @@ def found(data: ge.Interactions) -> Described:
     return describe(data, 8, 50.0, source="<a>.csv", second_penalty=None, k=4, progress=SILENT)
 
 
+@pytest.fixture(scope="module")
+def experiment() -> ge.CosineExperiment:
+    return ge.cosine_experiment([0, 1], users=200, items=30, rank=5, penalty=10.0)
+
+
 def test_the_tables_say_what_the_front_door_says(data: ge.Interactions, found: Described) -> None:
     factors, written = ge.factorize(data, 8, 50.0), tables.tables(found)
     nearest = factors.rescale("original-space").nearest("item", 4)
@@ -147,20 +152,31 @@ def test_a_picture_has_the_same_bytes_again_and_other_colors_in_the_dark() -> No
     assert light.label == "one: within 1, between 0"
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_picture_of_an_experiment_is_a_file(ending: str, theme: str, tmp_path: Path) -> None:
-    found = ge.cosine_experiment([0, 1], users=200, items=30, rank=5, penalty=10.0)
-    path = ge.write_cosine_picture(found, tmp_path / f"picture.{ending}", theme=theme)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("ending", "theme"),
+    [
+        ("png", "light"),
+        ("svg", "dark"),
+        pytest.param("pdf", "light", marks=pytest.mark.slow),
+        pytest.param("png", "dark", marks=pytest.mark.slow),
+        pytest.param("svg", "light", marks=pytest.mark.slow),
+        pytest.param("pdf", "dark", marks=pytest.mark.slow),
+    ],
+)
+def test_the_picture_of_an_experiment_is_a_file(
+    experiment: ge.CosineExperiment, ending: str, theme: str, tmp_path: Path
+) -> None:
+    path = ge.write_cosine_picture(experiment, tmp_path / f"picture.{ending}", theme=theme)  # type: ignore[arg-type]
     begins = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
     assert path.read_bytes().startswith(begins)
     with pytest.raises(ge.ConfigError, match="ending"):
-        ge.write_cosine_picture(found, tmp_path / "picture.gif")
+        ge.write_cosine_picture(experiment, tmp_path / "picture.gif")
 
 
-def test_the_page_of_an_experiment_lists_every_solution(tmp_path: Path) -> None:
-    found = ge.cosine_experiment([0, 1], users=200, items=30, rank=5, penalty=10.0)
-    text = page.write_experiment_page(found, tmp_path / "report.html", "Clusters").read_text("utf-8")
-    for one in found.panels:
+def test_the_page_of_an_experiment_lists_every_solution(
+    experiment: ge.CosineExperiment, tmp_path: Path
+) -> None:
+    text = page.write_experiment_page(experiment, tmp_path / "report.html", "Clusters").read_text("utf-8")
+    for one in experiment.panels:
         assert f'<th scope="row">{one.title}</th>' in text
     assert text.count("<svg") == 2
