@@ -1,4 +1,4 @@
-"""Draw which room imports which: ``python tests/architecture/draw_imports.py .images/imports.svg``."""
+"""Draw the rooms as layers: ``python tests/architecture/draw_imports.py .images/imports.svg``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,27 @@ FLOORS = (
     ("core",),
 )
 HEIGHT = {room: len(FLOORS) - number for number, floor in enumerate(FLOORS) for room in floor}
-INK, LINE, WRONG = "#1d2733", "#9db4c9", "#c2410c"
+SAYS = {
+    "cli": "the command: prints, progress, exit codes",
+    "report": "claims, figures, pages",
+    "bench": "workloads, ceilings, records",
+    "stability": "one study, one question: seeds, measures, intervals",
+    "words": "analogies, maps, translation, second-order similarity",
+    "training": "GloVe, PPMI-SVD,\nskip-gram",
+    "factorization": "users × items,\nand their cosines",
+    "neighbors": "exact search,\nagreement, hubs",
+    "geometry": "Procrustes, RSA,\nCKA, CCA, spectra",
+    "counts": "co-occurrence, PPMI",
+    "embeddings": "tables, stacks, file formats",
+    "corpus": "text → token ids",
+    "uncertainty": "intervals, permutations",
+    "pictures": "the look of figures",
+    "kernels": "inner loops: one folder an operation, a file for the CPU and one for CUDA",
+    "core": "arrays, devices, threads, memory, files, errors",
+}
+INK, MUTED, PAPER, WRONG = "#1d2733", "#5b6875", "#ffffff", "#c2410c"
+BANDS = ("#f3f6f9", "#e6eef5")
+WIDTH, GAP, MARGIN = 10.0, 0.12, 1.0  # of the drawing; between boxes; for the arrow at its left
 
 
 def arrows() -> Counter[tuple[str, str]]:
@@ -40,36 +60,35 @@ def upward(found: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def draw(path: str) -> None:
-    """Draw the rooms floor by floor, an arrow for each pair of rooms, wrong ones in red."""
+    """Draw the rooms floor by floor; one that imports what is not below it is red."""
     from matplotlib.figure import Figure
+    from matplotlib.patches import FancyBboxPatch, Rectangle
 
-    places = {
-        room: ((column + 0.5) / len(floor) * 6.0, float(HEIGHT[room]))
-        for floor in FLOORS
-        for column, room in enumerate(floor)
-    }
-    figure = Figure(figsize=(8, 8.5), layout="constrained")
-    axes = figure.add_subplot()
+    floors = len(FLOORS)
+    figure = Figure(figsize=(9.6, 7.4))
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set(xlim=(-0.3, 6.3), ylim=(0.5, len(FLOORS) + 0.5))
-    found = arrows()
-    wrong = upward(found)
-    for (start, end), imports in found.items():
-        color = WRONG if (start, end) in wrong else LINE
-        bend = 0.0 if HEIGHT[start] - HEIGHT[end] == 1 else 0.25 * (1 if places[start][0] >= 3 else -1)
-        style = {
-            "arrowstyle": "-|>",
-            "color": color,
-            "lw": 0.8 + 0.25 * imports**0.5,
-            "shrinkA": 16,
-            "shrinkB": 16,
-        }
-        style["connectionstyle"] = f"arc3,rad={bend}"
-        axes.annotate("", xy=places[end], xytext=places[start], arrowprops=style)
-    for room, (x, y) in places.items():
-        box = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": INK, "lw": 1.0}
-        axes.text(x, y, room, ha="center", va="center", color=INK, fontsize=12, bbox=box)
-    figure.savefig(path, metadata={"Date": None})
+    axes.set(xlim=(0, WIDTH + MARGIN), ylim=(0, floors + 0.2))
+    breaking = {room for pair in upward(arrows()) for room in pair[:1]}
+    for number, floor in enumerate(FLOORS):
+        low = floors - number - 1 + 0.1
+        axes.add_patch(Rectangle((MARGIN, low + 0.03), WIDTH - 0.1, 0.94, color=BANDS[number % 2], lw=0))
+        width = (WIDTH - 0.1 - GAP) / len(floor)
+        for column, room in enumerate(floor):
+            left = MARGIN + GAP + column * width
+            color = WRONG if room in breaking else INK
+            look = {"boxstyle": "round,pad=0,rounding_size=0.08", "fc": PAPER, "ec": color, "lw": 1.0}
+            axes.add_patch(FancyBboxPatch((left, low + 0.13), width - GAP, 0.74, **look))  # type: ignore[arg-type]
+            middle = left + (width - GAP) / 2
+            axes.text(
+                middle, low + 0.68, room, ha="center", va="center", color=color, fontsize=12, weight="bold"
+            )
+            axes.text(middle, low + 0.36, SAYS[room], ha="center", va="center", color=MUTED, fontsize=8.5)
+    style = {"arrowstyle": "-|>,head_width=0.35,head_length=0.7", "color": MUTED, "lw": 1.6}
+    axes.annotate("", xy=(0.62, 0.3), xytext=(0.62, floors), arrowprops=style)
+    said = "imports lead down, never up or sideways"
+    axes.text(0.32, floors / 2, said, rotation=90, ha="center", va="center", color=MUTED, fontsize=11)
+    figure.savefig(path, facecolor=PAPER, metadata={"Date": None})
 
 
 if __name__ == "__main__":

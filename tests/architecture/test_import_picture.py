@@ -27,9 +27,19 @@ def test_no_arrow_leads_upward(picture: ModuleType) -> None:
 
 
 def test_every_room_is_in_the_picture(picture: ModuleType) -> None:
-    assert {room for pair in picture.arrows() for room in pair} == set(picture.HEIGHT)
+    assert {room for pair in picture.arrows() for room in pair} == set(picture.HEIGHT) == set(picture.SAYS)
 
 
 def test_the_picture_can_be_drawn(picture: ModuleType, tmp_path: Path) -> None:
     picture.draw(str(tmp_path / "imports.svg"))
-    assert "<svg" in (tmp_path / "imports.svg").read_text("utf-8")
+    drawn = (tmp_path / "imports.svg").read_text("utf-8")
+    assert "<svg" in drawn
+    assert picture.WRONG not in drawn
+
+
+def test_a_room_that_imports_upward_is_red(
+    picture: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "arrows", lambda: {("core", "cli"): 1})
+    picture.draw(str(tmp_path / "imports.svg"))
+    assert picture.WRONG in (tmp_path / "imports.svg").read_text("utf-8")
