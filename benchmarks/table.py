@@ -1,4 +1,4 @@
-"""Write the tables of the READMEs from the records: ``python -m benchmarks.table``."""
+"""Write the tables of README.md and summary.md here from the records: ``python -m benchmarks.table``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--long", type=Path, default=HERE / "README.md", help="file with the whole table")
-    parser.add_argument("--short", type=Path, default=HERE.parent / "README.md", help="file with the summary")
+    parser.add_argument("--short", type=Path, default=HERE / "summary.md", help="file with the summary")
     asked = parser.parse_args(words)
     machines = machines_of(asked.results)
     changed = 0

@@ -61,7 +61,7 @@ def commands(page: Path) -> list[list[str]]:
     return [call for call in calls if call and Path(call[0]).name == "gpuemb"]
 
 
-@pytest.mark.parametrize("page", named([page for page in WITH_CODE if commands(page)]))
+@pytest.mark.parametrize("page", named([page for page in (ROOT / "README.md", *WITH_CODE) if commands(page)]))
 def test_the_commands_of_a_page_exist_with_their_flags(page: Path) -> None:
     known: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for _, name, *rest in commands(page):

@@ -83,10 +83,10 @@ def test_a_file_without_markers_is_refused(tmp_path: Path) -> None:
         table.replace_between_markers(tmp_path / "plain.md", [])
 
 
-def test_both_readmes_have_their_markers() -> None:
+def test_both_files_have_their_markers() -> None:
     from benchmarks import table
 
-    for path in (ROOT / "README.md", ROOT / "benchmarks" / "README.md"):
+    for path in (ROOT / "benchmarks" / "summary.md", ROOT / "benchmarks" / "README.md"):
         text = path.read_text("utf-8")
         assert text.index(table.BEGIN) < text.index(table.END)
 
