@@ -57,7 +57,7 @@ def test_the_python_of_a_page_runs_and_prints_what_is_shown(
 def commands(page: Path) -> list[list[str]]:
     """Every call of the command on a page."""
     lines = [line for language, content in blocks(page) if language == "sh" for line in content.splitlines()]
-    calls = [shlex.split(call) for line in lines for call in re.split(r"&&|\|", line)]
+    calls = [shlex.split(call, comments=True) for line in lines for call in re.split(r"&&|\|", line)]
     return [call for call in calls if call and Path(call[0]).name == "gpuemb"]
 
 

@@ -218,8 +218,10 @@ def test_groups_are_compared_beyond_their_own_noise(tmp_path: Path) -> None:
     assert told["labelings"] == 35
     assert told["requirements"] == [{"required": "aligned_cosine_found == 5", "found": 5.0, "met": True}]
     assert {one["word"] for one in told["changed"][:5]} == {f"doc{row}" for row in range(5)}
-    done = gpuemb(tmp_path, *typed, "--out", "groups")
+    done = gpuemb(tmp_path, *typed, "--out", "groups", "--report")
     assert done.code == 0, done.err
+    assert done.out.endswith("groups/changed.parquet, groups/report.html\n")
+    assert "Nearest neighbors lost: " in (tmp_path / "groups" / "report.html").read_text("utf-8")
     assert "all 35 labelings" in done.out
     words = pyarrow.parquet.read_table(tmp_path / "groups" / "words.parquet")
     assert words["word"].to_pylist()[0] == "doc0"
