@@ -114,7 +114,13 @@ class NeighborOverlap:
     @property
     def stability(self) -> Float64:
         """``(V,)`` mean over pairs: the stability of each word; NaN where no pair has one."""
-        return _mean_of_known(self.per_word, axis=0)
+        known = np.isfinite(self.per_word)
+        count, total = known.sum(axis=0), np.zeros_like(self.per_word[0])
+        runs = (1 + math.isqrt(1 + 8 * len(known))) // 2
+        for t in range(1, runs):  # pairs of one t first: a further run adds its own sum at the end
+            places = [s * (2 * runs - s - 1) // 2 + t - s - 1 for s in range(t)]
+            total += sum(np.where(known[place], self.per_word[place], 0.0) for place in places)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     @property
     def lowest(self) -> Float64:
@@ -321,10 +327,3 @@ def _stacked(lists: list[Any]) -> Any:
 
 def _mean(values: Float64) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
-
-
-def _mean_of_known(values: Float64, axis: int) -> Float64:
-    known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -158,10 +158,7 @@ class ComparedTables:
         parts = []
         for start, stop in tiles(words, rows_per_tile(len(LIST_MEASURES) * 8 * pairs)):
             part = neighbor_overlap(self.ids[:, start:stop])
-            stability = SumsOfWords()
-            for pair, values in self.by_run(zip(self.pairs, part.per_word, strict=True)):
-                stability.add(pair, values)
-            parts.append((stability.mean(), part.lowest, part.in_all_runs, part.joint_reliability))
+            parts.append((part.stability, part.lowest, part.in_all_runs, part.joint_reliability))
             sums += [np.nansum(getattr(part, name), axis=1) for name in LIST_MEASURES.values()]
             known += np.isfinite(part.per_word).sum(axis=1)
         means = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)

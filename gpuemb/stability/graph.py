@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -175,14 +176,22 @@ def measured(unit: Unit, inputs: Mapping[str, Arrays], wanted: frozenset[str], c
         "seconds": round(time.perf_counter() - began, 4),
         "cpu_seconds": round(time.process_time() - cpu, 4),
         "peak_bytes": peak_bytes(),
-        "host": socket.gethostname(),
         "process": os.getpid(),
-        "cpu": cpu_name(),
         "device": str(context.device),
+        **_machine(),
+    }
+    return Done({name: found[name] for name in wanted}, json.dumps(note, indent=1))
+
+
+@cache
+def _machine() -> dict[str, Any]:
+    """What is the same for all units of a process."""
+    return {
+        "host": socket.gethostname(),
+        "cpu": cpu_name(),
         "arithmetic": arithmetic(),
         "versions": versions(),
     }
-    return Done({name: found[name] for name in wanted}, json.dumps(note, indent=1))
 
 
 @dataclass(frozen=True, eq=False)
