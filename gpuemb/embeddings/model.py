@@ -35,6 +35,7 @@ from gpuemb.embeddings.inputs import (
 from gpuemb.embeddings.look_up import LookUp
 from gpuemb.embeddings.questions import Questions
 from gpuemb.embeddings.spelling import check_equal_words
+from gpuemb.pictures.notebook import first_rows, html_table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,6 +86,9 @@ class Embedding(LookUp, Questions, Exchange):
 
     def __repr__(self) -> str:
         return f"Embedding({self.name!r}, {len(self):,} words × {self.dim}, {self.vectors.dtype})"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self), *first_rows(self.index_to_key, self.vectors), total=len(self))
 
     def __post_init__(self, proved: bool) -> None:
         vectors, words, counts = read_table(self.vectors, self.index_to_key, self.counts)
@@ -199,6 +203,12 @@ class EmbeddingStack:
 
     def __len__(self) -> int:
         return len(self.tables())
+
+    def _repr_html_(self) -> str:
+        tables = self.tables()
+        rows = [(run, table.shape[1], str(table.dtype)) for run, table in zip(self.runs, tables, strict=True)]
+        caption = f"EmbeddingStack, {len(tables)} runs over {len(self.index_to_key):,} words"
+        return html_table(caption, ("run", "dimensions", "numbers"), rows, total=len(rows))
 
     def __iter__(self) -> Iterator[Embedding]:
         return (self[s] for s in range(len(self)))

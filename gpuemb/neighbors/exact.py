@@ -41,6 +41,7 @@ from gpuemb.neighbors.correction import (
     source_of,
 )
 from gpuemb.neighbors.queries import asked_of, checked_rows, warm_start_rows
+from gpuemb.pictures.notebook import SHOWN_ROWS, html_table
 
 CACHED_BYTES = 1 << 20  # of rows that stay in a core's cache
 
@@ -70,6 +71,17 @@ class Neighbors:
     recomputed: int
     candidates: Candidates
     metric: Metric = "cosine"
+
+    def _repr_html_(self) -> str:
+        count, k = self.ids.shape
+        own = None if self.candidates.itself is None else to_host(self.candidates.itself[:SHOWN_ROWS])
+        rows = []
+        for query in range(min(count, SHOWN_ROWS)):
+            row = query if own is None else int(own[query])
+            asked = row if own is None or self.words is None else self.words[row]
+            rows.append((asked, ", ".join(f"{name} {score:.3f}" for name, score in self.named(query)[:5])))
+        said = f"Neighbors, {count:,} queries × {k}, by {self.metric}"
+        return html_table(said, ("query", "nearest"), rows, total=count)
 
     @door
     def named(self, query: int) -> list[tuple[str, float]]:

@@ -14,6 +14,7 @@ from gpuemb.core.errors import ConfigError, ShapeError
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
 from gpuemb.embeddings.named_tables import NamedTables
+from gpuemb.pictures.notebook import html_table
 from gpuemb.stability.compared_tables import ComparedTables, null_of_pairs
 from gpuemb.stability.measure_table import MEASURES, NEIGHBOR_MEASURES, check_measures, take
 from gpuemb.stability.model_measures import pair_measures
@@ -24,7 +25,7 @@ from gpuemb.stability.questions.drift.changes import (
     row_overlaps,
 )
 from gpuemb.stability.questions.hubs import mean_k_occurrence, stability_against_hubness
-from gpuemb.stability.result import PairMeasure, caution_of
+from gpuemb.stability.result import COLUMNS, PairMeasure, caution_of, row_of
 from gpuemb.stability.statistics import Estimate, means_of_known
 from gpuemb.uncertainty.draws import Draws
 
@@ -68,6 +69,10 @@ class Comparison:
         taken = tuple(one.measure for one in self.measures)
         check_choice("compare", "measure", measure, taken)
         return self.measures[taken.index(measure)]
+
+    def _repr_html_(self) -> str:
+        caption = f"Comparison of {len(self.runs)} tables over {self.words.num_rows:,} words"
+        return html_table(caption, COLUMNS, map(row_of, self.measures), len(self.measures), self.caution)
 
     @property
     def caution(self) -> str:

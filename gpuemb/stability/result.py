@@ -15,6 +15,7 @@ from gpuemb.core.checks import check_choice
 from gpuemb.core.results import result
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.embeddings.model import EmbeddingStack
+from gpuemb.pictures.notebook import html_table
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.kept.runs import RunHistories
@@ -133,6 +134,16 @@ def caution_of(measures: Sequence[PairMeasure], runs: Sequence[str]) -> str:
     """Say what :meth:`PairMeasure.caution` says of the overlap, else of the first measure with a value."""
     ordered = sorted(measures, key=lambda one: (math.isnan(one.estimate.value), one.measure != "overlap"))
     return ordered[0].caution(runs) if ordered else ""
+
+
+SHOWN = 3  # measures of a model in a notebook
+COLUMNS = ("measure", "rows", "mean", "low", "high", "chance")  # of a measure in a notebook
+
+
+def row_of(one: PairMeasure) -> tuple[str | float, ...]:
+    """Spell a measure for a notebook: the mean over pairs, its interval, chance."""
+    chance = math.nan if one.chance is None else one.chance
+    return one.title, one.preparation, one.estimate.value, one.estimate.low, one.estimate.high, chance
 
 
 @result
@@ -276,6 +287,17 @@ class StudyResult:
     models: tuple[ModelResult, ...]
     record: dict[str, Any]
     answers: tuple[Answer, ...] = ()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (model.config.name, *row_of(one))
+            for model in self.models
+            for one in sorted(model.pairs, key=lambda one: not one.measure.startswith("overlap"))[:SHOWN]
+        ]
+        caption = f"{self.config.title}: {len(self.vocabulary):,} words, {self.tokens:,} tokens"
+        total = sum(len(model.pairs) for model in self.models)
+        note = f"In {self.folder}: report.html, words.parquet, pairs.parquet."
+        return html_table(caption, ("model", *COLUMNS), rows, total, note)
 
     @property
     def words(self) -> pyarrow.Table:

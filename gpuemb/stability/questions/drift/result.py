@@ -12,8 +12,9 @@ from gpuemb.core.arrays import Float64, Int32, Int64
 from gpuemb.core.checks import check_at_least, check_choice
 from gpuemb.core.doors import door
 from gpuemb.core.results import result
+from gpuemb.pictures.notebook import html_table
 from gpuemb.stability.questions.drift.changes import ChangedWord, lost_and_gained
-from gpuemb.stability.statistics import ENOUGH_RUNS, Discoveries, Estimate
+from gpuemb.stability.statistics import ENOUGH_RUNS, Discoveries, Estimate, mean_of_known
 
 if TYPE_CHECKING:
     import pyarrow
@@ -116,6 +117,22 @@ class Drift:
         taken = tuple(one.measure for one in self.measures)
         check_choice("drift", "measure", measure, taken)
         return self.measures[taken.index(measure)]
+
+    def _repr_html_(self) -> str:
+        caption = f"Drift of {len(self.vocabulary):,} words from {self.groups[0]} to {self.groups[1]}"
+        columns = ("measure", "words found", "between", "within", "ratio", "p of all words")
+        rows = [
+            (
+                one.title,
+                one.discoveries.count,
+                mean_of_known(one.between),
+                mean_of_known(one.within),
+                one.ratio.value,
+                one.p_value_of_all,
+            )
+            for one in self.measures
+        ]
+        return html_table(caption, columns, rows, len(rows), self.caution)
 
     @property
     def value(self) -> float:
