@@ -24,9 +24,9 @@ from gpuemb.training.recipes import SkipGram
 from gpuemb.training.start import Start
 from gpuemb.training.trained import Tables, TrainedModel
 
-LEAST_BLOCKS, MOST_BLOCKS = 16, 256  # enough for 8 threads to stay busy; more leave few pairs in a bucket
+LEAST_BLOCKS, MOST_BLOCKS = 8, 256  # for as many threads; more leave few pairs in a bucket
 BLOCK_WORDS = 64  # at least, so that a block has a choice of negatives
-BLOCK_BYTES = 1 << 21  # input and output vectors of a bucket: a core's L2
+BLOCK_BYTES = 1 << 22  # vectors of a bucket: a core's share of the last cache; half as many are slower
 CHUNK_PAIRS = 1 << 20  # expected pairs of a chunk without sub-sampling, at least: blocks change often
 BUCKET_PAIRS = 128  # of them a bucket, at least
 SHARED = 2.4  # times the negatives are drawn for the pairs that share them, and weigh as much less
@@ -222,7 +222,7 @@ def drawn_negatives(negatives: int) -> int:
 
 
 def block_count(words: int, dim: int) -> int:
-    """Return B: vectors of a bucket fit a core's cache, and a block has words to choose negatives from."""
+    """Return B: vectors of a bucket fit its cache, and a block has words to choose negatives from."""
     wanted = -(-2 * words * _padded(dim) * 4 // BLOCK_BYTES)
     return max(1, min(max(LEAST_BLOCKS, wanted), MOST_BLOCKS, words // BLOCK_WORDS))
 

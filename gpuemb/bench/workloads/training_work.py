@@ -13,7 +13,9 @@ from gpuemb.kernels.skipgram_epoch import HALF, INPUTS, LANES
 from gpuemb.training.recipes import SkipGram
 from gpuemb.training.skip_gram import count_words, drawn_negatives, keep_limits, plan_skip_gram
 
-PAIRS_OF_A_RUN = 3  # measured: 2.9 … 3.4 of the conversations, in chunks of half and of two million pairs
+PAIRS_OF_A_RUN = (
+    3  # measured: 2.9 … 3.6 of the conversations, in chunks of half a million to two million pairs
+)
 
 
 def expected_pairs(tokens: Tokens, recipe: SkipGram) -> int:

@@ -1,9 +1,10 @@
 """Slopes and moves of a batch in registers, as LLVM code beyond what Numba generates.
 
 A batch's vectors are named by their addresses, in arrays of int64: ``INPUTS`` inputs, ``RUN`` outputs of
-each, and ``3·tiles`` negatives. A tile is three negatives: their twelve products with four inputs, three
-vectors and an input are sixteen registers, and seven loads feed twelve fused multiply-adds. What is computed
-for each number of outputs of an input is generated for that number: no lane is wasted, no loop predicted.
+each, and ``3·tiles`` negatives, in this order. A tile is three negatives: their twelve products with four
+inputs, three vectors and an input are sixteen registers, and seven loads feed twelve fused multiply-adds.
+What is computed for each number of outputs of an input is generated for that number: no lane is wasted, no
+loop predicted.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from gpuemb.kernels.panels import WORD, address, call, counted_loop, load, splat
+from gpuemb.kernels.panels import LINE, WORD, address, call, counted_loop, load, splat
 from gpuemb.kernels.skipgram_epoch import INPUTS, RUN
 from gpuemb.kernels.skipgram_epoch.cpu.registers import (
     NAME,
+    NAMED,
     ROW,
     TOGETHER,
     constant,
     everywhere,
+    fetch,
     for_each_size,
     fused,
     integer,
@@ -36,10 +39,14 @@ from gpuemb.kernels.skipgram_epoch.cpu.registers import (
     store_piece,
     sums_of,
     tiles_of,
+    unrolled_tiles,
     zero_of,
 )
 
 ADDRESS = types.intp
+USUAL = 4  # tiles of a batch: twelve negatives, of five a pair
+Body = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
+Tiles = Callable[[Sequence[Any], Body], Sequence[Any]]  # (sums, body): as :func:`tiles_of`
 SATURATED = 80.0  # |x| from which e^−|x| is that of 80: 2e-35
 # of (log(1 + p) − p) / p² for 0 ≤ p ≤ 1, interpolated at Chebyshev's nodes: log(1 + p) within 2e-8
 LOGARITHM = (
@@ -193,16 +200,20 @@ def _repel(
     steps: Any,
     moves: Any,
     width: Any,
+    ahead: Any,
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        inputs, negatives, tiles, pieces, steps, moves, width = arguments
+        inputs, negatives, tiles, pieces, steps, moves, width, ahead = arguments
         kind, rows = register(), named(builder, inputs)
         gathered = [moves]
         for _ in range(INPUTS - 1):
             gathered.append(builder.add(gathered[-1], width))
 
-        def piece(offsets: Sequence[Any], _: Sequence[Any]) -> Sequence[Any]:
-            offset = offsets[0]
+        def piece(offset: Any, each_tile: Tiles) -> None:
+            mask, zero = integer(offset, LINE - 1), integer(offset, 0)
+            with builder.if_then(builder.icmp_unsigned("==", builder.and_(offset, mask), zero)):
+                fetch(builder, ahead, NAMED, offset)
+                each_tile([], lambda places, _: fetch_tile(places[0], offset))
             vectors = [load_piece(builder, row, offset, kind) for row in rows]
 
             def tile(places: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
@@ -212,23 +223,42 @@ def _repel(
                     row = load(builder, names, NAME * j, names.type)
                     other = moved = load_piece(builder, row, offset, kind)
                     for i, vector in enumerate(vectors):
-                        step = splat(builder, along, ROW * j + 4 * i, kind)
-                        new[i] = fused(builder, step, other, new[i])
+                        step, total = splat(builder, along, ROW * j + 4 * i, kind), INPUTS * (j % 2) + i
+                        new[total] = fused(builder, step, other, new[total])
                         moved = fused(builder, step, vector, moved)
                     store_piece(builder, row, offset, moved)
                 return new
 
             start = [load_piece(builder, row, offset, kind) for row in gathered]
-            for row, vector, move in zip(
-                gathered, vectors, tiles_of(builder, tiles, start, tile), strict=True
-            ):
-                store_piece(builder, row, offset, builder.fadd(vector, move))
+            sums = each_tile([*start, *vectors], tile)  # two of an input: half as long to wait
+            for row, one, other in zip(gathered, sums[:INPUTS], sums[INPUTS:], strict=True):
+                store_piece(builder, row, offset, builder.fadd(one, other))
+
+        def fetch_tile(place: Any, offset: Any) -> Sequence[Any]:
+            fetch(
+                builder,
+                builder.add(ahead, builder.add(place, integer(place, NAME * NAMED))),
+                TOGETHER,
+                offset,
+            )
             return []
 
-        pieces_of(builder, pieces, [], piece)
+        def each_piece(each_tile: Tiles) -> None:
+            def body(offsets: Sequence[Any], _: Sequence[Any]) -> Sequence[Any]:
+                piece(offsets[0], each_tile)
+                return []
+
+            pieces_of(builder, pieces, [], body)
+
+        usual = builder.icmp_unsigned("==", tiles, integer(tiles, USUAL))
+        with builder.if_else(usual) as (unrolled, looped):
+            with unrolled:  # no loop whose end is predicted wrongly
+                each_piece(lambda sums, body: unrolled_tiles(tiles, USUAL, sums, body))
+            with looped:
+                each_piece(lambda sums, body: tiles_of(builder, tiles, sums, body))
         return context.get_dummy_value()
 
-    return types.void(*[ADDRESS] * 7), generate
+    return types.void(*[ADDRESS] * 8), generate
 
 
 def _attract(
@@ -264,9 +294,10 @@ def _attract(
 # ``towards(vector, outputs, count, pieces, products)`` those of one input with its outputs.
 # ``slopes(products, weights, vectors, losses, rate)`` replaces products by ``rate · weight · σ(y)``, y the
 # product for weights below zero, else its negative, and adds ``|weight| · log(1 + e^y)`` to the losses.
-# ``gather(outputs, count, pieces, steps, moves)`` writes ``Σ step · c``, ``repel(…, steps, moves, width)``
-# adds ``step · n`` and the input itself to these, and moves the negatives; ``attract(vector, outputs, count,
-# pieces, steps, moved)`` moves an input and its outputs.
+# ``gather(outputs, count, pieces, steps, moves)`` writes ``Σ step · c``, ``repel(…, steps, moves, width,
+# ahead)`` adds ``step · n`` and the input itself to these, moves the negatives, and fetches the
+# vectors of another batch; ``attract(vector, outputs, count, pieces, steps, moved)`` moves an input and its
+# outputs.
 against = cast(Callable[..., None], intrinsic(_against))
 towards = cast(Callable[..., None], intrinsic(_towards))
 slopes = cast(Callable[..., None], intrinsic(_slopes))

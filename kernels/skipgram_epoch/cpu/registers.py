@@ -8,10 +8,12 @@ from typing import Any
 from llvmlite import ir
 
 from gpuemb.kernels.panels import WORD, address, call, counted_loop, load, wide_registers
-from gpuemb.kernels.skipgram_epoch import INPUTS, RUN
+from gpuemb.kernels.skipgram_epoch import BATCH, INPUTS, RUN
 
 TOGETHER = 3  # negatives of a tile
 NAME, ROW = 8, 4 * INPUTS  # bytes of an address, and of a negative's products
+NAMED = INPUTS + BATCH  # addresses of a batch before those of its negatives
+TO_WRITE_SOON = 1, 3, 1  # for a prefetch: every fetched vector is moved
 
 
 def lanes() -> int:
@@ -36,6 +38,15 @@ def tiles_of(
 ) -> Sequence[Any]:
     """Emit ``sums = body([places], sums)`` for the bytes of names before every tile."""
     return counted_loop(builder, tiles, [integer(tiles, 0)], TOGETHER * NAME, sums, body)
+
+
+def unrolled_tiles(
+    tiles: Any, count: int, sums: Sequence[Any], body: Callable[[Sequence[Any], Sequence[Any]], Any]
+) -> Sequence[Any]:
+    """Emit :func:`tiles_of` for a number that is known."""
+    for tile in range(count):
+        sums = body([integer(tiles, TOGETHER * NAME * tile)], sums)
+    return sums
 
 
 def for_each_size(builder: Any, count: Any, body: Callable[[int], None]) -> None:
@@ -98,6 +109,16 @@ def load_piece(builder: Any, row: Any, offset: Any, kind: Any) -> Any:
 def store_piece(builder: Any, row: Any, offset: Any, value: Any) -> None:
     """Write a register of a row."""
     builder.store(value, address(builder, builder.add(row, offset), 0, value.type), align=4)
+
+
+def fetch(builder: Any, names: Any, count: int, offset: Any) -> None:
+    """Prefetch a cache line of the first vectors of a list of addresses."""
+    byte = ir.IntType(8).as_pointer()
+    name = "llvm.prefetch.p0i8" if "*" in str(byte) else "llvm.prefetch.p0"  # until LLVM 16, since
+    choices = [ir.Constant(WORD, choice) for choice in TO_WRITE_SOON]
+    for i in range(count):
+        place = builder.add(load(builder, names, NAME * i, names.type), offset)
+        call(builder, name, ir.VoidType(), builder.inttoptr(place, byte), *choices)
 
 
 def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:

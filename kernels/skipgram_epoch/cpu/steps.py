@@ -1,4 +1,4 @@
-"""Steps of a round's buckets on all workers."""
+"""Steps of the buckets of rounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.core import threads
 from gpuemb.core.arrays import Float32, Float64, Int32, Int64
 from gpuemb.core.jit import njit
 from gpuemb.kernels.intrinsics import prefetch
@@ -22,9 +21,8 @@ from gpuemb.kernels.skipgram_epoch.cpu.batch import (
     towards,
 )
 from gpuemb.kernels.skipgram_epoch.cpu.numbers import mixed
-from gpuemb.kernels.skipgram_epoch.cpu.registers import TOGETHER, lanes
-
-SHARES = 2  # of a round a worker, so that none waits long for the others
+from gpuemb.kernels.skipgram_epoch.cpu.registers import NAMED, TOGETHER, lanes
+from gpuemb.kernels.skipgram_epoch.cpu.schedule import visit_rounds
 
 
 def skipgram_steps(
@@ -38,38 +36,40 @@ def skipgram_steps(
 ) -> float:
     """See :mod:`gpuemb.kernels.skipgram_epoch`."""
     count = len(pairs.bounds)
-    losses, pieces = np.zeros((count, count)), vectors.shape[2] // lanes()
+    losses, pieces = np.zeros((count, count)), _pieces(vectors)
     both = noise.words.astype(np.uint64) | noise.aliases.astype(np.uint64) << np.uint64(32)
     table = np.stack([noise.limits, both], axis=1)  # of a place: one cache line
-    for round_, rate in zip(rounds.tolist(), rates, strict=True):
 
-        def visit(chosen: Int64, round_: int = round_, rate: np.float32 = rate) -> None:
-            _visit(
-                pairs.inputs,
-                pairs.outputs,
-                pairs.bounds[round_],
-                chosen,
-                round_,
-                table,
-                noise.starts,
-                noise.weights,
-                vectors,
-                rate,
-                negatives,
-                np.uint64(key),
-                losses[round_],
-                pieces,
-                np.zeros(vectors.shape[2], np.float32),
-            )
+    def visit(blocks: Int64, place: int) -> None:
+        _visit(
+            pairs.inputs,
+            pairs.outputs,
+            pairs.bounds[rounds[place]],
+            blocks,
+            rounds[place],
+            table,
+            noise.starts,
+            noise.weights,
+            vectors,
+            rates[place],
+            negatives,
+            np.uint64(key),
+            losses[rounds[place]],
+            pieces,
+            lanes(),
+            np.zeros(vectors.shape[2], np.float32),
+        )
 
-        threads.run(visit, _shares(np.diff(pairs.bounds[round_])[:, 0], SHARES * threads.count()))
+    visit_rounds(visit, rounds, count)
     return math.fsum(losses.ravel())
 
 
-def _shares(sizes: Int64, parts: int) -> list[Int64]:
-    """Deal buckets to parts that differ by less than the largest bucket, the largest part first."""
-    order = np.argsort(-sizes, kind="stable")
-    return [order[first::parts] for first in range(min(parts, len(order)))]
+def _pieces(vectors: Float32) -> int:
+    """Return how many registers of a row hold more than padding."""
+    size = lanes()
+    pieces = int(vectors.shape[2]) // size
+    padding = pieces > 1 and not vectors[:, :, -size:].any()
+    return pieces - 1 if padding else pieces
 
 
 @njit
@@ -88,6 +88,7 @@ def _visit(
     key: np.uint64,
     losses: Float64,
     pieces: int,
+    register: int,
     nothing: Float32,
 ) -> None:
     """Visit some buckets of a round; ``nothing``, zeros, stands for what a batch lacks.
@@ -96,14 +97,14 @@ def _visit(
     Their arrays are parts of flat ones: views would be counted, an atomic addition each.
     """
     count, width = len(bounds), vectors.shape[2]
-    row, absent, register = 4 * width, nothing.ctypes.data, width // pieces
+    row, absent = 4 * width, nothing.ctypes.data
     of_inputs = vectors.ctypes.data
     of_outputs = of_inputs + row * vectors.shape[1]
     tiles = -(-max(1, negatives) // TOGETHER)
     slots = TOGETHER * tiles
     own, total = INPUTS * slots, INPUTS * slots + BATCH + LANES  # products with negatives, then with outputs
-    inputs_at, outputs_at = np.full(2 * INPUTS, absent, np.int64), np.full(2 * BATCH, absent, np.int64)
-    drawn_at = np.full(2 * slots, absent, np.int64)
+    names = NAMED + slots  # of a batch: its inputs, outputs and negatives
+    named = np.full(2 * names, absent, np.int64)
     sizes, shares = np.zeros(2 * INPUTS, np.int64), np.zeros(2 * total, np.float32)
     marks, often = np.zeros(vectors.shape[1], np.uint16), np.zeros(slots, np.float32)
     drawn, products = np.zeros(slots, np.int32), np.zeros(total, np.float32)
@@ -115,29 +116,25 @@ def _visit(
         first, weight = starts[output_block], weights[output_block]
         choice = np.uint64(starts[output_block + 1] - first)
         number = mixed(key + np.uint64(round_ * count + block) * np.uint64(GOLDEN))
-        following, end = bounds[block, 0], bounds[block, 1]
+        following, end = bounds[block]
         nothing[:] = 0
         losses_at[:] = 0
         if following < end:
             _fetch(table.ctypes.data + 16 * first, 16 * (starts[output_block + 1] - first))
         ready, runs, side = 0, 0, 0
         while ready > 0 or following < end:
-            ins, outs = INPUTS * side, BATCH * side
-            at_inputs, at_outputs = inputs_at.ctypes.data + 8 * ins, outputs_at.ctypes.data + 8 * outs
-            at_drawn = drawn_at.ctypes.data + 8 * slots * side
+            ins = INPUTS * side
+            at_inputs = named.ctypes.data + 8 * names * side
+            at_outputs, at_drawn = at_inputs + 8 * INPUTS, at_inputs + 8 * NAMED
+            old, side = names * side, 1 - side
             if ready > 0:
                 against(at_inputs, at_drawn, tiles, pieces, found)
                 for i in range(ready):
-                    towards(
-                        inputs_at[ins + i],
-                        at_outputs + 8 * RUN * i,
-                        sizes[ins + i],
-                        pieces,
-                        found + 4 * (own + RUN * i),
-                    )
+                    near = at_outputs + 8 * RUN * i
+                    towards(named[old + i], near, sizes[ins + i], pieces, found + 4 * (own + RUN * i))
                 used = -(-(own + RUN * ready) // register)
-                slopes(found, shares.ctypes.data + 4 * total * side, used, at_losses, rate)
-            runs, side = 0, 1 - side
+                slopes(found, shares.ctypes.data + 4 * total * (1 - side), used, at_losses, rate)
+            runs = 0
             if following < end:
                 number = _draw(
                     table,
@@ -151,8 +148,8 @@ def _visit(
                     of_outputs,
                     row,
                     absent,
-                    drawn_at,
-                    slots * side,
+                    named,
+                    names * side + NAMED,
                 )
                 following, runs = _next_runs(
                     inputs,
@@ -167,11 +164,10 @@ def _visit(
                     of_outputs,
                     row,
                     absent,
-                    inputs_at,
-                    INPUTS * side,
-                    outputs_at,
-                    BATCH * side,
+                    named,
+                    names * side,
                     sizes,
+                    INPUTS * side,
                     shares,
                     total * side,
                     own,
@@ -179,13 +175,14 @@ def _visit(
                 for j in range(negatives):
                     marks[drawn[j]] = 0
             for i in range(ready):
-                names, steps = at_outputs + 8 * RUN * i, found + 4 * (own + RUN * i)
-                gather(names, sizes[ins + i], pieces, steps, moved + row * i)
+                near, steps = at_outputs + 8 * RUN * i, found + 4 * (own + RUN * i)
+                gather(near, sizes[ins + i], pieces, steps, moved + row * i)
             if ready > 0:
-                repel(at_inputs, at_drawn, tiles, pieces, found, moved, row)
+                ahead = named.ctypes.data + 8 * names * side
+                repel(at_inputs, at_drawn, tiles, pieces, found, moved, row, ahead)
             for i in range(ready):
-                names, steps = at_outputs + 8 * RUN * i, found + 4 * (own + RUN * i)
-                attract(inputs_at[ins + i], names, sizes[ins + i], pieces, steps, moved + row * i)
+                near, steps = at_outputs + 8 * RUN * i, found + 4 * (own + RUN * i)
+                attract(named[old + i], near, sizes[ins + i], pieces, steps, moved + row * i)
             ready = runs
         losses[block] = losses_at.sum()
 
@@ -203,7 +200,7 @@ def _draw(
     of_outputs: int,
     row: int,
     absent: int,
-    drawn_at: Int64,
+    named: Int64,
     at: int,
 ) -> np.uint64:
     """Draw the negatives of a batch, note where they are, and ``often`` each was drawn; mark their words.
@@ -221,12 +218,11 @@ def _draw(
         if before == 0:
             marks[word] = j + 1
             often[j] = 1
-            drawn_at[at + j] = of_outputs + row * np.int64(word)
-            _fetch(drawn_at[at + j], row)
+            named[at + j] = of_outputs + row * np.int64(word)
         else:
             often[before - 1] += 1
             often[j] = 0
-            drawn_at[at + j] = absent
+            named[at + j] = absent
     return number
 
 
@@ -244,11 +240,10 @@ def _next_runs(
     of_outputs: int,
     row: int,
     absent: int,
-    inputs_at: Int64,
+    named: Int64,
     ins: int,
-    outputs_at: Int64,
-    outs: int,
     sizes: Int64,
+    runs_at: int,
     shares: Float32,
     at: int,
     own: int,
@@ -258,33 +253,31 @@ def _next_runs(
     Those of negatives are minus the block's weight, as often as they were drawn, and for as many pairs of the
     input as they are not the output of. Return the place behind the runs, and their number.
     """
-    runs, last = 0, np.int32(-1)
+    runs, last, outs = 0, np.int32(-1), ins + INPUTS
     for i in range(INPUTS * negatives):
         shares[at + i] = 0
     for i in range(BATCH):
         shares[at + own + i] = 0
     for i in range(INPUTS):
-        inputs_at[ins + i], sizes[ins + i] = absent, 0
+        named[ins + i], sizes[runs_at + i] = absent, 0
     while runs < INPUTS and place < end and inputs[place] > last:
         last, size = inputs[place], 0
-        inputs_at[ins + runs] = of_inputs + row * np.int64(last)
-        _fetch(inputs_at[ins + runs], row)
+        named[ins + runs] = of_inputs + row * np.int64(last)
         while size < RUN and place < end and inputs[place] == last:
             output = outputs[place]
-            outputs_at[outs + RUN * runs + size] = of_outputs + row * np.int64(output)
-            _fetch(of_outputs + row * np.int64(output), row)
+            named[outs + RUN * runs + size] = of_outputs + row * np.int64(output)
             if marks[output] > 0:
                 shares[at + INPUTS * (marks[output] - 1) + runs] += 1
             shares[at + own + RUN * runs + size] = 1
             place += 1
             size += 1
-        sizes[ins + runs] = size
+        sizes[runs_at + runs] = size
         runs += 1
     for j in range(negatives):
         scale = -weight * often[j]
         for i in range(INPUTS):
             skipped = shares[at + INPUTS * j + i]
-            shares[at + INPUTS * j + i] = scale * (np.float32(sizes[ins + i]) - skipped)
+            shares[at + INPUTS * j + i] = scale * (np.float32(sizes[runs_at + i]) - skipped)
     return place, runs
 
 
