@@ -304,7 +304,7 @@ def calls() -> dict[str, Call]:
         "load_config": (ge.load_config, {"path": "study.toml"}),
         "plan": (ge.plan, {"config": CONFIG, "words": 10, "nonzeros": 20, "tokens": 30, **silent}),
         "study": (ge.study, {"config": {**CONFIG, "models": [MODEL]}, "out": "study", "device": "cpu",
-                  "threads": 1, "extend": False, **silent}),
+                  "threads": 1, "workers": None, "scheduler": None, "extend": False, **silent}),
         "answer": (ge.answer, {"result": swept, "question": "dimension", "sentence": ""}),
         "ModelResult.pair": (result.models[0].pair, {"measure": "overlap"}),
         "write_report": (ge.write_report, {"result": result, "path": "page.html"}),

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from gpuemb.cli import options
 from gpuemb.cli.bench import bench
 from gpuemb.cli.comparing.command import compare
-from gpuemb.cli.comparing.corpora import asks_for_drift, study_drift
+from gpuemb.cli.comparing.corpora import asks_for_drift, refuse_workers, study_drift
 from gpuemb.cli.comparing.groups import GroupCommand
 from gpuemb.cli.count import count
 from gpuemb.cli.factorize import factorize
@@ -130,6 +130,8 @@ def study(
     extend: options.Extend = False,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     plan: options.PlanOption = False,
     json: options.Json = False,
 ) -> None:
@@ -158,6 +160,12 @@ def study(
 
     `gpuemb study my.txt --tables fasttext=run0.vec,run1.vec` (beside GloVe, over the words of the text that
     all tables have; without a text, `gpuemb compare`)
+
+    `gpuemb study my.txt --seeds 100 --workers 4` (four runs at once, each with a fourth of the cores and of
+    the memory)
+
+    `gpuemb study my.txt --seeds 100 --scheduler tcp://10.0.0.7:8786 --out /shared/mine` (on the machines of a
+    cluster: `dask scheduler` on one, `dask worker tcp://10.0.0.7:8786` on each)
 
     Every finished piece of work is kept in the folder. The same command goes on after a kill, and a
     second run finds everything done: if no file has another size or time of its last write than it had,
@@ -193,6 +201,8 @@ def study(
             tuple(group or ()),
         )
         drift = asks_for_drift(group, question, config)
+        if drift:
+            refuse_workers(workers, scheduler)
         asked = None if drift else study_config(flags, config)
     if asked is None:
         study_drift(
@@ -211,7 +221,16 @@ def study(
     if plan:
         say_plan(asked, threads, json=json)
         return
-    run_study(asked, out, extend=extend, device=device, threads=threads, json=json)
+    run_study(
+        asked,
+        out,
+        extend=extend,
+        device=device,
+        threads=threads,
+        workers=workers,
+        scheduler=scheduler,
+        json=json,
+    )
 
 
 @app.command(cls=Command)

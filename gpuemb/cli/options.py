@@ -196,6 +196,24 @@ Threads = Annotated[
         help="Cores to use; results do not depend on it.", show_default="OMP_NUM_THREADS, or all it may use"
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Worker processes on this machine, which share its cores and memory; as many pieces of work are "
+        "done at once. Results do not depend on it. Needs the extra `cluster`.",
+        show_default="none: this process does all",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Have the workers of a scheduler of dask do the work, on any number of machines that share the "
+        "folder: `tcp://host:8786`, or the file of `dask scheduler --scheduler-file`. Needs the extra "
+        "`cluster`.",
+        metavar="ADDRESS",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print summary.json instead of sentences.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from gpuemb.core import threads as workers
 from gpuemb.core.arithmetic import arithmetic
 from gpuemb.core.checks import check_neighbors
 from gpuemb.core.device import Device, DeviceName, choose
@@ -18,6 +17,7 @@ from gpuemb.core.doors import door
 from gpuemb.core.files.alone import alone_in
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
+from gpuemb.core.threads import limit
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
@@ -38,6 +38,7 @@ from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.running.local import run_local
+from gpuemb.stability.running.runner import Run, check_workers, runner
 from gpuemb.stability.running.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.stability.statistics import pairs_near
 from gpuemb.stability.store import Store
@@ -55,6 +56,8 @@ def study(
     out: str | Path | None = None,
     device: DeviceName = "auto",
     threads: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
     extend: bool = False,
     progress: Progress = SILENT,
 ) -> StudyResult:
@@ -69,6 +72,9 @@ def study(
         out: folder of the results; default that of the same study below ``runs/``, or a new one.
         device: see :class:`gpuemb.Device`.
         threads: cores to use; the results do not depend on it.
+        workers: processes of this machine that share its cores and its memory and do the units of work, of
+            which as many are done at once; needs the extra ``cluster``. The results do not depend on it.
+        scheduler: address of a scheduler of dask, or its file, whose workers do them; all see the folder.
         extend: let a changed configuration take over the folder; unchanged work is reused.
         progress: told about every phase.
 
@@ -80,6 +86,7 @@ def study(
         ConfigError: the folder belongs to another configuration, or the configuration does not fit the text.
         StorageError, FileFormatError, VocabularyError: the corpus cannot be used, or the folder is in use.
         MemoryBudgetError: the work does not fit.
+        ClusterError: workers or their scheduler are lost, or cannot take part.
 
     Example:
         >>> model = ge.ModelConfig(ge.GloVe(dim=2, epochs=5), seeds=(0, 1, 2))
@@ -89,13 +96,14 @@ def study(
         (('the', 'a', 'cat'), True)
     """
     config = config_of("study", config)
+    check_workers("study", workers, scheduler)
     folder = default_folder(config) if out is None else Path(out)
-    with workers.limit(threads), alone_in("study", folder):
+    with limit(threads), alone_in("study", folder), runner(workers, scheduler) as run:
         config = settle_sources(config, folder)
         claim(folder, config, extend=extend)
         sweep_study(folder)
         store = Store(folder / WORK_FOLDER, progress)
-        work = _Study(config, store, choose(device, STUDY_KERNELS), Record(), progress)
+        work = _Study(config, store, choose(device, STUDY_KERNELS), Record(), progress, run)
         return work.run(folder)
 
 
@@ -108,6 +116,7 @@ class _Study:
     device: Device
     record: Record
     progress: Progress
+    run_units: Run
 
     def run(self, folder: Path) -> StudyResult:
         stamp = digest_of(versions(), asdict(self.config), str(self.device))
@@ -214,7 +223,7 @@ class _Study:
         """Measure finished tables over the words that they share with the text."""
         with self.record.phase(f"read {model.name}"):
             unit = tables_unit(model, text.source())
-            self._done("", [unit])
+            self._read(unit)
         sources = [unit.source(name) for name in unit.results]
         tables = [self._opened(source) for source in sources]
         rows, keys = np.asarray(tables[0]["rows"]), [source.kept.digest for source in sources]
@@ -247,7 +256,7 @@ class _Study:
 
     def _text(self) -> tuple[Unit, Tokens]:
         unit = text_unit(self.config.corpus, self.config.text)
-        self._done("", [unit])
+        self._read(unit)
         return unit, tokens_of(self._opened(unit.source()), self.config.text.tokenizer)
 
     def _samples(self, text: Unit) -> dict[float, Source]:
@@ -277,10 +286,14 @@ class _Study:
         """Have units done, as a phase of progress where it has a name."""
         context = Context(self.device, self.progress, None, self.store.folder, self.store.damaged)
         if not phase:
-            run_local(units, self.store, context)
+            self.run_units(units, self.store, context)
             return
         with self.progress.phase(phase, sum(unit.steps for unit in units)) as task:
-            run_local(units, self.store, replace(context, steps=task))
+            self.run_units(units, self.store, replace(context, steps=task))
+
+    def _read(self, unit: Unit) -> None:
+        """Have files read by this process: others need not see them."""
+        run_local([unit], self.store, Context(self.device, self.progress, None, None, self.store.damaged))
 
     def _opened(self, source: Source) -> Arrays:
         return self.store.arrays(str(source.kept))

@@ -43,6 +43,20 @@ def asks_for_drift(group: list[str] | None, question: list[str] | None, file: Pa
     )
 
 
+def refuse_workers(workers: int | None, scheduler: str | None) -> None:
+    """Refuse what a comparison of two corpora alone does not take.
+
+    Raises:
+        ConfigError: either was typed.
+    """
+    if workers is not None or scheduler is not None:
+        raise ConfigError(
+            "study: the question 'drift' alone, with workers or a scheduler",
+            needed="The parts of two corpora are trained by this process.",
+            remedy="Use neither; threads says how many cores are used.",
+        )
+
+
 def study_drift(
     flags: StudyFlags,
     group: list[str],

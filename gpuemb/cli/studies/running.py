@@ -41,6 +41,8 @@ def run_study(
     device: str,
     threads: int | None,
     json: bool,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> None:
     """Run a study, print what it says, and keep that for the same command."""
     from gpuemb.stability.folder import default_folder
@@ -53,7 +55,14 @@ def run_study(
         inputs, progress = _inputs(config), TerminalProgress()
         with noting((gpuemb.CorpusWarning, gpuemb.SpellingWarning), progress):
             result = gpuemb.study(
-                config, out=folder, device=device, threads=threads, extend=extend, progress=progress
+                config,
+                out=folder,
+                device=device,
+                threads=threads,
+                workers=workers,
+                scheduler=scheduler,
+                extend=extend,
+                progress=progress,
             )
         if not up_to_date(result):
             gpuemb.write_report(result)

@@ -20,7 +20,7 @@ from distributed.scheduler import KilledWorker
 
 from gpuemb.core import threads
 from gpuemb.core.errors import ClusterError
-from gpuemb.stability.graph import Context, Source, Unit, inputs_of
+from gpuemb.stability.graph import Context, Source, Unit, inputs_of, tidy
 from gpuemb.stability.running.connection import connected, invited, lost, refused
 from gpuemb.stability.running.joining import Invitation, Joining
 from gpuemb.stability.running.remote import Job, Report, wait_until_visible, work
@@ -36,12 +36,10 @@ class Cluster:
     Attributes:
         workers: processes to start on this machine; None: those of ``scheduler``.
         scheduler: address, or file, of a running scheduler of dask.
-        units: how many each host did.
     """
 
     workers: int | None = None
     scheduler: str | None = None
-    units: dict[str, int] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _joined: _Joined | None = None
 
@@ -60,6 +58,10 @@ class Cluster:
             StorageError, GpuembError: as the tasks; what was finished stays.
         """
         left = _missing(units, store)
+        of_left = {_key("", unit) for unit in left}
+        for unit in units:
+            if _key("", unit) not in of_left:
+                tidy(unit, store)  # a process killed between keeping and this has left it
         context.advance(sum(unit.steps for unit in units) - sum(unit.steps for unit in left))
         todo = _in_order(left, store)
         if not todo:
@@ -72,7 +74,6 @@ class Cluster:
             for kept in unit.results.values():
                 wait_until_visible(store.path(*kept))
                 store.whole.add(store.path(*kept))
-            self.units[report.host] = self.units.get(report.host, 0) + 1
             context.damaged += report.damaged
             for warning in report.warned:
                 warnings.warn(warning, stacklevel=2)
@@ -143,14 +144,17 @@ class _Joined:
         client: of dask.
         name: of the invitation.
         events: what workers say, and futures that are done.
+        batch: number of calls of ``run``.
     """
 
     client: Client
     name: str
     events: queue.SimpleQueue[Any]
+    batch: int = 0
 
     def run(self, todo: Sequence[Unit], context: Context, steps: Mapping[str, int]) -> list[Report]:
         """Return the reports of units that are all missing, in the order of need."""
+        self.batch += 1
         futures: dict[str, Future] = {}
         of_result: dict[str, Future] = {}
         waiting = _Waiting(self, context, dict.fromkeys(steps, 0), steps)
@@ -158,7 +162,14 @@ class _Joined:
             for unit in todo:
                 key = _key(self.name, unit)
                 alone = replace(unit, inputs={}, hints={})
-                job = Job(key, alone, _names(unit.inputs), _names(unit.hints), context.folder is not None)
+                job = Job(
+                    key,
+                    alone,
+                    _names(unit.inputs),
+                    _names(unit.hints),
+                    self.batch,
+                    context.folder is not None,
+                )
                 needed = [of_result[kept] for kept in job.inputs.values() if kept in of_result]
                 future = self.client.submit(
                     work, self.name, job, needed, key=key, resources={self.name: 1}, pure=False

@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,8 @@ from gpuemb.core.progress import Progress
 from gpuemb.stability.running.joining import Invitation, facts
 from gpuemb.stability.running.own_workers import STARTING, own_workers
 
-ANSWER, FIRST = 30.0, 300.0  # seconds until a scheduler answers, and until it has a worker
-CLOSING = 5.0
+ANSWER, FIRST, CLOSING = 30.0, 300.0, 5.0  # seconds until a scheduler answers, has a worker, says goodbye
+WRITTEN, PAUSE = 60.0, 0.5  # seconds until a scheduler has written its file, and between looks
 
 
 @contextmanager
@@ -91,9 +92,7 @@ def _client(given: str) -> Client:
         ClusterError: nobody does, or not a scheduler.
     """
     try:
-        address = _address(given)
-        host, port = address.rpartition("//")[2].rsplit(":", 1)
-        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+        address = _answering(given)
         return Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ClusterError(
@@ -102,6 +101,21 @@ def _client(given: str) -> Client:
             " (or tls://), or the file of its --scheduler-file, which ends in .json.",
             remedy="Start one with dask scheduler, or use --workers on this machine.",
         ) from error
+
+
+def _answering(given: str) -> str:
+    """Return the address where somebody listens; a scheduler that writes a file may be about to start."""
+    end = time.monotonic() + (WRITTEN if given.endswith(".json") else 0.0)
+    while True:
+        try:
+            address = _address(given)
+            host, port = address.rpartition("//")[2].rsplit(":", 1)
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+            return address
+        except (OSError, ValueError, TypeError, KeyError):
+            if time.monotonic() >= end:
+                raise
+            time.sleep(PAUSE)
 
 
 def _address(given: str) -> str:

@@ -142,14 +142,13 @@ class Joining(WorkerPlugin):
     Attributes:
         invitation: what it proves.
         store: the study's units of work.
-        shared: what the units of this process need not make twice.
         stopped: whether the study has ended, so that what still runs may stop.
     """
 
     def __init__(self, invitation: Invitation) -> None:
         self.invitation, self.name = invitation, invitation.name
         self.store = Store(Path(invitation.folder))
-        self.shared: dict[str, Any] = {}
+        self._shared: tuple[int, dict[str, Any]] = (0, {})
         self.stopped = False
         self.say: Callable[[dict[str, Any]], None] = lambda event: None
 
@@ -166,6 +165,12 @@ class Joining(WorkerPlugin):
             worker.status = Status.paused
             worker.status = Status.running
         self.say({"joined": platform.node()})
+
+    def shared_in(self, batch: int) -> dict[str, Any]:
+        """What units of one batch need not make twice in this process; that of others is forgotten."""
+        if self._shared[0] != batch:
+            self._shared = (batch, {})
+        return self._shared[1]
 
     async def teardown(self, worker: Worker) -> None:
         """Take no more units, and stop what runs where it next reports a step."""

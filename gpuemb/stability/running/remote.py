@@ -17,7 +17,7 @@ from gpuemb.core import memory, threads
 from gpuemb.core.device import choose
 from gpuemb.core.errors import StorageError
 from gpuemb.core.progress import SILENT, Task
-from gpuemb.stability.graph import Context, Unit, measured
+from gpuemb.stability.graph import Context, Unit, measured, tidy
 from gpuemb.stability.running.joining import Joining
 from gpuemb.stability.store import Arrays, Store
 
@@ -38,6 +38,7 @@ class Job:
         unit: its inputs and hints left out.
         inputs: names in the store, by the names that the task knows them by.
         hints: the same, used where they are there.
+        batch: number of the call that wants it; what units share is forgotten with the last of it.
         on_the_way: whether the task may keep what it has on the way.
     """
 
@@ -45,6 +46,7 @@ class Job:
     unit: Unit
     inputs: Mapping[str, str]
     hints: Mapping[str, str]
+    batch: int
     on_the_way: bool
 
 
@@ -52,8 +54,6 @@ class Job:
 class Report:
     """What the caller is told of a finished unit; its arrays are in the folder."""
 
-    host: str
-    seconds: float
     damaged: list[str] = field(default_factory=list)
     warned: list[Warning] = field(default_factory=list)
 
@@ -103,31 +103,32 @@ def work(name: str, job: Job, done: list[Report]) -> Report:
     """
     worker: Worker = get_worker()
     joining = cast(Joining, worker.plugins[name])
-    events, began = _Events(joining, job.key), time.monotonic()
+    events = _Events(joining, job.key)
     joining.say({"key": job.key, "steps": 0})
     limits = threads.limit(worker.state.nthreads), memory.limit(worker.memory_manager.memory_limit)
     with limits[0], limits[1], warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
         context = Context(
             choose(joining.invitation.device),
             events,
             events,
             joining.store.folder if job.on_the_way else None,
-            shared=joining.shared,
+            shared=joining.shared_in(job.batch),
         )
         _do(job, joining.store, context)
-    seconds = time.monotonic() - began
-    return Report(os.uname().nodename, seconds, context.damaged, [_told(one.message) for one in warned])
+    return Report(context.damaged, [_told(one.message) for one in warned])
 
 
 def _do(job: Job, store: Store, context: Context) -> None:
-    wanted = job.unit.missing(store)  # another worker may have left it before it was lost
-    if not wanted:
-        return
+    wanted = job.unit.missing(store)
+    if wanted:  # else another worker has left it before it was lost
+        measured(job.unit, _inputs(job, store), wanted, context).keep(job.unit, store)
+    tidy(job.unit, store)
+
+
+def _inputs(job: Job, store: Store) -> dict[str, Arrays]:
     needed = {name: _arrays(store, kept) for name, kept in job.inputs.items()}
     there = {name: kept for name, kept in job.hints.items() if (store.folder / kept).is_dir()}
-    needed |= {name: store.arrays(kept) for name, kept in there.items()}
-    measured(job.unit, needed, wanted, context).keep(job.unit, store)
+    return needed | {name: store.arrays(kept) for name, kept in there.items()}
 
 
 def _arrays(store: Store, name: str) -> Arrays:

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gpuemb.core.checks import check_at_least
 from gpuemb.core.errors import ConfigError
+from gpuemb.core.system.installing import install
 from gpuemb.stability.graph import Context, Unit
 from gpuemb.stability.running.local import run_local
 from gpuemb.stability.store import Store
 
-Run: TypeAlias = Callable[[Sequence[Unit], Store, Context], None]
+Run: TypeAlias = Callable[[Sequence[Unit], Store, Context], None]  # as run_local
 MOST = 1024  # processes that one machine is asked for
-
-
-@dataclass(frozen=True)
-class Runner:
-    """Has units done, and knows by whom.
-
-    Attributes:
-        run: as :func:`gpuemb.stability.running.local.run_local`.
-        units: of each host, how many units it has done; stays empty where this process does all.
-    """
-
-    run: Run = run_local
-    units: dict[str, int] = field(default_factory=dict)
 
 
 def check_workers(where: str, workers: int | None, scheduler: str | None) -> None:
@@ -42,7 +29,7 @@ def check_workers(where: str, workers: int | None, scheduler: str | None) -> Non
         raise ConfigError(
             f"{where}: workers = {workers}, scheduler = {scheduler!r}",
             needed="Workers are started on this machine, or those of a running scheduler are used.",
-            remedy="Leave out one of them.",
+            remedy="Use one of them.",
         )
     if workers is not None:
         check_at_least(where, "workers", workers, 1)
@@ -58,22 +45,22 @@ def check_workers(where: str, workers: int | None, scheduler: str | None) -> Non
         raise ConfigError(
             f"{where}: dask's distributed cannot be imported: {error}",
             needed="Units of work go to worker processes through it; the extra `cluster` brings it.",
-            remedy="pip install '.[cluster]' in a clone of gpuemb, or pip install distributed",
+            remedy=f"{install('cluster')}, or pip install distributed",
         ) from error
 
 
 @contextmanager
-def runner(workers: int | None, scheduler: str | None) -> Iterator[Runner]:
-    """Yield who runs units; processes and connections that it needs end with the block.
+def runner(workers: int | None, scheduler: str | None) -> Iterator[Run]:
+    """Yield what has units done; processes and connections that it needs end with the block.
 
     Args:
         workers: processes to start on this machine once a unit is missing.
         scheduler: address or file of a scheduler; with neither, this process does all.
     """
     if workers is None and scheduler is None:
-        yield Runner()
+        yield run_local
         return
     from gpuemb.stability.running.cluster import Cluster
 
     with Cluster(workers, scheduler) as cluster:
-        yield Runner(cluster.run, cluster.units)
+        yield cluster.run
