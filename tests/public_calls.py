@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ WORDS = ["the", "cat", "dog", "sat", "ran", "far"]
 TEXT = "the cat sat\nthe dog ran far\nthe cat ran\nthe dog sat far\n"
 CONFIG = {"corpus": ["text.txt"], "text": {"min_count": 1}, "neighbors": 2, "counts": {"window": 2}}
 MODEL = {"kind": "glove", "dim": 2, "epochs": 1, "seeds": 2}
-SMALL = ge.cosine_experiment([0], users=60, items=20, rank=3, penalty=10.0)
 Call = tuple[Callable[..., Any], dict[str, Any]]
+
+
+@cache
+def experiment() -> ge.CosineExperiment:
+    return ge.cosine_experiment([0], users=60, items=20, rank=3, penalty=10.0)
 
 
 class Something:
@@ -272,8 +277,8 @@ def calls() -> dict[str, Call]:
         "cosine_experiment": (ge.cosine_experiment, {"seeds": [0], "users": 60, "items": 20, "clusters": 2,
                               "most": 5, "exponents": (0.25, 1.5), "concentration": 1.0, "rank": 3,
                               "penalty": 10.0, "second_penalty": 1.0, **silent}),
-        "CosineExperiment.values": (SMALL.values, {"score": "within"}),
-        "write_cosine_picture": (ge.write_cosine_picture, {"found": SMALL, "path": "cosines.png",
+        "CosineExperiment.values": (experiment().values, {"score": "within"}),
+        "write_cosine_picture": (ge.write_cosine_picture, {"found": experiment(), "path": "cosines.png",
                                  "theme": "light"}),
         "GloVe": (ge.GloVe, {"dim": 2, "epochs": 1, "x_max": 10, "alpha": 0.7, "learning_rate": 0.1,
                   "patience": 1, "tolerance": 0.1, "held_out": 0.1}),

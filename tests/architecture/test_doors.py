@@ -17,6 +17,8 @@ from slow import cases
 import gpuemb as ge
 from gpuemb.core.errors import GpuembError
 from gpuemb.core.results import is_result
+from gpuemb.pictures.drawings import Drawing
+from gpuemb.pictures.style import Plot
 
 PARTS_OF_RESULTS = {"Estimate", "Implementation", "Provenance", "Resampling"}
 TELLING = (
@@ -52,6 +54,11 @@ NAMES = ("UMAP", "TSNE", "PerplexityBasedNN", "PrecomputedNeighbors")
 LAYOUTS = SimpleNamespace(**dict.fromkeys(NAMES, Layout))
 
 
+def undrawn(one: Drawing) -> Plot:
+    """What a page says of a figure: the drawing takes a second, and no argument of a page changes it."""
+    return Plot(one.name, one.title, one.caption, one.label, "")
+
+
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]:
     """The valid calls, in a folder with what they read."""
@@ -59,6 +66,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]
         patch.chdir(tmp_path_factory.mktemp("doors"))
         for name in ("umap", "openTSNE", "openTSNE.affinity", "openTSNE.nearest_neighbors"):
             patch.setitem(sys.modules, name, LAYOUTS)
+        patch.setattr(Drawing, "on_page", undrawn)
         write_files(Path())
         yield calls()
         ge.set_threads()  # which one of the calls sets
