@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.jit import njit
+from gpuemb.core.jit import njit, njit_inner
 
 EMPTY = -1  # key of a free slot
 
@@ -19,7 +19,7 @@ def slot_bits(entries: int) -> int:
     return bits
 
 
-@njit
+@njit_inner
 def insert_lists(
     ids: Int32, word: int, shift: np.uint64, keys: Int32, run_counts: Int32, slots: Int32, lengths: Int64
 ) -> int:

@@ -26,6 +26,11 @@ def njit(function: F) -> F:
     return cast(F, _kept(_numba().njit(**OPTIONS)(function)))
 
 
+def njit_inner(function: F) -> F:
+    """As :func:`njit`, for compiled callers alone: without the code that takes arguments from Python."""
+    return cast(F, _kept(_numba().njit(no_cpython_wrapper=True, **OPTIONS)(function)))
+
+
 def njit_reassociated(function: F) -> F:
     """As :func:`njit`, but sums may be regrouped into vector lanes and products fused.
 

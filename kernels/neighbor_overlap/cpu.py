@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.jit import njit, njit_inline, njit_inner
 from gpuemb.kernels.id_hash import EMPTY, insert_lists, slot_bits
 from gpuemb.kernels.intrinsics import popcount
 from gpuemb.kernels.neighbor_overlap import LARGEST_COMPARED, SharedNeighbors
@@ -87,7 +87,7 @@ def _compare(
             common[word] = count[word - start]
 
 
-@njit
+@njit_inner
 def _transpose(ids: Int32, start: int, stop: int, lists: Int32, filled: NDArray[np.uint16]) -> None:
     """Transpose the lists of a block of words; the padding of no two runs is equal."""
     runs, _, k = ids.shape
@@ -148,7 +148,7 @@ def _number_ids(
                 shared[pair, word] = block[pair, word - start]
 
 
-@njit
+@njit_inner
 def _set_bits(
     slots: Int32, lengths: Int64, keys: Int32, run_counts: Int32, sets: NDArray[np.uint64]
 ) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def _set_bits(
     return numbered, in_all_runs
 
 
-@njit
+@njit_inner
 def _count_shared_bits(sets: NDArray[np.uint64], lanes: int, block: NDArray[np.uint16], column: int) -> None:
     pair = 0
     for run in range(len(sets)):

@@ -19,7 +19,7 @@ import numpy as np
 
 from gpuemb.core import threads
 from gpuemb.core.arrays import Float64, Int32, Int64
-from gpuemb.core.jit import njit
+from gpuemb.core.jit import njit, njit_inner
 from gpuemb.kernels.id_hash import EMPTY, insert_lists, slot_bits
 from gpuemb.kernels.ranked_overlap import RankedOverlap, depth_weights
 
@@ -114,7 +114,7 @@ def _compare(ids: Int32, first: int, last: int, weights: Weights, measures: Floa
                     measures[measure, pair, word] = block[measure, pair, word - start]
 
 
-@njit
+@njit_inner
 def _number_ids(slots: Int32, keys: Int32, run_counts: Int32, numbered: NumberedLists) -> None:
     """Number the ids of several runs from 1, store their ranks, and clear the table."""
     count = 0
@@ -133,7 +133,7 @@ def _number_ids(slots: Int32, keys: Int32, run_counts: Int32, numbered: Numbered
             keys[slots[run, place]], run_counts[slots[run, place]] = EMPTY, 0
 
 
-@njit
+@njit_inner
 def _compare_pair(numbered: NumberedLists, run: int, other: int, weights: Weights, found: Float64) -> None:
     """Go down two lists at once; a number missing from the other list has rank 0 there."""
     depth = max(numbered.lengths[run], numbered.lengths[other])
@@ -156,7 +156,7 @@ def _compare_pair(numbered: NumberedLists, run: int, other: int, weights: Weight
     found[2] = near / weights.harmonic[shared] if shared > 0 else 0.0
 
 
-@njit
+@njit_inner
 def _clear(numbered: NumberedLists) -> None:
     for run in range(len(numbered.numbers)):
         for place in range(1, numbered.lengths[run] + 1):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.jit import njit, njit_inline, njit_inner
 from gpuemb.kernels.intrinsics import borrowed, load_eight, prefetch
 from gpuemb.kernels.tokenize import Bytes, Whole
 
@@ -137,7 +137,7 @@ def fill_slots(table: HashTable) -> None:
         table.slots[slot] = mixed << B32 | np.uint64(number + 1)
 
 
-@njit
+@njit_inner
 def _add(text: Bytes, at: Whole, end: Whole, table: HashTable, low: np.uint64, high: np.uint64) -> Whole:
     """Add a string, return its number; −1 beyond the capacity."""
     number: Whole = table.state[STRINGS]
@@ -154,7 +154,7 @@ def _add(text: Bytes, at: Whole, end: Whole, table: HashTable, low: np.uint64, h
     return number
 
 
-@njit
+@njit_inner
 def _equal(text: Bytes, at: Whole, end: Whole, table: HashTable, number: Whole) -> bool:
     """Whether a token of more than sixteen bytes equals the string of this number."""
     begin = np.int64(table.entries[FIELDS * number + BEGIN])
@@ -183,7 +183,7 @@ def _lowest(count: Whole) -> np.uint64:
     return ~(ALL << half << half)
 
 
-@njit
+@njit_inner
 def _other_key(text: Bytes, at: Whole, length: Whole) -> tuple[np.uint64, np.uint64]:
     """The same for long strings, and at the end of the text."""
     low, high = np.uint64(0), np.uint64(0)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int32, Int64
-from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.jit import njit, njit_inline, njit_inner
 from gpuemb.kernels.intrinsics import borrowed, bytes_between, popcount, trailing_zeros
 from gpuemb.kernels.tokenize import LONGEST, NONE, NOT_UTF8, TOO_LONG, ZERO_BYTE, Bytes, FoundTokens, Whole
 from gpuemb.kernels.tokenize.cpu.characters import (
@@ -118,7 +118,8 @@ def _scan(work: Work, table: HashTable) -> bool:
     while True:
         pending = state[BORDERS] // 2
         span = state[NUMBERED], pending
-        done = number_tokens(work.text, places, span, table, LONGEST, ONCE, work.ids, state[TOKENS])
+        longest = np.int64(LONGEST)  # a literal would be a type of its own, and compile it once more
+        done = number_tokens(work.text, places, span, table, longest, ONCE, work.ids, state[TOKENS])
         if done < pending:
             state[NUMBERED] = done
             if places[2 * done + 1] - places[2 * done] <= LONGEST:
@@ -133,7 +134,7 @@ def _scan(work: Work, table: HashTable) -> bool:
         _find_borders(work)
 
 
-@njit
+@njit_inner
 def _find_borders(work: Work) -> None:
     """Find the borders of some more tokens."""
     work = borrowed(work)
@@ -197,7 +198,7 @@ def _add_block(work: Work, at: Whole, belongs: np.uint64, newlines: np.uint64) -
     state[BORDERS], state[AT] = last, at + BLOCK
 
 
-@njit
+@njit_inner
 def _add_characters(work: Work, at: Whole, last: Whole) -> None:
     """Find the tokens that begin before ``last``, of any characters."""
     work = borrowed(work)

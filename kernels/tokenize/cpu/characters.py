@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gpuemb.core.arrays import Int32
-from gpuemb.core.jit import njit, njit_inline
+from gpuemb.core.jit import njit_inline, njit_inner
 from gpuemb.kernels.tokenize import Bytes, Whole
 
 MEMBER, INNER, BEYOND, NEWLINE, END, OTHER = range(6)  # kinds of bytes, where a character begins
@@ -32,7 +32,7 @@ def rule_of(members: Bytes, marks: Bytes, inner: Int32) -> Rule:
     return Rule(members, marks, np.asarray(inner, np.int32), kinds)
 
 
-@njit
+@njit_inner
 def token_end(text: Bytes, rule: Rule, at: Whole) -> Whole:
     """Return the end of the token that begins at ``at``.
 
@@ -58,7 +58,7 @@ def token_end(text: Bytes, rule: Rule, at: Whole) -> Whole:
         at = after
 
 
-@njit
+@njit_inner
 def _member_follows(text: Bytes, rule: Rule, at: Whole) -> bool:
     """Whether a member begins at ``at``, or behind marks; bytes that are no UTF-8 are reported later."""
     while at < text.size:
@@ -71,7 +71,7 @@ def _member_follows(text: Bytes, rule: Rule, at: Whole) -> bool:
     return False
 
 
-@njit
+@njit_inner
 def _is_inner(inner: Int32, point: Whole) -> bool:
     for one in inner:  # noqa: SIM110  any() of a generator does not compile
         if one == point:
@@ -90,7 +90,7 @@ def width(lead: Whole) -> Whole:
     return 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
-@njit
+@njit_inner
 def _code_point(text: Bytes, at: Whole) -> Whole:
     """The code point beyond ASCII at ``at``; −1 where the bytes are no UTF-8 (RFC 3629)."""
     lead, length = np.int64(text[at]), width(text[at])
