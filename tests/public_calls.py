@@ -347,6 +347,7 @@ def calls() -> dict[str, Call]:
         found[f"plot.{name}"] = (getattr(ge.plot, name), valid)
     drifted = ge.drift({"old": [e, f], "new": [f, e]}, ["overlap"], k=2)
     found |= {
+        "plot.word_map": (ge.plot.word_map, {**valid, "method": "pca"}),
         "plot.heat_map": (ge.plot.heat_map, {**valid, "measure": "overlap"}),
         "plot.volcano": (ge.plot.volcano, {"found": drifted, "measure": "overlap", "axes": None}),
         "plot.answer": (

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gpuemb.core.checks import check_choice
 from gpuemb.core.doors import door
@@ -35,6 +35,8 @@ from gpuemb.stability.compare import Comparison
 from gpuemb.stability.questions.answer import Answer
 from gpuemb.stability.questions.drift.result import Drift
 from gpuemb.stability.result import ModelResult, StudyResult
+from gpuemb.words.maps.layouts import tsne
+from gpuemb.words.maps.principal import pca
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,6 +115,31 @@ def overlap_by_depth(result: StudyResult, model: str = "", axes: Any = None) -> 
         ConfigError: as :func:`stability`.
     """
     return depth(_model(result, model)).on_axes(axes)
+
+
+@door
+def word_map(
+    result: StudyResult, model: str = "", axes: Any = None, method: Literal["pca", "tsne"] = "pca"
+) -> Axes:
+    """Draw the words of the consensus of all runs, colored by stability, and what the map is worth.
+
+    Args:
+        result: the study.
+        model: as :func:`stability`.
+        axes: as :func:`stability`.
+        method: ``pca``, or ``tsne``, which needs the extra ``map``.
+
+    Raises:
+        ConfigError: as :func:`stability`; the extra is missing; or tables vary in fewer than two directions.
+        ShapeError: runs of unequal dimensions, which have no consensus.
+
+    Cost: that of :func:`gpuemb.pca` or :func:`gpuemb.tsne` of all runs.
+    """
+    found = _model(result, model)
+    drawn = (tsne if method == "tsne" else pca)(found.stack)
+    rows = [result.vocabulary.ids[word] for word in found.stack.index_to_key]
+    label = f"share of {found.neighbor_ids.shape[2]} neighbors kept"
+    return drawn.plot(axes, color=found.words.overlap[rows], color_label=label)
 
 
 @door

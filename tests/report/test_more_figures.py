@@ -92,6 +92,15 @@ def test_a_volcano_without_a_discovery_claims_none() -> None:
     assert "false discoveries" not in drawn.on_page().svg
 
 
+def test_a_map_is_colored_by_stability_and_says_what_it_is_worth(build: Build) -> None:
+    result = build(GLOVE, words=80, zero_rows=(5,))
+    axes = ge.plot.word_map(result)
+    (dots,) = [one for one in axes.collections if one.get_array() is not None]
+    overlap = result.models[0].words.overlap
+    assert sorted(dots.get_array().tolist()) == pytest.approx(sorted(overlap[np.isfinite(overlap)].tolist()))
+    assert "Trustworthiness" in axes.get_xlabel()
+
+
 def test_losses_are_a_line_a_run(build: Build) -> None:
     model = build(GLOVE, words=30).models[0]
     assert losses(model) is None
