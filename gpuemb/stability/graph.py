@@ -21,7 +21,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -181,6 +181,15 @@ def measured(unit: Unit, inputs: Mapping[str, Arrays], wanted: frozenset[str], c
         **_machine(),
     }
     return Done({name: found[name] for name in wanted}, json.dumps(note, indent=1))
+
+
+def results_of(units: Sequence[Unit]) -> list[str]:
+    """Return the names of all that units leave, and of all that they need."""
+    found: dict[str, None] = {}
+    while units:
+        found |= dict.fromkeys(str(kept) for unit in units for kept in unit.results.values())
+        units = inputs_of(units)
+    return list(found)
 
 
 @cache

@@ -18,6 +18,7 @@ from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.config import ModelConfig, StudyConfig
 from gpuemb.stability.sweeps.sizes import StudySizes, TextSizes, read_sizes, stated_sizes, window_of
 from gpuemb.stability.toml import config_of
+from gpuemb.stability.units.models import bytes_of_words
 from gpuemb.training.glove import plan_glove
 from gpuemb.training.glove_strata import DRAWN_AT_ONCE
 from gpuemb.training.recipes import OF_DOCUMENTS, PPMISVD, GloVe, SkipGram
@@ -41,8 +42,8 @@ class StudyPlan:
 
     Attributes:
         phases: one memory plan a phase; what a phase reads from the disk counts, since it is mapped.
-        disk_bytes: what stays in the folder: text, vectors (as work and as embeddings), snapshots, neighbors
-            and counts.
+        disk_bytes: what stays in the folder: text, vectors (as work and as embeddings), snapshots, neighbors,
+            counts, and sums over pairs of runs of measures of words.
         units: pieces of work by kind.
         words: in the vocabulary.
         tokens: of the text; 0 where they are not known.
@@ -112,7 +113,7 @@ def plan(
     Example:
         >>> found = ge.plan(ge.StudyConfig(("pets.txt",)), words=50_000, nonzeros=20_000_000)
         >>> found.units["runs trained"], found.disk_bytes
-        (5, 470000000)
+        (5, 478000000)
     """
     config = config_of("plan", config)
     if (words is None) != (nonzeros is None):
@@ -187,7 +188,10 @@ def _lists(config: StudyConfig, words: int) -> int:
 def _disk(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int) -> int:
     snapshots = 0 if isinstance(model.recipe, PPMISVD) else len(config.snapshots)
     tables = (2 + snapshots) * buffer((words, model.recipe.dim), np.float32)
-    return len(model.samples) * (tables + _lists(config, words)) + _counted(model) * size.nonzeros * PAIR
+    runs, sample = len(model.samples), 0 if model.fraction == 1 else ID * size.tokens
+    compared = words * bytes_of_words(config.measures, runs, len(model.compared))
+    counted = _counted(model) * size.nonzeros * PAIR
+    return runs * (tables + _lists(config, words)) + counted + compared + sample
 
 
 def _counted(model: ModelConfig) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,10 @@ class Store:
             return {}
         return note if isinstance(note, dict) else {}
 
-    def notes(self) -> list[dict[str, Any]]:
-        """Return what each unit that was asked for has cost, whenever it was done; in the order it was."""
+    def notes(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return what units have cost, whenever they were done; in that order."""
         found: dict[str, dict[str, Any]] = {}
-        for name in sorted(self.asked):
+        for name in names:
             note = self.note(name)
             if note:  # results that were made together have one note
                 found.setdefault(json.dumps(note), note)

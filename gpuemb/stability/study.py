@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from gpuemb.stability.config import ModelConfig, StudyConfig, digest_of
 from gpuemb.stability.folder import WORK_FOLDER, claim, default_folder, sweep_study, write_results
 from gpuemb.stability.given.config import TablesConfig
 from gpuemb.stability.given.tables import note_shared, spread, tables_unit
-from gpuemb.stability.graph import Arrays, Context, Source, Unit
+from gpuemb.stability.graph import Arrays, Context, Source, Unit, results_of
 from gpuemb.stability.kept.finished import finished_before, note_finished
 from gpuemb.stability.kept.runs import RunHistories
 from gpuemb.stability.kept.sources import settle_sources
@@ -117,6 +117,7 @@ class _Study:
     record: Record
     progress: Progress
     run_units: Run
+    units: list[Unit] = field(default_factory=list)  # that were asked for
 
     def run(self, folder: Path) -> StudyResult:
         stamp = digest_of(versions(), asdict(self.config), str(self.device))
@@ -158,7 +159,7 @@ class _Study:
         result = replace(result, answers=self._answers(result), record=self.record.as_mapping())
         if before is not None and not self.store.missing:
             return replace(result, record=before)
-        result = replace(result, record={**result.record, "units": self.store.notes()})
+        result = replace(result, record={**result.record, "units": self.store.notes(results_of(self.units))})
         write_results(result)
         note_finished(folder, WORK_FOLDER, stamp, self.store.asked)
         return result
@@ -284,6 +285,7 @@ class _Study:
 
     def _done(self, phase: str, units: Sequence[Unit]) -> None:
         """Have units done, as a phase of progress where it has a name."""
+        self.units.extend(units)
         context = Context(self.device, self.progress, None, self.store.folder, self.store.damaged)
         if not phase:
             self.run_units(units, self.store, context)
@@ -293,6 +295,7 @@ class _Study:
 
     def _read(self, unit: Unit) -> None:
         """Have files read by this process: others need not see them."""
+        self.units.append(unit)
         run_local([unit], self.store, Context(self.device, self.progress, None, None, self.store.damaged))
 
     def _opened(self, source: Source) -> Arrays:

@@ -42,7 +42,8 @@ def test_the_vectors_of_every_run_are_counted() -> None:
     found = plan(replace(CONFIG, models=CONFIG.models[:1], neighbors=10), words=words, nonzeros=0)
     one_run = words * 100 * np.dtype(np.float32).itemsize
     lists = words * 10 * (np.dtype(np.int32).itemsize + np.dtype(np.float64).itemsize)
-    assert found.disk_bytes == 5 * (2 * one_run + lists)  # as work and as embeddings
+    compared = words * (4 * (3 * (8 + 1) + 8) + 20)  # three sums and counts a run, and the least overlap
+    assert found.disk_bytes == 5 * (2 * one_run + lists) + compared  # as work and as embeddings
 
 
 def test_bootstrap_counts_are_kept_for_every_run() -> None:

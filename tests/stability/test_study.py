@@ -309,6 +309,22 @@ def test_a_second_run_finds_everything_done(
     ]
 
 
+def test_a_record_says_what_every_unit_cost_whenever_it_was_done(
+    finished: StudyResult, config: StudyConfig, tmp_path: Path
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "study")
+    (tmp_path / "study" / "summary.json").unlink()
+    shutil.rmtree(next((tmp_path / "study" / "work").glob("hubness-*")))
+    again = study(config, out=tmp_path / "study", threads=1).record["units"]
+    first = finished.record["units"]
+    titles = [unit["unit"] for unit in first]
+    assert titles[0] == "read the text"
+    assert {f"train glove, seed {seed}" for seed in range(3)} <= set(titles)
+    assert len(titles) == len(set(titles)) == len(again)
+    assert sum(unit in first for unit in again) == len(first) - 1  # but the one that was done again
+    assert all(unit["seconds"] >= 0 and unit["peak_bytes"] > 0 and unit["versions"] for unit in again)
+
+
 @pytest.mark.parametrize("name", ["words.parquet", "summary.json", "record.json", "work/finished.json"])
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_finished_study_writes_again_what_was_lost_or_changed(
@@ -731,6 +747,12 @@ def test_the_plan_knows_the_bytes_that_stay(finished: StudyResult, corpus: Path,
         ("neighbors", "scores"),
         ("counts", "indices"),
         ("counts", "data"),
+        ("hubness", "k_occurrence"),
+        ("agreement", "in_all_runs"),
+        ("agreement", "joint_reliability"),
+        ("pairs", "total"),
+        ("pairs", "known"),
+        ("pairs", "lowest"),
     }
     kept = sum(
         size

@@ -193,6 +193,20 @@ class ComparisonUnits:
         return dict(sorted(found.items()))  # columns of equal studies are in one order
 
 
+def bytes_of_words(measures: Sequence[str], runs: int, groups: int) -> int:
+    """Bytes a word that the comparison of the runs of a model leaves on the disk.
+
+    Args:
+        measures: that are asked for.
+        runs: of the model.
+        groups: of runs that are compared.
+    """
+    known = [name for name in dict.fromkeys([*SHOWN, *measures]) if name in WORD_MEASURES]
+    sums = 1 + sum(name not in (*OF_LISTS, "spread") for name in known)  # with the overlap
+    of_runs = 9 * sums + 8  # a sum and a count each, and the least overlap
+    return (runs - groups) * of_runs + 8 * groups * ("spread" in measures) + 20  # hubness, agreement
+
+
 def _opened(unit: Unit, store: Store) -> dict[str, Arrays]:
     return {name: store.arrays(str(kept)) for name, kept in unit.results.items()}
 

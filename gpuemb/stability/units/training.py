@@ -21,7 +21,7 @@ from gpuemb.stability.units.text import tokens_of, vocabulary_of
 from gpuemb.training.checkpoints import REVISIONS, RunCheckpoint
 from gpuemb.training.epochs import RunOptions
 from gpuemb.training.glove_strata import shared_strata
-from gpuemb.training.recipes import FIXED, OF_DOCUMENTS, PPMISVD, Recipe, Run, SkipGram, Vary
+from gpuemb.training.recipes import FIXED, OF_DOCUMENTS, PPMISVD, Recipe, Run, SkipGram, Vary, name_of
 from gpuemb.training.runs import steps_of, train_run
 from gpuemb.training.sources import count_for_run, held_text, text_for_run
 
@@ -216,7 +216,8 @@ class TrainingUnits:
         halves = () if run.half is None else (run.seed, run.half)
         key = digest_of(self.text.kept.digest, asdict(counts), resampled, *halves)
         task = CountPairs(run if vary in OF_DOCUMENTS else Run(FIXED), vary, counts)
-        return Unit(f"count {self.model.name}", task, {MAIN: Kept(COUNTS, key)}, {"text": self.text})
+        title = f"count {self.model.name}" + (f", {name_of(run, vary)}" if vary in OF_DOCUMENTS else "")
+        return Unit(title, task, {MAIN: Kept(COUNTS, key)}, {"text": self.text})
 
     def entropies(self) -> Unit:
         """Return the unit of the entropy of each word's contexts, in all documents of the sample."""
