@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.results import result
 from gpuemb.geometry.grams.build import plan_cross_grams
 from gpuemb.stability.config import ModelConfig, StudyConfig
+from gpuemb.stability.questions.drift.answered import design_of, recipes_of
 from gpuemb.stability.sweeps.sizes import StudySizes, TextSizes, read_sizes, stated_sizes, window_of
 from gpuemb.stability.toml import config_of
 from gpuemb.stability.units.models import bytes_of_words
@@ -33,6 +34,9 @@ PROCESS = 222_000_000
 READING = 63_000_000  # chunks, spellings and numbers of two workers that read text: 285 MB in all
 COMPARING, A_WORD = 110_000_000, 9_000  # tiles of lists and permutations, BLAS: at most, and a word
 BUILT, MATRICES = "PPMI while it is built", "matrix and its transpose, float32"  # of a plan of PPMI-SVD
+PAIR_VALUES = 8  # numbers of a word and pair of runs: overlaps of all kinds and what they are by chance
+FREED_A_NUMBER = 16  # bytes: what a second model found still held, 43,354 words x 200 and 15,000 x 80
+RESULTS, FREED = "results of earlier models", "freed, and not given back"
 ID, PAIR = 4, 12  # bytes of a token, and of a stored pair of words: its column and its count
 
 
@@ -91,9 +95,9 @@ def plan(
 ) -> StudyPlan:
     """State the bytes of a study: the peak of its process in each phase, and the disk.
 
-    The peak is that of a process that runs this study alone, with its libraries and compiled code. Its
-    constants were fitted on studies of up to 5.1 M tokens (GloVe d = 8 to 300, skip-gram, PPMI-SVD; two
-    threads, x86-64), which it then meets within 4 %; others were not measured.
+    The peak is that of a process that runs this study alone, with its libraries and compiled code, without
+    the page. Its constants were fitted on studies of up to 5.1 M tokens (GloVe d = 8 to 300, skip-gram,
+    PPMI-SVD; two threads, x86-64); ``python -m benchmarks.planned`` compares it with processes of others.
 
     Args:
         config: what would be done, as for :func:`gpuemb.study`.
@@ -130,9 +134,11 @@ def plan(
         check_at_least("plan", "nonzeros", nonzeros, 0)
         sizes = stated_sizes(config, words, nonzeros, tokens)
     phases, disk = [_reading(sizes)], ID * sizes.tokens
+    earlier: dict[str, int] = {}
     for model in config.trained:
         size = sizes.at(model.fraction, window_of(config, model.window))
-        phases += _phases(config, model, size, sizes.words)
+        phases += _phases(config, model, size, sizes.words, earlier)
+        earlier = _left(config, model, sizes.words, earlier)
         disk += _disk(config, model, size, sizes.words)
     units = dict(_units(config))
     return StudyPlan(tuple(phases), disk, units, sizes.words, sizes.tokens)
@@ -143,11 +149,14 @@ def _reading(sizes: StudySizes) -> MemoryPlan:
     return MemoryPlan("reading the text", buffers)
 
 
-def _phases(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int) -> Iterator[MemoryPlan]:
-    """Yield what training and comparing a model holds."""
+def _phases(
+    config: StudyConfig, model: ModelConfig, size: TextSizes, words: int, before: Mapping[str, int]
+) -> Iterator[MemoryPlan]:
+    """Yield what training and comparing a model holds, beside what models before it left."""
     recipe, runs = model.recipe, len(model.samples)
     counted = 0 if isinstance(recipe, SkipGram) else PAIR * size.nonzeros
-    held, vectors = {"process": PROCESS, "text": ID * size.tokens}, buffer((words, recipe.dim), np.float32)
+    held = {"process": PROCESS, **before, "text": ID * size.tokens}
+    vectors, pairs = buffer((words, recipe.dim), np.float32), _pairs(model)
     if isinstance(recipe, GloVe):
         one = plan_glove(size.words, size.nonzeros, recipe)
         at_once = min(DRAWN_AT_ONCE, threads.count())  # the plan of a run is that of any number of threads
@@ -165,11 +174,23 @@ def _phases(config: StudyConfig, model: ModelConfig, size: TextSizes, words: int
     yield MemoryPlan(one.purpose, {**held, "counts": counted, **earlier, **one.buffers})
     tables = {
         "vectors": runs * buffer((words, recipe.dim), np.float32),
-        "lists": runs * _lists(config, words),
+        "lists, mapped and together": 2 * runs * _lists(config, words),
+        "values of pairs and words": pairs * buffer((PAIR_VALUES, words), np.float64),
     }
     grams = plan_cross_grams(len(model.compared[0]) * recipe.dim, words)
     work = {"buffers of comparing": min(COMPARING, A_WORD * words)}
     yield MemoryPlan(f"comparing {runs} runs, {grams.purpose}", {**held, **tables, **work, **grams.buffers})
+
+
+def _left(config: StudyConfig, model: ModelConfig, words: int, before: Mapping[str, int]) -> dict[str, int]:
+    """Return what the process still holds after a model: its results, and freed memory of the largest."""
+    freed = max(before.get(FREED, 0), FREED_A_NUMBER * words * model.recipe.dim)
+    vectors = buffer((words, model.recipe.dim), np.float32) + _lists(config, words)
+    return {RESULTS: before.get(RESULTS, 0) + len(model.samples) * vectors, FREED: freed}
+
+
+def _pairs(model: ModelConfig) -> int:
+    return sum(len(group) * (len(group) - 1) // 2 for group in model.compared)
 
 
 def _largest_stage(one: MemoryPlan) -> dict[str, int]:
@@ -214,5 +235,8 @@ def _units(config: StudyConfig) -> Iterator[tuple[str, int]]:
     yield "neighbor searches", runs
     yield (
         "pairs of runs compared",
-        sum(len(group) * (len(group) - 1) // 2 for model in config.trained for group in model.compared),
+        sum(map(_pairs, config.trained)),
     )
+    if config.groups:
+        parts = [design_of(config, model).parts for model in recipes_of(config)]
+        yield "parts of corpora trained", 2 * sum(parts)

@@ -119,7 +119,8 @@ def test_a_text_is_read_where_its_sizes_are_not_stated(tmp_path: Path) -> None:
         tokens=len(tokens),
     )
     assert found.phases[:3] == stated.phases
-    assert found.phases[3].bytes < stated.phases[1].bytes
+    half, whole = found.phases[3].buffers, stated.phases[1].buffers
+    assert half["ordered nonzeros"] < whole["ordered nonzeros"]
     assert found.units["counts"] == 2
 
 
@@ -136,3 +137,23 @@ def test_pairs_of_a_long_text_are_estimated_from_a_part() -> None:
 def test_sizes_that_nobody_knows_are_refused(corpus: str, sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan(StudyConfig((corpus,)), **sizes)
+
+
+def test_what_a_model_leaves_is_counted_for_those_after_it() -> None:
+    models = tuple(ModelConfig(SkipGram(dim=20), (0, 1, 2), name=f"m{number}") for number in range(3))
+    found = plan(StudyConfig(("a",), models=models, neighbors=1), words=1000, nonzeros=0)
+    alone = plan(StudyConfig(("a",), models=models[:1], neighbors=1), words=1000, nonzeros=0)
+    results = 3 * 1000 * (20 * 4 + 4 + 8)
+    freed = 16 * 1000 * 20
+    assert [one.bytes for one in found.phases[1:3]] == [one.bytes for one in alone.phases[1:]]
+    more = [
+        one.bytes - first.bytes for one, first in zip(found.phases[3:], 2 * alone.phases[1:], strict=True)
+    ]
+    assert more == [results + freed] * 2 + [2 * results + freed] * 2
+
+
+def test_parts_of_corpora_are_units_of_work() -> None:
+    models = (ModelConfig(GloVe(), (0, 1, 2, 3)), ModelConfig(GloVe(), (0, 1), name="again"))
+    config = StudyConfig((), models=models, groups={"old": "a", "new": "b"})  # type: ignore[arg-type]
+    assert config.corpus == ("a", "b")
+    assert plan(config, words=10, nonzeros=10).units["parts of corpora trained"] == 8  # of one recipe
