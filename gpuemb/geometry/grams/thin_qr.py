@@ -20,9 +20,13 @@ def column_means(table: FloatMatrix) -> Array:
     """Return ``(d,)`` float64 means, taken from the first row on: a constant column has its own number."""
     xp = namespace_of(table)
     first = xp.astype(table[0, :], xp.float64)
+
+    def sums(rows: tuple[int, int]) -> Array:
+        return xp.sum(xp.astype(table[rows[0] : rows[1], :], xp.float64) - first, axis=0)
+
     total = first * 0.0
-    for start, stop in tiles(table.shape[0], BLOCK_ROWS):
-        total = total + xp.sum(xp.astype(table[start:stop, :], xp.float64) - first, axis=0)
+    for part in over_tiles(sums, table, BLOCK_ROWS):
+        total = total + part
     return first + total / table.shape[0]
 
 
