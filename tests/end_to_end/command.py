@@ -20,6 +20,8 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "MPLBACKEND": "agg", "GPUEMB_QUIET": "1"}
 PATIENCE = 120  # seconds after which a hanging command fails its test
 IMPORTED = ["__main__", "gpuemb.cli.app", "gpuemb.stability.study", "gpuemb.report.page", "pyarrow.parquet"]
+IMPORTED += ["end_to_end.prepared"]
+TESTS = str(Path(__file__).parents[1])
 READ, WRITE = os.O_RDONLY, os.O_WRONLY | os.O_CREAT
 
 
@@ -101,7 +103,8 @@ def _prepared() -> ForkServerContext:
     """The process from which the others are forked, with the environment they shall have."""
     context = get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
-    with patch.dict(os.environ, ENVIRONMENT):
+    path = os.pathsep.join(filter(None, [TESTS, os.environ.get("PYTHONPATH")]))
+    with patch.dict(os.environ, {**ENVIRONMENT, "PYTHONPATH": path}):
         ensure_running()
     return context
 
