@@ -38,6 +38,7 @@ from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.running.local import run_local
+from gpuemb.stability.running.local import run_local
 from gpuemb.stability.running.runner import Run, check_workers, runner
 from gpuemb.stability.running.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.stability.statistics import pairs_near
@@ -167,6 +168,8 @@ class _Study:
     def _answers(self, result: StudyResult) -> tuple[Answer, ...]:
         found = []
         for name in self.config.question:
+            if name == "drift" and self.run_units is not run_local:
+                self.progress.note("The parts of the two corpora of drift are trained by this process alone.")
             with self.record.phase(f"answer {name}"):
                 found.append(QUESTIONS[name].answer(result))
         return tuple(found)
