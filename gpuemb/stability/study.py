@@ -38,7 +38,6 @@ from gpuemb.stability.questions.table import QUESTIONS
 from gpuemb.stability.questions.words.traits import ENTROPY
 from gpuemb.stability.result import ModelResult, StudyResult
 from gpuemb.stability.running.local import run_local
-from gpuemb.stability.running.local import run_local
 from gpuemb.stability.running.runner import Run, check_workers, runner
 from gpuemb.stability.running.warmup import STUDY_KERNELS, compile_kernels
 from gpuemb.stability.statistics import pairs_near
