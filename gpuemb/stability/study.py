@@ -18,6 +18,7 @@ from gpuemb.core.files.alone import alone_in
 from gpuemb.core.progress import SILENT, Progress
 from gpuemb.core.record import Record, versions
 from gpuemb.core.threads import limit
+from gpuemb.corpus.sources import expand
 from gpuemb.corpus.tokenizer import UNICODE_VERSION
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
@@ -97,6 +98,7 @@ def study(
     """
     config = config_of("study", config)
     check_workers("study", workers, scheduler)
+    expand(config.corpus)  # a file that is missing is said before a folder is made and kernels are compiled
     folder = default_folder(config) if out is None else Path(out)
     with limit(threads), alone_in("study", folder), runner(workers, scheduler) as run:
         config = settle_sources(config, folder)

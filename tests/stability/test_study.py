@@ -779,9 +779,14 @@ def test_a_configuration_that_does_not_fit_the_text_is_refused(
         study(replace(config, **changes), out=tmp_path / "study")
 
 
-def test_a_missing_text_is_refused_and_the_folder_stays_free(config: StudyConfig, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="does not exist"):
-        study(replace(config, corpus=(str(tmp_path / "none.txt"),)), out=tmp_path / "study")
+def test_a_missing_text_is_refused_before_anything_is_done(
+    config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        forbid(patch, *WORK, "compile_kernels")
+        with pytest.raises(StorageError, match="does not exist"):
+            study(replace(config, corpus=(str(tmp_path / "none.txt"),)), out=tmp_path / "study")
+    assert not (tmp_path / "study").exists()
     assert study(config, out=tmp_path / "study").documents == 300
 
 
