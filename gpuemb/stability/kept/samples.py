@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpuemb.core.arrays import Int64
 from gpuemb.core.errors import VocabularyError
 from gpuemb.core.random import stream
 from gpuemb.corpus.tokens import Tokens
 from gpuemb.corpus.vocabulary import Vocabulary
-from gpuemb.stability.config import digest_of
 from gpuemb.training.sources import of_documents
 
 LEAST_WORDS = 2  # one word has no neighbor
@@ -25,26 +22,14 @@ class Sample:
 
     Attributes:
         tokens: the text, with ids of its own vocabulary.
-        key: digest of everything that it depends on.
-        vocabulary: of the study.
         rows: ``(V_sample,)`` row of each word of the sample in the study; None where both are the same.
     """
 
     tokens: Tokens
-    key: str
-    vocabulary: Vocabulary
     rows: Int64 | None = None
 
-    def spread(self, vectors: NDArray[Any]) -> NDArray[Any]:
-        """Return ``(V, d)`` rows of the study's words; words that the sample lacks have a row of zeros."""
-        if self.rows is None:
-            return vectors
-        table = np.zeros((len(self.vocabulary), vectors.shape[1]), vectors.dtype)
-        table[self.rows] = vectors
-        return table
 
-
-def sample_of(tokens: Tokens, key: str, fraction: float, min_count: int) -> Sample:
+def sample_of(tokens: Tokens, fraction: float, min_count: int) -> Sample:
     """Return a fraction of the documents as a corpus of its own.
 
     The documents of a smaller fraction are among those of a larger one: one random order is fixed, and a
@@ -53,7 +38,6 @@ def sample_of(tokens: Tokens, key: str, fraction: float, min_count: int) -> Samp
 
     Args:
         tokens: the whole corpus.
-        key: its digest.
         fraction: of the documents, above 0, at most 1.
         min_count: smallest count of a word in the sample.
 
@@ -64,7 +48,7 @@ def sample_of(tokens: Tokens, key: str, fraction: float, min_count: int) -> Samp
     Cost: two passes over the tokens of the sample.
     """
     if fraction == 1:
-        return Sample(tokens, key, tokens.vocabulary)
+        return Sample(tokens)
     count = max(1, round(fraction * tokens.documents))
     chosen = stream(0, "fraction", "documents").permutation(tokens.documents)[:count]
     part = of_documents(tokens, np.sort(chosen))
@@ -82,17 +66,7 @@ def sample_of(tokens: Tokens, key: str, fraction: float, min_count: int) -> Samp
     vocabulary = Vocabulary(
         tuple(words[row] for row in rows), counts[kept], int(counts.sum() - counts[kept].sum())
     )
-    return Sample(
-        _renumbered(part, kept, vocabulary),
-        sample_key(key, fraction, min_count),
-        tokens.vocabulary,
-        kept,
-    )
-
-
-def sample_key(key: str, fraction: float, min_count: int) -> str:
-    """Digest of a sample of a text with a digest."""
-    return digest_of(key, "fraction", fraction, min_count)
+    return Sample(_renumbered(part, kept, vocabulary), kept)
 
 
 def _renumbered(part: Tokens, rows: Int64, vocabulary: Vocabulary) -> Tokens:

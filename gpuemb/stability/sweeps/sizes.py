@@ -88,7 +88,7 @@ def read_sizes(config: StudyConfig, progress: Progress = SILENT) -> StudySizes:
     )
     found = {}
     for fraction, window in _asked(config):
-        part = sample_of(tokens, "", fraction, text.min_count).tokens
+        part = sample_of(tokens, fraction, text.min_count).tokens
         counts = replace(config.counts, window=window)
         found[fraction, window] = TextSizes(len(part), len(part.vocabulary), nonzeros_of(part, counts))
     return StudySizes(len(tokens), len(tokens.vocabulary), found)
@@ -111,7 +111,7 @@ def nonzeros_of(tokens: Tokens, counts: CountsConfig, most: int = COUNTED) -> in
         return count_cooccurrences(tokens, counts.window, counts.weighting, device="cpu").nonzeros
     logs = []
     for part in (share / 4, share / 2, share):
-        chosen = sample_of(tokens, "", part, 1).tokens
+        chosen = sample_of(tokens, part, 1).tokens
         pairs = count_cooccurrences(chosen, counts.window, counts.weighting, device="cpu").nonzeros
         logs.append(math.log(max(1, pairs)))
     before, last = logs[1] - logs[0], logs[2] - logs[1]

@@ -15,7 +15,7 @@ from gpuemb.corpus.tokens import Tokens, read_corpus
 from gpuemb.corpus.vocabulary import Vocabulary
 from gpuemb.stability.config import TextConfig, digest_of
 from gpuemb.stability.graph import MAIN, Arrays, Context, Kept, Source, Unit
-from gpuemb.stability.kept.samples import sample_key, sample_of
+from gpuemb.stability.kept.samples import sample_of
 from gpuemb.stability.kept.sources import state_of
 
 TOKENS, SAMPLE = "tokens", "sample"
@@ -71,7 +71,7 @@ class TakeSample:
     ) -> dict[str, Arrays]:
         """Return the tokens of the sample, and the rows of its words in the vocabulary of the text."""
         tokens = tokens_of(inputs["text"])
-        found = sample_of(tokens, "", self.fraction, self.min_count)
+        found = sample_of(tokens, self.fraction, self.min_count)
         size = np.array([len(tokens.vocabulary)])
         rows = np.arange(size[0]) if found.rows is None else found.rows
         return {MAIN: {**arrays_of(found.tokens), "rows": rows, "size": size}}
@@ -95,7 +95,7 @@ def sample_source(text: Unit, fraction: float, min_count: int) -> Source:
     whole = text.source()
     if fraction == 1:
         return whole
-    key = sample_key(whole.kept.digest, fraction, min_count)
+    key = digest_of(whole.kept.digest, "fraction", fraction, min_count)
     task, title = TakeSample(fraction, min_count), f"sample of {fraction:g}"
     return Unit(title, task, {MAIN: Kept(SAMPLE, key)}, {"text": whole}).source()
 
