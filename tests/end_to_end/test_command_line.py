@@ -325,11 +325,13 @@ def test_another_configuration_needs_to_be_told_to_extend(desk: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_folder_every_study_gets_a_new_one(tmp_path: Path) -> None:
+def test_without_a_folder_another_study_gets_a_new_one_and_the_same_finds_its_own(tmp_path: Path) -> None:
     (tmp_path / "my.txt").write_text(random_text(60, 12))
-    outcomes = [gpuemb(tmp_path, "study", "my.txt", *SMALL) for _ in range(2)]
-    assert [outcome.code for outcome in outcomes] == [0, 0]
+    first, second = ([*SMALL, "--title", title] for title in ("one", "two"))
+    outcomes = [gpuemb(tmp_path, "study", "my.txt", *asked) for asked in (first, second, first, second)]
+    assert [outcome.code for outcome in outcomes] == [0] * 4
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["my", "my-2"]
+    assert [outcome.out for outcome in outcomes[2:]] == [outcome.out for outcome in outcomes[:2]]
 
 
 @pytest.mark.parametrize(

@@ -246,8 +246,10 @@ def test_a_lost_scheduler_is_said_and_a_second_call_goes_on(
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is born deaf to it
 sys.path.insert(0, {tests!r})
 from cluster_tasks import Add, unit
 from gpuemb.stability.graph import Context
@@ -264,19 +266,25 @@ except KeyboardInterrupt:
 """
 
 
+@contextmanager
+def killed_at_last(script: Path, **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A process of a script; it is gone after the block."""
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    with subprocess.Popen([sys.executable, script], env=environment, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.mark.slow
 def test_an_interruption_leaves_no_process_no_trace_and_what_is_finished(tmp_path: Path) -> None:
     script = tmp_path / "script.py"  # without a test of __name__: workers do not run it again
     script.write_text(INTERRUPTED.format(tests=str(TESTS), folder=str(tmp_path)))
-    process = subprocess.Popen(
-        [sys.executable, script],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-    )
-    worker = marked(tmp_path, lambda: process.poll() is None)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with killed_at_last(script, stderr=subprocess.PIPE, text=True) as process:
+        worker = marked(tmp_path, lambda: process.poll() is None)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "")
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
@@ -289,10 +297,8 @@ def test_an_interruption_leaves_no_process_no_trace_and_what_is_finished(tmp_pat
 def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(INTERRUPTED.format(tests=str(TESTS), folder=str(tmp_path)))
-    process = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(TESTS)})
-    worker = marked(tmp_path, lambda: process.poll() is None)
-    process.kill()
-    process.wait()
+    with killed_at_last(script) as process:
+        worker = marked(tmp_path, lambda: process.poll() is None)
     end = time.monotonic() + 30
     while Path(f"/proc/{worker}").exists() and time.monotonic() < end:
         time.sleep(0.1)
