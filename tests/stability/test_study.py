@@ -397,8 +397,8 @@ def test_a_flipped_bit_in_finished_work_changes_no_result(
     unit, array = damaged.split("/")
     folder, bars = tmp_path / "study", Bars()
     shutil.copytree(finished.folder, folder)
-    for path in folder.glob(f"work/{unit}-*"):
-        flip(path / f"{array}.npy")
+    for path in folder.glob(f"work/{unit}-*/{array}.npy"):  # pairs hold one measure each, under its own names
+        flip(path)
     if unit == "counts":  # are read only to train
         for path in folder.glob("work/vectors-*"):
             shutil.rmtree(path)
