@@ -230,7 +230,8 @@ class StudyConfig:
         object.__setattr__(self, "measures", check_measures("study", self.measures, STUDY))
         check_at_least("study", "neighbors", self.neighbors, 1)
         check_at_most("study", "neighbors", self.neighbors, LARGEST_K)
-        object.__setattr__(self, "depths", tuple(sorted({*self.depths} - {self.neighbors})))
+        depths = {enter("StudyConfig", "a depth", one, int) for one in self.depths}
+        object.__setattr__(self, "depths", tuple(sorted(depths - {self.neighbors})))
         for depth in self.depths:
             check_at_least("study", "neighbors", depth, 1)
             check_at_most("study", "depths", depth, self.neighbors)

@@ -111,4 +111,4 @@ class Store:
             note = self.note(name)
             if note:  # results that were made together have one note
                 found.setdefault(json.dumps(note), note)
-        return sorted(found.values(), key=lambda note: str(note["began"]))
+        return sorted(found.values(), key=lambda note: str(note.get("began", "")))

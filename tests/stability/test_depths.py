@@ -48,3 +48,9 @@ def test_overlaps_of_fewer_neighbors_are_those_of_a_study_of_fewer(tmp_path: Pat
 def test_impossible_numbers_of_neighbors_are_refused(neighbors: list[Any]) -> None:
     with pytest.raises(ge.GpuembError, match="neighbors"):
         ge.plan({"corpus": "a", "neighbors": neighbors}, words=10, nonzeros=10)
+
+
+@pytest.mark.parametrize("given", [[{"k": 5}], [2.5], ["five"], [[5]]])
+def test_depths_that_are_no_whole_numbers_are_refused(given: list[Any]) -> None:
+    with pytest.raises(ge.ConfigError, match="a depth"):
+        ge.StudyConfig(("a.txt",), depths=given)  # type: ignore[arg-type]

@@ -141,3 +141,10 @@ def test_work_that_another_process_finished_meanwhile_stays(tmp_path: Path) -> N
 
     assert store.unit("counts", "d", overtaken)["v"].tolist() == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["counts-d"]
+
+
+def test_notes_that_somebody_changed_are_told_as_they_are(tmp_path: Path) -> None:
+    store = Store(tmp_path / "work")
+    for name, note in (("a", '{"began": "2"}'), ("b", "{}"), ("c", '{"unit": 5}'), ("d", "[1]"), ("e", "{")):
+        store.keep(name, {"v": np.zeros(1)}, note)
+    assert store.notes(["a", "b", "c", "d", "e", "none"]) == [{"unit": 5}, {"began": "2"}]
