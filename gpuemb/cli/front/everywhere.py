@@ -27,7 +27,7 @@ def with_flags_of_all(command: Callable[..., None]) -> Callable[..., None]:
         be_quiet(quiet)
         command(*args, **kwargs)
 
-    signature = inspect.signature(command, eval_str=True)
+    signature = inspect.signature(command, eval_str=True)  # typer reads options from it and the annotations
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
         for name, kind in ADDED.items()

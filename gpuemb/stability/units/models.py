@@ -214,8 +214,8 @@ def _opened(unit: Unit, store: Store) -> dict[str, Arrays]:
 def _values(kept: Mapping[str, Arrays], name: str, place: int) -> Float64:
     """``(3, t + 1)`` values of a measure of a run with those before it: forth, back, whether read again."""
     if name in LIST_MEASURES:
-        every: Float64 = kept[f"{LISTS}/{place}"]["values"]
-        return every[list(LIST_MEASURES).index(name)]  # type: ignore[no-any-return]
+        found: Float64 = kept[f"{LISTS}/{place}"]["values"][list(LIST_MEASURES).index(name)]
+        return found
     return kept[f"{name}/{place}"]["values"]
 
 

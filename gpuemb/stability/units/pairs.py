@@ -160,9 +160,11 @@ def spectrum_arrays(grams: CrossGrams) -> Arrays:
 def _preparations(names: set[str]) -> list[RowScaling]:
     """The rows whose products some measures need."""
     needed = {about.preparation for name in names if isinstance(about := _about(name), Measure)}
-    unit = "unit" in needed or bool(names.intersection(UNIT_ROWS))
-    raw = bool(needed - {"unit"}) or bool(names.intersection(RAW_ROWS))
-    return [*(["raw"] if raw else []), *(["unit"] if unit else [])]  # type: ignore[list-item]
+    chosen: dict[RowScaling, bool] = {
+        "raw": bool(needed - {"unit"} or names.intersection(RAW_ROWS)),
+        "unit": bool("unit" in needed or names.intersection(UNIT_ROWS)),
+    }
+    return [scaling for scaling, wanted in chosen.items() if wanted]
 
 
 def _about(name: str) -> object:
