@@ -20,9 +20,10 @@ from gpuemb.cli.front.completion import texts
 from gpuemb.cli.front.everywhere import with_flags_of_all
 from gpuemb.cli.front.greeting import greet
 from gpuemb.cli.neighbors import neighbors
+from gpuemb.cli.printing import flush, flush_quietly, say, say_json
 from gpuemb.cli.report import report
 from gpuemb.cli.tables import CaseOption, InfoTables, WholeWords, convert, say_tables, similarity
-from gpuemb.cli.terminal import failing_clearly, flush, flush_quietly, say, say_json
+from gpuemb.cli.terminal import failing_clearly
 from gpuemb.cli.training.command import train
 from gpuemb.cli.words.analogies import analogies
 from gpuemb.cli.words.hubness import hubness

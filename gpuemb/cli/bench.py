@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.printing import say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly
 
 if TYPE_CHECKING:
     from gpuemb.bench.records import Run

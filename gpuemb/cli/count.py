@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
+from gpuemb.cli.printing import say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

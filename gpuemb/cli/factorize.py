@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_claims, say_json, shown
+from gpuemb.cli.printing import say, say_claims, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.printing import say, say_json, shown
 from gpuemb.cli.tables import LimitOption, TableArgument, described, opened_table
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly
 from gpuemb.core.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:

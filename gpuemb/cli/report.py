@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from gpuemb.cli import options
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.printing import say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly
 from gpuemb.core.errors import ConfigError
 
 FolderArgument = Annotated[

@@ -29,26 +29,11 @@ from rich.progress import (
 from rich.text import Text
 
 from gpuemb.cli.flags import in_flags
-from gpuemb.cli.printing import errors, flush, flush_quietly, say, say_claims, say_json, shown
+from gpuemb.cli.printing import errors
 from gpuemb.cli.process import INTERRUPTED, silence
 from gpuemb.core.errors import ConfigError, GpuembError, StorageError
 from gpuemb.core.progress import Task
 from gpuemb.core.system.refusals import refusal
-
-__all__ = [
-    "TerminalProgress",
-    "be_quiet",
-    "complain",
-    "failing_clearly",
-    "flush",
-    "flush_quietly",
-    "noting",
-    "rate_of",
-    "say",
-    "say_claims",
-    "say_json",
-    "shown",
-]
 
 FAILED, USAGE = 1, 2
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuemb.cli.terminal import say
+from gpuemb.cli.printing import say
 
 if TYPE_CHECKING:
     from gpuemb.stability.questions.drift.changes import ChangedWord
@@ -83,7 +83,7 @@ def write_tables(tables: dict[str, Any], out: Path) -> str:
     """Write tables as Parquet files of a folder; return their names, for people."""
     from pyarrow import parquet
 
-    from gpuemb.cli.terminal import shown
+    from gpuemb.cli.printing import shown
     from gpuemb.core.files import replacing, writing
 
     with writing(out):

@@ -23,6 +23,7 @@ from gpuemb.cli.comparing.numbers import (
 from gpuemb.cli.comparing.requirements import UNMET, Outcome, Requirement, parsed
 from gpuemb.cli.comparing.tables import comparison_for_programs, say_comparison
 from gpuemb.cli.front.completion import measures
+from gpuemb.cli.printing import say, say_json, shown
 from gpuemb.cli.tables import (
     TABLE_HELP,
     CaseOption,
@@ -32,7 +33,7 @@ from gpuemb.cli.tables import (
     described,
     opened_table,
 )
-from gpuemb.cli.terminal import TerminalProgress, complain, failing_clearly, noting, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, complain, failing_clearly, noting
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

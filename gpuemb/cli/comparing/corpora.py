@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gpuemb.cli.comparing.changes import table_of, write_tables
 from gpuemb.cli.comparing.drift import drift_for_programs, say_drift
 from gpuemb.cli.comparing.groups import FLAG, groups_of
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
+from gpuemb.cli.printing import say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpuemb.cli.comparing.changes import entries_of, say_changed
 from gpuemb.cli.comparing.numbers import mean_of
-from gpuemb.cli.terminal import say
+from gpuemb.cli.printing import say
 
 if TYPE_CHECKING:
     from gpuemb.stability.questions.drift.result import Drift, DriftMeasure

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gpuemb.cli.comparing.changes import entries_of, say_changed
-from gpuemb.cli.terminal import say
+from gpuemb.cli.printing import say
 
 if TYPE_CHECKING:
     from gpuemb.stability.compare import Comparison

@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpuemb.cli.printing import say, say_json
 from gpuemb.cli.studies.again import WORK_FOLDER, resume_of, tell, typed
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting
 from gpuemb.core.errors import GpuembError, StorageError
 from gpuemb.core.files.whole import is_pipe
 from gpuemb.corpus.sources import STANDARD_INPUT

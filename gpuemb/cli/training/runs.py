@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuemb.cli.terminal import TerminalProgress, noting, say, say_json, shown
+from gpuemb.cli.printing import say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, noting
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.printing import say, say_json, shown
 from gpuemb.cli.tables import DATASET, TABLE_HELP, WHEEL, described, opened_table
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.printing import say, say_json, shown
 from gpuemb.cli.tables import TABLE_HELP, CaseOption, LimitOption, described, opened_table
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly, noting
 from gpuemb.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuemb.cli import options
+from gpuemb.cli.printing import say, say_json, shown
 from gpuemb.cli.tables import FORMATS_HELP, TABLE_HELP, LimitOption, opened_table
-from gpuemb.cli.terminal import TerminalProgress, failing_clearly, say, say_json, shown
+from gpuemb.cli.terminal import TerminalProgress, failing_clearly
 from gpuemb.cli.words.translated import mapping_of, say_translation, write_translation
 from gpuemb.core.errors import ConfigError
 

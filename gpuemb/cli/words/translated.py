@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gpuemb.cli.printing import say
 from gpuemb.cli.tables import described
-from gpuemb.cli.terminal import say
 
 if TYPE_CHECKING:
     from gpuemb.embeddings.model import Embedding
