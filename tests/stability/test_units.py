@@ -17,12 +17,14 @@ from gpuemb.embeddings.named_tables import NamedTables
 from gpuemb.geometry.cross_grams import cross_grams
 from gpuemb.geometry.measures import MEASURES as GEOMETRY
 from gpuemb.geometry.shared import SharedGrams
+from gpuemb.kernels.neighbor_overlap import LARGEST_RUNS
 from gpuemb.stability.config import ModelConfig
 from gpuemb.stability.graph import MAIN, Arrays, Context, Kept, Unit
 from gpuemb.stability.measure_table import MEASURES
 from gpuemb.stability.running.local import run_local
 from gpuemb.stability.store import Store
 from gpuemb.stability.units.models import ComparisonUnits
+from gpuemb.stability.units.pairs import _Against, _kept
 from gpuemb.training.recipes import PPMISVD
 
 V, D, K = 8300, 4, 3  # more than one block of rows
@@ -144,3 +146,10 @@ def test_halves_are_compared_with_each_other_alone(tmp_path: Path) -> None:
 def test_every_unit_of_a_model_can_be_pickled() -> None:
     units = units_of(range(3)).units()
     assert [one.results for one in pickle.loads(pickle.dumps(units))] == [one.results for one in units]
+
+
+def test_a_byte_holds_in_how_many_pairs_a_word_of_the_last_run_counts() -> None:
+    found = _Against()
+    for _ in range(LARGEST_RUNS - 1):
+        found.add((0.5, 0.5, 0.0), np.array([0.5, np.nan]))
+    assert _kept(found)["known"].tolist() == [LARGEST_RUNS - 1, 0]

@@ -201,7 +201,8 @@ def _kept(found: _Against) -> Arrays:
     values = {"values": np.array(found.values).T}
     if found.total is None:
         return values
-    return values | {"total": found.total, "known": found.known.astype(np.uint8)}
+    known = found.known.astype(np.uint8)  # a model has at most LARGEST_RUNS = 100 runs
+    return values | {"total": found.total, "known": known}
 
 
 def _lists_kept(found: Sequence[_Against]) -> Arrays:
